@@ -1,0 +1,322 @@
+/*
+ * ipmmap - typed shared memory between independent processes.
+ *
+ * A layout says how a struct lies in memory. A segment is one such struct in a memory-mapped
+ * file that any number of processes open by name, in one of three roles, and work on under a
+ * reader-writer lock that survives the death of whoever holds it.
+ *
+ *      ipm_layout *layout;
+ *      ipm_segment *segment;
+ *      ipm_error error;
+ *      if (ipm_layout_parse(text, strlen(text), &layout, &error) != IPM_OK ||
+ *          ipm_segment_open(IPM_EDITOR, layout, NULL, &segment, &error) != IPM_OK)
+ *          die(error.text);
+ *      if (ipm_segment_lock(segment, IPM_FOREVER, &error) == IPM_OK) {
+ *          double *x = ipm_segment_change(segment, 16, sizeof *x);
+ *          *x = 99;
+ *          ipm_segment_unlock(segment, &error);        // commits
+ *      }
+ *
+ * Conventions of every function here:
+ *  - returns IPM_OK or another ipm_code; on failure everything is as it was before the call;
+ *  - detail goes to *error, which may be NULL; nothing is printed, and errno means nothing;
+ *  - sizes and offsets are in bytes, times in nanoseconds (CLOCK_MONOTONIC) unless said;
+ *  - a segment handle is for one thread at a time, and the thread that locked it must unlock it;
+ *    several threads open several handles. A layout is immutable and may be shared by threads;
+ *  - a handle is of no use in a fork's child: every call on it there gives IPM_EFORKED.
+ */
+#ifndef IPMMAP_H
+#define IPMMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define IPM_API __attribute__((visibility("default")))
+
+/* ---- Errors ------------------------------------------------------------------------------ */
+
+typedef enum ipm_code {
+    IPM_OK = 0,
+    IPM_ENOTFOUND,     /* no such segment */
+    IPM_ELAYOUT,       /* the file holds another layout; the text names the first difference */
+    IPM_ECORRUPT,      /* not a segment, or a damaged one */
+    IPM_EPERMISSION,   /* refused by the operating system */
+    IPM_ENOSPACE,      /* no room on the disk, or quota */
+    IPM_ESYSTEM,       /* any other refusal of the operating system */
+    IPM_ETIMEOUT,      /* not within the time given */
+    IPM_EDEADLOCK,     /* this thread holds a lock on the segment through another handle */
+    IPM_EINCOMPATIBLE, /* the lock file is in use by another libc, architecture or pid namespace */
+    IPM_EREPLACED,     /* the segment was replaced or destroyed since it was opened */
+    IPM_EFORKED,       /* the handle was opened by the parent, before a fork */
+    IPM_EINTERRUPTED,  /* a signal arrived while waiting */
+    IPM_EINVALID       /* the caller's bug: the text says which */
+} ipm_code;
+
+typedef struct ipm_error {
+    ipm_code code;
+    int system; /* the errno behind it, or 0 */
+    char text[512];
+} ipm_error;
+
+/* "not_found", "layout", ...: the name that the documentation uses. Never NULL. */
+IPM_API const char *ipm_code_name(ipm_code code);
+
+/* ---- Layouts ----------------------------------------------------------------------------- */
+
+typedef enum ipm_kind {
+    IPM_BOOL,
+    IPM_INT8,
+    IPM_UINT8,
+    IPM_INT16,
+    IPM_UINT16,
+    IPM_INT32,
+    IPM_UINT32,
+    IPM_INT64,
+    IPM_UINT64,
+    IPM_FLOAT,
+    IPM_DOUBLE,
+    IPM_CHAR,  /* text of at most `size` bytes, zero-filled */
+    IPM_ARRAY, /* `count` elements of type `element` */
+    IPM_STRUCT /* `count` fields */
+} ipm_kind;
+
+typedef struct ipm_type ipm_type;
+typedef struct ipm_field ipm_field;
+
+/* A type, owned by its layout and alive as long as that. */
+struct ipm_type {
+    ipm_kind kind;
+    uint32_t align;
+    uint64_t size;
+    uint64_t count;
+    const char *name;        /* as it is written: "int32", "char[256]", "Point2D[24]", "Point2D" */
+    const ipm_type *element; /* IPM_ARRAY */
+    const ipm_field *fields; /* IPM_STRUCT: in memory order, the parent's first */
+    const ipm_type *parent;  /* IPM_STRUCT: the struct that it extends, or NULL */
+};
+
+struct ipm_field {
+    const char *name;
+    const ipm_type *type;
+    uint64_t offset; /* from the start of the struct */
+};
+
+typedef struct ipm_layout ipm_layout;
+
+/* The base of all that can be shared, as schema text: put it before your own structs. */
+#define IPM_BASE_SCHEMA                                                                            \
+    "struct MmapStructureHeader {\n"                                                               \
+    "  header_code: int16\n"                                                                       \
+    "  time_stamp: double\n"                                                                       \
+    "}\n"                                                                                          \
+    "struct BaseMmapStructure {\n"                                                                 \
+    "  header: MmapStructureHeader\n"                                                              \
+    "}\n"
+#define IPM_HEADER_SIZE 16
+#define IPM_HEADER_CODE 0x1128
+
+/* The largest struct, and the deepest nesting of structs and arrays together. */
+#define IPM_MAX_SIZE (UINT64_C(1) << 40)
+#define IPM_MAX_DEPTH 64
+#define IPM_MAX_NAME 63
+
+/*
+ * Read schema text. The last struct in it is the layout's own; the others are those it is made of.
+ *
+ *      schema = { struct }
+ *      struct = "struct" name [ ":" parent ] "{" { field } "}"
+ *      field  = name ":" type [ ";" ]
+ *      type   = name { "[" count "]" }
+ *
+ * White space separates. A struct is declared before it is used. Layout is natural C alignment;
+ * a child's own fields start at its parent's size.
+ *
+ * returns  IPM_EINVALID (with the line), IPM_ESYSTEM (no memory)
+ * owner    the caller, who frees it after the last segment that was opened with it
+ */
+IPM_API int ipm_layout_parse(const char *text, size_t length, ipm_layout **layout,
+                             ipm_error *error);
+IPM_API void ipm_layout_free(ipm_layout *layout);
+
+/* The layout's own struct. */
+IPM_API const ipm_type *ipm_layout_type(const ipm_layout *layout);
+
+/* The canonical schema text (parsing it gives the same layout and the same text), with a NUL. */
+IPM_API const char *ipm_layout_text(const ipm_layout *layout, size_t *length);
+
+/*
+ * The layout that the data file at `path` describes, whatever it is.
+ * returns  IPM_ENOTFOUND, IPM_ECORRUPT, IPM_EPERMISSION, IPM_ESYSTEM
+ * owner    the caller
+ */
+IPM_API int ipm_layout_load(const char *path, ipm_layout **layout, ipm_error *error);
+
+/* Whether the struct descends from BaseMmapStructure, and so can be shared. */
+IPM_API bool ipm_type_is_shared(const ipm_type *type);
+
+/* Whether two types, of any two layouts, lie in memory alike under the same names. */
+IPM_API bool ipm_type_equal(const ipm_type *a, const ipm_type *b);
+
+/*
+ * Find a part by its path, "pts[3].x": names after dots, indices from 1 in brackets.
+ * returns  IPM_EINVALID: the text names the struct, the path and what is wrong with it
+ */
+IPM_API int ipm_type_find(const ipm_type *type, const char *path, size_t length,
+                          const ipm_type **found, uint64_t *offset, ipm_error *error);
+
+/* The field of that name, or NULL. */
+IPM_API const ipm_field *ipm_type_field(const ipm_type *type, const char *name, size_t length);
+
+/* ---- Segments ---------------------------------------------------------------------------- */
+
+typedef enum ipm_role {
+    IPM_READER, /* read lock, read; the data is mapped read-only */
+    IPM_EDITOR, /* write lock, read and write */
+    IPM_MANAGER /* all that an editor may, and create, reset, destroy */
+} ipm_role;
+
+#define IPM_FOREVER INT64_MAX
+#define IPM_MAX_READERS 128
+#define IPM_MAX_TAG 128
+
+typedef struct ipm_options {
+    const char *tag;      /* NULL or "": none; letters, digits, '.', '_', '-', and no ".." */
+    const char *mmap_dir; /* NULL: "./.mmap" */
+    const char *lock_dir; /* NULL: as mmap_dir */
+    bool create;          /* manager: make the segment if there is none */
+    bool force;           /* manager, with create: start afresh */
+    uint32_t mode;        /* manager: permission bits of both files; 0: 0600 */
+    uint32_t max_readers; /* manager: 1 to IPM_MAX_READERS; 0: IPM_MAX_READERS */
+} ipm_options;
+
+typedef struct ipm_segment ipm_segment;
+
+/*
+ * Open a segment, or as a manager create it. The files are <Struct>_<tag>.mmap and .lock.
+ *
+ * layout   copied from: it must outlive the handle
+ * options  NULL: the defaults
+ * returns  any code from IPM_ENOTFOUND to IPM_EINCOMPATIBLE, or IPM_EINVALID
+ * waits    for another process that is just then creating the same segment, at most 10 s
+ */
+IPM_API int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
+                             ipm_segment **segment, ipm_error *error);
+
+/*
+ * Close a handle: an editor that holds its lock rolls back. NULL is allowed.
+ * returns  IPM_OK, or IPM_EINVALID when another thread holds its lock: then nothing is done
+ */
+IPM_API int ipm_segment_close(ipm_segment *segment, ipm_error *error);
+
+/*
+ * Take the role's lock: for writing (editor, manager) or for reading (reader).
+ *
+ * timeout_ns  0 tries once, IPM_FOREVER waits
+ * returns     IPM_ETIMEOUT, IPM_EDEADLOCK, IPM_EREPLACED, IPM_EINCOMPATIBLE, IPM_EPERMISSION
+ *             (a reader that may not write to the lock file), IPM_EFORKED;
+ *             IPM_EINVALID if this handle is locked already
+ * never       allocates
+ */
+IPM_API int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error);
+
+/*
+ * Release the lock; what an editor changed is committed, as one transaction.
+ * returns  IPM_EREPLACED: released, but the segment was replaced or destroyed meanwhile, and
+ *          what was committed is seen by none; IPM_EINVALID: not locked, or by another thread
+ */
+IPM_API int ipm_segment_unlock(ipm_segment *segment, ipm_error *error);
+
+/* Undo everything since the lock was taken, and release it. Errors as for unlock. */
+IPM_API int ipm_segment_rollback(ipm_segment *segment, ipm_error *error);
+
+/* Whether the handle holds its lock. */
+IPM_API bool ipm_segment_is_locked(const ipm_segment *segment);
+
+/*
+ * The struct, while the handle holds its lock; NULL otherwise. The address is good until the
+ * lock is released, and may differ at the next one. Never write through it: see change.
+ */
+IPM_API const void *ipm_segment_data(const ipm_segment *segment);
+
+/*
+ * Make `size` bytes at `offset` ready to be changed in the transaction, and return their address,
+ * good until the lock is released. Only what was made ready may be changed.
+ *
+ * returns  NULL if this is a reader, no lock is held, or the range is outside the struct
+ * cost     the first change to each block of 256 bytes in a transaction saves the block
+ */
+IPM_API void *ipm_segment_change(ipm_segment *segment, uint64_t offset, uint64_t size);
+
+/*
+ * Copy `size` bytes at `offset`, consistent with each other. Within the handle's own lock: what
+ * the lock sees. Outside: as last committed, without waiting for anyone.
+ * returns  IPM_EREPLACED, IPM_EFORKED, IPM_EINVALID (range)
+ */
+IPM_API int ipm_segment_read(ipm_segment *segment, uint64_t offset, uint64_t size, void *into,
+                             ipm_error *error);
+
+/*
+ * Copy the whole struct as last committed, without waiting for anyone, even within the own lock.
+ * version  the commit that it shows; may be NULL
+ */
+IPM_API int ipm_segment_snapshot(ipm_segment *segment, void *into, uint64_t *version,
+                                 ipm_error *error);
+
+/* The number of commits since the segment was created. */
+IPM_API int ipm_segment_version(ipm_segment *segment, uint64_t *version, ipm_error *error);
+
+/*
+ * Sleep until there is a commit after `version`; at once if there was one.
+ * now      the version then
+ * returns  IPM_ETIMEOUT, IPM_EREPLACED, IPM_EFORKED, IPM_EINTERRUPTED (a signal handler ran);
+ *          IPM_EINVALID if it would sleep while the handle holds its lock
+ */
+IPM_API int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t timeout_ns,
+                             uint64_t *now, ipm_error *error);
+
+/*
+ * Set the header's time stamp to now (touch), or zero all but the header's code (clear): within
+ * the handle's lock as part of its transaction, outside it as one of its own, which waits for
+ * the lock. Errors as for lock and unlock; IPM_EINVALID for a reader.
+ */
+IPM_API int ipm_segment_touch(ipm_segment *segment, ipm_error *error);
+IPM_API int ipm_segment_clear(ipm_segment *segment, ipm_error *error);
+
+/* Return when the data is on disk (msync). IPM_EINVALID for a reader. */
+IPM_API int ipm_segment_flush(ipm_segment *segment, ipm_error *error);
+
+/*
+ * Remove both files. This handle and those elsewhere then say IPM_EREPLACED; those who wait are
+ * woken. A lock held through this handle is rolled back and released first.
+ * IPM_EINVALID for any other than a manager.
+ */
+IPM_API int ipm_segment_destroy(ipm_segment *segment, ipm_error *error);
+
+typedef struct ipm_info {
+    const char *path;      /* of the data file; the three strings live as long as the handle */
+    const char *lock_path; /* of the lock file */
+    const char *tag;
+    uint64_t size;        /* of the struct */
+    uint64_t version;     /* commits */
+    uint64_t recoveries;  /* transactions rolled back because their writer died */
+    uint32_t max_readers; /* slots */
+    uint32_t readers;     /* living processes' read locks held just now */
+    int32_t writer_pid;   /* who holds the write lock just now, or 0 */
+    bool writable;        /* the role may write */
+    bool lockable;        /* false: lock-free reads only */
+} ipm_info;
+
+IPM_API int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error);
+
+/* Seconds since 1970, as in the header's time stamp. */
+IPM_API double ipm_time(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
