@@ -1,0 +1,90 @@
+#include "error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const names[] = {
+    [IPM_OK] = "ok",
+    [IPM_ENOTFOUND] = "not_found",
+    [IPM_ELAYOUT] = "layout",
+    [IPM_ECORRUPT] = "corrupt",
+    [IPM_EPERMISSION] = "permission",
+    [IPM_ENOSPACE] = "no_space",
+    [IPM_ESYSTEM] = "system",
+    [IPM_ETIMEOUT] = "timeout",
+    [IPM_EDEADLOCK] = "deadlock",
+    [IPM_EINCOMPATIBLE] = "incompatible",
+    [IPM_EREPLACED] = "replaced",
+    [IPM_EFORKED] = "forked",
+    [IPM_EINTERRUPTED] = "interrupted",
+    [IPM_EINVALID] = "invalid",
+};
+
+const char *ipm_code_name(ipm_code code) {
+    return (unsigned)code < sizeof names / sizeof *names ? names[code] : "unknown";
+}
+
+/* strerror_r is the POSIX or the GNU one, as libc has it: these two read either's result. */
+static const char *text_of(const char *result, const char *buffer) {
+    (void)buffer;
+    return result;
+}
+
+static const char *text_of_int(int result, const char *buffer) {
+    return result == 0 ? buffer : "unknown error";
+}
+
+static const char *describe(int system, char *buffer, size_t size) {
+    return _Generic(strerror_r(system, buffer, size), char * : text_of, int : text_of_int)(
+        strerror_r(system, buffer, size), buffer);
+}
+
+static int fail(ipm_error *error, ipm_code code, int system, const char *format, va_list args) {
+    if (error == NULL)
+        return code;
+    error->code = code;
+    error->system = system;
+    int used = vsnprintf(error->text, sizeof error->text, format, args);
+    if (system != 0 && used >= 0 && (size_t)used < sizeof error->text) {
+        char buffer[128];
+        snprintf(error->text + used, sizeof error->text - (size_t)used, ": %s",
+                 describe(system, buffer, sizeof buffer));
+    }
+    return code;
+}
+
+int ipm_fail(ipm_error *error, ipm_code code, int system, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fail(error, code, system, format, args);
+    va_end(args);
+    return code;
+}
+
+static ipm_code code_of(int system) {
+    switch (system) {
+    case ENOENT:
+    case ENOTDIR:
+        return IPM_ENOTFOUND;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return IPM_EPERMISSION;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return IPM_ENOSPACE;
+    default:
+        return IPM_ESYSTEM;
+    }
+}
+
+int ipm_fail_errno(ipm_error *error, int system, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int code = fail(error, code_of(system), system, format, args);
+    va_end(args);
+    return code;
+}
