@@ -43,7 +43,7 @@ static const char *describe(int system, char *buffer, size_t size) {
 
 static int fail(ipm_error *error, ipm_code code, int system, const char *format, va_list args) {
     if (error == NULL)
-        return code;
+        return (int)code;
     error->code = code;
     error->system = system;
     int used = vsnprintf(error->text, sizeof error->text, format, args);
@@ -52,7 +52,7 @@ static int fail(ipm_error *error, ipm_code code, int system, const char *format,
         snprintf(error->text + used, sizeof error->text - (size_t)used, ": %s",
                  describe(system, buffer, sizeof buffer));
     }
-    return code;
+    return (int)code;
 }
 
 int ipm_fail(ipm_error *error, ipm_code code, int system, const char *format, ...) {
@@ -60,7 +60,7 @@ int ipm_fail(ipm_error *error, ipm_code code, int system, const char *format, ..
     va_start(args, format);
     fail(error, code, system, format, args);
     va_end(args);
-    return code;
+    return (int)code;
 }
 
 static ipm_code code_of(int system) {
@@ -86,5 +86,5 @@ int ipm_fail_errno(ipm_error *error, int system, const char *format, ...) {
     va_start(args, format);
     int code = fail(error, code_of(system), system, format, args);
     va_end(args);
-    return code;
+    return (int)code;
 }

@@ -1,0 +1,118 @@
+# make         builds build/ipmmap/core.so; installs nothing
+# make test    installs what the tests need, builds, runs all of them
+# make lint    installs what the checks need, runs all of them
+# make demo    installs what the demo needs, builds, runs an editor and a reader for five seconds
+# make install copies the library to $(DESTDIR)$(PREFIX); make uninstall removes it
+# make clean   removes all that was built
+
+PREFIX     = /usr/local
+LUA_INCDIR = /usr/include/lua5.4
+LUA_DIR    = $(DESTDIR)$(PREFIX)/share/lua/5.4/ipmmap
+LUA_LIBDIR = $(DESTDIR)$(PREFIX)/lib/lua/5.4/ipmmap
+
+BUILD    = build
+CFLAGS   = -O2 -g
+WARNINGS = -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
+           -Wstrict-prototypes -Wmissing-prototypes
+DEFINES  = -D_GNU_SOURCE
+COMPILE  = $(CC) $(WARNINGS) $(DEFINES) -fPIC -fvisibility=hidden -pthread $(CPPFLAGS) $(CFLAGS)
+LINK     = $(CC) $(CFLAGS) $(LDFLAGS) -pthread
+
+CORE    := $(sort $(wildcard src/core/*.c))
+BINDING := $(sort $(wildcard src/lua/*.c))
+MODULES := $(sort $(wildcard lua/ipmmap/*.lua))
+C_TESTS := $(sort $(wildcard spec/core/*_test.c))
+HELPERS := $(sort $(wildcard spec/helper/*.c))
+
+OBJECTS       = $(CORE:%.c=$(BUILD)/%.o) $(BINDING:%.c=$(BUILD)/%.o)
+TEST_PROGRAMS = $(C_TESTS:%.c=$(BUILD)/%)
+TEST_MODULES  = $(HELPERS:%.c=$(BUILD)/%.so)
+
+TO_BUILD = gcc libc6-dev liblua5.4-dev
+TO_DEMO  = $(TO_BUILD) lua5.4
+TO_TEST  = $(TO_DEMO) lua-busted luarocks
+TO_LINT  = $(TO_BUILD) lua5.4 lua-check luarocks clang clang-format clang-tidy shellcheck
+
+all: $(BUILD)/ipmmap/core.so
+
+$(BUILD)/ipmmap/core.so: $(OBJECTS)
+	@mkdir -p $(@D)
+	$(LINK) -shared -o $@ $^
+
+$(BUILD)/src/core/%.o: src/core/%.c | toolchain
+	@mkdir -p $(@D)
+	$(COMPILE) -MMD -MP -c -o $@ $<
+
+$(BUILD)/src/lua/%.o: src/lua/%.c | toolchain
+	@mkdir -p $(@D)
+	$(COMPILE) -Isrc -I$(LUA_INCDIR) -MMD -MP -c -o $@ $<
+
+$(BUILD)/spec/core/%: spec/core/%.c $(CORE:%.c=$(BUILD)/%.o)
+	@mkdir -p $(@D)
+	$(COMPILE) -Isrc -MMD -MP $(LDFLAGS) -o $@ $^
+
+$(BUILD)/spec/helper/%.so: spec/helper/%.c | toolchain
+	@mkdir -p $(@D)
+	$(COMPILE) -I$(LUA_INCDIR) -fvisibility=default -MMD -MP -shared $(LDFLAGS) -o $@ $<
+
+-include $(OBJECTS:.o=.d) $(TEST_PROGRAMS:=.d) $(TEST_MODULES:.so=.d)
+
+toolchain:
+	@echo '#include <stdio.h>' | $(CC) -E - >/dev/null 2>&1 || \
+	    { echo 'no C compiler ($(CC)): on Debian it is in the packages gcc and libc6-dev' >&2; exit 1; }
+	@echo '#include <lua.h>' | $(CC) $(CPPFLAGS) -I$(LUA_INCDIR) -E - >/dev/null 2>&1 || \
+	    { echo 'no lua.h in $(LUA_INCDIR): on Debian it is in the package liblua5.4-dev' >&2; exit 1; }
+
+test:
+	@.ci/packages 'make test' $(TO_TEST)
+	@$(MAKE) --no-print-directory all $(TEST_PROGRAMS) $(TEST_MODULES)
+	@failed=0; \
+	for program in $(TEST_PROGRAMS); do .ci/tap $$program || failed=1; done; \
+	.ci/tap busted --output=TAP || failed=1; \
+	exit $$failed
+
+lint:
+	@.ci/packages 'make lint' $(TO_LINT)
+	@$(MAKE) --no-print-directory --keep-going \
+	    lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell
+
+C_FILES := $(CORE) $(BINDING) $(C_TESTS) $(HELPERS)
+INCLUDES = -Isrc -I$(LUA_INCDIR)
+STRICT   = for file in $(C_FILES); do \
+           $$0 $(WARNINGS) -Werror -O2 -pthread $(DEFINES) $(INCLUDES) -c -o /dev/null $$file || bad=1; \
+           done; exit $$bad
+
+lint-lua:
+	@.ci/check luacheck luacheck --quiet .
+lint-format:
+	@.ci/check clang-format clang-format --dry-run -Werror $(C_FILES) $(wildcard src/*.h src/*/*.h spec/*/*.h)
+lint-tidy:
+	@.ci/check clang-tidy clang-tidy --quiet $(CORE) $(BINDING) -- -std=c11 $(DEFINES) $(INCLUDES)
+lint-gcc lint-clang: lint-%:
+	@.ci/check '$*, all warnings' sh -c '$(STRICT)' $*
+lint-rockspec:
+	@.ci/check 'luarocks lint' sh -c 'for rockspec in *.rockspec; do luarocks lint $$rockspec || exit; done'
+lint-shell:
+	@.ci/check shellcheck shellcheck .ci/* examples/*.sh
+
+demo:
+	@.ci/packages 'make demo' $(TO_DEMO)
+	@$(MAKE) --no-print-directory all
+	@examples/demo.sh
+
+install: all
+	install -d $(LUA_DIR) $(LUA_LIBDIR)
+	install -m 644 $(MODULES) $(LUA_DIR)
+	install -m 755 $(BUILD)/ipmmap/core.so $(LUA_LIBDIR)
+
+uninstall:
+	rm -rf $(LUA_DIR) $(LUA_LIBDIR)
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+.PHONY: all toolchain test lint demo install uninstall clean help \
+        lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell

@@ -1,0 +1,226 @@
+/*
+ * The system calls that tests of several processes need, for Lua. A failing call raises.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+
+int luaopen_spec_helper_posix(lua_State *L);
+
+static int check(lua_State *L, int result, const char *call) {
+    if (result == -1)
+        return luaL_error(L, "%s: %s", call, strerror(errno));
+    return result;
+}
+
+static int check_int(lua_State *L, int index) {
+    return (int)luaL_checkinteger(L, index);
+}
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static int timed_out(lua_State *L) {
+    luaL_pushfail(L);
+    lua_pushliteral(L, "timeout");
+    return 2;
+}
+
+/* fork() -> 0 in the child, which dies with its parent; the child's pid in the parent */
+static int posix_fork(lua_State *L) {
+    fflush(NULL);
+    pid_t parent = getpid();
+    pid_t pid = check(L, fork(), "fork");
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
+    }
+    lua_pushinteger(L, pid);
+    return 1;
+}
+
+/* exec({ program, argument... }): replaces the process */
+static int posix_exec(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    size_t count = lua_rawlen(L, 1);
+    const char **argv = lua_newuserdatauv(L, (count + 1) * sizeof *argv, 0);
+    luaL_checkstack(L, (int)count, "arguments");
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        argv[i] = luaL_checkstring(L, -1);
+    }
+    argv[count] = NULL;
+    execvp(argv[0], (char **)argv);
+    return luaL_error(L, "exec %s: %s", argv[0], strerror(errno));
+}
+
+/* exit(status): without running finalizers or flushing */
+static int posix_exit(lua_State *L) {
+    _exit(check_int(L, 1));
+}
+
+/* pipe() -> read end, write end; closed by exec */
+static int posix_pipe(lua_State *L) {
+    int ends[2];
+    check(L, pipe2(ends, O_CLOEXEC), "pipe");
+    lua_pushinteger(L, ends[0]);
+    lua_pushinteger(L, ends[1]);
+    return 2;
+}
+
+static int posix_dup2(lua_State *L) {
+    check(L, dup2(check_int(L, 1), check_int(L, 2)), "dup2");
+    return 0;
+}
+
+static int posix_close(lua_State *L) {
+    check(L, close(check_int(L, 1)), "close");
+    return 0;
+}
+
+/* read(fd, n, seconds) -> at most n bytes, "" at the end; nil, "timeout" */
+static int posix_read(lua_State *L) {
+    struct pollfd input = {.fd = check_int(L, 1), .events = POLLIN};
+    size_t size = (size_t)luaL_checkinteger(L, 2);
+    double until = now() + luaL_checknumber(L, 3);
+    luaL_Buffer buffer;
+    char *bytes = luaL_buffinitsize(L, &buffer, size);
+    for (;;) {
+        double left = until - now();
+        int ready = poll(&input, 1, left > 0 ? (int)(left * 1000) + 1 : 0);
+        if (ready == 0)
+            return timed_out(L);
+        if (ready == 1)
+            break;
+        if (errno != EINTR)
+            return check(L, ready, "poll");
+    }
+    ssize_t got = read(input.fd, bytes, size);
+    if (got == -1)
+        return check(L, -1, "read");
+    luaL_pushresultsize(&buffer, (size_t)got);
+    return 1;
+}
+
+/* write(fd, bytes): all of them; raises, and does not die, when nobody can read them */
+static int posix_write(lua_State *L) {
+    int fd = check_int(L, 1);
+    size_t left;
+    const char *bytes = luaL_checklstring(L, 2, &left);
+    void (*old)(int) = signal(SIGPIPE, SIG_IGN);
+    ssize_t put = 0;
+    while (left > 0 && (put = write(fd, bytes, left)) != -1) {
+        bytes += put;
+        left -= (size_t)put;
+    }
+    int error = errno;
+    signal(SIGPIPE, old);
+    errno = error;
+    check(L, put == -1 ? -1 : 0, "write");
+    return 0;
+}
+
+static int posix_kill(lua_State *L) {
+    check(L, kill(check_int(L, 1), check_int(L, 2)), "kill");
+    return 0;
+}
+
+/* wait(pid, seconds) -> "exit", status; "signal" or "stop", number; nil, "timeout" */
+static int posix_wait(lua_State *L) {
+    pid_t pid = check_int(L, 1);
+    double until = now() + luaL_checknumber(L, 2);
+    int status;
+    while (check(L, waitpid(pid, &status, WNOHANG | WUNTRACED), "waitpid") == 0) {
+        if (now() > until)
+            return timed_out(L);
+        nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+    }
+    if (WIFEXITED(status)) {
+        lua_pushliteral(L, "exit");
+        lua_pushinteger(L, WEXITSTATUS(status));
+    } else if (WIFSIGNALED(status)) {
+        lua_pushliteral(L, "signal");
+        lua_pushinteger(L, WTERMSIG(status));
+    } else {
+        lua_pushliteral(L, "stop");
+        lua_pushinteger(L, WSTOPSIG(status));
+    }
+    return 2;
+}
+
+static int posix_getpid(lua_State *L) {
+    lua_pushinteger(L, getpid());
+    return 1;
+}
+
+static int posix_getcwd(lua_State *L) {
+    char *path = getcwd(NULL, 0);
+    lua_pushstring(L, path);
+    free(path);
+    return 1;
+}
+
+static int posix_chdir(lua_State *L) {
+    check(L, chdir(luaL_checkstring(L, 1)), "chdir");
+    return 0;
+}
+
+static int posix_setenv(lua_State *L) {
+    check(L, setenv(luaL_checkstring(L, 1), luaL_checkstring(L, 2), 1), "setenv");
+    return 0;
+}
+
+/* mkdtemp(prefix) -> the path of a new directory, which nobody else may enter */
+static int posix_mkdtemp(lua_State *L) {
+    size_t length;
+    const char *prefix = luaL_checklstring(L, 1, &length);
+    char *path = lua_newuserdatauv(L, length + sizeof "XXXXXX", 0);
+    memcpy(path, prefix, length);
+    memcpy(path + length, "XXXXXX", sizeof "XXXXXX");
+    if (!mkdtemp(path))
+        return luaL_error(L, "mkdtemp %s: %s", path, strerror(errno));
+    lua_pushstring(L, path);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"fork", posix_fork},   {"exec", posix_exec},     {"exit", posix_exit},
+    {"pipe", posix_pipe},   {"dup2", posix_dup2},     {"close", posix_close},
+    {"read", posix_read},   {"write", posix_write},   {"kill", posix_kill},
+    {"wait", posix_wait},   {"getpid", posix_getpid}, {"getcwd", posix_getcwd},
+    {"chdir", posix_chdir}, {"setenv", posix_setenv}, {"mkdtemp", posix_mkdtemp},
+    {NULL, NULL},
+};
+
+static const struct {
+    const char *name;
+    int number;
+} signals[] = {
+    {"SIGKILL", SIGKILL}, {"SIGTERM", SIGTERM}, {"SIGINT", SIGINT},   {"SIGSTOP", SIGSTOP},
+    {"SIGCONT", SIGCONT}, {"SIGABRT", SIGABRT}, {"SIGSEGV", SIGSEGV}, {"SIGBUS", SIGBUS},
+};
+
+int luaopen_spec_helper_posix(lua_State *L) {
+    luaL_newlib(L, functions);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        lua_pushinteger(L, signals[i].number);
+        lua_setfield(L, -2, signals[i].name);
+    }
+    return 1;
+}
