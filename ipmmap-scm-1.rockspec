@@ -1,0 +1,36 @@
+rockspec_format = "3.0"
+package = "ipmmap"
+version = "scm-1"
+source = {
+  url = "git+https://github.com/ipmmap/ipmmap.git",
+  branch = "main",
+}
+description = {
+  summary = "Typed shared memory between independent processes",
+  detailed = [[
+    Lua processes share structs in a memory-mapped file, each with the rights of its role, under
+    a reader-writer lock that survives the death of whoever holds it. What a process leaves
+    half-written is rolled back; reads without the lock are consistent and never wait.
+  ]],
+  homepage = "https://github.com/ipmmap/ipmmap",
+  license = "MIT",
+  labels = { "ipc", "shared-memory", "linux" },
+}
+supported_platforms = { "linux" }
+dependencies = { "lua >= 5.4" }
+build = {
+  type = "builtin",
+  modules = {
+    ["ipmmap"] = "lua/ipmmap/init.lua",
+    ["ipmmap.core"] = {
+      sources = {
+        "src/core/error.c",
+        "src/core/fork.c",
+      },
+      incdirs = { "src" },
+      defines = { "_GNU_SOURCE" },
+      libraries = { "pthread" },
+      libdirs = {},
+    },
+  },
+}
