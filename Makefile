@@ -93,7 +93,7 @@ lint-gcc lint-clang: lint-%:
 lint-rockspec:
 	@.ci/check 'luarocks lint' sh -c 'for rockspec in *.rockspec; do luarocks lint $$rockspec || exit; done'
 lint-shell:
-	@.ci/check shellcheck shellcheck .ci/* examples/*.sh
+	@.ci/check shellcheck shellcheck $(wildcard .ci/* examples/*.sh)
 
 demo:
 	@.ci/packages 'make demo' $(TO_DEMO)

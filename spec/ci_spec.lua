@@ -37,6 +37,7 @@ end)
 
 describe("the installer of packages", function()
   it("is silent when nothing is missing", function()
+    if not os.execute("command -v dpkg-query >/dev/null") then pending("needs Debian") end
     assert.same({ true, "" }, { run(".ci/packages test libc6 dash #", "") })
   end)
 end)
