@@ -24,8 +24,14 @@ build = {
     ["ipmmap"] = "lua/ipmmap/init.lua",
     ["ipmmap.core"] = {
       sources = {
+        "src/core/builder.c",
+        "src/core/difference.c",
         "src/core/error.c",
+        "src/core/excerpt.c",
         "src/core/fork.c",
+        "src/core/layout.c",
+        "src/core/path.c",
+        "src/core/schema.c",
       },
       incdirs = { "src" },
       defines = { "_GNU_SOURCE" },

@@ -120,10 +120,16 @@ typedef struct ipm_layout ipm_layout;
 #define IPM_HEADER_SIZE 16
 #define IPM_HEADER_CODE 0x1128
 
-/* The largest struct, and the deepest nesting of structs and arrays together. */
+/*
+ * The largest struct, the deepest nesting of structs and arrays together (a parent counts like a
+ * member), the longest name, the longest schema text, also when written canonically, and the
+ * most fields of all its structs together (a parent's count again in each child).
+ */
 #define IPM_MAX_SIZE (UINT64_C(1) << 40)
 #define IPM_MAX_DEPTH 64
 #define IPM_MAX_NAME 63
+#define IPM_MAX_TEXT (1 << 20)
+#define IPM_MAX_FIELDS (1 << 18)
 
 /*
  * Read schema text. The last struct in it is the layout's own; the others are those it is made of.

@@ -1,0 +1,137 @@
+/* Differences between layouts: which is named, and what counts as none. */
+#include "../../src/core/difference.h"
+#include "tap.h"
+
+static ipm_layout *parse(const char *text) {
+    ipm_layout *layout = NULL;
+    ipm_error error;
+    if (!CHECK_INT(ipm_layout_parse(text, strlen(text), &layout, &error), IPM_OK)) {
+        printf("# %s\n", error.text);
+        exit(EXIT_FAILURE);
+    }
+    return layout;
+}
+
+/* text NULL: alike */
+static void compare(const char *file, const char *definition, const char *difference) {
+    ipm_layout *a = parse(file), *b = parse(definition);
+    const ipm_type *in_file = ipm_layout_type(a), *defined = ipm_layout_type(b);
+    ipm_error error = {0};
+    CHECK_INT(ipm_layout_difference(in_file, defined, &error),
+              difference == NULL ? IPM_OK : IPM_ELAYOUT);
+    CHECK_STR(error.text, difference == NULL ? "" : difference);
+    CHECK_INT(error.code, difference == NULL ? IPM_OK : IPM_ELAYOUT);
+    CHECK_INT(ipm_type_equal(in_file, defined), difference == NULL);
+    CHECK_INT(ipm_type_equal(defined, in_file), difference == NULL);
+    CHECK(ipm_type_equal(in_file, in_file));
+    ipm_layout_free(a);
+    ipm_layout_free(b);
+}
+
+#define BASE(fields) IPM_BASE_SCHEMA "struct A : BaseMmapStructure { " fields " }"
+
+static void finds_none(void) {
+    compare(BASE("x: int32; t: char; u: char[2][1]"), BASE("x: int32; t: char[1]; u: char[2][1]"),
+            NULL);
+    compare("struct P {x: int8} struct A {p: P[2]}",
+            "struct Q {x: int8} struct P {x: int8} struct A {p: P[2]}", NULL);
+}
+
+static void names_types(void) {
+    compare(BASE("data_int: int32"), BASE("data_int: int64"),
+            "data_int: int32 at 16 in the file, int64 at 16 in the definition");
+    compare(BASE("a: int32; s: char[4]"), BASE("a: int32; s: char[5]"),
+            "s: char[4] at 20 in the file, char[5] at 20 in the definition");
+    compare(BASE("s: char[4]"), BASE("s: char[4][1]"),
+            "s: char[4] at 16 in the file, char[4][1] at 16 in the definition");
+    compare(BASE("s: int8[4]"), BASE("s: int8[2][2]"),
+            "s: int8[4] at 16 in the file, int8[2][2] at 16 in the definition");
+    compare("struct P {x: int8} struct Q {x: int8} struct A {p: P}",
+            "struct P {x: int8} struct Q {x: int8} struct A {p: Q}",
+            "p: P at 0 in the file, Q at 0 in the definition");
+}
+
+static void names_absent_fields(void) {
+    compare(BASE("a: int32"), BASE("a: int32; extra: int32"),
+            "extra: absent in the file, int32 at 20 in the definition");
+    compare(BASE("a: int32; extra: int32"), BASE("a: int32"),
+            "extra: int32 at 20 in the file, absent in the definition");
+    compare(BASE("a: int32; b: int8"), BASE("a: int32; extra: int32; b: int8"),
+            "extra: absent in the file, int32 at 20 in the definition");
+    compare(BASE("a: int32; extra: int32; b: int8"), BASE("a: int32; b: int8"),
+            "b: int8 at 24 in the file, int8 at 20 in the definition");
+    compare(BASE("old: int32"), BASE("new: int32"),
+            "new: absent in the file, int32 at 16 in the definition");
+}
+
+static void names_moved_fields(void) {
+    compare(BASE("a: int32; b: int32"), BASE("b: int32; a: int32"),
+            "b: int32 at 20 in the file, int32 at 16 in the definition");
+    compare("struct A { x: int8; a: int8; b: int64 }", "struct A { x: int8; b: int64; a: int8 }",
+            "a: int8 at 1 in the file, int8 at 16 in the definition");
+    compare("struct P { x: double; y: int8 } struct A : P { z: int8 }",
+            "struct A { x: double; y: int8; z: int8 }",
+            "z: int8 at 16 in the file, int8 at 9 in the definition");
+}
+
+static void names_structs(void) {
+    compare("struct A {x: int8}", "struct B {x: int8}",
+            "the struct is A in the file, B in the definition");
+}
+
+static void gives_the_whole_path(void) {
+    compare("struct P {x: int8} struct M {n: int8; multi_points: P[24]} struct A {multi_pts: M}",
+            "struct P {x: int16} struct M {n: int8; multi_points: P[24]} struct A {multi_pts: M}",
+            "multi_pts.multi_points[1].x: int8 at 1 in the file, int16 at 2 in the definition");
+    compare("struct P {x: int8} struct A {m: P[2][3]}",
+            "struct P {x: int8; y: int8} struct A {m: P[2][3]}",
+            "m[1][1].y: absent in the file, int8 at 1 in the definition");
+    compare(BASE("x: int8"),
+            "struct MmapStructureHeader { header_code: int16; time_stamp: float }"
+            "struct BaseMmapStructure { header: MmapStructureHeader }"
+            "struct A : BaseMmapStructure { x: int8 }",
+            "header.time_stamp: double at 8 in the file, float at 4 in the definition");
+}
+
+static void shortens_what_is_long(void) {
+    char file[16384], definition[16384];
+    for (int which = 0; which < 2; which++) {
+        char *text = which ? definition : file, *end = text;
+        end += sprintf(end, "struct S1 {x: %s", which ? "int8" : "int16");
+        for (int i = 0; i < 45; i++)
+            end += sprintf(end, i == 0 ? "[1000000000]" : "[1]");
+        end += sprintf(end, "}");
+        for (int i = 2; i <= 8; i++)
+            end += sprintf(end, "struct S%d {a%060d: S%d[1]}", i, i, i - 1);
+    }
+    ipm_layout *a = parse(file), *b = parse(definition);
+    ipm_error error;
+    CHECK_INT(ipm_layout_difference(ipm_layout_type(a), ipm_layout_type(b), &error), IPM_ELAYOUT);
+    CHECK(strncmp(error.text, "...0", 4) == 0);
+    CHECK(strstr(error.text, "2[1].x: int16[1000000000][1]") != NULL);
+    CHECK(strstr(error.text, "... at 0 in the file, int8[1000000000][1]") != NULL);
+    CHECK(strstr(error.text, "... at 0 in the definition") != NULL);
+    ipm_layout_free(a);
+    ipm_layout_free(b);
+}
+
+/* Each struct has the one before twice: 2^39 parts, and 40 structs. */
+static void is_quick_however_often_a_struct_is_used(void) {
+    char text[4096], *end = text;
+    end += sprintf(end, "struct S0 {x: int8}");
+    for (int i = 1; i < 40; i++)
+        end += sprintf(end, "struct S%d {a: S%d; b: S%d}", i, i - 1, i - 1);
+    compare(text, text, NULL);
+}
+
+int main(void) {
+    run("finds none in layouts that are alike", finds_none);
+    run("names types, array counts and structs that differ", names_types);
+    run("names a field that one of them lacks", names_absent_fields);
+    run("names a field that has moved", names_moved_fields);
+    run("names the structs themselves", names_structs);
+    run("gives the whole path of a nested difference", gives_the_whole_path);
+    run("keeps the end of a path that is too long to show", shortens_what_is_long);
+    run("is quick however often a struct is used", is_quick_however_often_a_struct_is_used);
+    return done();
+}

@@ -1,0 +1,153 @@
+#include "difference.h"
+
+#include "error.h"
+#include "excerpt.h"
+#include "layout.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A name and a dot, or an index, for each level. */
+#define MAX_PATH (IPM_MAX_DEPTH * (IPM_MAX_NAME + 1))
+#define SHOWN_PATH 160
+
+/*
+ * seen  the structs of the file that were compared already, by index; NULL if there is no memory
+ *       for it. Without it, structs that each have the one before twice take 2^depth steps. A
+ *       name stands for one struct in each of the two layouts, so the file's tells the pair.
+ * path  of the parts that are being compared
+ */
+typedef struct comparison {
+    bool *seen;
+    char path[MAX_PATH + 1];
+    size_t length;
+    ipm_error *error;
+} comparison;
+
+typedef struct part {
+    const ipm_type *type; /* NULL: absent */
+    uint64_t offset;
+} part;
+
+static part part_of(part whole, const ipm_field *field) {
+    return field == NULL ? (part){0} : (part){field->type, whole.offset + field->offset};
+}
+
+static void describe(part p, char *text, size_t size) {
+    if (p.type == NULL)
+        snprintf(text, size, "absent");
+    else
+        snprintf(text, size, "%s at %" PRIu64,
+                 ipm_excerpt_of(p.type->name, strlen(p.type->name)).text, p.offset);
+}
+
+static int report(const comparison *c, part in_file, part defined) {
+    char here[160], there[160];
+    bool whole = c->length <= SHOWN_PATH;
+    describe(in_file, here, sizeof here);
+    describe(defined, there, sizeof there);
+    return ipm_fail(c->error, IPM_ELAYOUT, 0, "%s%s: %s in the file, %s in the definition",
+                    whole ? "" : "...", c->path + (whole ? 0 : c->length - SHOWN_PATH), here,
+                    there);
+}
+
+static size_t enter(comparison *c, const char *separator, const char *name) {
+    size_t before = c->length;
+    c->length += (size_t)snprintf(c->path + before, sizeof c->path - before, "%s%s",
+                                  before == 0 ? "" : separator, name);
+    return before;
+}
+
+static void leave(comparison *c, size_t before) {
+    c->length = before;
+    c->path[before] = '\0';
+}
+
+static int compare_fields(comparison *c, part in_file, part defined);
+
+/* The names of types tell scalars, texts, counts, and which struct; not what a struct is. */
+static int compare(comparison *c, part in_file, part defined) {
+    const ipm_type *type = in_file.type;
+    int code = IPM_OK;
+    if (type == NULL || defined.type == NULL || strcmp(type->name, defined.type->name) != 0)
+        return report(c, in_file, defined);
+    if (type->kind == IPM_STRUCT) {
+        code = compare_fields(c, in_file, defined);
+    } else if (type->kind == IPM_ARRAY) {
+        size_t before = enter(c, "", "[1]");
+        code = compare(c, (part){type->element, in_file.offset},
+                       (part){defined.type->element, defined.offset});
+        leave(c, before);
+    }
+    if (code == IPM_OK && in_file.offset != defined.offset)
+        return report(c, in_file, defined);
+    return code;
+}
+
+static int compare_named(comparison *c, const char *name, part in_file, part defined) {
+    size_t before = enter(c, ".", name);
+    int code = compare(c, in_file, defined);
+    leave(c, before);
+    return code;
+}
+
+static const ipm_field *field_at(const ipm_type *type, uint64_t i) {
+    return i < type->count ? &type->fields[i] : NULL;
+}
+
+static const ipm_field *same_field(const ipm_type *type, const ipm_field *other) {
+    return ipm_type_field(type, other->name, strlen(other->name));
+}
+
+/* Two fields of different names at the same place in the order: one is missing or has moved. */
+static int compare_order(comparison *c, part in_file, part defined, const ipm_field *here,
+                         const ipm_field *there) {
+    int code = IPM_OK;
+    if (there != NULL) {
+        part counterpart = part_of(in_file, same_field(in_file.type, there));
+        code = compare_named(c, there->name, counterpart, part_of(defined, there));
+    }
+    if (code == IPM_OK && here != NULL) {
+        part counterpart = part_of(defined, same_field(defined.type, here));
+        code = compare_named(c, here->name, part_of(in_file, here), counterpart);
+    }
+    return code;
+}
+
+/* Fields that are alike at the same offsets make structs of the same size and alignment. */
+static int compare_fields(comparison *c, part in_file, part defined) {
+    const ipm_type *a = in_file.type, *b = defined.type;
+    uint32_t index = ipm_node_of(a)->index;
+    if (a == b || (c->seen != NULL && c->seen[index]))
+        return IPM_OK;
+    for (uint64_t i = 0; i < a->count || i < b->count; i++) {
+        const ipm_field *here = field_at(a, i), *there = field_at(b, i);
+        bool paired = here != NULL && there != NULL && strcmp(here->name, there->name) == 0;
+        int code =
+            paired ? compare_named(c, here->name, part_of(in_file, here), part_of(defined, there))
+                   : compare_order(c, in_file, defined, here, there);
+        if (code != IPM_OK)
+            return code;
+    }
+    if (c->seen != NULL)
+        c->seen[index] = true;
+    return IPM_OK;
+}
+
+int ipm_layout_difference(const ipm_type *in_file, const ipm_type *defined, ipm_error *error) {
+    if (strcmp(in_file->name, defined->name) != 0)
+        return ipm_fail(error, IPM_ELAYOUT, 0, "the struct is %s in the file, %s in the definition",
+                        ipm_excerpt_of(in_file->name, strlen(in_file->name)).text,
+                        ipm_excerpt_of(defined->name, strlen(defined->name)).text);
+    comparison c = {.error = error};
+    c.seen = calloc(ipm_node_of(in_file)->index + (size_t)1, sizeof *c.seen);
+    int code = compare(&c, (part){in_file, 0}, (part){defined, 0});
+    free(c.seen);
+    return code;
+}
+
+bool ipm_type_equal(const ipm_type *a, const ipm_type *b) {
+    return a == b || ipm_layout_difference(a, b, NULL) == IPM_OK;
+}

@@ -1,0 +1,16 @@
+/*
+ * Naming the first difference between two layouts.
+ */
+#ifndef IPM_CORE_DIFFERENCE_H
+#define IPM_CORE_DIFFERENCE_H
+
+#include "../ipmmap.h"
+
+/*
+ * Compare the struct that a data file describes with the one that the program defines.
+ * returns  IPM_OK: alike, by ipm_type_equal; IPM_ELAYOUT, with a text such as
+ *          "data_int: int32 at 16 in the file, int64 at 16 in the definition"
+ */
+int ipm_layout_difference(const ipm_type *in_file, const ipm_type *defined, ipm_error *error);
+
+#endif

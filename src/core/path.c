@@ -1,0 +1,129 @@
+/*
+ * Paths: "pts[3].x".
+ */
+#include "error.h"
+#include "excerpt.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+typedef struct walk {
+    const ipm_type *root;
+    const char *path, *next, *end;
+    const ipm_type *type; /* what was reached so far, at [path, reached) */
+    const char *reached;
+    uint64_t offset;
+    ipm_error *error;
+} walk;
+
+static ipm_excerpt between(const char *from, const char *to) {
+    return ipm_excerpt_of(from, (size_t)(to - from));
+}
+
+static ipm_excerpt name_of(const ipm_type *type) {
+    return ipm_excerpt_of(type->name, strlen(type->name));
+}
+
+#define REFUSE(walk, format, ...)                                                                  \
+    ipm_fail((walk)->error, IPM_EINVALID, 0, "%s: " format " in '%s'", name_of((walk)->root).text, \
+             __VA_ARGS__, between((walk)->path, (walk)->end).text)
+
+static int refuse_kind(const walk *w, const char *parts) {
+    if (w->reached == w->path)
+        return REFUSE(w, "it has no %s,", parts);
+    return REFUSE(w, "'%s' is %s and has no %s,", between(w->path, w->reached).text,
+                  name_of(w->type).text, parts);
+}
+
+static int step_field(walk *w) {
+    const char *start = w->next, *end = start;
+    while (end < w->end && *end != '.' && *end != '[')
+        end++;
+    if (start == end && start == w->path)
+        return REFUSE(w, "a field name is missing %s", "at the start");
+    if (start == end)
+        return REFUSE(w, "a field name is missing after '%s'", between(w->path, start).text);
+    if (w->type->kind != IPM_STRUCT)
+        return refuse_kind(w, "fields");
+    const ipm_field *field = ipm_type_field(w->type, start, (size_t)(end - start));
+    if (field == NULL)
+        return REFUSE(w, "no field '%s'", between(start, end).text);
+    w->type = field->type;
+    w->offset += field->offset;
+    w->reached = w->next = end;
+    return IPM_OK;
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+/* False if it is no whole number. Those that no array has come as 0. */
+static bool read_index(const char *from, const char *to, uint64_t *index) {
+    bool negative = from < to && *from == '-';
+    if (from + negative == to)
+        return false;
+    *index = 0;
+    for (const char *c = from + negative; c < to; c++) {
+        if (!is_digit(*c))
+            return false;
+        if (*index <= IPM_MAX_SIZE)
+            *index = *index * 10 + (uint64_t)(*c - '0');
+    }
+    if (negative || *index > IPM_MAX_SIZE)
+        *index = 0;
+    return true;
+}
+
+static int step_index(walk *w) {
+    const char *start = w->next + 1;
+    const char *end = memchr(start, ']', (size_t)(w->end - start));
+    uint64_t index;
+    if (end == NULL)
+        return REFUSE(w, "']' is missing after '%s'", between(w->path, w->end).text);
+    if (!read_index(start, end, &index))
+        return REFUSE(w, "index '%s' is not a whole number", between(start, end).text);
+    if (w->type->kind != IPM_ARRAY)
+        return refuse_kind(w, "elements");
+    if (index < 1 || index > w->type->count)
+        return REFUSE(w, "index %s is outside 1..%" PRIu64, between(start, end).text,
+                      w->type->count);
+    w->type = w->type->element;
+    w->offset += (index - 1) * w->type->size;
+    w->reached = w->next = end + 1;
+    return IPM_OK;
+}
+
+static int step(walk *w) {
+    if (*w->next == '[')
+        return step_index(w);
+    if (w->next == w->path)
+        return step_field(w);
+    if (*w->next != '.')
+        return REFUSE(w, "'.' or '[' is missing before '%s'", between(w->next, w->end).text);
+    w->next++;
+    return step_field(w);
+}
+
+int ipm_type_find(const ipm_type *type, const char *path, size_t length, const ipm_type **found,
+                  uint64_t *offset, ipm_error *error) {
+    if (length == 0)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: the path is empty", name_of(type).text);
+    walk w = {
+        .root = type,
+        .path = path,
+        .next = path,
+        .end = path + length,
+        .type = type,
+        .reached = path,
+        .error = error,
+    };
+    while (w.next < w.end) {
+        int code = step(&w);
+        if (code != IPM_OK)
+            return code;
+    }
+    *found = w.type;
+    *offset = w.offset;
+    return IPM_OK;
+}
