@@ -78,20 +78,20 @@ lint:
 
 C_FILES := $(CORE) $(BINDING) $(C_TESTS) $(HELPERS)
 INCLUDES = -Isrc -I$(LUA_INCDIR)
-STRICT   = for file in $(C_FILES); do \
-           $$0 $(WARNINGS) -Werror -O2 -pthread $(DEFINES) $(INCLUDES) -c -o /dev/null $$file || bad=1; \
-           done; exit $$bad
+STRICT   = $(WARNINGS) -Werror -O2 -pthread $(DEFINES) $(INCLUDES) -c -o /dev/null
+EACH     = sh -c 'for file do $(1) || bad=1; done; exit $$bad' each
 
 lint-lua:
 	@.ci/check luacheck luacheck --quiet .
 lint-format:
 	@.ci/check clang-format clang-format --dry-run -Werror $(C_FILES) $(wildcard src/*.h src/*/*.h spec/*/*.h)
 lint-tidy:
-	@.ci/check clang-tidy clang-tidy --quiet $(CORE) $(BINDING) -- -std=c11 $(DEFINES) $(INCLUDES)
+	@.ci/check clang-tidy $(call EACH,clang-tidy --quiet $$file -- -std=c11 $(DEFINES) $(INCLUDES)) \
+	    $(CORE) $(BINDING)
 lint-gcc lint-clang: lint-%:
-	@.ci/check '$*, all warnings' sh -c '$(STRICT)' $*
+	@.ci/check '$*, all warnings' $(call EACH,$* $(STRICT) $$file) $(C_FILES)
 lint-rockspec:
-	@.ci/check 'luarocks lint' sh -c 'for rockspec in *.rockspec; do luarocks lint $$rockspec || exit; done'
+	@.ci/check 'luarocks lint' $(call EACH,luarocks lint $$file) $(wildcard *.rockspec)
 lint-shell:
 	@.ci/check shellcheck shellcheck $(wildcard .ci/* examples/*.sh)
 
