@@ -1,0 +1,23 @@
+/*
+ * Time, in nanoseconds.
+ */
+#ifndef IPM_CORE_CLOCK_H
+#define IPM_CORE_CLOCK_H
+
+#include <stdint.h>
+
+#define IPM_MS INT64_C(1000000)
+
+/* CLOCK_MONOTONIC. */
+int64_t ipm_clock_now(void);
+
+/* When `timeout_ns` from now is over; IPM_FOREVER stays IPM_FOREVER. Negative counts as 0. */
+int64_t ipm_clock_deadline(int64_t timeout_ns);
+
+/* CLOCK_REALTIME, exact to a few milliseconds and cheap. */
+int64_t ipm_clock_coarse(void);
+
+/* Sleep; a signal may end it early. */
+void ipm_clock_nap(int64_t ns);
+
+#endif

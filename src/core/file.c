@@ -1,0 +1,182 @@
+#include "file.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#ifndef F_OFD_SETLK
+#define F_OFD_SETLK 37 /* from the kernel's interface, for a libc without it */
+#endif
+
+/* O_NONBLOCK: opening a FIFO would wait for its other end. */
+#define SAFE_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+
+/* Magic numbers of statfs(2): memory that two machines map is not shared memory. */
+static bool is_network(int fd) {
+    static const uint32_t network[] = {
+        0x6969,     0x517B,     0xFF534D42, 0xFE534D42, /* NFS, SMB, CIFS, SMB2 */
+        0x5346414F, 0x73757245, 0x01021997, 0x00C36400, /* AFS, Coda, 9p, Ceph */
+        0x0BD00BD0, 0x47504653, 0x01161970,             /* Lustre, GPFS, GFS2 */
+    };
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof network / sizeof *network; i++)
+        if ((uint32_t)fs.f_type == network[i])
+            return true;
+    return false;
+}
+
+static int check(int fd, const char *path, struct stat *status, ipm_error *error) {
+    if (fstat(fd, status) != 0)
+        return ipm_fail_errno(error, errno, "cannot examine %s", path);
+    if (!S_ISREG(status->st_mode))
+        return ipm_fail(error, IPM_ECORRUPT, 0, "%s is not a regular file", path);
+    if (status->st_nlink > 1)
+        return ipm_fail(error, IPM_ECORRUPT, 0, "%s has other names (hard links)", path);
+    if (status->st_nlink == 0) /* removed since it was opened */
+        return ipm_fail(error, IPM_ENOTFOUND, ENOENT, "cannot open %s", path);
+    if (is_network(fd))
+        return ipm_fail(error, IPM_ESYSTEM, 0,
+                        "%s is on a network file system, where memory is not shared", path);
+    return IPM_OK;
+}
+
+int ipm_file_open(const char *path, int flags, int *fd, struct stat *status, ipm_error *error) {
+    *fd = open(path, flags | SAFE_FLAGS);
+    if (*fd < 0) {
+        if (errno == ELOOP)
+            return ipm_fail(error, IPM_ECORRUPT, 0, "%s is a symbolic link", path);
+        if (errno == EISDIR || errno == ENXIO || errno == ENODEV)
+            return ipm_fail(error, IPM_ECORRUPT, 0, "%s is not a regular file", path);
+        return ipm_fail_errno(error, errno, "cannot open %s", path);
+    }
+    int code = check(*fd, path, status, error);
+    if (code != IPM_OK) {
+        close(*fd);
+        *fd = -1;
+    }
+    return code;
+}
+
+int ipm_file_create(const char *path, mode_t mode, int *fd, ipm_error *error) {
+    *fd = open(path, O_RDWR | O_CREAT | O_EXCL | SAFE_FLAGS, mode);
+    if (*fd < 0)
+        return ipm_fail_errno(error, errno, "cannot create %s", path);
+    int code = IPM_OK;
+    if (fchmod(*fd, mode) != 0) /* whatever the umask */
+        code = ipm_fail_errno(error, errno, "cannot set the mode of %s", path);
+    else if (is_network(*fd))
+        code = ipm_fail(error, IPM_ESYSTEM, 0,
+                        "%s is on a network file system, where memory is not shared", path);
+    if (code != IPM_OK) {
+        unlink(path);
+        close(*fd);
+        *fd = -1;
+    }
+    return code;
+}
+
+/* For file systems that cannot allocate ahead: write zeros where there is nothing yet. */
+static int fill(int fd, uint64_t size) {
+    static const char zeros[65536];
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return errno;
+    for (uint64_t at = (uint64_t)status.st_size; at < size;) {
+        uint64_t step = size - at < sizeof zeros ? size - at : sizeof zeros;
+        ssize_t written = pwrite(fd, zeros, step, (off_t)at);
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0)
+            at += (uint64_t)written;
+    }
+    return 0;
+}
+
+int ipm_file_allocate(int fd, uint64_t size, const char *path, ipm_error *error) {
+    int rc;
+    do
+        rc = posix_fallocate(fd, 0, (off_t)size);
+    while (rc == EINTR);
+    if (rc == EOPNOTSUPP || rc == ENOSYS)
+        rc = fill(fd, size);
+    if (rc != 0)
+        return ipm_fail_errno(error, rc, "cannot allocate %llu bytes for %s",
+                              (unsigned long long)size, path);
+    return IPM_OK;
+}
+
+void *ipm_file_map(int fd, uint64_t size, bool writable, const char *path, ipm_error *error) {
+    int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    void *map = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) {
+        ipm_fail_errno(error, errno, "cannot map %s", path);
+        return NULL;
+    }
+    if (madvise(map, size, MADV_DONTFORK) != 0) {
+        ipm_fail_errno(error, errno, "cannot keep the mapping of %s from a fork", path);
+        munmap(map, size);
+        return NULL;
+    }
+    return map;
+}
+
+bool ipm_file_is_at(const char *path, dev_t device, ino_t inode) {
+    struct stat status;
+    return lstat(path, &status) == 0 && status.st_dev == device && status.st_ino == inode;
+}
+
+int ipm_file_lock(int fd, off_t byte, short type) {
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+        return 0;
+    return errno == EACCES ? EAGAIN : errno;
+}
+
+int ipm_file_mkdir(const char *path, mode_t mode, size_t *made, ipm_error *error) {
+    size_t length = strlen(path);
+    char *part = strdup(path);
+    if (part == NULL)
+        return ipm_fail_errno(error, ENOMEM, "cannot make the directory %s", path);
+    int code = IPM_OK;
+    *made = length;
+    for (size_t end = 1; end <= length && code == IPM_OK; end++) {
+        if (part[end] != '/' && part[end] != '\0')
+            continue;
+        part[end] = '\0';
+        if (mkdir(part, mode) == 0) {
+            if (*made == length)
+                *made = end - 1;
+            if (chmod(part, mode) != 0) /* whatever the umask */
+                code = ipm_fail_errno(error, errno, "cannot set the mode of %s", part);
+        } else if (errno != EEXIST && errno != EISDIR && access(part, F_OK) != 0) {
+            code = ipm_fail_errno(error, errno, "cannot make the directory %s", part);
+        }
+        part[end] = path[end];
+    }
+    free(part);
+    if (code != IPM_OK)
+        ipm_file_unmkdir(path, *made);
+    return code;
+}
+
+void ipm_file_unmkdir(const char *path, size_t made) {
+    char *part = strdup(path);
+    if (part == NULL)
+        return;
+    for (size_t end = strlen(path); end > made; end--) {
+        if (path[end] != '/' && path[end] != '\0')
+            continue;
+        part[end] = '\0';
+        if (rmdir(part) != 0)
+            break;
+    }
+    free(part);
+}

@@ -1,0 +1,54 @@
+/*
+ * Files, opened as distrustfully as shared directories ask for.
+ */
+#ifndef IPM_CORE_FILE_H
+#define IPM_CORE_FILE_H
+
+#include "../ipmmap.h"
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#define IPM_PAGE UINT64_C(4096)
+
+/*
+ * Open an existing file: a regular one, with one name, not a symbolic link, on a local file system.
+ * flags    O_RDONLY or O_RDWR
+ * status   what fstat says of it
+ * returns  IPM_OK and *fd; IPM_ENOTFOUND, IPM_ECORRUPT (not such a file), IPM_EPERMISSION, ...
+ */
+int ipm_file_open(const char *path, int flags, int *fd, struct stat *status, ipm_error *error);
+
+/*
+ * Make a new, empty file with exactly these permission bits.
+ * returns  IPM_OK and *fd; IPM_ENOTFOUND when the directory is missing, IPM_EPERMISSION, ...;
+ *          with error->system EEXIST when there is one
+ */
+int ipm_file_create(const char *path, mode_t mode, int *fd, ipm_error *error);
+
+/* Really allocate the first `size` bytes, so that storing to them never fails. */
+int ipm_file_allocate(int fd, uint64_t size, const char *path, ipm_error *error);
+
+/* Map the first `size` bytes, shared and not inherited by a fork; NULL and *error on failure. */
+void *ipm_file_map(int fd, uint64_t size, bool writable, const char *path, ipm_error *error);
+
+/* Whether the path names the file of that device and inode. */
+bool ipm_file_is_at(const char *path, dev_t device, ino_t inode);
+
+/*
+ * Take an open-file-description lock on one byte: F_RDLCK, F_WRLCK or F_UNLCK.
+ * It lasts until the last descriptor and mapping of this opening is gone.
+ * returns  0, or an errno: EAGAIN when another opening has it
+ */
+int ipm_file_lock(int fd, off_t byte, short type);
+
+/*
+ * Make a directory and those above it; one that is there is left alone.
+ * made     how much of the path was there before: for ipm_file_unmkdir
+ */
+int ipm_file_mkdir(const char *path, mode_t mode, size_t *made, ipm_error *error);
+
+/* Remove the directories that ipm_file_mkdir made, as far as they are empty. */
+void ipm_file_unmkdir(const char *path, size_t made);
+
+#endif

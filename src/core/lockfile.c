@@ -1,0 +1,250 @@
+#include "lockfile.h"
+
+#include "clock.h"
+#include "error.h"
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define FORMAT 1
+#define BYTE_ORDER_MARK 0x01020304
+#define USERS_BYTE 0
+#define MANAGER_BYTE 1
+#define PATIENCE_NS (10000 * IPM_MS) /* with a process that initialises, or manages */
+#define NAP_NS (IPM_MS / 2)
+
+static const char magic[8] = "IPMLOCK\n";
+
+/* mutexes of different libcs have the same size and different contents */
+#ifdef __GLIBC__
+#define LIBC "glibc"
+#else
+#define LIBC "musl"
+#endif
+
+#if defined(__x86_64__)
+#define ARCHITECTURE "x86_64"
+#elif defined(__aarch64__)
+#define ARCHITECTURE "aarch64"
+#elif defined(__riscv) && __riscv_xlen == 64
+#define ARCHITECTURE "riscv64"
+#else
+#error "an architecture that ipmmap was not ported to"
+#endif
+
+/* Thread ids collide between pid namespaces, and robust mutexes are owned by thread id. */
+static uint64_t pid_space(void) {
+    struct stat status;
+    return stat("/proc/self/ns/pid", &status) == 0 ? (uint64_t)status.st_ino : 0;
+}
+
+static uint64_t file_size(uint32_t slots) {
+    uint64_t size = IPM_PAGE + ipm_rwlock_size(slots);
+    return (size + IPM_PAGE - 1) / IPM_PAGE * IPM_PAGE;
+}
+
+/* What the head of a lock file made here says, but for the magic. */
+static int describe(ipm_lock_head *head, uint32_t slots) {
+    pthread_mutex_t mutex;
+    int rc = ipm_rwlock_template(&mutex);
+    memset(head, 0, sizeof *head);
+    head->format = FORMAT;
+    head->byte_order = BYTE_ORDER_MARK;
+    snprintf(head->abi, sizeof head->abi, "%s", LIBC " " ARCHITECTURE);
+    head->pid_space = pid_space();
+    head->size = file_size(slots);
+    head->slots = slots;
+    head->mutex_size = sizeof mutex;
+    memcpy(head->mutex, &mutex, sizeof mutex);
+    return rc;
+}
+
+/* Make everything afresh: nobody else uses the file. */
+static int initialise(int fd, const char *path, uint32_t slots, ipm_error *error) {
+    ipm_lock_head head;
+    uint64_t size = file_size(slots);
+    if (describe(&head, slots) != 0)
+        return ipm_fail(error, IPM_ESYSTEM, 0, "no robust mutexes on this system");
+    int code = ipm_file_allocate(fd, size, path, error);
+    if (code != IPM_OK)
+        return code;
+    unsigned char *map = ipm_file_map(fd, size, true, path, error);
+    if (map == NULL)
+        return error != NULL ? (int)error->code : IPM_ESYSTEM;
+    memset(map, 0, sizeof magic);
+    /* The magic goes before all else, and comes after it: a death in between leaves none. */
+    atomic_thread_fence(memory_order_seq_cst);
+    int rc = ipm_rwlock_init((ipm_rwlock_shared *)(map + IPM_PAGE), slots);
+    memcpy(map + sizeof magic, (char *)&head + sizeof magic, sizeof head - sizeof magic);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (rc == 0)
+        memcpy(map, magic, sizeof magic);
+    munmap(map, size);
+    return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot make the locks in %s", path);
+}
+
+/* Whether the head fits this process. It was copied: nothing in it changes any more. */
+static int check(const ipm_lock_head *head, uint64_t real_size, const char *path,
+                 ipm_error *error) {
+    ipm_lock_head own;
+    if (head->slots < 1 || head->slots > IPM_MAX_READERS || describe(&own, head->slots) != 0)
+        return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and damaged", path);
+    if (head->format != own.format || head->byte_order != own.byte_order)
+        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
+                        "%s is in use by another version of ipmmap (format %u, here %u)", path,
+                        head->format, own.format);
+    if (memcmp(head->abi, own.abi, sizeof own.abi) != 0)
+        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
+                        "%s is in use by a process of another libc or architecture (%.31s, "
+                        "here %s)",
+                        path, head->abi, own.abi);
+    if (head->mutex_size != own.mutex_size || memcmp(head->mutex, own.mutex, sizeof own.mutex) != 0)
+        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
+                        "%s is in use by a process with another kind of mutex", path);
+    if (head->pid_space != own.pid_space || own.pid_space == 0)
+        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
+                        "%s is in use by a process in another pid namespace", path);
+    if (head->size != own.size || real_size < own.size)
+        return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and truncated", path);
+    return IPM_OK;
+}
+
+static int map_checked(int fd, const char *path, const ipm_lock_head *head, ipm_lockfile *file,
+                       ipm_error *error) {
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return ipm_fail_errno(error, errno, "cannot examine %s", path);
+    int code = check(head, (uint64_t)status.st_size, path, error);
+    if (code != IPM_OK)
+        return code;
+    unsigned char *map = ipm_file_map(fd, head->size, true, path, error);
+    if (map == NULL)
+        return error != NULL ? (int)error->code : IPM_ESYSTEM;
+    file->head = (ipm_lock_head *)map;
+    file->shared = (ipm_rwlock_shared *)(map + IPM_PAGE);
+    file->size = head->size;
+    file->slots = head->slots;
+    file->device = status.st_dev;
+    file->inode = status.st_ino;
+    if (!ipm_rwlock_is_sound(file->shared, file->slots)) {
+        ipm_lockfile_close(file);
+        return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and its locks are damaged",
+                        path);
+    }
+    return IPM_OK;
+}
+
+enum { AGAIN = -1 };
+
+/* One try at joining those who use the file. returns AGAIN when they are not ready */
+static int join(int fd, const char *path, uint32_t slots, ipm_lockfile *file, ipm_error *error) {
+    int rc = ipm_file_lock(fd, USERS_BYTE, F_WRLCK);
+    if (rc == 0) {
+        int code = initialise(fd, path, slots, error);
+        if (code != IPM_OK)
+            return code;
+        rc = ipm_file_lock(fd, USERS_BYTE, F_RDLCK); /* atomic: nobody gets in between */
+    } else if (rc == EAGAIN) {
+        rc = ipm_file_lock(fd, USERS_BYTE, F_RDLCK);
+    }
+    if (rc == EAGAIN)
+        return AGAIN;
+    if (rc != 0)
+        return ipm_fail_errno(error, rc, "cannot lock %s", path);
+    ipm_lock_head head;
+    ssize_t got = pread(fd, &head, sizeof head, 0);
+    if (got < 0)
+        return ipm_fail_errno(error, errno, "cannot read %s", path);
+    if (got < (ssize_t)sizeof head || memcmp(head.magic, magic, sizeof magic) != 0) {
+        ipm_file_lock(fd, USERS_BYTE, F_UNLCK); /* its initialiser died: start again */
+        return AGAIN;
+    }
+    return map_checked(fd, path, &head, file, error);
+}
+
+/* Open, or make. returns AGAIN when the file came or went meanwhile */
+static int open_or_make(const char *path, mode_t mode, int *fd, struct stat *status, bool *made,
+                        ipm_error *error) {
+    ipm_error detail = {0};
+    int code = ipm_file_open(path, O_RDWR, fd, status, &detail);
+    *made = false;
+    if (code == IPM_ENOTFOUND) {
+        code = ipm_file_create(path, mode, fd, &detail);
+        if (code != IPM_OK && detail.system == EEXIST)
+            return AGAIN;
+        *made = code == IPM_OK;
+        if (code == IPM_OK && fstat(*fd, status) != 0) {
+            code = ipm_fail_errno(&detail, errno, "cannot examine %s", path);
+            close(*fd);
+        }
+    }
+    if (code != IPM_OK && error != NULL)
+        *error = detail;
+    return code;
+}
+
+int ipm_lockfile_open(const char *path, mode_t mode, uint32_t slots, ipm_lockfile *file,
+                      ipm_error *error) {
+    int64_t deadline = ipm_clock_deadline(PATIENCE_NS);
+    memset(file, 0, sizeof *file);
+    do {
+        int fd;
+        bool made;
+        struct stat status;
+        int code = open_or_make(path, mode, &fd, &status, &made, error);
+        if (code == AGAIN)
+            continue;
+        if (code != IPM_OK)
+            return code;
+        do {
+            code = join(fd, path, slots, file, error);
+            if (code == AGAIN)
+                ipm_clock_nap(NAP_NS);
+        } while (code == AGAIN && ipm_clock_now() < deadline &&
+                 ipm_file_is_at(path, status.st_dev, status.st_ino));
+        close(fd); /* the lock lasts as long as the mapping */
+        if (code == IPM_OK && !ipm_file_is_at(path, file->device, file->inode)) {
+            ipm_lockfile_close(file); /* removed meanwhile: those who come later use another */
+            code = AGAIN;
+        }
+        if (code != AGAIN)
+            return code;
+    } while (ipm_clock_now() < deadline);
+    return ipm_fail(error, IPM_ETIMEOUT, 0,
+                    "%s: another process has begun to initialise it and does not finish", path);
+}
+
+void ipm_lockfile_close(ipm_lockfile *file) {
+    if (file->head != NULL)
+        munmap(file->head, file->size);
+    file->head = NULL;
+    file->shared = NULL;
+}
+
+int ipm_lockfile_manage(const char *path, mode_t mode, int *fd, bool *made, ipm_error *error) {
+    int64_t deadline = ipm_clock_deadline(PATIENCE_NS);
+    do {
+        struct stat status;
+        int code = open_or_make(path, mode, fd, &status, made, error);
+        if (code == AGAIN)
+            continue;
+        if (code != IPM_OK)
+            return code;
+        int rc = ipm_file_lock(*fd, MANAGER_BYTE, F_WRLCK);
+        if (rc == 0 && ipm_file_is_at(path, status.st_dev, status.st_ino))
+            return IPM_OK;
+        close(*fd);
+        if (rc != 0 && rc != EAGAIN)
+            return ipm_fail_errno(error, rc, "cannot lock %s", path);
+        ipm_clock_nap(NAP_NS);
+    } while (ipm_clock_now() < deadline);
+    return ipm_fail(error, IPM_ETIMEOUT, 0,
+                    "%s: another manager has begun to create or destroy the segment and does not "
+                    "finish",
+                    path);
+}

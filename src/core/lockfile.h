@@ -1,0 +1,62 @@
+/*
+ * The lock file and its life.
+ *
+ * Every handle that takes locks holds a shared open-file-description lock on byte 0 for as long
+ * as its mapping lasts. Who gets it exclusively is alone, and makes everything afresh: so a file
+ * from before a reboot, from a copied directory or from another libc blocks nobody. A manager
+ * holds byte 1 while it creates, replaces or destroys.
+ */
+#ifndef IPM_CORE_LOCKFILE_H
+#define IPM_CORE_LOCKFILE_H
+
+#include "rwlock.h"
+
+/* The first page of the file. */
+typedef struct ipm_lock_head {
+    char magic[8]; /* written last */
+    uint32_t format;
+    uint32_t byte_order;
+    char abi[32];       /* libc and architecture */
+    uint64_t pid_space; /* the inode of the pid namespace; 0: unknown, and shared with nobody */
+    uint64_t size;      /* of the file */
+    uint32_t slots;
+    uint32_t mutex_size;
+    unsigned char mutex[56];               /* a fresh one */
+    _Alignas(64) _Atomic uint32_t waiting; /* someone sleeps on the data file's notify word */
+} ipm_lock_head;
+
+_Static_assert(offsetof(ipm_lock_head, abi) == 16, "file format");
+_Static_assert(offsetof(ipm_lock_head, slots) == 64, "file format");
+_Static_assert(offsetof(ipm_lock_head, waiting) == 128, "file format");
+_Static_assert(sizeof(pthread_mutex_t) <= 56, "the mutex fits");
+
+/* An open one: private. */
+typedef struct ipm_lockfile {
+    ipm_lock_head *head; /* NULL: not open */
+    ipm_rwlock_shared *shared;
+    uint64_t size;
+    uint32_t slots;
+    dev_t device;
+    ino_t inode;
+} ipm_lockfile;
+
+/*
+ * Open the lock file, make it if it is missing, and initialise it if nobody uses it.
+ *
+ * mode, slots  for a new one
+ * returns      IPM_EINCOMPATIBLE, IPM_EPERMISSION, IPM_ENOTFOUND (no such directory), ...;
+ *              IPM_ETIMEOUT: another process does not finish initialising it
+ */
+int ipm_lockfile_open(const char *path, mode_t mode, uint32_t slots, ipm_lockfile *file,
+                      ipm_error *error);
+
+/* Unmap: the lock must not be held. Harmless on one that is not open. */
+void ipm_lockfile_close(ipm_lockfile *file);
+
+/*
+ * Keep other managers out, until *fd is closed. Makes the file if it is missing.
+ * made     whether this call made it
+ */
+int ipm_lockfile_manage(const char *path, mode_t mode, int *fd, bool *made, ipm_error *error);
+
+#endif

@@ -1,0 +1,414 @@
+#include "rwlock.h"
+
+#include "clock.h"
+#include "fork.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+/*
+ * The flag and the high-water mark are a Dekker pair: a reader raises the mark and then looks at
+ * the flag, a writer sets the flag and then reads the mark, and one of them must see the other.
+ * So every load and store of both is sequentially consistent; only clearing the flag may be a
+ * release. Model-checked, see proof/.
+ */
+
+#define SLICE_NS (100 * IPM_MS)   /* after which a waiter looks at `retired` */
+#define NAP_NS (50 * 1000)        /* of a writer that lets slow readers go first */
+#define COURTESY_NS (10 * IPM_MS) /* the most it waits for them each time */
+#define STUCK_WAITS 8             /* after which they are taken for dead */
+
+/* Where libc keeps what never changes in a mutex: its kind. */
+#ifdef __GLIBC__
+#define KIND_OFFSET offsetof(pthread_mutex_t, __data.__kind)
+#else
+#define KIND_OFFSET 0 /* musl */
+#endif
+
+/* The locks that a thread holds, and by its address the thread. */
+static _Thread_local ipm_rwlock *held;
+
+/* ---- Shared memory ----------------------------------------------------------------------- */
+
+size_t ipm_rwlock_size(uint32_t slots) {
+    return offsetof(ipm_rwlock_shared, slots) + (size_t)slots * 64;
+}
+
+static int init_mutexes(pthread_mutex_t *first, size_t stride, uint32_t count) {
+    pthread_mutexattr_t attributes;
+    int rc = pthread_mutexattr_init(&attributes);
+    if (rc != 0)
+        return rc;
+    rc = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+    if (rc == 0)
+        rc = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    if (rc == 0)
+        rc = pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        rc = pthread_mutex_init((pthread_mutex_t *)((char *)first + i * stride), &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    return rc;
+}
+
+int ipm_rwlock_init(ipm_rwlock_shared *shared, uint32_t slots) {
+    memset(shared, 0, ipm_rwlock_size(slots));
+    int rc = init_mutexes(&shared->gate.mutex, 0, 1);
+    return rc != 0 ? rc : init_mutexes(&shared->slots[0].slot.mutex, 64, slots);
+}
+
+int ipm_rwlock_template(pthread_mutex_t *mutex) {
+    memset(mutex, 0, sizeof *mutex);
+    return init_mutexes(mutex, 0, 1);
+}
+
+static uint32_t kind_of(const pthread_mutex_t *mutex) {
+    const void *kind = (const char *)mutex + KIND_OFFSET;
+    return __atomic_load_n((const uint32_t *)kind, __ATOMIC_RELAXED);
+}
+
+static uint32_t sound_kind(void) {
+    static _Atomic uint32_t known;
+    uint32_t kind = atomic_load_explicit(&known, memory_order_relaxed);
+    if (kind == 0) {
+        pthread_mutex_t mutex;
+        if (ipm_rwlock_template(&mutex) == 0)
+            kind = kind_of(&mutex);
+        atomic_store_explicit(&known, kind, memory_order_relaxed);
+    }
+    return kind;
+}
+
+bool ipm_rwlock_is_sound(const ipm_rwlock_shared *shared, uint32_t slots) {
+    uint32_t kind = sound_kind();
+    if (kind_of(&shared->gate.mutex) != kind)
+        return false;
+    for (uint32_t i = 0; i < slots; i++)
+        if (kind_of(&shared->slots[i].slot.mutex) != kind)
+            return false;
+    return true;
+}
+
+/* ---- One mutex --------------------------------------------------------------------------- */
+
+static bool is_retired(const ipm_rwlock *lock) {
+    return atomic_load_explicit(lock->retired, memory_order_acquire) != 0;
+}
+
+/* returns  0, EOWNERDEAD, EBUSY, or what makes it unusable */
+static int try_mutex(pthread_mutex_t *mutex) {
+    return kind_of(mutex) == sound_kind() ? pthread_mutex_trylock(mutex) : EUCLEAN;
+}
+
+static int wait_mutex(pthread_mutex_t *mutex, int64_t until_ns) {
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 30)
+    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
+#else
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    int64_t ns = until.tv_nsec + (until_ns - ipm_clock_now());
+    until.tv_sec += ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    if (until.tv_nsec < 0) {
+        until.tv_nsec += 1000000000;
+        until.tv_sec--;
+    }
+    return pthread_mutex_timedlock(mutex, &until);
+#endif
+}
+
+/*
+ * Lock a mutex. Waits in slices: musl may lose the wake-up of a dead owner's waiter, and the
+ * segment may be retired meanwhile.
+ * returns  0 or EOWNERDEAD: locked; ETIMEDOUT; ECANCELED: retired; or what makes it unusable
+ */
+static int take(ipm_rwlock *lock, ipm_slot *slot, int64_t timeout_ns, int64_t deadline) {
+    int rc = try_mutex(&slot->mutex);
+    if (rc != EBUSY)
+        return rc;
+    if (timeout_ns == 0)
+        return ETIMEDOUT;
+    for (;;) {
+        int64_t now = ipm_clock_now();
+        if (is_retired(lock))
+            return ECANCELED;
+        if (now >= deadline)
+            return ETIMEDOUT;
+        rc = wait_mutex(&slot->mutex, deadline - now < SLICE_NS ? deadline : now + SLICE_NS);
+        if (rc != ETIMEDOUT)
+            return rc;
+    }
+}
+
+static int code_of(ipm_rwlock *lock, int rc) {
+    lock->system = rc;
+    switch (rc) {
+    case ETIMEDOUT:
+        return IPM_ETIMEOUT;
+    case ECANCELED:
+        return IPM_EREPLACED;
+    case EDEADLK:
+        return IPM_EDEADLOCK;
+    case EUCLEAN:
+        return IPM_EINCOMPATIBLE;
+    default:
+        return IPM_ESYSTEM;
+    }
+}
+
+static void mark(ipm_rwlock *lock, ipm_slot *slot) {
+    atomic_store_explicit(&slot->since_ns, ipm_clock_coarse(), memory_order_relaxed);
+    atomic_store_explicit(&slot->pid, lock->pid, memory_order_relaxed);
+}
+
+static void release(ipm_slot *slot) {
+    atomic_store_explicit(&slot->pid, 0, memory_order_relaxed);
+    pthread_mutex_unlock(&slot->mutex);
+}
+
+static void release_gate(ipm_rwlock *lock) {
+    ipm_rwlock_repaired(lock);
+    release(&lock->shared->gate);
+}
+
+/* ---- The thread's list ------------------------------------------------------------------- */
+
+/*
+ * A thread that holds the read lock and took it again through another handle would deadlock with
+ * a writer that waits in between, and no mutex type notices.
+ */
+static bool holds_already(const ipm_rwlock *lock) {
+    if (held != NULL && held->held_in != ipm_fork_generation)
+        held = NULL; /* the parent's */
+    for (const ipm_rwlock *other = held; other != NULL; other = other->next_held)
+        if (other->inode == lock->inode && other->device == lock->device)
+            return true;
+    return false;
+}
+
+static int now_holds(ipm_rwlock *lock, ipm_hold hold) {
+    lock->hold = hold;
+    lock->thread = &held;
+    lock->held_in = ipm_fork_generation;
+    lock->next_held = held;
+    held = lock;
+    return IPM_OK;
+}
+
+static void holds_no_more(ipm_rwlock *lock) {
+    for (ipm_rwlock **link = &held; *link != NULL; link = &(*link)->next_held)
+        if (*link == lock) {
+            *link = lock->next_held;
+            break;
+        }
+    lock->hold = IPM_HOLD_NONE;
+    lock->thread = NULL;
+}
+
+bool ipm_rwlock_is_mine(const ipm_rwlock *lock) {
+    return lock->hold != IPM_HOLD_NONE && lock->thread == &held;
+}
+
+/* ---- Reading ----------------------------------------------------------------------------- */
+
+static ipm_slot *slot_of(ipm_rwlock *lock) {
+    return &lock->shared->slots[lock->slot].slot;
+}
+
+/* Lock the slot it had last, or any other that is free. returns 0, EBUSY or what went wrong */
+static int grab(ipm_rwlock *lock) {
+    for (uint32_t tried = 0; tried < lock->slots; tried++) {
+        int rc = try_mutex(&slot_of(lock)->mutex);
+        if (rc == EOWNERDEAD)
+            rc = pthread_mutex_consistent(&slot_of(lock)->mutex);
+        if (rc != EBUSY)
+            return rc;
+        lock->slot = (lock->slot + 1) % lock->slots;
+    }
+    return EBUSY;
+}
+
+static void raise_mark(ipm_rwlock *lock) {
+    _Atomic uint32_t *mark = &lock->shared->high_water;
+    uint32_t seen = atomic_load_explicit(mark, memory_order_seq_cst);
+    while (seen <= lock->slot &&
+           !atomic_compare_exchange_weak_explicit(mark, &seen, lock->slot + 1, memory_order_seq_cst,
+                                                  memory_order_seq_cst))
+        ;
+}
+
+/* With the gate locked: no writer is inside, so the next free slot is as good as held. */
+static int grab_behind_gate(ipm_rwlock *lock, int64_t timeout_ns, int64_t deadline) {
+    int rc = grab(lock);
+    if (rc == EBUSY) {
+        rc = take(lock, slot_of(lock), timeout_ns, deadline);
+        if (rc == EOWNERDEAD)
+            rc = pthread_mutex_consistent(&slot_of(lock)->mutex);
+    }
+    if (rc != 0)
+        return rc;
+    raise_mark(lock);
+    /* A flag that is set while nobody holds the gate is a dead writer's: clear it, so that reads
+     * are fast again. Only here: after the gate is unlocked it may be a living one's. */
+    atomic_store_explicit(&lock->shared->writing, 0, memory_order_release);
+    return 0;
+}
+
+static void count_in(ipm_rwlock *lock) {
+    atomic_fetch_add_explicit(&lock->shared->slow_readers, 1, memory_order_relaxed);
+}
+
+static void count_out(ipm_rwlock *lock) {
+    _Atomic uint32_t *count = &lock->shared->slow_readers;
+    uint32_t seen = atomic_load_explicit(count, memory_order_relaxed);
+    /* A writer may have set it to 0 meanwhile, taking this reader for dead. */
+    while (seen > 0 && !atomic_compare_exchange_weak_explicit(
+                           count, &seen, seen - 1, memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
+static int read_slow(ipm_rwlock *lock, int64_t timeout_ns) {
+    int64_t deadline = ipm_clock_deadline(timeout_ns);
+    if (timeout_ns != 0)
+        count_in(lock);
+    int rc = take(lock, &lock->shared->gate, timeout_ns, deadline);
+    if (rc == 0 || rc == EOWNERDEAD) {
+        lock->gate_died = rc == EOWNERDEAD;
+        rc = grab_behind_gate(lock, timeout_ns, deadline);
+        release_gate(lock);
+    }
+    if (timeout_ns != 0)
+        count_out(lock);
+    return rc;
+}
+
+int ipm_rwlock_read(ipm_rwlock *lock, int64_t timeout_ns) {
+    if (holds_already(lock))
+        return IPM_EDEADLOCK;
+    int rc = grab(lock);
+    if (rc == 0) {
+        raise_mark(lock);
+        if (atomic_load_explicit(&lock->shared->writing, memory_order_seq_cst) != 0) {
+            pthread_mutex_unlock(&slot_of(lock)->mutex);
+            rc = EBUSY;
+        }
+    }
+    if (rc == EBUSY)
+        rc = read_slow(lock, timeout_ns);
+    if (rc != 0)
+        return code_of(lock, rc);
+    mark(lock, slot_of(lock));
+    return now_holds(lock, IPM_HOLD_READ);
+}
+
+/* ---- Writing ----------------------------------------------------------------------------- */
+
+/*
+ * Let the readers that queue at the gate go first: mutexes are not fair, and beside a writer that
+ * locks again at once a reader was measured to wait for seconds. Should their count not move for
+ * a while, those that it counts have died.
+ */
+static void let_readers_go_first(ipm_rwlock *lock, int64_t deadline) {
+    _Atomic uint32_t *count = &lock->shared->slow_readers;
+    uint32_t first = atomic_load_explicit(count, memory_order_relaxed);
+    uint32_t seen = first;
+    if (seen == 0) {
+        lock->stuck = 0;
+        return;
+    }
+    int64_t now = ipm_clock_now();
+    int64_t until = deadline - now < COURTESY_NS ? deadline : now + COURTESY_NS;
+    while (seen != 0 && now < until && !is_retired(lock)) {
+        ipm_clock_nap(NAP_NS);
+        seen = atomic_load_explicit(count, memory_order_relaxed);
+        now = ipm_clock_now();
+    }
+    if (seen == 0 || seen != first || seen != lock->stuck_at)
+        lock->stuck = 0;
+    lock->stuck_at = seen;
+    if (seen != 0 && ++lock->stuck >= STUCK_WAITS) {
+        atomic_compare_exchange_strong_explicit(count, &seen, 0, memory_order_relaxed,
+                                                memory_order_relaxed);
+        lock->stuck = 0;
+    }
+}
+
+/* Wait for the readers that are inside; later ones see the flag. */
+static int drain(ipm_rwlock *lock, int64_t timeout_ns, int64_t deadline) {
+    uint32_t used = atomic_load_explicit(&lock->shared->high_water, memory_order_seq_cst);
+    if (used > lock->slots)
+        return EUCLEAN;
+    for (uint32_t i = 0; i < used; i++) {
+        ipm_slot *slot = &lock->shared->slots[i].slot;
+        int rc = take(lock, slot, timeout_ns, deadline);
+        if (rc == EOWNERDEAD)
+            rc = pthread_mutex_consistent(&slot->mutex);
+        if (rc != 0)
+            return rc;
+        pthread_mutex_unlock(&slot->mutex);
+    }
+    return 0;
+}
+
+int ipm_rwlock_write(ipm_rwlock *lock, int64_t timeout_ns) {
+    ipm_rwlock_shared *shared = lock->shared;
+    if (holds_already(lock))
+        return IPM_EDEADLOCK;
+    int64_t deadline = timeout_ns > 0 ? ipm_clock_deadline(timeout_ns) : 0;
+    if (timeout_ns != 0)
+        let_readers_go_first(lock, deadline);
+    int rc = take(lock, &shared->gate, timeout_ns, deadline);
+    if (rc != 0 && rc != EOWNERDEAD)
+        return code_of(lock, rc);
+    lock->gate_died = rc == EOWNERDEAD;
+    mark(lock, &shared->gate);
+    atomic_store_explicit(&shared->writing, 1, memory_order_seq_cst);
+    rc = drain(lock, timeout_ns, deadline);
+    if (rc != 0) {
+        atomic_store_explicit(&shared->writing, 0, memory_order_release);
+        release_gate(lock);
+        return code_of(lock, rc);
+    }
+    return now_holds(lock, IPM_HOLD_WRITE);
+}
+
+/* Last, after the repair: should this process die in it, the next one is told of a death again. */
+void ipm_rwlock_repaired(ipm_rwlock *lock) {
+    if (lock->gate_died)
+        pthread_mutex_consistent(&lock->shared->gate.mutex);
+    lock->gate_died = false;
+}
+
+int ipm_rwlock_unlock(ipm_rwlock *lock) {
+    if (!ipm_rwlock_is_mine(lock))
+        return IPM_EINVALID;
+    ipm_hold hold = lock->hold;
+    holds_no_more(lock);
+    if (hold == IPM_HOLD_READ) {
+        release(slot_of(lock));
+    } else {
+        atomic_store_explicit(&lock->shared->writing, 0, memory_order_release);
+        release_gate(lock);
+    }
+    return IPM_OK;
+}
+
+/* ---- Diagnosis --------------------------------------------------------------------------- */
+
+static int32_t living(const ipm_slot *slot) {
+    int32_t pid = atomic_load_explicit(&slot->pid, memory_order_relaxed);
+    return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM) ? pid : 0;
+}
+
+uint32_t ipm_rwlock_readers(const ipm_rwlock *lock) {
+    uint32_t used = atomic_load_explicit(&lock->shared->high_water, memory_order_seq_cst);
+    uint32_t readers = 0;
+    for (uint32_t i = 0; i < used && i < lock->slots; i++)
+        readers += living(&lock->shared->slots[i].slot) != 0;
+    return readers;
+}
+
+int32_t ipm_rwlock_writer(const ipm_rwlock *lock) {
+    return living(&lock->shared->gate);
+}

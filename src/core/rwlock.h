@@ -1,0 +1,119 @@
+/*
+ * A reader-writer lock between processes that survives the death of whoever holds it.
+ *
+ * POSIX has no robust reader-writer lock, so it is made of robust mutexes: one gate, which a
+ * writer holds all the time, and a slot for each reader that is inside. A reader locks a slot,
+ * looks at the writer's flag, and is in if that is clear; otherwise it queues at the gate. A
+ * writer locks the gate, sets the flag, and passes once through every slot that was ever used.
+ *
+ * Works on given memory, which all processes map read-write. Threads: an ipm_rwlock is one
+ * handle's side of the lock, for one thread at a time; the thread that locked must unlock. A
+ * thread holds at most one side of one lock: see IPM_EDEADLOCK.
+ */
+#ifndef IPM_CORE_RWLOCK_H
+#define IPM_CORE_RWLOCK_H
+
+#include "../ipmmap.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+/* A mutex on a cache line of its own, and for diagnosis who holds it. */
+typedef struct ipm_slot {
+    pthread_mutex_t mutex;
+    _Alignas(8) _Atomic int64_t since_ns; /* CLOCK_REALTIME, to some milliseconds */
+    _Atomic int32_t pid;                  /* 0: nobody */
+} ipm_slot;
+
+/* The lock in shared memory: part of the lock file's format, for one libc and architecture. */
+typedef struct ipm_rwlock_shared {
+    _Alignas(64) ipm_slot gate;
+    _Alignas(64) _Atomic uint32_t writing; /* the flag: a writer is, or was, about */
+    _Atomic uint32_t high_water;           /* slots below it were used */
+    _Atomic uint32_t slow_readers;         /* readers on their way through the gate */
+    _Alignas(64) struct { _Alignas(64) ipm_slot slot; } slots[];
+} ipm_rwlock_shared;
+
+_Static_assert(sizeof(ipm_slot) <= 64, "a cache line");
+_Static_assert(offsetof(ipm_rwlock_shared, writing) == 64, "file format");
+_Static_assert(offsetof(ipm_rwlock_shared, slots) == 128, "file format");
+
+typedef enum ipm_hold { IPM_HOLD_NONE, IPM_HOLD_READ, IPM_HOLD_WRITE } ipm_hold;
+
+/* A handle's side of the lock: private. */
+typedef struct ipm_rwlock ipm_rwlock;
+struct ipm_rwlock {
+    ipm_rwlock_shared *shared;
+    const _Atomic uint32_t *retired; /* when this becomes 1, waiting is over */
+    uint32_t slots;
+    uint32_t slot; /* the one it had last */
+    int32_t pid;   /* of this process */
+    dev_t device;  /* with the inode, which lock it is: two handles may map the same one */
+    ino_t inode;
+    ipm_hold hold;
+    bool gate_died;        /* the gate's owner before this one died, and that is not repaired */
+    unsigned stuck;        /* waits in a row in which the count of slow readers did not move */
+    uint32_t stuck_at;     /* that count */
+    const void *thread;    /* which holds it */
+    ipm_rwlock *next_held; /* by the same thread */
+    uint32_t held_in;      /* the fork generation in which it was taken */
+    int system;            /* the errno behind the last IPM_ESYSTEM */
+};
+
+/* Bytes of shared memory for that many slots. */
+size_t ipm_rwlock_size(uint32_t slots);
+
+/*
+ * Make the lock afresh. Nobody else may be using the memory.
+ * returns  0 or an errno
+ */
+int ipm_rwlock_init(ipm_rwlock_shared *shared, uint32_t slots);
+
+/*
+ * A freshly initialised mutex, for comparing.
+ * returns  0 or an errno
+ */
+int ipm_rwlock_template(pthread_mutex_t *mutex);
+
+/* Whether every mutex has the constant parts of a fresh one: libc aborts on some others. */
+bool ipm_rwlock_is_sound(const ipm_rwlock_shared *shared, uint32_t slots);
+
+/*
+ * Take the lock for reading: waits until no writer holds it.
+ *
+ * timeout_ns  0 tries once, IPM_FOREVER waits
+ * returns     IPM_OK             held; look at the sequence: a writer may have died inside
+ *             IPM_ETIMEOUT       not held
+ *             IPM_EDEADLOCK      not held: this thread has it already through another handle
+ *             IPM_EREPLACED      not held: the segment was retired
+ *             IPM_EINCOMPATIBLE  not held: the memory is not, or no longer, a lock
+ *             IPM_ESYSTEM        not held: see `system`
+ * owner       the calling thread, which alone may unlock; never in a fork's child
+ * never       allocates
+ */
+int ipm_rwlock_read(ipm_rwlock *lock, int64_t timeout_ns);
+
+/*
+ * Take the lock for writing: waits until no reader and no other writer holds it. Returns as
+ * ipm_rwlock_read. When held: repair what a dead writer left, then ipm_rwlock_repaired.
+ */
+int ipm_rwlock_write(ipm_rwlock *lock, int64_t timeout_ns);
+
+/* What a dead writer may have left is repaired. Must be called before unlocking. */
+void ipm_rwlock_repaired(ipm_rwlock *lock);
+
+/*
+ * Release.
+ * returns  IPM_OK, or IPM_EINVALID when it is not held, or is held by another thread
+ */
+int ipm_rwlock_unlock(ipm_rwlock *lock);
+
+/* Whether it is held, and by the calling thread. */
+bool ipm_rwlock_is_mine(const ipm_rwlock *lock);
+
+/* How many slots are held by living processes, and who holds the gate for writing (or 0). */
+uint32_t ipm_rwlock_readers(const ipm_rwlock *lock);
+int32_t ipm_rwlock_writer(const ipm_rwlock *lock);
+
+#endif

@@ -1,0 +1,107 @@
+/*
+ * The transaction: changes to a struct in shared memory that are committed together, undone
+ * together, or undone by the next writer when theirs died; and snapshots that never wait.
+ *
+ * The sequence is even at rest and odd within a transaction. The first change to a block of the
+ * struct copies the block to the shadow and tags it with the odd sequence; whoever finds the
+ * sequence odd and has the write lock copies the blocks of that tag back. A reader that finds it
+ * odd takes those blocks from the shadow, and so has the struct as it was last committed.
+ *
+ * Works on given memory. Writers exclude each other by a lock that is not this file's business;
+ * readers of snapshots need none, and only read.
+ */
+#ifndef IPM_CORE_TRANSACTION_H
+#define IPM_CORE_TRANSACTION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define IPM_BLOCK_SHIFT 8
+#define IPM_BLOCK_SIZE (1U << IPM_BLOCK_SHIFT)
+
+/* What all processes share about a struct's transactions: part of the file format. */
+typedef struct ipm_state {
+    _Atomic uint64_t sequence;
+    _Atomic uint64_t version;        /* commits; counts while the sequence is even */
+    _Atomic uint64_t version_before; /* the same; counts while the sequence is odd */
+    _Atomic uint64_t recoveries;     /* transactions undone because their writer died */
+    _Atomic uint32_t notify;         /* the futex of those who wait for a commit */
+    _Atomic uint32_t retired;        /* 1: replaced or destroyed */
+    unsigned char reserved[24];
+} ipm_state;
+
+_Static_assert(sizeof(ipm_state) == 64, "a cache line");
+_Static_assert(offsetof(ipm_state, notify) == 32, "file format");
+_Static_assert(offsetof(ipm_state, retired) == 36, "file format");
+
+/* Where a struct and its guards lie. `data` and `shadow` are aligned to 8. */
+typedef struct ipm_memory {
+    ipm_state *state;
+    _Atomic uint64_t *tags; /* one a block: the transaction that saved it last */
+    unsigned char *data;
+    unsigned char *shadow;
+    uint64_t size;
+} ipm_memory;
+
+/* A writer's side of it: private, valid while the write lock is held. */
+typedef struct ipm_transaction {
+    ipm_memory memory;
+    uint64_t sequence; /* the odd one, or IPM_NOT_BEGUN */
+} ipm_transaction;
+
+#define IPM_NOT_BEGUN UINT64_MAX
+
+/* The number of blocks of a struct of that size. */
+static inline uint64_t ipm_block_count(uint64_t size) {
+    return (size + IPM_BLOCK_SIZE - 1) >> IPM_BLOCK_SHIFT;
+}
+
+/*
+ * Undo what a dead writer left. Call with the write lock held, before anything else.
+ * returns  whether there was something to undo
+ */
+bool ipm_transaction_recover(const ipm_memory *memory);
+
+/* Nothing is stored before the first change. */
+static inline void ipm_transaction_open(ipm_transaction *transaction, const ipm_memory *memory) {
+    transaction->memory = *memory;
+    transaction->sequence = IPM_NOT_BEGUN;
+}
+
+/* Save what was not saved yet of the blocks from first to last. */
+void ipm_transaction_save(ipm_transaction *transaction, uint64_t first, uint64_t last);
+
+/*
+ * Make `size` bytes (at least 1) at `offset`, both inside the struct, ready to be changed.
+ * The changes themselves are relaxed stores: see word.h.
+ */
+static inline void ipm_transaction_change(ipm_transaction *transaction, uint64_t offset,
+                                          uint64_t size) {
+    uint64_t first = offset >> IPM_BLOCK_SHIFT;
+    uint64_t last = (offset + size - 1) >> IPM_BLOCK_SHIFT;
+    if (first != last || atomic_load_explicit(&transaction->memory.tags[first],
+                                              memory_order_relaxed) != transaction->sequence)
+        ipm_transaction_save(transaction, first, last);
+}
+
+/* returns  whether there was a change; without one nothing is stored */
+bool ipm_transaction_commit(ipm_transaction *transaction);
+
+/* Undo all changes. The transaction can go on afterwards as if just opened. */
+void ipm_transaction_rollback(ipm_transaction *transaction);
+
+/*
+ * Copy `size` bytes at `offset` as last committed, all of one commit, whatever writers do
+ * meanwhile, alive, stopped or dead. Takes another turn only when whole commits went by, and then
+ * copies again only the blocks that they changed.
+ *
+ * returns  the version that was copied
+ */
+uint64_t ipm_snapshot(const ipm_memory *memory, uint64_t offset, uint64_t size, void *into);
+
+/* The number of commits. */
+uint64_t ipm_snapshot_version(const ipm_memory *memory);
+
+#endif
