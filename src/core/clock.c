@@ -29,9 +29,9 @@ int64_t ipm_clock_coarse(void) {
     return read_clock(CLOCK_REALTIME_COARSE);
 }
 
-void ipm_clock_nap(int64_t ns) {
+bool ipm_clock_nap(int64_t ns) {
     struct timespec t = {.tv_sec = ns / SECOND, .tv_nsec = ns % SECOND};
-    nanosleep(&t, NULL);
+    return nanosleep(&t, NULL) == 0;
 }
 
 double ipm_time(void) {

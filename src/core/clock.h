@@ -4,6 +4,7 @@
 #ifndef IPM_CORE_CLOCK_H
 #define IPM_CORE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define IPM_MS INT64_C(1000000)
@@ -17,7 +18,7 @@ int64_t ipm_clock_deadline(int64_t timeout_ns);
 /* CLOCK_REALTIME, exact to a few milliseconds and cheap. */
 int64_t ipm_clock_coarse(void);
 
-/* Sleep; a signal may end it early. */
-void ipm_clock_nap(int64_t ns);
+/* Sleep. returns  false when a signal ended it early */
+bool ipm_clock_nap(int64_t ns);
 
 #endif

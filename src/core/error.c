@@ -41,10 +41,10 @@ static const char *describe(int system, char *buffer, size_t size) {
         strerror_r(system, buffer, size), buffer);
 }
 
-static int fail(ipm_error *error, ipm_code code, int system, const char *format, va_list args) {
+static int fail(ipm_error *error, int code, int system, const char *format, va_list args) {
     if (error == NULL)
-        return (int)code;
-    error->code = code;
+        return code;
+    error->code = (ipm_code)code;
     error->system = system;
     int used = vsnprintf(error->text, sizeof error->text, format, args);
     if (system != 0 && used >= 0 && (size_t)used < sizeof error->text) {
@@ -52,18 +52,18 @@ static int fail(ipm_error *error, ipm_code code, int system, const char *format,
         snprintf(error->text + used, sizeof error->text - (size_t)used, ": %s",
                  describe(system, buffer, sizeof buffer));
     }
-    return (int)code;
+    return code;
 }
 
-int ipm_fail(ipm_error *error, ipm_code code, int system, const char *format, ...) {
+int ipm_fail(ipm_error *error, int code, int system, const char *format, ...) {
     va_list args;
     va_start(args, format);
     fail(error, code, system, format, args);
     va_end(args);
-    return (int)code;
+    return code;
 }
 
-static ipm_code code_of(int system) {
+static int code_of(int system) {
     switch (system) {
     case ENOENT:
     case ENOTDIR:
@@ -86,5 +86,5 @@ int ipm_fail_errno(ipm_error *error, int system, const char *format, ...) {
     va_start(args, format);
     int code = fail(error, code_of(system), system, format, args);
     va_end(args);
-    return (int)code;
+    return code;
 }

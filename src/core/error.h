@@ -14,7 +14,7 @@
  * format   what failed, with the names that the reader of the message needs
  * returns  code
  */
-int ipm_fail(ipm_error *error, ipm_code code, int system, const char *format, ...)
+int ipm_fail(ipm_error *error, int code, int system, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* Like ipm_fail, with the code that fits the errno: ENOSPC is IPM_ENOSPACE, and so on. */

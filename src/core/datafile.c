@@ -1,0 +1,237 @@
+#include "datafile.h"
+
+#include "error.h"
+#include "file.h"
+#include "difference.h"
+#include "notify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RENAME_NOREPLACE 1 /* from the kernel's interface, for a libc without it */
+
+/* ---- Reading ----------------------------------------------------------------------------- */
+
+static bool read_at(int fd, void *into, uint64_t size, uint64_t offset) {
+    ssize_t got;
+    do
+        got = pread(fd, into, size, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    return got >= 0 && (uint64_t)got == size;
+}
+
+static int corrupt(const char *path, const char *what, ipm_error *error) {
+    return ipm_fail(error, IPM_ECORRUPT, 0, "%s is not a segment, or is damaged: %s", path, what);
+}
+
+/* Check what never changes, in a copy: the file itself may be changed by others meanwhile. */
+static int read_head(int fd, const char *path, uint64_t size, ipm_trailer_head *head,
+                     ipm_error *error) {
+    ipm_footer footer;
+    uint16_t code;
+    if (size < 3 * IPM_PAGE || size % IPM_PAGE != 0)
+        return corrupt(path, "it has the wrong size", error);
+    if (!read_at(fd, &footer, sizeof footer, size - sizeof footer))
+        return corrupt(path, "it cannot be read to its end", error);
+    uint64_t at = ipm_trailer_locate(&footer, size);
+    if (at == 0)
+        return corrupt(path, "its footer is wrong", error);
+    if (!read_at(fd, head, sizeof *head, at) || !ipm_trailer_is_valid(head, at, size))
+        return corrupt(path, "its trailer is wrong", error);
+    if (!read_at(fd, &code, sizeof code, 0) || code != IPM_HEADER_CODE)
+        return corrupt(path, "it does not start with the header code 0x1128", error);
+    return IPM_OK;
+}
+
+static int read_layout(int fd, const char *path, const ipm_geometry *geometry, ipm_layout **layout,
+                       ipm_error *error) {
+    ipm_error detail = {0};
+    int code = IPM_OK;
+    char *text = malloc(geometry->schema_size);
+    *layout = NULL;
+    if (text == NULL)
+        return ipm_fail_errno(error, ENOMEM, "cannot read the schema of %s", path);
+    if (!read_at(fd, text, geometry->schema_size, geometry->schema)) {
+        code = corrupt(path, "its schema cannot be read", error);
+    } else if (ipm_layout_parse(text, geometry->schema_size, layout, &detail) != IPM_OK) {
+        code = detail.code == IPM_EINVALID ? corrupt(path, detail.text, error)
+                                           : ipm_fail(error, detail.code, 0, "%s", detail.text);
+    } else {
+        size_t length;
+        const char *canonical = ipm_layout_text(*layout, &length);
+        const ipm_type *type = ipm_layout_type(*layout);
+        if (length != geometry->schema_size || memcmp(canonical, text, length) != 0 ||
+            type->size != geometry->struct_size || !ipm_type_is_shared(type))
+            code = corrupt(path, "its schema is wrong", error);
+    }
+    free(text);
+    if (code != IPM_OK) {
+        ipm_layout_free(*layout);
+        *layout = NULL;
+    }
+    return code;
+}
+
+static int check(int fd, const char *path, uint64_t size, const ipm_layout *layout,
+                 ipm_trailer_head *head, ipm_error *error) {
+    ipm_layout *described;
+    int code = read_head(fd, path, size, head, error);
+    if (code == IPM_OK)
+        code = read_layout(fd, path, &head->geometry, &described, error);
+    if (code != IPM_OK)
+        return code;
+    if (layout != NULL)
+        code = ipm_layout_difference(ipm_layout_type(described), ipm_layout_type(layout), error);
+    ipm_layout_free(described);
+    return code;
+}
+
+int ipm_datafile_open(const char *path, bool writable, const ipm_layout *layout, ipm_datafile *file,
+                      ipm_error *error) {
+    int fd;
+    struct stat status;
+    ipm_trailer_head head;
+    memset(file, 0, sizeof *file);
+    int code = ipm_file_open(path, writable ? O_RDWR : O_RDONLY, &fd, &status, error);
+    if (code != IPM_OK)
+        return code;
+    code = check(fd, path, (uint64_t)status.st_size, layout, &head, error);
+    if (code == IPM_OK) {
+        ipm_error detail = {0};
+        file->map = ipm_file_map(fd, head.geometry.file_size, writable, path, &detail);
+        file->geometry = head.geometry;
+        file->max_readers = head.max_readers;
+        file->mode = status.st_mode & 0777;
+        file->device = status.st_dev;
+        file->inode = status.st_ino;
+        if (file->map != NULL)
+            file->memory = ipm_trailer_memory(file->map, &file->geometry);
+        else
+            code = ipm_fail(error, detail.code, 0, "%s", detail.text);
+    }
+    close(fd);
+    return code;
+}
+
+void ipm_datafile_close(ipm_datafile *file) {
+    if (file->map != NULL)
+        munmap(file->map, file->geometry.file_size);
+    file->map = NULL;
+}
+
+int ipm_layout_load(const char *path, ipm_layout **layout, ipm_error *error) {
+    int fd;
+    struct stat status;
+    ipm_trailer_head head;
+    *layout = NULL;
+    int code = ipm_file_open(path, O_RDONLY, &fd, &status, error);
+    if (code != IPM_OK)
+        return code;
+    code = read_head(fd, path, (uint64_t)status.st_size, &head, error);
+    if (code == IPM_OK)
+        code = read_layout(fd, path, &head.geometry, layout, error);
+    close(fd);
+    return code;
+}
+
+/* ---- Making ------------------------------------------------------------------------------ */
+
+static int write_at(int fd, const void *from, uint64_t size, uint64_t offset) {
+    for (uint64_t done = 0; done < size;) {
+        ssize_t written =
+            pwrite(fd, (const char *)from + done, size - done, (off_t)(offset + done));
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0)
+            done += (uint64_t)written;
+    }
+    return 0;
+}
+
+static int fill_in(int fd, const char *path, const ipm_layout *layout, uint32_t max_readers,
+                   ipm_error *error) {
+    size_t length;
+    const char *text = ipm_layout_text(layout, &length);
+    if (length > IPM_MAX_SCHEMA)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: its schema text is longer than 1 MiB",
+                        ipm_layout_type(layout)->name);
+    ipm_geometry geometry = ipm_trailer_geometry(ipm_layout_type(layout)->size, length);
+    ipm_trailer_head head;
+    ipm_footer footer;
+    ipm_trailer_describe(&head, &footer, &geometry, max_readers);
+    const uint16_t code = IPM_HEADER_CODE;
+    const double now = ipm_time();
+
+    int failed = ipm_file_allocate(fd, geometry.file_size, path, error);
+    if (failed != IPM_OK)
+        return failed;
+    int rc = write_at(fd, &code, sizeof code, 0);
+    if (rc == 0)
+        rc = write_at(fd, &now, sizeof now, 8);
+    if (rc == 0)
+        rc = write_at(fd, &head, sizeof head, geometry.head);
+    if (rc == 0)
+        rc = write_at(fd, text, length, geometry.schema);
+    if (rc == 0)
+        rc = write_at(fd, &footer, sizeof footer, geometry.footer);
+    return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot write %s", path);
+}
+
+/* A name beside the path that nothing else has: "<path>.<pid>-<time>.new". */
+static char *temporary_name(const char *path) {
+    struct timespec now;
+    char *name = malloc(strlen(path) + 64);
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (name != NULL)
+        sprintf(name, "%s.%ld-%lx%lx.new", path, (long)getpid(), (unsigned long)now.tv_sec,
+                (unsigned long)now.tv_nsec);
+    return name;
+}
+
+/* Not link and unlink: a death in between would leave a file with two names. */
+static int move(const char *from, const char *to, bool replace) {
+    long rc = replace ? rename(from, to)
+                      : syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+    return rc == 0 ? 0 : errno;
+}
+
+int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
+                        uint32_t max_readers, bool replace, ipm_error *error) {
+    int fd;
+    char *temporary = temporary_name(path);
+    if (temporary == NULL)
+        return ipm_fail_errno(error, ENOMEM, "cannot create %s", path);
+    int code = ipm_file_create(temporary, mode, &fd, error);
+    if (code == IPM_OK) {
+        code = fill_in(fd, path, layout, max_readers, error);
+        close(fd);
+        if (code == IPM_OK) {
+            int rc = move(temporary, path, replace);
+            if (rc != 0)
+                code = ipm_fail_errno(error, rc, "cannot create %s", path);
+        }
+        if (code != IPM_OK)
+            unlink(temporary);
+    }
+    free(temporary);
+    return code;
+}
+
+/* ---- Retiring ---------------------------------------------------------------------------- */
+
+bool ipm_datafile_is_retired(const ipm_datafile *file) {
+    return atomic_load_explicit(&file->memory.state->retired, memory_order_acquire) != 0;
+}
+
+void ipm_datafile_retire(ipm_datafile *file, bool retired) {
+    atomic_store_explicit(&file->memory.state->retired, retired, memory_order_seq_cst);
+    if (retired)
+        ipm_notify_all(&file->memory.state->notify);
+}

@@ -1,0 +1,51 @@
+/*
+ * The data file: made whole under another name and then moved into place, checked whole before it
+ * is used, and never truncated or written to by anything but transactions while it has its name.
+ */
+#ifndef IPM_CORE_DATAFILE_H
+#define IPM_CORE_DATAFILE_H
+
+#include "trailer.h"
+
+#include <sys/stat.h>
+
+/* An open one: private. */
+typedef struct ipm_datafile {
+    unsigned char *map; /* NULL: not open */
+    ipm_geometry geometry;
+    ipm_memory memory;
+    uint32_t max_readers;
+    mode_t mode;
+    dev_t device;
+    ino_t inode;
+} ipm_datafile;
+
+/*
+ * Open, check and map.
+ *
+ * layout   what it must hold; NULL: whatever it holds
+ * returns  IPM_ENOTFOUND, IPM_ELAYOUT, IPM_ECORRUPT, IPM_EPERMISSION, IPM_ESYSTEM;
+ *          one that is retired is opened like any other
+ */
+int ipm_datafile_open(const char *path, bool writable, const ipm_layout *layout, ipm_datafile *file,
+                      ipm_error *error);
+
+/* Unmap. Harmless on one that is not open. */
+void ipm_datafile_close(ipm_datafile *file);
+
+/*
+ * Make a file of that layout, zeroed and stamped with the time, at the path.
+ *
+ * replace  what is at the path gives way; otherwise there must be nothing
+ * returns  IPM_ENOSPACE, IPM_EPERMISSION, ...; with error->system EEXIST if there is something
+ */
+int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
+                        uint32_t max_readers, bool replace, ipm_error *error);
+
+/* Whether it was replaced or destroyed. */
+bool ipm_datafile_is_retired(const ipm_datafile *file);
+
+/* Say, or say no more, that it was; and wake those who wait for its next commit. */
+void ipm_datafile_retire(ipm_datafile *file, bool retired);
+
+#endif

@@ -1,0 +1,84 @@
+#include "name.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_DIR "./.mmap"
+
+static int check_tag(const char *struct_name, const char *tag, ipm_error *error) {
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "._-";
+    size_t length = strlen(tag);
+    if (length > IPM_MAX_TAG)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: the tag '%.40s...' is longer than %d bytes",
+                        struct_name, tag, IPM_MAX_TAG);
+    if (strspn(tag, allowed) != length || strstr(tag, "..") != NULL)
+        return ipm_fail(error, IPM_EINVALID, 0,
+                        "%s: the tag '%s' is not made of letters, digits, '.', '_' and '-' "
+                        "without '..'",
+                        struct_name, tag);
+    return IPM_OK;
+}
+
+/* "dir///" under the working directory: "/work/dir". */
+static char *absolute(const char *dir) {
+    char here[PATH_MAX] = "";
+    while (dir[0] == '.' && dir[1] == '/')
+        dir += 1 + strspn(dir + 1, "/");
+    if (strcmp(dir, ".") == 0)
+        dir = "";
+    if (dir[0] != '/' && getcwd(here, sizeof here) == NULL)
+        return NULL;
+    size_t size = strlen(here) + strlen(dir) + 2;
+    char *path = malloc(size);
+    if (path == NULL)
+        return NULL;
+    snprintf(path, size, "%s%s%s", here, dir[0] == '/' || dir[0] == '\0' ? "" : "/", dir);
+    for (size_t end = strlen(path); end > 1 && path[end - 1] == '/'; end--)
+        path[end - 1] = '\0';
+    return path;
+}
+
+static char *join(const char *dir, const char *struct_name, const char *tag, const char *suffix) {
+    size_t size = strlen(dir) + strlen(struct_name) + strlen(tag) + strlen(suffix) + 3;
+    char *path = malloc(size);
+    if (path != NULL)
+        snprintf(path, size, "%s%s%s_%s%s", dir, strcmp(dir, "/") == 0 ? "" : "/", struct_name, tag,
+                 suffix);
+    return path;
+}
+
+int ipm_names_make(const char *struct_name, const ipm_options *options, ipm_names *names,
+                   ipm_error *error) {
+    const char *tag = options->tag != NULL ? options->tag : "";
+    const char *mmap_dir = options->mmap_dir != NULL ? options->mmap_dir : DEFAULT_DIR;
+    const char *lock_dir = options->lock_dir != NULL ? options->lock_dir : mmap_dir;
+    memset(names, 0, sizeof *names);
+    int code = check_tag(struct_name, tag, error);
+    if (code != IPM_OK)
+        return code;
+    errno = ENOMEM;
+    if ((names->tag = strdup(tag)) == NULL || (names->mmap_dir = absolute(mmap_dir)) == NULL ||
+        (names->lock_dir = absolute(lock_dir)) == NULL ||
+        (names->path = join(names->mmap_dir, struct_name, tag, ".mmap")) == NULL ||
+        (names->lock_path = join(names->lock_dir, struct_name, tag, ".lock")) == NULL) {
+        code = ipm_fail_errno(error, errno, "cannot name the files of %s", struct_name);
+        ipm_names_free(names);
+    }
+    return code;
+}
+
+void ipm_names_free(ipm_names *names) {
+    free(names->tag);
+    free(names->mmap_dir);
+    free(names->lock_dir);
+    free(names->path);
+    free(names->lock_path);
+    memset(names, 0, sizeof *names);
+}

@@ -1,0 +1,328 @@
+/*
+ * Opening, creating, replacing, closing and destroying a segment.
+ */
+#include "segment.h"
+
+#include "clock.h"
+#include "error.h"
+#include "file.h"
+#include "fork.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define REPLACE_PATIENCE_NS (100 * IPM_MS) /* with a manager that is just then replacing it */
+
+/* ---- Creating ---------------------------------------------------------------------------- */
+
+static bool is_plain_file(const char *path) {
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 1;
+}
+
+/*
+ * Put a new segment in the place of another. The old one is retired first: were it the other way
+ * round, a death in between would leave its users writing, unaware, to a file without a name.
+ */
+static int replace(const ipm_names *names, const ipm_layout *layout, const ipm_options *options,
+                   ipm_error *error) {
+    ipm_datafile old;
+    int opened = ipm_datafile_open(names->path, true, NULL, &old, NULL);
+    bool was_retired = opened == IPM_OK && ipm_datafile_is_retired(&old);
+    if (opened == IPM_OK)
+        ipm_datafile_retire(&old, true);
+    int code =
+        ipm_datafile_create(names->path, layout, options->mode, options->max_readers, true, error);
+    if (opened == IPM_OK) {
+        if (code != IPM_OK && !was_retired)
+            ipm_datafile_retire(&old, false);
+        ipm_datafile_close(&old);
+    }
+    return code;
+}
+
+/*
+ * See to it that there is a segment of the layout, with other managers kept out.
+ * reset    whether it was there, and is to start afresh
+ */
+static int provide(const ipm_names *names, const ipm_layout *layout, const ipm_options *options,
+                   bool *reset, ipm_error *error) {
+    ipm_datafile file;
+    ipm_error detail;
+    int code = ipm_datafile_open(names->path, true, layout, &file, &detail);
+    bool retired = code == IPM_OK && ipm_datafile_is_retired(&file);
+    if (code == IPM_OK)
+        ipm_datafile_close(&file);
+    *reset = code == IPM_OK && !retired && options->force;
+    if (code == IPM_OK && !retired)
+        return IPM_OK;
+    if (code == IPM_ENOTFOUND)
+        return ipm_datafile_create(names->path, layout, options->mode, options->max_readers, false,
+                                   error);
+    bool give_way = retired || (options->force && (code == IPM_ELAYOUT || code == IPM_ECORRUPT) &&
+                                is_plain_file(names->path));
+    if (give_way)
+        return replace(names, layout, options, error);
+    if (error != NULL)
+        *error = detail;
+    return code;
+}
+
+/* What creation has made beside the data file, to be undone if it fails. */
+typedef struct making {
+    int manager; /* keeps other managers out while it is open; or -1 */
+    bool lock_made;
+    size_t mmap_made, lock_dir_made;
+} making;
+
+static mode_t directory_mode(uint32_t mode) {
+    return (mode_t)(mode | ((mode & 0444) >> 2)); /* who may read it may pass */
+}
+
+static void make_undone(const ipm_names *names, making *m) {
+    if (m->lock_made)
+        unlink(names->lock_path);
+    ipm_file_unmkdir(names->lock_dir, m->lock_dir_made);
+    ipm_file_unmkdir(names->mmap_dir, m->mmap_made);
+}
+
+static int make(const ipm_names *names, const ipm_layout *layout, const ipm_options *options,
+                making *m, bool *reset, ipm_error *error) {
+    mode_t mode = directory_mode(options->mode);
+    int code = ipm_file_mkdir(names->mmap_dir, mode, &m->mmap_made, error);
+    if (code != IPM_OK)
+        return code;
+    m->lock_dir_made = strlen(names->lock_dir);
+    code = ipm_file_mkdir(names->lock_dir, mode, &m->lock_dir_made, error);
+    if (code == IPM_OK)
+        code =
+            ipm_lockfile_manage(names->lock_path, options->mode, &m->manager, &m->lock_made, error);
+    if (code == IPM_OK)
+        code = provide(names, layout, options, reset, error);
+    if (code != IPM_OK)
+        make_undone(names, m);
+    return code;
+}
+
+/* ---- Opening ----------------------------------------------------------------------------- */
+
+/* A reader that cannot have the lock file still has all lock-free reads. */
+static bool goes_lock_free(ipm_role role, int code) {
+    return role == IPM_READER && (code == IPM_EPERMISSION || code == IPM_EINCOMPATIBLE);
+}
+
+static void close_files(ipm_segment *segment) {
+    ipm_lockfile_close(&segment->lockfile);
+    ipm_datafile_close(&segment->data);
+}
+
+/* returns  IPM_EREPLACED when the files were replaced meanwhile: try again */
+static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
+    const ipm_names *names = &segment->names;
+    ipm_error detail = {0};
+    int code =
+        ipm_datafile_open(names->path, segment->role != IPM_READER, layout, &segment->data, error);
+    if (code != IPM_OK)
+        return code;
+    ipm_datafile *data = &segment->data;
+    if (!ipm_datafile_is_retired(data))
+        code = ipm_lockfile_open(names->lock_path, data->mode, data->max_readers,
+                                 &segment->lockfile, &detail);
+    if (goes_lock_free(segment->role, code)) {
+        segment->refusal = detail;
+        code = IPM_OK;
+    }
+    if (code != IPM_OK) {
+        if (error != NULL)
+            *error = detail;
+    } else if (ipm_datafile_is_retired(data) ||
+               !ipm_file_is_at(names->path, data->device, data->inode)) {
+        code = ipm_fail(error, IPM_EREPLACED, 0, "%s was destroyed", names->path);
+    }
+    if (code != IPM_OK)
+        close_files(segment);
+    return code;
+}
+
+static int open_settled(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
+    int64_t deadline = ipm_clock_deadline(REPLACE_PATIENCE_NS);
+    for (;;) {
+        int code = open_files(segment, layout, error);
+        if (code != IPM_EREPLACED)
+            return code;
+        if (ipm_clock_now() >= deadline)
+            return ipm_fail(error, IPM_ENOTFOUND, 0, "%s was destroyed", segment->names.path);
+        ipm_clock_nap(IPM_MS);
+    }
+}
+
+static void prepare_lock(ipm_segment *segment) {
+    segment->lock = (ipm_rwlock){
+        .shared = segment->lockfile.shared,
+        .retired = &segment->data.memory.state->retired,
+        .slots = segment->lockfile.slots,
+        .pid = getpid(),
+        .device = segment->lockfile.device,
+        .inode = segment->lockfile.inode,
+    };
+}
+
+/* Room for a private copy of the struct: address space only, until a writer dies inside. */
+static int prepare_copy(ipm_segment *segment, ipm_error *error) {
+    uint64_t size = segment->data.memory.size;
+    void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (copy == MAP_FAILED)
+        return ipm_fail_errno(error, errno, "cannot reserve %llu bytes for a copy of %s",
+                              (unsigned long long)size, segment->name);
+    segment->copy = copy;
+    return IPM_OK;
+}
+
+static int reset(ipm_segment *segment, ipm_error *error) {
+    int code = ipm_segment_lock(segment, IPM_FOREVER, error);
+    if (code != IPM_OK)
+        return code;
+    ipm_segment_zero(segment);
+    ipm_segment_stamp(segment, ipm_time());
+    return ipm_segment_unlock(segment, error);
+}
+
+static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
+                        ipm_error *error) {
+    bool afresh = false;
+    making m = {.manager = -1};
+    int code = ipm_names_make(segment->name, options, &segment->names, error);
+    if (code == IPM_OK && options->create)
+        code = make(&segment->names, layout, options, &m, &afresh, error);
+    if (code == IPM_OK)
+        code = open_settled(segment, layout, error);
+    if (m.manager >= 0)
+        close(m.manager);
+    if (code != IPM_OK)
+        return code;
+    prepare_lock(segment);
+    if (segment->role == IPM_READER)
+        code = prepare_copy(segment, error);
+    if (code == IPM_OK && afresh)
+        code = reset(segment, error);
+    return code;
+}
+
+static int check_options(ipm_role role, const ipm_type *type, ipm_options *options,
+                         ipm_error *error) {
+    if (!ipm_type_is_shared(type))
+        return ipm_fail(error, IPM_EINVALID, 0,
+                        "%s has no common header: only what extends BaseMmapStructure can be "
+                        "shared",
+                        type->name);
+    if (role != IPM_MANAGER &&
+        (options->create || options->force || options->mode != 0 || options->max_readers != 0))
+        return ipm_fail(error, IPM_EINVALID, 0,
+                        "%s: create, force, mode and max_readers are a manager's options",
+                        type->name);
+    if (options->force && !options->create)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: force goes with create", type->name);
+    if (options->mode > 0777)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: mode %o has more than permission bits",
+                        type->name, options->mode);
+    if (options->max_readers > IPM_MAX_READERS)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: max_readers %u is outside 1..%d", type->name,
+                        options->max_readers, IPM_MAX_READERS);
+    if (options->mode == 0)
+        options->mode = 0600;
+    if (options->max_readers == 0)
+        options->max_readers = IPM_MAX_READERS;
+    return IPM_OK;
+}
+
+int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
+                     ipm_segment **segment, ipm_error *error) {
+    const ipm_type *type = ipm_layout_type(layout);
+    ipm_options chosen = {0};
+    if (options != NULL)
+        chosen = *options;
+    *segment = NULL;
+    int code = check_options(role, type, &chosen, error);
+    if (code != IPM_OK)
+        return code;
+    int rc = ipm_fork_watch();
+    ipm_segment *made = rc == 0 ? calloc(1, sizeof *made) : NULL;
+    if (made == NULL)
+        return ipm_fail_errno(error, rc != 0 ? rc : ENOMEM, "cannot open %s", type->name);
+    made->role = role;
+    made->generation = ipm_fork_generation;
+    made->name = type->name;
+    code = open_segment(made, layout, &chosen, error);
+    if (code == IPM_OK)
+        *segment = made;
+    else
+        ipm_segment_release(made);
+    return code;
+}
+
+/* ---- Closing ----------------------------------------------------------------------------- */
+
+void ipm_segment_release(ipm_segment *segment) {
+    /* In a fork's child nothing is mapped: what is at these addresses now is not the handle's. */
+    if (segment->generation == ipm_fork_generation) {
+        close_files(segment);
+        if (segment->copy != NULL)
+            munmap(segment->copy, segment->data.geometry.struct_size);
+    }
+    ipm_names_free(&segment->names);
+    free(segment);
+}
+
+int ipm_segment_close(ipm_segment *segment, ipm_error *error) {
+    if (segment == NULL)
+        return IPM_OK;
+    if (segment->generation == ipm_fork_generation && segment->view != NULL) {
+        int code = ipm_segment_rollback(segment, error);
+        if (code == IPM_EINVALID)
+            return code;
+    }
+    ipm_segment_release(segment);
+    return IPM_OK;
+}
+
+/* ---- Destroying -------------------------------------------------------------------------- */
+
+static int remove_files(ipm_segment *segment, ipm_error *error) {
+    const ipm_names *names = &segment->names;
+    if (!ipm_file_is_at(names->path, segment->data.device, segment->data.inode))
+        return ipm_fail(error, IPM_EREPLACED, 0, "%s is no longer this segment", names->path);
+    ipm_datafile_retire(&segment->data, true); /* first, as in replace */
+    if (unlink(names->path) != 0) {
+        int rc = errno;
+        ipm_datafile_retire(&segment->data, false);
+        return ipm_fail_errno(error, rc, "cannot remove %s", names->path);
+    }
+    if (unlink(names->lock_path) != 0)
+        return ipm_fail_errno(error, errno, "cannot remove %s", names->lock_path);
+    return IPM_OK;
+}
+
+int ipm_segment_destroy(ipm_segment *segment, ipm_error *error) {
+    int manager;
+    bool made;
+    int code = ipm_segment_check_fork(segment, error);
+    if (code == IPM_OK && segment->role != IPM_MANAGER)
+        code = ipm_fail(error, IPM_EINVALID, 0, "%s: only a manager destroys", segment->name);
+    if (code == IPM_OK && segment->view != NULL)
+        code = ipm_segment_rollback(segment, error);
+    if (code == IPM_OK && ipm_datafile_is_retired(&segment->data))
+        code = ipm_fail(error, IPM_EREPLACED, 0, "%s was replaced or destroyed already",
+                        segment->names.path);
+    if (code == IPM_OK)
+        code = ipm_lockfile_manage(segment->names.lock_path, segment->data.mode, &manager, &made,
+                                   error);
+    if (code != IPM_OK)
+        return code;
+    code = remove_files(segment, error);
+    close(manager);
+    return code;
+}

@@ -1,0 +1,324 @@
+/*
+ * Working on an open segment: lock, change, commit, read, snapshot, wait.
+ */
+#include "segment.h"
+
+#include "clock.h"
+#include "error.h"
+#include "fork.h"
+#include "notify.h"
+#include "word.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define SLICE_NS (100 * IPM_MS) /* of a sleep: a teller may die before it wakes anyone */
+#define POLL_NS (10 * IPM_MS)   /* of a reader that may not announce that it sleeps */
+#define STAMP_OFFSET 8
+
+/* ---- Checks ------------------------------------------------------------------------------ */
+
+int ipm_segment_check_fork(const ipm_segment *segment, ipm_error *error) {
+    if (segment->generation == ipm_fork_generation)
+        return IPM_OK;
+    return ipm_fail(error, IPM_EFORKED, 0,
+                    "%s: the handle was opened before a fork, by the parent; open one here",
+                    segment->name);
+}
+
+static int replaced(const ipm_segment *segment, ipm_error *error) {
+    return ipm_fail(error, IPM_EREPLACED, 0,
+                    "%s was replaced or destroyed since it was opened; open it again",
+                    segment->names.path);
+}
+
+/* Neither a child's, nor of a segment that is no more. */
+static int check(const ipm_segment *segment, ipm_error *error) {
+    int code = ipm_segment_check_fork(segment, error);
+    if (code == IPM_OK && ipm_datafile_is_retired(&segment->data))
+        code = replaced(segment, error);
+    return code;
+}
+
+static int check_writer(const ipm_segment *segment, ipm_error *error) {
+    if (segment->role == IPM_READER)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: a reader cannot write", segment->name);
+    return check(segment, error);
+}
+
+/* Locked, and by this thread. */
+static int check_locked(const ipm_segment *segment, ipm_error *error) {
+    int code = ipm_segment_check_fork(segment, error);
+    if (code != IPM_OK)
+        return code;
+    if (segment->view == NULL)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: the lock is not held", segment->name);
+    if (!ipm_rwlock_is_mine(&segment->lock))
+        return ipm_fail(error, IPM_EINVALID, 0,
+                        "%s: the lock is held by another thread, which alone can release it",
+                        segment->name);
+    return IPM_OK;
+}
+
+static int check_range(const ipm_segment *segment, uint64_t offset, uint64_t size,
+                       ipm_error *error) {
+    uint64_t whole = segment->data.memory.size;
+    if (size <= whole && offset <= whole - size)
+        return IPM_OK;
+    return ipm_fail(error, IPM_EINVALID, 0, "%s: %llu bytes at %llu are outside its %llu",
+                    segment->name, (unsigned long long)size, (unsigned long long)offset,
+                    (unsigned long long)whole);
+}
+
+/* ---- The lock ---------------------------------------------------------------------------- */
+
+static int explain(const ipm_segment *segment, int code, ipm_error *error) {
+    switch (code) {
+    case IPM_ETIMEOUT:
+        return ipm_fail(error, code, 0, "%s: the lock was not free in time", segment->name);
+    case IPM_EDEADLOCK:
+        return ipm_fail(error, code, 0,
+                        "%s: this thread holds a lock on the segment through another handle",
+                        segment->name);
+    case IPM_EREPLACED:
+        return replaced(segment, error);
+    case IPM_EINCOMPATIBLE:
+        return ipm_fail(error, code, 0, "%s is damaged", segment->names.lock_path);
+    default:
+        return ipm_fail(error, code, segment->lock.system, "%s: the lock cannot be taken",
+                        segment->names.lock_path);
+    }
+}
+
+/* A writer died inside, and only a writer can repair: read from a copy as last committed. */
+static const unsigned char *readable(ipm_segment *segment) {
+    const ipm_memory *memory = &segment->data.memory;
+    if ((atomic_load_explicit(&memory->state->sequence, memory_order_acquire) & 1) == 0)
+        return memory->data;
+    ipm_snapshot(memory, 0, memory->size, segment->copy);
+    return segment->copy;
+}
+
+static const unsigned char *writable(ipm_segment *segment) {
+    const ipm_memory *memory = &segment->data.memory;
+    ipm_transaction_recover(memory);
+    ipm_rwlock_repaired(&segment->lock);
+    ipm_transaction_open(&segment->transaction, memory);
+    return memory->data;
+}
+
+int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error) {
+    int code = check(segment, error);
+    if (code != IPM_OK)
+        return code;
+    if (segment->view != NULL)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: this handle holds its lock already",
+                        segment->name);
+    if (segment->refusal.code != IPM_OK) {
+        if (error != NULL)
+            *error = segment->refusal;
+        return (int)segment->refusal.code;
+    }
+    bool reads = segment->role == IPM_READER;
+    code = reads ? ipm_rwlock_read(&segment->lock, timeout_ns)
+                 : ipm_rwlock_write(&segment->lock, timeout_ns);
+    if (code != IPM_OK)
+        return explain(segment, code, error);
+    segment->view = reads ? readable(segment) : writable(segment);
+    if (ipm_datafile_is_retired(&segment->data)) {
+        ipm_segment_rollback(segment, NULL);
+        return replaced(segment, error);
+    }
+    return IPM_OK;
+}
+
+static void release_lock(ipm_segment *segment) {
+    segment->view = NULL;
+    ipm_rwlock_unlock(&segment->lock);
+}
+
+int ipm_segment_unlock(ipm_segment *segment, ipm_error *error) {
+    int code = check_locked(segment, error);
+    if (code != IPM_OK)
+        return code;
+    bool committed = segment->role != IPM_READER && ipm_transaction_commit(&segment->transaction);
+    release_lock(segment);
+    if (!committed)
+        return IPM_OK;
+    ipm_notify_tell(&segment->data.memory.state->notify, &segment->lockfile.head->waiting);
+    return ipm_datafile_is_retired(&segment->data) ? replaced(segment, error) : IPM_OK;
+}
+
+int ipm_segment_rollback(ipm_segment *segment, ipm_error *error) {
+    int code = check_locked(segment, error);
+    if (code != IPM_OK)
+        return code;
+    if (segment->role != IPM_READER)
+        ipm_transaction_rollback(&segment->transaction);
+    release_lock(segment);
+    return IPM_OK;
+}
+
+bool ipm_segment_is_locked(const ipm_segment *segment) {
+    return segment->view != NULL;
+}
+
+/* ---- Writing ----------------------------------------------------------------------------- */
+
+const void *ipm_segment_data(const ipm_segment *segment) {
+    return segment->generation == ipm_fork_generation ? segment->view : NULL;
+}
+
+void *ipm_segment_change(ipm_segment *segment, uint64_t offset, uint64_t size) {
+    if (segment->role == IPM_READER || ipm_segment_data(segment) == NULL || size == 0 ||
+        check_range(segment, offset, size, NULL) != IPM_OK)
+        return NULL;
+    ipm_transaction_change(&segment->transaction, offset, size);
+    return segment->data.memory.data + offset;
+}
+
+void ipm_segment_stamp(ipm_segment *segment, double time) {
+    uint64_t bits;
+    memcpy(&bits, &time, sizeof bits);
+    ipm_store_u64(ipm_segment_change(segment, STAMP_OFFSET, sizeof bits), bits);
+}
+
+void ipm_segment_zero(ipm_segment *segment) {
+    uint64_t kept = sizeof(uint16_t); /* the header's code */
+    uint64_t size = segment->data.memory.size - kept;
+    ipm_zero_shared(ipm_segment_change(segment, kept, size), size);
+}
+
+/* Lock for one change, unless the handle is locked. *own says that it must be unlocked. */
+static int enter(ipm_segment *segment, bool *own, ipm_error *error) {
+    *own = segment->view == NULL;
+    int code = check_writer(segment, error);
+    if (code == IPM_OK)
+        code = *own ? ipm_segment_lock(segment, IPM_FOREVER, error) : check_locked(segment, error);
+    return code;
+}
+
+int ipm_segment_touch(ipm_segment *segment, ipm_error *error) {
+    bool own;
+    int code = enter(segment, &own, error);
+    if (code != IPM_OK)
+        return code;
+    ipm_segment_stamp(segment, ipm_time());
+    return own ? ipm_segment_unlock(segment, error) : IPM_OK;
+}
+
+int ipm_segment_clear(ipm_segment *segment, ipm_error *error) {
+    bool own;
+    int code = enter(segment, &own, error);
+    if (code != IPM_OK)
+        return code;
+    ipm_segment_zero(segment);
+    return own ? ipm_segment_unlock(segment, error) : IPM_OK;
+}
+
+int ipm_segment_flush(ipm_segment *segment, ipm_error *error) {
+    int code = check_writer(segment, error);
+    if (code != IPM_OK)
+        return code;
+    if (msync(segment->data.map, segment->data.geometry.file_size, MS_SYNC) != 0)
+        return ipm_fail_errno(error, errno, "cannot write %s to disk", segment->names.path);
+    return IPM_OK;
+}
+
+/* ---- Reading ----------------------------------------------------------------------------- */
+
+int ipm_segment_read(ipm_segment *segment, uint64_t offset, uint64_t size, void *into,
+                     ipm_error *error) {
+    bool locked = segment->view != NULL;
+    int code = locked ? check_locked(segment, error) : check(segment, error);
+    if (code == IPM_OK)
+        code = check_range(segment, offset, size, error);
+    if (code != IPM_OK)
+        return code;
+    if (locked)
+        ipm_copy_from_shared(into, segment->view + offset, size);
+    else
+        ipm_snapshot(&segment->data.memory, offset, size, into);
+    return IPM_OK;
+}
+
+int ipm_segment_snapshot(ipm_segment *segment, void *into, uint64_t *version, ipm_error *error) {
+    int code = check(segment, error);
+    if (code != IPM_OK)
+        return code;
+    uint64_t shown = ipm_snapshot(&segment->data.memory, 0, segment->data.memory.size, into);
+    if (version != NULL)
+        *version = shown;
+    return IPM_OK;
+}
+
+int ipm_segment_version(ipm_segment *segment, uint64_t *version, ipm_error *error) {
+    int code = check(segment, error);
+    if (code == IPM_OK)
+        *version = ipm_snapshot_version(&segment->data.memory);
+    return code;
+}
+
+/* ---- Waiting ----------------------------------------------------------------------------- */
+
+/* returns  0, ETIMEDOUT (at the latest after a slice) or EINTR */
+static int sleep_once(ipm_segment *segment, uint32_t seen, int64_t left_ns) {
+    if (segment->lockfile.head != NULL)
+        return ipm_notify_sleep(&segment->data.memory.state->notify, seen,
+                                left_ns < SLICE_NS ? left_ns : SLICE_NS);
+    return ipm_clock_nap(left_ns < POLL_NS ? left_ns : POLL_NS) ? 0 : EINTR;
+}
+
+int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t timeout_ns, uint64_t *now,
+                     ipm_error *error) {
+    int64_t deadline = ipm_clock_deadline(timeout_ns);
+    int code = ipm_segment_check_fork(segment, error);
+    if (code != IPM_OK)
+        return code;
+    const ipm_state *state = segment->data.memory.state;
+    ipm_lock_head *head = segment->lockfile.head;
+    for (;;) {
+        uint32_t seen = ipm_notify_prepare(&state->notify, head != NULL ? &head->waiting : NULL);
+        code = check(segment, error);
+        if (code != IPM_OK)
+            return code;
+        *now = ipm_snapshot_version(&segment->data.memory);
+        if (*now > version)
+            return IPM_OK;
+        int64_t left = deadline - ipm_clock_now();
+        if (left <= 0)
+            return ipm_fail(error, IPM_ETIMEOUT, 0, "%s: no commit after version %llu in time",
+                            segment->name, (unsigned long long)version);
+        if (segment->view != NULL)
+            return ipm_fail(error, IPM_EINVALID, 0,
+                            "%s: no commit can come while this handle holds its lock",
+                            segment->name);
+        if (sleep_once(segment, seen, left) == EINTR)
+            return ipm_fail(error, IPM_EINTERRUPTED, 0, "%s: a signal came", segment->name);
+    }
+}
+
+/* ---- Telling ----------------------------------------------------------------------------- */
+
+int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error) {
+    int code = ipm_segment_check_fork(segment, error);
+    if (code != IPM_OK)
+        return code;
+    bool lockable = segment->lockfile.head != NULL;
+    const ipm_memory *memory = &segment->data.memory;
+    *info = (ipm_info){
+        .path = segment->names.path,
+        .lock_path = segment->names.lock_path,
+        .tag = segment->names.tag,
+        .size = memory->size,
+        .version = ipm_snapshot_version(memory),
+        .recoveries = atomic_load_explicit(&memory->state->recoveries, memory_order_relaxed),
+        .max_readers = lockable ? segment->lockfile.slots : segment->data.max_readers,
+        .readers = lockable ? ipm_rwlock_readers(&segment->lock) : 0,
+        .writer_pid = lockable ? ipm_rwlock_writer(&segment->lock) : 0,
+        .writable = segment->role != IPM_READER,
+        .lockable = lockable,
+    };
+    return IPM_OK;
+}

@@ -1,0 +1,37 @@
+/*
+ * A handle on a segment: its data file, its lock file, its side of the lock, its transaction.
+ */
+#ifndef IPM_CORE_SEGMENT_H
+#define IPM_CORE_SEGMENT_H
+
+#include "datafile.h"
+#include "lockfile.h"
+#include "name.h"
+
+struct ipm_segment {
+    ipm_role role;
+    uint32_t generation; /* the fork generation of its opening */
+    const char *name;    /* of the struct: the layout's */
+    ipm_names names;
+    ipm_datafile data;
+    ipm_lockfile lockfile;
+    ipm_error refusal; /* why a reader has no lock file, if its code is not IPM_OK */
+    ipm_rwlock lock;
+    ipm_transaction transaction;
+    unsigned char *copy;       /* a reader's: where it works when a writer died */
+    const unsigned char *view; /* the struct, while the lock is held; otherwise NULL */
+};
+
+/* IPM_OK, or IPM_EFORKED: this is a fork's child. */
+int ipm_segment_check_fork(const ipm_segment *segment, ipm_error *error);
+
+/* Unmap and free. The lock is not held, or is the parent's. */
+void ipm_segment_release(ipm_segment *segment);
+
+/* Zero all but the header's code; in the handle's lock. */
+void ipm_segment_zero(ipm_segment *segment);
+
+/* Set the header's time stamp; in the handle's lock. */
+void ipm_segment_stamp(ipm_segment *segment, double time);
+
+#endif

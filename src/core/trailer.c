@@ -1,0 +1,73 @@
+#include "trailer.h"
+
+#include "file.h"
+
+#include <string.h>
+
+static const char magic[8] = "IPMMAP\r\n";
+
+static uint64_t page_up(uint64_t size) {
+    return (size + IPM_PAGE - 1) / IPM_PAGE * IPM_PAGE;
+}
+
+ipm_geometry ipm_trailer_geometry(uint64_t struct_size, uint64_t schema_size) {
+    ipm_geometry g = {.struct_size = struct_size, .schema_size = schema_size};
+    g.head = page_up(struct_size);
+    g.tags = g.head + IPM_PAGE;
+    g.shadow = g.tags + page_up(ipm_block_count(struct_size) * sizeof(uint64_t));
+    g.schema = g.shadow + page_up(struct_size);
+    g.file_size = page_up(g.schema + schema_size + sizeof(ipm_footer));
+    g.footer = g.file_size - sizeof(ipm_footer);
+    return g;
+}
+
+void ipm_trailer_describe(ipm_trailer_head *head, ipm_footer *footer, const ipm_geometry *geometry,
+                          uint32_t max_readers) {
+    memset(head, 0, sizeof *head);
+    memcpy(head->magic, magic, sizeof magic);
+    head->format = IPM_FORMAT;
+    head->byte_order = IPM_BYTE_ORDER_MARK;
+    head->block_size = IPM_BLOCK_SIZE;
+    head->max_readers = max_readers;
+    head->geometry = *geometry;
+    memset(footer, 0, sizeof *footer);
+    memcpy(footer->magic, magic, sizeof magic);
+    footer->format = IPM_FORMAT;
+    footer->byte_order = IPM_BYTE_ORDER_MARK;
+    footer->head = geometry->head;
+}
+
+uint64_t ipm_trailer_locate(const ipm_footer *footer, uint64_t file_size) {
+    static const unsigned char zeros[sizeof footer->reserved];
+    if (memcmp(footer->magic, magic, sizeof magic) != 0 || footer->format != IPM_FORMAT ||
+        footer->byte_order != IPM_BYTE_ORDER_MARK || footer->head == 0 ||
+        footer->head % IPM_PAGE != 0 || footer->head > file_size - IPM_PAGE ||
+        memcmp(footer->reserved, zeros, sizeof zeros) != 0)
+        return 0;
+    return footer->head;
+}
+
+bool ipm_trailer_is_valid(const ipm_trailer_head *head, uint64_t at, uint64_t file_size) {
+    static const unsigned char zeros[sizeof head->reserved];
+    const ipm_geometry *said = &head->geometry;
+    if (memcmp(head->magic, magic, sizeof magic) != 0 || head->format != IPM_FORMAT ||
+        head->byte_order != IPM_BYTE_ORDER_MARK || head->block_size != IPM_BLOCK_SIZE ||
+        head->max_readers < 1 || head->max_readers > IPM_MAX_READERS ||
+        memcmp(head->reserved, zeros, sizeof zeros) != 0)
+        return false;
+    if (said->struct_size < IPM_HEADER_SIZE || said->struct_size > IPM_MAX_SIZE ||
+        said->schema_size < 1 || said->schema_size > IPM_MAX_SCHEMA)
+        return false;
+    ipm_geometry real = ipm_trailer_geometry(said->struct_size, said->schema_size);
+    return memcmp(said, &real, sizeof real) == 0 && real.head == at && real.file_size == file_size;
+}
+
+ipm_memory ipm_trailer_memory(unsigned char *map, const ipm_geometry *geometry) {
+    return (ipm_memory){
+        .state = &((ipm_trailer_head *)(map + geometry->head))->state,
+        .tags = (_Atomic uint64_t *)(map + geometry->tags),
+        .data = map,
+        .shadow = map + geometry->shadow,
+        .size = geometry->struct_size,
+    };
+}
