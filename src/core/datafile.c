@@ -15,7 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE 1 /* from the kernel's interface, for a libc without it */
+#endif
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
@@ -159,7 +161,7 @@ static int fill_in(int fd, const char *path, const ipm_layout *layout, uint32_t 
                    ipm_error *error) {
     size_t length;
     const char *text = ipm_layout_text(layout, &length);
-    if (length > IPM_MAX_SCHEMA)
+    if (length > IPM_MAX_TEXT)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: its schema text is longer than 1 MiB",
                         ipm_layout_type(layout)->name);
     ipm_geometry geometry = ipm_trailer_geometry(ipm_layout_type(layout)->size, length);

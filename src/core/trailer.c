@@ -56,7 +56,7 @@ bool ipm_trailer_is_valid(const ipm_trailer_head *head, uint64_t at, uint64_t fi
         memcmp(head->reserved, zeros, sizeof zeros) != 0)
         return false;
     if (said->struct_size < IPM_HEADER_SIZE || said->struct_size > IPM_MAX_SIZE ||
-        said->schema_size < 1 || said->schema_size > IPM_MAX_SCHEMA)
+        said->schema_size < 1 || said->schema_size > IPM_MAX_TEXT)
         return false;
     ipm_geometry real = ipm_trailer_geometry(said->struct_size, said->schema_size);
     return memcmp(said, &real, sizeof real) == 0 && real.head == at && real.file_size == file_size;

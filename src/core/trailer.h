@@ -16,7 +16,6 @@
 
 #define IPM_FORMAT 1
 #define IPM_BYTE_ORDER_MARK 0x01020304
-#define IPM_MAX_SCHEMA (UINT64_C(1) << 20)
 
 /* Where the parts lie, from the start of the file. */
 typedef struct ipm_geometry {
@@ -56,7 +55,7 @@ _Static_assert(sizeof(ipm_trailer_head) == 192, "file format");
 _Static_assert(offsetof(ipm_footer, head) == 16, "file format");
 _Static_assert(sizeof(ipm_footer) == 64, "file format");
 
-/* The geometry of a struct of at most IPM_MAX_SIZE and a text of at most IPM_MAX_SCHEMA bytes. */
+/* The geometry of a struct of at most IPM_MAX_SIZE and a text of at most IPM_MAX_TEXT bytes. */
 ipm_geometry ipm_trailer_geometry(uint64_t struct_size, uint64_t schema_size);
 
 /* Fill in the parts that never change. */

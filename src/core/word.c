@@ -13,11 +13,6 @@ void ipm_copy_from_shared(void *restrict to, const void *restrict from, size_t s
     const unsigned char *f = from;
     for (size_t head = misalignment(f, size); head > 0; head--, size--)
         *t++ = ipm_load_u8(f++);
-    for (; size >= 32; size -= 32, t += 32, f += 32) {
-        uint64_t words[4] = {ipm_load_u64(f), ipm_load_u64(f + 8), ipm_load_u64(f + 16),
-                             ipm_load_u64(f + 24)};
-        memcpy(t, words, sizeof words);
-    }
     for (; size >= 8; size -= 8, t += 8, f += 8) {
         uint64_t word = ipm_load_u64(f);
         memcpy(t, &word, sizeof word);
