@@ -85,6 +85,8 @@ static int check(int fd, const char *path, uint64_t size, const ipm_layout *layo
                  ipm_trailer_head *head, ipm_error *error) {
     ipm_layout *described;
     int code = read_head(fd, path, size, head, error);
+    if (code == IPM_OK && layout != NULL && head->state.retired != 0)
+        code = ipm_fail(error, IPM_EREPLACED, 0, "%s was destroyed", path);
     if (code == IPM_OK)
         code = read_layout(fd, path, &head->geometry, &described, error);
     if (code != IPM_OK)

@@ -23,9 +23,9 @@ typedef struct ipm_datafile {
 /*
  * Open, check and map.
  *
- * layout   what it must hold; NULL: whatever it holds
- * returns  IPM_ENOTFOUND, IPM_ELAYOUT, IPM_ECORRUPT, IPM_EPERMISSION, IPM_ESYSTEM;
- *          one that is retired is opened like any other
+ * layout   what it must hold; NULL: whatever it holds, and retired or not
+ * returns  IPM_ENOTFOUND, IPM_EREPLACED (it is retired), IPM_ELAYOUT, IPM_ECORRUPT,
+ *          IPM_EPERMISSION, IPM_ESYSTEM
  */
 int ipm_datafile_open(const char *path, bool writable, const ipm_layout *layout, ipm_datafile *file,
                       ipm_error *error);

@@ -228,17 +228,21 @@ void ipm_lockfile_close(ipm_lockfile *file) {
 
 int ipm_lockfile_manage(const char *path, mode_t mode, int *fd, bool *made, ipm_error *error) {
     int64_t deadline = ipm_clock_deadline(PATIENCE_NS);
+    *fd = -1;
     do {
+        int opened;
         struct stat status;
-        int code = open_or_make(path, mode, fd, &status, made, error);
+        int code = open_or_make(path, mode, &opened, &status, made, error);
         if (code == AGAIN)
             continue;
         if (code != IPM_OK)
             return code;
-        int rc = ipm_file_lock(*fd, MANAGER_BYTE, F_WRLCK);
-        if (rc == 0 && ipm_file_is_at(path, status.st_dev, status.st_ino))
+        int rc = ipm_file_lock(opened, MANAGER_BYTE, F_WRLCK);
+        if (rc == 0 && ipm_file_is_at(path, status.st_dev, status.st_ino)) {
+            *fd = opened;
             return IPM_OK;
-        close(*fd);
+        }
+        close(opened);
         if (rc != 0 && rc != EAGAIN)
             return ipm_fail_errno(error, rc, "cannot lock %s", path);
         ipm_clock_nap(NAP_NS);

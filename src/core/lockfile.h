@@ -54,7 +54,7 @@ int ipm_lockfile_open(const char *path, mode_t mode, uint32_t slots, ipm_lockfil
 void ipm_lockfile_close(ipm_lockfile *file);
 
 /*
- * Keep other managers out, until *fd is closed. Makes the file if it is missing.
+ * Keep other managers out, until *fd is closed (-1 on failure). Makes the file if it is missing.
  * made     whether this call made it
  */
 int ipm_lockfile_manage(const char *path, mode_t mode, int *fd, bool *made, ipm_error *error);

@@ -53,17 +53,17 @@ static int provide(const ipm_names *names, const ipm_layout *layout, const ipm_o
     ipm_datafile file;
     ipm_error detail;
     int code = ipm_datafile_open(names->path, true, layout, &file, &detail);
-    bool retired = code == IPM_OK && ipm_datafile_is_retired(&file);
-    if (code == IPM_OK)
+    *reset = code == IPM_OK && options->force;
+    if (code == IPM_OK) {
         ipm_datafile_close(&file);
-    *reset = code == IPM_OK && !retired && options->force;
-    if (code == IPM_OK && !retired)
         return IPM_OK;
+    }
     if (code == IPM_ENOTFOUND)
         return ipm_datafile_create(names->path, layout, options->mode, options->max_readers, false,
                                    error);
-    bool give_way = retired || (options->force && (code == IPM_ELAYOUT || code == IPM_ECORRUPT) &&
-                                is_plain_file(names->path));
+    bool give_way =
+        code == IPM_EREPLACED || (options->force && (code == IPM_ELAYOUT || code == IPM_ECORRUPT) &&
+                                  is_plain_file(names->path));
     if (give_way)
         return replace(names, layout, options, error);
     if (error != NULL)
@@ -128,9 +128,8 @@ static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error 
     if (code != IPM_OK)
         return code;
     ipm_datafile *data = &segment->data;
-    if (!ipm_datafile_is_retired(data))
-        code = ipm_lockfile_open(names->lock_path, data->mode, data->max_readers,
-                                 &segment->lockfile, &detail);
+    code = ipm_lockfile_open(names->lock_path, data->mode, data->max_readers, &segment->lockfile,
+                             &detail);
     if (goes_lock_free(segment->role, code)) {
         segment->refusal = detail;
         code = IPM_OK;

@@ -26,8 +26,18 @@
 #define KIND_OFFSET 0 /* musl */
 #endif
 
-/* The locks that a thread holds, and by its address the thread. */
+/* The locks that a thread holds; in a fork's child they are the parent's. */
 static _Thread_local ipm_rwlock *held;
+static _Thread_local uint32_t held_in; /* the fork generation */
+
+/* Numbers threads: an address, or what the system gives, comes back once a thread has ended. */
+static uint64_t this_thread(void) {
+    static _Atomic uint64_t threads;
+    static _Thread_local uint64_t self;
+    if (self == 0)
+        self = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
+    return self;
+}
 
 /* ---- Shared memory ----------------------------------------------------------------------- */
 
@@ -179,8 +189,10 @@ static void release_gate(ipm_rwlock *lock) {
  * a writer that waits in between, and no mutex type notices.
  */
 static bool holds_already(const ipm_rwlock *lock) {
-    if (held != NULL && held->held_in != ipm_fork_generation)
-        held = NULL; /* the parent's */
+    if (held_in != ipm_fork_generation) {
+        held = NULL;
+        held_in = ipm_fork_generation;
+    }
     for (const ipm_rwlock *other = held; other != NULL; other = other->next_held)
         if (other->inode == lock->inode && other->device == lock->device)
             return true;
@@ -189,8 +201,7 @@ static bool holds_already(const ipm_rwlock *lock) {
 
 static int now_holds(ipm_rwlock *lock, ipm_hold hold) {
     lock->hold = hold;
-    lock->thread = &held;
-    lock->held_in = ipm_fork_generation;
+    lock->thread = this_thread();
     lock->next_held = held;
     held = lock;
     return IPM_OK;
@@ -203,11 +214,11 @@ static void holds_no_more(ipm_rwlock *lock) {
             break;
         }
     lock->hold = IPM_HOLD_NONE;
-    lock->thread = NULL;
+    lock->thread = 0;
 }
 
 bool ipm_rwlock_is_mine(const ipm_rwlock *lock) {
-    return lock->hold != IPM_HOLD_NONE && lock->thread == &held;
+    return lock->hold != IPM_HOLD_NONE && lock->thread == this_thread();
 }
 
 /* ---- Reading ----------------------------------------------------------------------------- */

@@ -55,9 +55,8 @@ struct ipm_rwlock {
     bool gate_died;        /* the gate's owner before this one died, and that is not repaired */
     unsigned stuck;        /* waits in a row in which the count of slow readers did not move */
     uint32_t stuck_at;     /* that count */
-    const void *thread;    /* which holds it */
+    uint64_t thread;       /* which holds it, or 0 */
     ipm_rwlock *next_held; /* by the same thread */
-    uint32_t held_in;      /* the fork generation in which it was taken */
     int system;            /* the errno behind the last IPM_ESYSTEM */
 };
 
