@@ -56,15 +56,16 @@ static int read_layout(int fd, const char *path, const ipm_geometry *geometry, i
                        ipm_error *error) {
     ipm_error detail = {0};
     int code = IPM_OK;
-    char *text = malloc(geometry->schema_size);
+    char *text = malloc(geometry->schema_size + 1);
     *layout = NULL;
     if (text == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot read the schema of %s", path);
     if (!read_at(fd, text, geometry->schema_size, geometry->schema)) {
         code = corrupt(path, "its schema cannot be read", error);
     } else if (ipm_layout_parse(text, geometry->schema_size, layout, &detail) != IPM_OK) {
-        code = detail.code == IPM_EINVALID ? corrupt(path, detail.text, error)
-                                           : ipm_fail(error, detail.code, 0, "%s", detail.text);
+        code = detail.code == IPM_EINVALID
+                   ? corrupt(path, detail.text, error)
+                   : ipm_fail(error, (int)detail.code, 0, "%s", detail.text);
     } else {
         size_t length;
         const char *canonical = ipm_layout_text(*layout, &length);
@@ -101,7 +102,7 @@ int ipm_datafile_open(const char *path, bool writable, const ipm_layout *layout,
                       ipm_error *error) {
     int fd;
     struct stat status;
-    ipm_trailer_head head;
+    ipm_trailer_head head = {0};
     memset(file, 0, sizeof *file);
     int code = ipm_file_open(path, writable ? O_RDWR : O_RDONLY, &fd, &status, error);
     if (code != IPM_OK)
@@ -118,7 +119,7 @@ int ipm_datafile_open(const char *path, bool writable, const ipm_layout *layout,
         if (file->map != NULL)
             file->memory = ipm_trailer_memory(file->map, &file->geometry);
         else
-            code = ipm_fail(error, detail.code, 0, "%s", detail.text);
+            code = ipm_fail(error, (int)detail.code, 0, "%s", detail.text);
     }
     close(fd);
     return code;
@@ -133,7 +134,7 @@ void ipm_datafile_close(ipm_datafile *file) {
 int ipm_layout_load(const char *path, ipm_layout **layout, ipm_error *error) {
     int fd;
     struct stat status;
-    ipm_trailer_head head;
+    ipm_trailer_head head = {0};
     *layout = NULL;
     int code = ipm_file_open(path, O_RDONLY, &fd, &status, error);
     if (code != IPM_OK)
@@ -167,7 +168,7 @@ static int fill_in(int fd, const char *path, const ipm_layout *layout, uint32_t 
         return ipm_fail(error, IPM_EINVALID, 0, "%s: its schema text is longer than 1 MiB",
                         ipm_layout_type(layout)->name);
     ipm_geometry geometry = ipm_trailer_geometry(ipm_layout_type(layout)->size, length);
-    ipm_trailer_head head;
+    ipm_trailer_head head = {0};
     ipm_footer footer;
     ipm_trailer_describe(&head, &footer, &geometry, max_readers);
     const uint16_t code = IPM_HEADER_CODE;
