@@ -15,7 +15,7 @@ local function words(text)
 end
 
 local function makefile_list(variable)
-  return words(output_of(("make -s --eval='show:; @echo $(%s)' show"):format(variable)))
+  return words(output_of(("env -u MAKEFLAGS make -s --eval='show:; @echo $(%s)' show"):format(variable)))
 end
 
 describe("the rockspec", function()
