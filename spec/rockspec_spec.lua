@@ -15,7 +15,8 @@ local function words(text)
 end
 
 local function makefile_list(variable)
-  return words(output_of(("env -u MAKEFLAGS make -s --eval='show:; @echo $(%s)' show"):format(variable)))
+  local show = "env --unset=MAKEFLAGS make -s --eval='show:; @echo $(%s)' show"
+  return words(output_of(show:format(variable)))
 end
 
 describe("the rockspec", function()
