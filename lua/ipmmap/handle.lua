@@ -1,0 +1,157 @@
+--- Opening segments: the three roles and their options.
+-- @submodule ipmmap
+
+local core = require "ipmmap.core"
+local struct = require "ipmmap.struct"
+
+local handle = {}
+
+local MAX_READERS = 128
+local MAX_TAG = 128
+
+local function check_directory(value)
+  if type(value) ~= "string" then
+    return "is not a string"
+  elseif value == "" or value:find "\0" then
+    return "is not a directory's name"
+  end
+end
+
+local function check_boolean(value)
+  return type(value) ~= "boolean" and "is not a boolean" or nil
+end
+
+-- What is wrong with an option's value, or nil.
+local checks = {
+  tag = function(value)
+    if type(value) ~= "string" then
+      return "is not a string"
+    elseif value:find "[^%w._-]" or value:find("..", 1, true) or #value > MAX_TAG then
+      return "is not a tag (letters, digits, '.', '_' and '-', without '..', at most 128)"
+    end
+  end,
+  mmap_dir = check_directory,
+  lock_dir = check_directory,
+  create = check_boolean,
+  force = check_boolean,
+  mode = function(value)
+    local is_octal = type(value) == "string" and value:find "^0?[0-7][0-7]?[0-7]?$"
+    if not is_octal or tonumber(value, 8) == 0 then
+      return 'is not octal text for permission bits, such as "600"'
+    end
+  end,
+  max_readers = function(value)
+    if math.type(value) ~= "integer" or value < 1 or value > MAX_READERS then
+      return "is not a number of readers (1 to 128)"
+    end
+  end,
+}
+
+local of_managers = { create = true, force = true, mode = true, max_readers = true }
+
+local function show(value)
+  return type(value) == "string" and ("'%s'"):format(value) or tostring(value)
+end
+
+local function check_options(role, options)
+  if type(options) ~= "table" then
+    error(("options are a table, not %s"):format(show(options)), 4)
+  end
+  local checked = {}
+  for name, value in pairs(options) do
+    local check = checks[name]
+    if not check then
+      error(("there is no option %s"):format(show(name)), 4)
+    elseif of_managers[name] and role ~= "manager" then
+      error(("option '%s' is for a manager, not for this %s"):format(name, role), 4)
+    end
+    local wrong = check(value)
+    if wrong then
+      error(("option '%s': %s %s"):format(name, show(value), wrong), 4)
+    end
+    checked[name] = value
+  end
+  if checked.force and not checked.create then
+    error("option 'force' starts afresh what 'create' makes: give both", 4)
+  end
+  checked.mode = checked.mode and tonumber(checked.mode, 8)
+  return checked
+end
+
+local function open(role, shared, options)
+  shared = struct.check_shared(shared, 4)
+  local opened, message, code = core.open(role, shared, check_options(role, options or {}))
+  if code == "invalid" then
+    error(message, 3)
+  end
+  return opened, message, code
+end
+
+--- Open a segment as its manager, who may create, reset and destroy it, and all that an editor may.
+-- @tparam Struct|string shared the struct, or its registered name; it must descend from `base`
+-- @tparam[opt] table options
+-- @tparam[opt=""] string options.tag names one of several segments of the same struct: letters,
+-- digits, `.`, `_`, `-`
+-- @tparam[opt="./.mmap"] string options.mmap_dir the directory of `<Struct>_<tag>.mmap`
+-- @tparam[opt=mmap_dir] string options.lock_dir the directory of `<Struct>_<tag>.lock`
+-- @tparam[opt=false] boolean options.create make the segment if it is not there; an existing one of
+-- the same layout is kept as it is
+-- @tparam[opt=false] boolean options.force with create: start afresh. An existing segment of the
+-- same layout is reset in place, one of another layout is replaced
+-- @tparam[opt="600"] string options.mode permission bits of both files, in octal; a directory that
+-- is made gets the matching x bits
+-- @tparam[opt=128] integer options.max_readers how many can hold the read lock at the same time
+-- @treturn[1] Handle
+-- @treturn[2] nil
+-- @treturn[2] string message
+-- @treturn[2] string code: `"not_found"`, `"layout"`, `"corrupt"`, `"permission"`, `"no_space"`,
+-- `"system"`, `"incompatible"`
+-- @raise a struct that is not registered or has no common header; a bad option
+function handle.manager(shared, options)
+  local opened, message, code = open("manager", shared, options)
+  return opened, message, code
+end
+
+--- Open a segment as an editor, who may lock it for writing, read and write.
+-- @tparam Struct|string shared as for `manager`
+-- @tparam[opt] table options `tag`, `mmap_dir` and `lock_dir`, as for `manager`
+-- @treturn[1] Handle
+-- @treturn[2] nil
+-- @treturn[2] string message
+-- @treturn[2] string code, as for `manager`
+-- @raise as for `manager`
+function handle.editor(shared, options)
+  local opened, message, code = open("editor", shared, options)
+  return opened, message, code
+end
+
+--- Open a segment as a reader, who may lock it for reading, and read. The data is mapped read-only;
+-- where the reader may not write to the lock file it still has all lock-free reads.
+-- @tparam Struct|string shared as for `manager`
+-- @tparam[opt] table options `tag`, `mmap_dir` and `lock_dir`, as for `manager`
+-- @treturn[1] Handle
+-- @treturn[2] nil
+-- @treturn[2] string message
+-- @treturn[2] string code, as for `manager`
+-- @raise as for `manager`
+function handle.reader(shared, options)
+  local opened, message, code = open("reader", shared, options)
+  return opened, message, code
+end
+
+--- Call a function under the handle's lock: committed when it returns; on an error an editor rolls
+-- back, and the error goes on.
+-- @function Handle:with
+-- @tparam func fn called with the view and the other arguments
+-- @param ... further arguments
+-- @return what `fn` returned
+-- @raise what `lock`, `unlock` and `fn` raise
+function core.methods:with(fn, ...)
+  if type(fn) ~= "function" and not (getmetatable(fn) or {}).__call then
+    error(("with takes a function, not %s"):format(show(fn)), 2)
+  end
+  local view <close> = self:lock()
+  return fn(view, ...)
+end
+
+return handle

@@ -1,0 +1,263 @@
+--- Structs: definitions in Lua tables, the registry of their names, and arrays of them.
+-- A definition becomes schema text, which the C core reads into a layout. The registry is one for
+-- each Lua state.
+-- @submodule ipmmap
+
+local core = require "ipmmap.core"
+
+local struct = {}
+
+local registered = core.structs
+local metatable = core.struct.metatable
+
+local MAX_NAME = 63
+
+local SCALARS <const> = {
+  bool = true, int8 = true, uint8 = true, int16 = true, uint16 = true, int32 = true, uint32 = true,
+  int64 = true, uint64 = true, float = true, double = true, char = true,
+}
+
+-- Raise the caller's bug; `level` as for error.
+local function refuse(level, format, ...)
+  error(format:format(...), level + 1)
+end
+
+local function show(value)
+  return type(value) == "string" and ("'%s'"):format(value) or tostring(value)
+end
+
+local function is_name(name)
+  return type(name) == "string" and #name <= MAX_NAME and name:find "^[%a_][%w_]*$" ~= nil
+end
+
+local function is_struct(value)
+  return type(value) == "userdata" and getmetatable(value) == metatable
+end
+
+-- Arrays of a Struct ---------------------------------------------------------------------------
+
+local array = { __name = "ipmmap.array" }
+
+local function new_array(element, dimensions, count)
+  if count < 1 then
+    refuse(3, "%s%s[%d]: an array has at least one element", element.name, dimensions, count)
+  end
+  dimensions = ("%s[%d]"):format(dimensions, count)
+  return setmetatable({ element = element, dimensions = dimensions }, array)
+end
+
+function array:__index(count)
+  if math.type(count) == "integer" then
+    return new_array(self.element, self.dimensions, count)
+  end
+end
+
+function array:__tostring()
+  return self.element.name .. self.dimensions
+end
+
+-- Definitions ----------------------------------------------------------------------------------
+
+-- The type's text, and the Struct it needs or nil; nil and the reason if there is no such type.
+local function resolve(written)
+  if is_struct(written) then
+    return written.name, written
+  elseif getmetatable(written) == array then
+    return tostring(written), written.element
+  elseif type(written) ~= "string" then
+    return nil, ("%s is not a type"):format(show(written))
+  end
+  local name, dimensions = written:match "^%s*([%a_][%w_]*)%s*(.-)%s*$"
+  if not name or dimensions:gsub("%[%s*%d+%s*%]%s*", "") ~= "" then
+    return nil, ("%s is not a type"):format(show(written))
+  elseif dimensions:find "%[%s*0+%s*%]" then
+    return nil, ("%s: an array has at least one element"):format(show(written))
+  elseif not SCALARS[name] and not registered[name] then
+    return nil, ("no type or registered struct '%s'"):format(name)
+  end
+  return name .. dimensions:gsub("%s", ""), registered[name]
+end
+
+-- Append those structs of a Struct's schema that are not there yet.
+local function include(schema, known, needed)
+  for text, name in tostring(needed):gmatch "(struct ([%a_][%w_]*).-\n}\n)" do
+    if not known[name] then
+      known[name] = true
+      schema[#schema + 1] = text
+    end
+  end
+end
+
+local function check_list(name, fields, level)
+  if type(fields) ~= "table" then
+    refuse(level, "%s: fields are a list of { name, type }, not %s", name, show(fields))
+  end
+  for key in pairs(fields) do
+    if math.type(key) ~= "integer" or key < 1 or key > #fields then
+      refuse(level, "%s: fields are a list of { name, type }, which has no key %s", name, show(key))
+    end
+  end
+end
+
+local function check_field(name, index, field, level)
+  if type(field) ~= "table" or #field ~= 2 or next(field, next(field, next(field))) ~= nil then
+    refuse(level, "%s: field %d is not { name, type }", name, index)
+  elseif not is_name(field[1]) then
+    refuse(level, "%s: field %d: %s is not a name (letters, digits and _, at most %d)",
+      name, index, show(field[1]), MAX_NAME)
+  end
+end
+
+-- The schema text of a struct with all that it needs.
+local function compose(name, parent, fields, level)
+  local schema, known, lines, seen = {}, {}, {}, {}
+  if parent then
+    include(schema, known, parent)
+  end
+  for index, field in ipairs(fields) do
+    check_field(name, index, field, level + 1)
+    local text, needed = resolve(field[2])
+    if not text then
+      refuse(level, "%s.%s: %s", name, field[1], needed)
+    elseif seen[field[1]] or parent and pcall(parent.offsetof, parent, field[1]) then
+      refuse(level, "%s.%s: there are two fields of that name", name, field[1])
+    elseif needed then
+      include(schema, known, needed)
+    end
+    seen[field[1]] = true
+    lines[index] = ("  %s: %s\n"):format(field[1], text)
+  end
+  local heading = parent and ("%s : %s"):format(name, parent.name) or name
+  schema[#schema + 1] = ("struct %s {\n%s}\n"):format(heading, table.concat(lines))
+  return table.concat(schema)
+end
+
+-- The first line in which two schemas differ.
+local function difference(old, new)
+  local lines = new:gmatch "[^\n]+"
+  for line in old:gmatch "[^\n]+" do
+    local other = lines()
+    if line ~= other then
+      return ("'%s' there, '%s' here"):format(line:match "%S.*", (other or "}"):match "%S.*")
+    end
+  end
+  return ("'%s' here"):format(lines():match "%S.*")
+end
+
+local function define(name, parent, fields, level)
+  if not is_name(name) then
+    refuse(level, "%s is not a struct's name (letters, digits and _, at most %d)", show(name),
+      MAX_NAME)
+  elseif SCALARS[name] then
+    refuse(level, "'%s' is the name of a type already", name)
+  end
+  check_list(name, fields, level + 1)
+  local new, message = core.struct.parse(compose(name, parent, fields, level + 1))
+  if not new then
+    refuse(level, "%s: %s", name, (message:gsub("^[%w_]+: ", ""):gsub("^line %d+: ", "")))
+  end
+  local old = registered[name]
+  if old and tostring(old) ~= tostring(new) then
+    refuse(level, "%s is defined already with another layout: %s", name,
+      difference(tostring(old), tostring(new)))
+  end
+  registered[name] = old or new
+  return registered[name]
+end
+
+--- Define and register a plain struct, which others can nest.
+-- Defining a name again with the same layout gives the first Struct.
+-- @tparam string name letters, digits and `_`, at most 63
+-- @tparam table fields a list of `{ name, type }` in memory order. A type is `bool int8 uint8 int16
+-- uint16 int32 uint32 int64 uint64 float double char`, the name of a registered struct or the
+-- Struct itself, each with any number of `[N]` after it: `"char[256]"`, `"float[4][4]"`,
+-- `Point2D[24]`
+-- @treturn Struct
+-- @raise a name, field or type that will not do; the name is registered with another layout
+function struct.struct(name, fields)
+  return define(name, nil, fields, 2)
+end
+
+--- Load the modules that define structs, so that they are registered.
+-- @tparam {string,...} modules names, as for `require`
+-- @return what each of them returned
+-- @raise what `require` raises
+function struct.load(modules)
+  if type(modules) ~= "table" then
+    refuse(2, "load takes a list of module names, not %s", show(modules))
+  end
+  local results = {}
+  for index, name in ipairs(modules) do
+    if type(name) ~= "string" then
+      refuse(2, "load: %s is not a module's name", show(name))
+    end
+    results[index] = require(name)
+  end
+  return table.unpack(results, 1, #modules)
+end
+
+--- The Struct registered under a name.
+-- @tparam string name
+-- @treturn ?Struct nil if there is none
+function struct.lookup(name)
+  return registered[name]
+end
+
+--- The registered Struct that a Struct or a name means, if it can be shared; raises otherwise.
+-- @local
+function struct.check_shared(named, level)
+  local found = is_struct(named) and named or registered[named]
+  if found == nil then
+    refuse(level, type(named) == "string" and "no struct %s is registered"
+      or "a Struct or a registered name is expected, not %s", show(named))
+  elseif not core.struct.is_shared(found) then
+    refuse(level, "%s has no common header: only what extends ipmmap.base can be shared",
+      found.name)
+  end
+  return found
+end
+
+-- What a Struct answers to ----------------------------------------------------------------------
+
+local facts = { name = core.struct.name, size = core.struct.size, align = core.struct.align }
+
+local methods = { offsetof = core.struct.offsetof, new = core.struct.new }
+
+--- Define and register a child: the parent's fields at the same offsets, then its own.
+-- @function Struct:extend
+-- @tparam string name
+-- @tparam table fields as for `struct`; may be empty
+-- @treturn Struct
+-- @raise as for `struct`
+function methods:extend(name, fields)
+  if not is_struct(self) then
+    refuse(2, "extend is a method of a Struct: write S:extend(name, fields)")
+  end
+  return define(name, self, fields, 2)
+end
+
+--- A Struct: `name`, `size` and `align` in bytes, its methods, `S[N]` for the type of an array of
+-- it, and `tostring(S)`, the canonical schema text.
+-- @type Struct
+metatable.__index = function(self, key)
+  if math.type(key) == "integer" then
+    return new_array(self, "", key)
+  end
+  local fact = facts[key]
+  return fact and fact(self) or methods[key]
+end
+
+metatable.__newindex = function(self, key)
+  refuse(2, "%s: a Struct cannot be changed (%s)", self.name, show(key))
+end
+
+-- The header that all shared structs begin with, as ipmmap.h has it.
+struct.struct("MmapStructureHeader", { { "header_code", "int16" }, { "time_stamp", "double" } })
+
+--- The Struct that holds the common header, 16 bytes: `header.header_code` (int16, always 0x1128)
+-- and `header.time_stamp` (double, Unix seconds). Read like any field; set only by creation,
+-- `touch` and `clear`. Whatever descends from it can be shared.
+-- @table base
+struct.base = struct.struct("BaseMmapStructure", { { "header", "MmapStructureHeader" } })
+
+return struct

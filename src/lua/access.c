@@ -1,0 +1,271 @@
+/*
+ * Access to a segment by path and as a whole: within the handle's own lock as part of its
+ * transaction, outside it as a transaction of its own, or as a read that waits for nobody.
+ */
+#include <string.h>
+
+#include "lipm.h"
+
+/* Scalars of up to so many bytes are read on the C stack. */
+#define SMALL_SCALAR 512
+
+/* The part at the path at 2; leaves the Struct, and what keeps the part, on the stack. */
+static const lipm_part *check_part(lua_State *L, const lipm_handle *handle) {
+    lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
+    return lipm_checkpath(L, 2, lua_gettop(L), handle->layout);
+}
+
+/* ---- Reading ----------------------------------------------------------------------------- */
+
+static int read_scalar(lua_State *L, const lipm_handle *handle, const lipm_part *part) {
+    uint64_t small[SMALL_SCALAR / sizeof(uint64_t)];
+    void *into = small;
+    ipm_error error;
+    if (part->type->size > sizeof small) {
+        into = lua_newuserdatauv(L, part->type->size, 0);
+    }
+    lipm_checkopen(L, handle);
+    const unsigned char *base = lipm_base(&handle->memory);
+    if (base != NULL) {
+        lipm_pushscalar(L, part->type, base + part->offset);
+        return 1;
+    }
+    if (ipm_segment_read(handle->segment, part->offset, part->type->size, into, &error) != IPM_OK) {
+        return lipm_raise(L, &error);
+    }
+    lipm_pushscalar(L, part->type, into);
+    return 1;
+}
+
+/***
+Read one field. Outside a lock: as last committed, consistent, never waiting. Within the handle's
+own lock: what the lock sees, its own changes included.
+@function Handle:read
+@tparam string path such as `"multi_pts.multi_points[3].x"`; indices start at 1
+@treturn boolean|integer|number|string|value a scalar, or a detached value of a struct or array
+@raise a path that leads nowhere; an error object: `"replaced"`, `"forked"`
+*/
+int lipm_handle_read(lua_State *L) {
+    const lipm_handle *handle = lipm_checkhandle(L);
+    lua_settop(L, 2);
+    const lipm_part *part = check_part(L, handle);
+    ipm_error error;
+    if (lipm_is_scalar(part->type)) {
+        return read_scalar(L, handle, part);
+    }
+    lipm_value *value = lipm_pushvalue(L, 3, handle->layout, part->type);
+    lipm_checkopen(L, handle);
+    if (ipm_segment_read(handle->segment, part->offset, part->type->size, value->bytes, &error) !=
+        IPM_OK) {
+        return lipm_raise(L, &error);
+    }
+    return 1;
+}
+
+/* The detached value at 2 that a snapshot of the handle's struct goes into. */
+static unsigned char *check_into(lua_State *L, const lipm_handle *handle) {
+    const lipm_view *view = lipm_checkview(L, 2);
+    luaL_argcheck(L, !view->memory->is_live, 2, "a live view, where a detached value is expected");
+    unsigned char *base = lipm_base(view->memory);
+    if (base == NULL) {
+        lipm_complain_access(L, view->memory, view->type, view->offset);
+    }
+    if (view->type != handle->memory.type && !ipm_type_equal(view->type, handle->memory.type)) {
+        luaL_error(L, "%s: a snapshot does not fit into a %s", handle->memory.type->name,
+                   view->type->name);
+    }
+    return base + view->offset;
+}
+
+/***
+Copy the whole struct as last committed. Consistent, and never waits, even while an editor holds
+the lock, is stopped or has died; within the handle's own lock too it shows the last commit.
+@function Handle:snapshot
+@tparam[opt] value into a detached value of the same struct, to be used again
+@treturn value `into` if given
+@raise `into` is something else; an error object: `"replaced"`, `"forked"`
+*/
+int lipm_handle_snapshot(lua_State *L) {
+    const lipm_handle *handle = lipm_checkhandle(L);
+    unsigned char *into;
+    ipm_error error;
+    lua_settop(L, 2);
+    if (lua_isnil(L, 2)) {
+        lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
+        into = lipm_pushvalue(L, 3, handle->layout, handle->memory.type)->bytes;
+        lipm_checkopen(L, handle);
+    } else {
+        into = check_into(L, handle);
+    }
+    if (ipm_segment_snapshot(handle->segment, into, NULL, &error) != IPM_OK) {
+        return lipm_raise(L, &error);
+    }
+    return 1;
+}
+
+/* ---- Writing ----------------------------------------------------------------------------- */
+
+/* Take the lock, unless the handle holds it: returns whether `finish` is to release it. */
+static bool begin(lua_State *L, lipm_handle *handle) {
+    ipm_error error;
+    if (lipm_is_locked(handle)) {
+        return false;
+    }
+    if (lipm_waitlock(L, handle, IPM_FOREVER, &error) != IPM_OK) {
+        lipm_raise(L, &error);
+    }
+    return true;
+}
+
+/* Commit or roll back what `begin` began, and release the lock, before anything is raised. */
+static void finish(lua_State *L, lipm_handle *handle, bool has_begun, bool is_commit) {
+    ipm_error error;
+    if (!has_begun) {
+        return;
+    }
+    int code = is_commit ? ipm_segment_unlock(handle->segment, &error)
+                         : ipm_segment_rollback(handle->segment, &error);
+    if (code != IPM_OK && is_commit) {
+        lipm_raise(L, &error);
+    }
+}
+
+/* Assign the value at `index`, all or nothing, to a part of the handle's struct. */
+static int assign(lua_State *L, int index, lipm_handle *handle, const ipm_type *type,
+                  uint64_t offset) {
+    lipm_checkassign(L, index, &handle->memory, type, offset);
+    lipm_checkopen(L, handle);
+    bool has_begun = begin(L, handle);
+    bool is_stored = lipm_assign(L, index, &handle->memory, type, offset);
+    finish(L, handle, has_begun, is_stored);
+    if (!is_stored) {
+        return lipm_complain(L, &handle->memory, type, offset,
+                             "the value changed while it was assigned");
+    }
+    return 0;
+}
+
+/***
+Write one field: within the handle's own lock as part of that transaction, outside it as a whole
+transaction, which waits for the lock. Editors and managers.
+@function Handle:write
+@tparam string path such as `"multi_pts.multi_points[3].x"`; indices start at 1
+@tparam boolean|integer|number|string|table|view|value value
+@raise a path that leads nowhere; a value of a wrong type or range; an error object: what `lock`
+and `unlock` raise
+*/
+int lipm_handle_write(lua_State *L) {
+    lipm_handle *handle = lipm_checkwriter(L);
+    lua_settop(L, 3);
+    const lipm_part *part = check_part(L, handle);
+    return assign(L, 3, handle, part->type, part->offset);
+}
+
+/***
+Write several fields as one transaction, all or nothing. Editors and managers.
+@function Handle:set
+@tparam table|view|value fields the fields to set, nested tables and all; or a view or value of
+the same struct, of which all but the header is copied
+@raise as for `write`
+*/
+int lipm_handle_set(lua_State *L) {
+    lipm_handle *handle = lipm_checkwriter(L);
+    lua_settop(L, 2);
+    return assign(L, 2, handle, handle->memory.type, 0);
+}
+
+static void check_number(lua_State *L, const lipm_handle *handle, const lipm_part *part) {
+    ipm_kind kind = part->type->kind;
+    const lipm_memory *memory = &handle->memory;
+    if (part->offset < memory->reserved) {
+        lipm_complain(L, memory, part->type, part->offset, "set only by creation, touch and clear");
+    }
+    if (kind == IPM_BOOL || kind >= IPM_CHAR) {
+        lipm_complain(L, memory, part->type, part->offset, "%s is not a number to add to",
+                      part->type->name);
+    }
+    if (lua_type(L, 3) != LUA_TNUMBER) {
+        lipm_pushshown(L, 3);
+        lipm_complain(L, memory, part->type, part->offset, "%s is not a number to add",
+                      lua_tostring(L, -1));
+    }
+    if (kind < IPM_FLOAT) {
+        int is_whole;
+        lua_tointegerx(L, 3, &is_whole);
+        if (!is_whole) {
+            lipm_pushshown(L, 3);
+            lipm_complain(L, memory, part->type, part->offset, "%s is not an integer to add",
+                          lua_tostring(L, -1));
+        }
+    }
+}
+
+static int complain_sum(lua_State *L, const lipm_handle *handle, const lipm_part *part,
+                        uint64_t old) {
+    lipm_pushshown(L, 3);
+    lipm_pushscalar(L, part->type, &old);
+    lipm_pushshown(L, -1);
+    return lipm_complain(L, &handle->memory, part->type, part->offset,
+                         "%s + %s is out of range for %s", lua_tostring(L, -1), lua_tostring(L, -3),
+                         part->type->name);
+}
+
+/***
+Add to a number, atomically: no other write comes between. Editors and managers.
+@function Handle:add
+@tparam string path of a number
+@tparam number n what to add; integral if the field is an integer
+@treturn number the new value
+@raise a sum that is out of range, which leaves the old value; else as for `write`
+*/
+int lipm_handle_add(lua_State *L) {
+    lipm_handle *handle = lipm_checkwriter(L);
+    lua_settop(L, 3);
+    const lipm_part *part = check_part(L, handle);
+    check_number(L, handle, part);
+    lipm_checkopen(L, handle);
+    bool has_begun = begin(L, handle);
+    uint64_t old = 0, new = 0;
+    lipm_scalar sum;
+    const unsigned char *base = ipm_segment_data(handle->segment);
+    memcpy(&old, base + part->offset, part->type->size);
+    bool is_stored = lipm_addscalar(L, 3, part->type, &old, &sum);
+    if (is_stored) {
+        lipm_storescalar(&new, part->type, &sum);
+        unsigned char *at = lipm_change(&handle->memory, part->offset, part->type->size);
+        lipm_storescalar(at, part->type, &sum);
+    }
+    finish(L, handle, has_begun, is_stored);
+    if (!is_stored) {
+        return complain_sum(L, handle, part, old);
+    }
+    lipm_pushscalar(L, part->type, &new);
+    return 1;
+}
+
+static int in_transaction(lua_State *L, int (*change)(ipm_segment *, ipm_error *)) {
+    lipm_handle *handle = lipm_checkwriter(L);
+    ipm_error error;
+    bool has_begun = begin(L, handle);
+    int code = change(handle->segment, &error);
+    finish(L, handle, has_begun, code == IPM_OK);
+    return code == IPM_OK ? 0 : lipm_raise(L, &error);
+}
+
+/***
+Set `header.time_stamp` to now. Editors and managers.
+@function Handle:touch
+@raise an error object: what `lock` and `unlock` raise
+*/
+int lipm_handle_touch(lua_State *L) {
+    return in_transaction(L, ipm_segment_touch);
+}
+
+/***
+Zero every field and the time stamp; the header's code stays. Editors and managers.
+@function Handle:clear
+@raise an error object: what `lock` and `unlock` raise
+*/
+int lipm_handle_clear(lua_State *L) {
+    return in_transaction(L, ipm_segment_clear);
+}

@@ -1,0 +1,153 @@
+/*
+ * Assignment to structs and arrays from tables, and from views and values of the same type.
+ *
+ * Tables are read raw: no metamethod can run in either pass.
+ */
+#include "../core/word.h"
+#include "lipm.h"
+
+/* The part that the key at `key` names. */
+static bool find_part(lua_State *L, int key, const ipm_type *type, lipm_part *part) {
+    if (type->kind == IPM_ARRAY) {
+        lua_Integer index = lua_isinteger(L, key) ? lua_tointeger(L, key) : 0;
+        part->type = type->element;
+        part->offset = ((uint64_t)index - 1) * type->element->size;
+        return index >= 1 && (uint64_t)index <= type->count;
+    }
+    if (lua_type(L, key) != LUA_TSTRING) {
+        return false;
+    }
+    size_t length;
+    const char *name = lua_tolstring(L, key, &length);
+    const ipm_field *field = ipm_type_field(type, name, length);
+    if (field == NULL) {
+        return false;
+    }
+    *part = (lipm_part){field->type, field->offset};
+    return true;
+}
+
+static bool is_same_type(const ipm_type *a, const ipm_type *b) {
+    return a == b || ipm_type_equal(a, b);
+}
+
+static void check_table(lua_State *L, int index, const lipm_memory *memory, const ipm_type *type,
+                        uint64_t offset) {
+    lua_Integer last = 0, count = 0;
+    lipm_part part;
+    luaL_checkstack(L, LUA_MINSTACK, "table nested too deeply");
+    lua_pushnil(L);
+    while (lua_next(L, index) != 0) {
+        int value = lua_gettop(L);
+        if (!find_part(L, value - 1, type, &part)) {
+            lipm_complain_key(L, value - 1, memory, type, offset);
+        }
+        lipm_checkassign(L, value, memory, part.type, offset + part.offset);
+        if (type->kind == IPM_ARRAY) {
+            lua_Integer key = lua_tointeger(L, value - 1);
+            last = key > last ? key : last;
+            count++;
+        }
+        lua_pop(L, 1);
+    }
+    if (count != last) {
+        lipm_complain(L, memory, type, offset,
+                      "a table for an array has the keys 1 to n: %I of 1 to %I are missing",
+                      last - count, last);
+    }
+}
+
+static void check_view(lua_State *L, int index, const lipm_view *source, const lipm_memory *memory,
+                       const ipm_type *type, uint64_t offset) {
+    if (lipm_base(source->memory) == NULL) {
+        lipm_complain_access(L, source->memory, source->type, source->offset);
+    }
+    if (!is_same_type(source->type, type)) {
+        lipm_pushshown(L, index);
+        lipm_complain(L, memory, type, offset, "%s is not a %s of the same layout",
+                      lua_tostring(L, -1), type->name);
+    }
+}
+
+void lipm_checkassign(lua_State *L, int index, const lipm_memory *memory, const ipm_type *type,
+                      uint64_t offset) {
+    const lipm_view *source;
+    lipm_scalar scalar;
+    if (offset < memory->reserved && type != memory->type) {
+        lipm_complain(L, memory, type, offset, "set only by creation, touch and clear");
+    }
+    if (lipm_is_scalar(type)) {
+        if (!lipm_toscalar(L, index, type, &scalar)) {
+            lipm_complain_scalar(L, index, memory, type, offset);
+        }
+    } else if (lua_istable(L, index)) {
+        check_table(L, index, memory, type, offset);
+    } else if ((source = lipm_testview(L, index)) != NULL) {
+        check_view(L, index, source, memory, type, offset);
+    } else {
+        lipm_pushshown(L, index);
+        lipm_complain(L, memory, type, offset, "%s is neither a table nor a %s",
+                      lua_tostring(L, -1), type->name);
+    }
+}
+
+static bool assign_table(lua_State *L, int index, lipm_memory *memory, const ipm_type *type,
+                         uint64_t offset) {
+    lipm_part part;
+    bool is_stored = true;
+    lua_pushnil(L);
+    while (is_stored && lua_next(L, index) != 0) {
+        int value = lua_gettop(L);
+        is_stored = find_part(L, value - 1, type, &part) &&
+                    lipm_assign(L, value, memory, part.type, offset + part.offset);
+        lua_settop(L, value - 1);
+    }
+    if (!is_stored) {
+        lua_pop(L, 1);
+    }
+    return is_stored;
+}
+
+/* A live header stays as it is: only the assignment of a whole segment reaches it. */
+static bool assign_view(const lipm_view *source, lipm_memory *memory, const ipm_type *type,
+                        uint64_t offset) {
+    const unsigned char *base = lipm_base(source->memory);
+    uint64_t kept = offset < memory->reserved ? memory->reserved - offset : 0;
+    uint64_t size = type->size - kept;
+    if (base == NULL || !is_same_type(source->type, type)) {
+        return false;
+    }
+    if (size == 0) {
+        return true;
+    }
+    const unsigned char *from = base + source->offset + kept;
+    unsigned char *to = lipm_change(memory, offset + kept, size);
+    if (to == NULL) {
+        return false;
+    }
+    if (to != from) {
+        ipm_copy_shared(to, from, size);
+    }
+    return true;
+}
+
+bool lipm_assign(lua_State *L, int index, lipm_memory *memory, const ipm_type *type,
+                 uint64_t offset) {
+    lipm_scalar scalar;
+    if (lua_istable(L, index) && !lipm_is_scalar(type)) {
+        return assign_table(L, index, memory, type, offset);
+    }
+    if (!lipm_is_scalar(type)) {
+        const lipm_view *source = lipm_testview(L, index);
+        return source != NULL && assign_view(source, memory, type, offset);
+    }
+    if (!lipm_toscalar(L, index, type, &scalar)) {
+        return false;
+    }
+    unsigned char *at = lipm_change(memory, offset, type->size);
+    if (at == NULL) {
+        return false;
+    }
+    lipm_storescalar(at, type, &scalar);
+    return true;
+}

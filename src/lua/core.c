@@ -1,0 +1,34 @@
+/*
+ * The C module ipmmap.core: what lua/ipmmap is made of.
+ */
+#include "lipm.h"
+
+#define CORE "ipmmap.core"
+
+static const luaL_Reg functions[] = {
+    {"open", lipm_open},   {"totable", lipm_totable},
+    {"bytes", lipm_bytes}, {"setbytes", lipm_setbytes},
+    {"now", lipm_now},     {"sleep", lipm_sleep},
+    {NULL, NULL},
+};
+
+LUAMOD_API IPM_API int luaopen_ipmmap_core(lua_State *L);
+
+/* One table for each Lua state, however often the module is loaded: its Structs are in it. */
+int luaopen_ipmmap_core(lua_State *L) {
+    luaL_checkversion(L);
+    if (lua_getfield(L, LUA_REGISTRYINDEX, CORE) == LUA_TTABLE) {
+        return 1;
+    }
+    luaL_newlib(L, functions);
+    lipm_open_error(L);
+    lipm_open_layout(L);
+    lua_setfield(L, -2, "struct");
+    lipm_open_handle(L);
+    lua_setfield(L, -2, "methods");
+    lua_newtable(L);
+    lua_setfield(L, -2, "structs");
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, CORE);
+    return 1;
+}

@@ -1,0 +1,186 @@
+/*
+ * Messages and error objects.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lipm.h"
+
+#define ERROR "ipmmap.error"
+#define SHOWN_BYTES 40
+
+void lipm_pusherror(lua_State *L, const ipm_error *error) {
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, ipm_code_name(error->code));
+    lua_setfield(L, -2, "code");
+    lua_pushstring(L, error->text);
+    lua_setfield(L, -2, "message");
+    luaL_setmetatable(L, ERROR);
+}
+
+int lipm_raise(lua_State *L, const ipm_error *error) {
+    if (error->code == IPM_EINVALID) {
+        return luaL_error(L, "%s", error->text);
+    }
+    lipm_pusherror(L, error);
+    return lua_error(L);
+}
+
+int lipm_fail(lua_State *L, const ipm_error *error) {
+    if (error->code == IPM_EINVALID) {
+        return lipm_raise(L, error);
+    }
+    luaL_pushfail(L);
+    lua_pushstring(L, error->text);
+    lua_pushstring(L, ipm_code_name(error->code));
+    return 3;
+}
+
+/* ---- What messages are made of ----------------------------------------------------------- */
+
+static void show_string(lua_State *L, const char *text, size_t length) {
+    size_t shown = length <= SHOWN_BYTES ? length : SHOWN_BYTES;
+    luaL_Buffer buffer;
+    luaL_buffinit(L, &buffer);
+    luaL_addchar(&buffer, '\'');
+    for (size_t i = 0; i < shown; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < ' ' || c == 0x7f) {
+            char escape[5];
+            snprintf(escape, sizeof escape, "\\x%02X", c);
+            luaL_addstring(&buffer, escape);
+        } else {
+            luaL_addchar(&buffer, (char)c);
+        }
+    }
+    luaL_addstring(&buffer, shown < length ? "...'" : "'");
+    luaL_pushresult(&buffer);
+}
+
+void lipm_pushshown(lua_State *L, int index) {
+    const lipm_view *view;
+    size_t length;
+    const char *text;
+    switch (lua_type(L, index)) {
+    case LUA_TNONE:
+    case LUA_TNIL:
+        lua_pushliteral(L, "nil");
+        break;
+    case LUA_TBOOLEAN:
+        lua_pushstring(L, lua_toboolean(L, index) ? "true" : "false");
+        break;
+    case LUA_TNUMBER:
+        lua_pushvalue(L, index);
+        lua_tolstring(L, -1, NULL);
+        break;
+    case LUA_TSTRING:
+        text = lua_tolstring(L, index, &length);
+        show_string(L, text, length);
+        break;
+    default:
+        view = lipm_testview(L, index);
+        if (view != NULL && view->memory->layout->layout != NULL) {
+            lua_pushfstring(L, "a %s", view->type->name);
+        } else {
+            lua_pushfstring(L, "a %s", luaL_typename(L, index));
+        }
+    }
+}
+
+/* The part of a struct or array that the byte `*offset` lies in; *offset becomes that within it. */
+static const ipm_type *descend(luaL_Buffer *buffer, const ipm_type *type, uint64_t *offset) {
+    if (type->kind == IPM_ARRAY) {
+        char index[32];
+        snprintf(index, sizeof index, "[%llu]",
+                 (unsigned long long)(*offset / type->element->size + 1));
+        luaL_addstring(buffer, index);
+        *offset %= type->element->size;
+        return type->element;
+    }
+    const ipm_field *field = type->fields;
+    for (uint64_t i = 1; i < type->count && type->fields[i].offset <= *offset; i++) {
+        field = &type->fields[i];
+    }
+    luaL_addchar(buffer, '.');
+    luaL_addstring(buffer, field->name);
+    *offset -= field->offset;
+    return field->type;
+}
+
+/* No type contains itself, so the first of that type at that very byte is the one. */
+void lipm_pushpath(lua_State *L, const lipm_memory *memory, const ipm_type *type, uint64_t offset) {
+    if (memory->layout->layout == NULL) {
+        lua_pushliteral(L, "?");
+        return;
+    }
+    const ipm_type *at = memory->type;
+    luaL_Buffer buffer;
+    luaL_buffinit(L, &buffer);
+    luaL_addstring(&buffer, at->name);
+    if (at->kind == IPM_ARRAY && at != type) {
+        luaL_addchar(&buffer, ' ');
+    }
+    while (!lipm_is_scalar(at) && (at != type || offset != 0)) {
+        at = descend(&buffer, at, &offset);
+    }
+    luaL_pushresult(&buffer);
+}
+
+/* ---- Complaints -------------------------------------------------------------------------- */
+
+int lipm_complain(lua_State *L, const lipm_memory *memory, const ipm_type *type, uint64_t offset,
+                  const char *format, ...) {
+    va_list arguments;
+    luaL_where(L, 1);
+    lipm_pushpath(L, memory, type, offset);
+    lua_pushliteral(L, ": ");
+    va_start(arguments, format);
+    lua_pushvfstring(L, format, arguments);
+    va_end(arguments);
+    lua_concat(L, 4);
+    return lua_error(L);
+}
+
+int lipm_complain_access(lua_State *L, const lipm_memory *memory, const ipm_type *type,
+                         uint64_t offset) {
+    if (!memory->is_live) {
+        return luaL_error(L, "value used after its struct was collected");
+    }
+    if (*memory->watched != memory->expected) {
+        ipm_error error = {.code = IPM_EFORKED};
+        snprintf(error.text, sizeof error.text,
+                 "view used after a fork: its handle was opened by the parent");
+        return lipm_raise(L, &error);
+    }
+    return lipm_complain(L, memory, type, offset, "view used after its lock was released");
+}
+
+int lipm_complain_key(lua_State *L, int key, const lipm_memory *memory, const ipm_type *type,
+                      uint64_t offset) {
+    lipm_pushshown(L, key);
+    const char *shown = lua_tostring(L, -1);
+    if (type->kind == IPM_STRUCT) {
+        return lipm_complain(L, memory, type, offset, "no field %s", shown);
+    }
+    if (!lua_isinteger(L, key)) {
+        return lipm_complain(L, memory, type, offset, "%s is not an index", shown);
+    }
+    return lipm_complain(L, memory, type, offset, "index %s is out of range (1 to %I)", shown,
+                         (lua_Integer)type->count);
+}
+
+/* ---- The class --------------------------------------------------------------------------- */
+
+static int error_tostring(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_getfield(L, 1, "message");
+    return 1;
+}
+
+void lipm_open_error(lua_State *L) {
+    luaL_newmetatable(L, ERROR);
+    lua_pushcfunction(L, error_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pop(L, 1);
+}

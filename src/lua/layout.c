@@ -1,0 +1,123 @@
+/*
+ * The userdata "ipmmap.struct": a layout, and the metatables of the views of its types. What a
+ * Struct does besides is said in lua/ipmmap/struct.lua, which also gives it its __index.
+ */
+#include <string.h>
+
+#include "lipm.h"
+
+#define STRUCT "ipmmap.struct"
+
+void lipm_freelayout(lipm_layout *layout) {
+    if (layout->alive == 0 && layout->handles == 0) {
+        ipm_layout_free(layout->layout);
+        layout->layout = NULL;
+    }
+}
+
+lipm_layout *lipm_checklayout(lua_State *L, int index) {
+    lipm_layout *layout = luaL_checkudata(L, index, STRUCT);
+    luaL_argcheck(L, layout->alive, index, "the struct was collected");
+    return layout;
+}
+
+static const ipm_type *check_type(lua_State *L) {
+    return ipm_layout_type(lipm_checklayout(L, 1)->layout);
+}
+
+/* parse(text): a Struct, or nil and what is wrong with the text. */
+static int layout_parse(lua_State *L) {
+    size_t length;
+    ipm_error error;
+    const char *text = luaL_checklstring(L, 1, &length);
+    lipm_layout *layout = lua_newuserdatauv(L, sizeof *layout, LIPM_STRUCT_VALUES);
+    memset(layout, 0, sizeof *layout);
+    luaL_setmetatable(L, STRUCT);
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, LIPM_STRUCT_METATABLES);
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, LIPM_STRUCT_PATHS);
+    int code = ipm_layout_parse(text, length, &layout->layout, &error);
+    if (code == IPM_EINVALID) {
+        luaL_pushfail(L);
+        lua_pushstring(L, error.text);
+        return 2;
+    }
+    if (code != IPM_OK) {
+        return lipm_raise(L, &error);
+    }
+    layout->alive = 1;
+    return 1;
+}
+
+static int layout_gc(lua_State *L) {
+    lipm_layout *layout = luaL_checkudata(L, 1, STRUCT);
+    layout->alive = 0;
+    lipm_freelayout(layout);
+    return 0;
+}
+
+static int layout_tostring(lua_State *L) {
+    size_t length;
+    const char *text = ipm_layout_text(lipm_checklayout(L, 1)->layout, &length);
+    lua_pushlstring(L, text, length);
+    return 1;
+}
+
+static int layout_name(lua_State *L) {
+    lua_pushstring(L, check_type(L)->name);
+    return 1;
+}
+
+static int layout_size(lua_State *L) {
+    lua_pushinteger(L, (lua_Integer)check_type(L)->size);
+    return 1;
+}
+
+static int layout_align(lua_State *L) {
+    lua_pushinteger(L, (lua_Integer)check_type(L)->align);
+    return 1;
+}
+
+static int layout_is_shared(lua_State *L) {
+    lua_pushboolean(L, ipm_type_is_shared(check_type(L)));
+    return 1;
+}
+
+/***
+Where a part lies.
+@function Struct:offsetof
+@tparam string path such as `"multi_pts.multi_points[3].x"`; indices start at 1
+@treturn integer bytes from the start of the struct
+@raise a path that leads nowhere
+*/
+static int layout_offsetof(lua_State *L) {
+    lipm_layout *layout = lipm_checklayout(L, 1);
+    lua_pushinteger(L, (lua_Integer)lipm_checkpath(L, 2, 1, layout)->offset);
+    return 1;
+}
+
+static const luaL_Reg metamethods[] = {
+    {"__gc", layout_gc},
+    {"__tostring", layout_tostring},
+    {NULL, NULL},
+};
+
+static const luaL_Reg functions[] = {
+    {"parse", layout_parse},
+    {"name", layout_name},
+    {"size", layout_size},
+    {"align", layout_align},
+    {"is_shared", layout_is_shared},
+    {"offsetof", layout_offsetof},
+    {"new", lipm_new},
+    {NULL, NULL},
+};
+
+/* Pushes { parse, name, size, ..., metatable }, for struct.lua. */
+void lipm_open_layout(lua_State *L) {
+    luaL_newlib(L, functions);
+    luaL_newmetatable(L, STRUCT);
+    luaL_setfuncs(L, metamethods, 0);
+    lua_setfield(L, -2, "metatable");
+}

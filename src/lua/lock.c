@@ -1,0 +1,189 @@
+/*
+ * Taking and releasing a handle's lock, and the root view that stands for it.
+ *
+ * The root view exists before the lock is taken, and knows by its epoch for which lock it stands.
+ * One that its own closing ended is kept for the next lock, so that locking allocates nothing;
+ * one whose lock was released otherwise may still be somebody's <close> variable, and is spent.
+ */
+#include "lipm.h"
+
+/* Push the spare root view of the handle at 1, or a new one. */
+static lipm_root *push_root(lua_State *L, lipm_handle *handle) {
+    if (lua_getiuservalue(L, 1, LIPM_HANDLE_SPARE) == LUA_TUSERDATA) {
+        return lua_touserdata(L, -1);
+    }
+    lua_pop(L, 1);
+    lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
+    lipm_pushrootmetatable(L, lua_gettop(L), handle->layout);
+    lipm_root *root = lua_newuserdatauv(L, sizeof *root, LIPM_VIEW_VALUES);
+    *root = (lipm_root){
+        .view = LIPM_VIEW(&handle->memory, handle->memory.type, 0),
+        .handle = handle,
+    };
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
+    lua_insert(L, -2);
+    lua_setmetatable(L, -2);
+    return root;
+}
+
+/* Take the lock and leave the root view on the top. */
+static int acquire(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
+    if (lipm_is_locked(handle)) {
+        return luaL_error(L, "%s: this handle holds its lock already", handle->memory.type->name);
+    }
+    lipm_root *root = push_root(L, handle);
+    lipm_checkopen(L, handle);
+    int code = lipm_waitlock(L, handle, timeout_ns, error);
+    if (code != IPM_OK) {
+        return code;
+    }
+    handle->memory.base = (unsigned char *)ipm_segment_data(handle->segment);
+    handle->is_pinned = false;
+    handle->was_forgotten = false;
+    root->epoch = ++handle->epoch;
+    root->is_suspect = false;
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, LIPM_HANDLE_SPARE);
+    return IPM_OK;
+}
+
+/* Release the lock: commit or roll back. */
+static int release(lipm_handle *handle, bool is_commit, ipm_error *error) {
+    int code = is_commit ? ipm_segment_unlock(handle->segment, error)
+                         : ipm_segment_rollback(handle->segment, error);
+    if (!ipm_segment_is_locked(handle->segment)) {
+        handle->memory.base = NULL;
+    }
+    return code;
+}
+
+/***
+Take the role's lock, for writing or for reading, and wait for it.
+@function Handle:lock
+@treturn view the struct in live memory, to be closed: `local data <close> = editor:lock()`.
+Closing it commits, or rolls back if it is an error that ends the block
+@raise a bug: the handle holds its lock already, or is closed; an error object: `"deadlock"`,
+`"incompatible"`, `"permission"`, `"replaced"`, `"forked"`, `"system"`
+*/
+int lipm_handle_lock(lua_State *L) {
+    lipm_handle *handle = lipm_checkhandle(L);
+    ipm_error error;
+    lua_settop(L, 1);
+    if (acquire(L, handle, IPM_FOREVER, &error) != IPM_OK) {
+        return lipm_raise(L, &error);
+    }
+    return 1;
+}
+
+/***
+Take the role's lock if it can be had at once, or within a time.
+@function Handle:try_lock
+@tparam[opt=0] number seconds how long to try; 0 or less: once
+@treturn[1] view as `lock` returns it
+@treturn[2] nil
+@treturn[2] string message
+@treturn[2] string code: `"timeout"`, or what `lock` raises
+@raise the handle holds its lock already, or is closed
+*/
+int lipm_handle_try_lock(lua_State *L) {
+    lipm_handle *handle = lipm_checkhandle(L);
+    int64_t timeout_ns = lipm_checkseconds(L, 2, 0);
+    ipm_error error;
+    lua_settop(L, 1);
+    if (acquire(L, handle, timeout_ns, &error) != IPM_OK) {
+        return lipm_fail(L, &error);
+    }
+    return 1;
+}
+
+static int unlock(lua_State *L, lipm_handle *handle, bool is_commit) {
+    ipm_error error;
+    if (handle->was_forgotten) {
+        handle->was_forgotten = false;
+        return luaL_error(L,
+                          "%s: the collector rolled back and released the lock, because its view "
+                          "was forgotten: keep what lock() returns in a <close> variable",
+                          handle->memory.type->name);
+    }
+    if (handle->memory.base == NULL) {
+        return luaL_error(L, "%s: unlock without a lock", handle->memory.type->name);
+    }
+    if (release(handle, is_commit, &error) != IPM_OK) {
+        return lipm_raise(L, &error);
+    }
+    return 0;
+}
+
+/***
+Release the lock; an editor's changes are committed.
+@function Handle:unlock
+@raise without a lock; an error object: `"replaced"` if the segment was replaced or destroyed
+meanwhile, so that nobody will see the changes, `"forked"`
+*/
+int lipm_handle_unlock(lua_State *L) {
+    return unlock(L, lipm_checkhandle(L), true);
+}
+
+/***
+Undo everything since the lock was taken, and release it. Editors and managers.
+@function Handle:rollback
+@raise as for `unlock`
+*/
+int lipm_handle_rollback(lua_State *L) {
+    return unlock(L, lipm_checkwriter(L), false);
+}
+
+/* ---- The root view's end ----------------------------------------------------------------- */
+
+/* Of the views of handles only root views are as large. */
+static lipm_root *check_root(lua_State *L) {
+    lipm_root *root = lua_touserdata(L, 1);
+    if (root == NULL || lua_rawlen(L, 1) != sizeof *root || root->view.mark != &lipm_mark ||
+        !root->view.memory->is_live) {
+        luaL_typeerror(L, 1, "view of a lock");
+    }
+    return root;
+}
+
+/* Whether the lock that the view stands for is held; not so in the child of a fork. */
+static bool stands(const lipm_root *root) {
+    return root->epoch == root->handle->epoch && lipm_is_locked(root->handle);
+}
+
+/* __close(view, error) */
+int lipm_root_close(lua_State *L) {
+    const lipm_root *root = check_root(L);
+    bool is_commit = lua_isnoneornil(L, 2);
+    ipm_error error;
+    if (!stands(root)) {
+        return 0;
+    }
+    int code = release(root->handle, is_commit, &error);
+    if (root->handle->memory.base == NULL) {
+        lua_getiuservalue(L, 1, LIPM_VIEW_CONTAINER);
+        lua_pushvalue(L, 1);
+        lua_setiuservalue(L, -2, LIPM_HANDLE_SPARE);
+    }
+    return code != IPM_OK && is_commit ? lipm_raise(L, &error) : 0;
+}
+
+/*
+ * __gc(view): nobody can reach the view nor what is nested in it. That is no harm if the handle's
+ * methods are used under this lock. The first of them may be yet to come, so the lock is let go
+ * only when the view is found unreachable a second time.
+ */
+int lipm_root_collect(lua_State *L) {
+    lipm_root *root = check_root(L);
+    if (!stands(root) || root->handle->is_pinned) {
+        return 0;
+    }
+    if (!root->is_suspect) {
+        root->is_suspect = true;
+        lua_getmetatable(L, 1);
+        lua_setmetatable(L, 1);
+        return 0;
+    }
+    root->handle->was_forgotten = release(root->handle, false, NULL) == IPM_OK;
+    return 0;
+}

@@ -1,0 +1,248 @@
+/*
+ * One scalar, between Lua and memory.
+ */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "../core/word.h"
+#include "lipm.h"
+
+/* From here on a double rounds to infinity as a float: FLT_MAX and half of its last place. */
+#define FLOAT_LIMIT 0x1.ffffffp127
+
+static const struct {
+    lua_Integer min, max;
+} ranges[] = {
+    [IPM_INT8] = {INT8_MIN, INT8_MAX},    [IPM_UINT8] = {0, UINT8_MAX},
+    [IPM_INT16] = {INT16_MIN, INT16_MAX}, [IPM_UINT16] = {0, UINT16_MAX},
+    [IPM_INT32] = {INT32_MIN, INT32_MAX}, [IPM_UINT32] = {0, UINT32_MAX},
+    [IPM_INT64] = {INT64_MIN, INT64_MAX}, [IPM_UINT64] = {INT64_MIN, INT64_MAX},
+};
+
+static float to_float(uint32_t bits) {
+    float number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+
+static double to_double(uint64_t bits) {
+    double number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+
+/* False if a finite number has no finite place in the type. */
+static bool from_number(ipm_kind kind, lua_Number number, uint64_t *bits) {
+    if (kind == IPM_DOUBLE) {
+        memcpy(bits, &number, sizeof number);
+        return true;
+    }
+    if (isfinite(number) && fabs(number) >= FLOAT_LIMIT) {
+        return false;
+    }
+    float narrow = (float)number;
+    uint32_t word;
+    memcpy(&word, &narrow, sizeof word);
+    *bits = word;
+    return true;
+}
+
+void lipm_pushscalar(lua_State *L, const ipm_type *type, const void *at) {
+    switch (type->kind) {
+    case IPM_BOOL:
+        lua_pushboolean(L, ipm_load_u8(at) != 0);
+        break;
+    case IPM_INT8:
+        lua_pushinteger(L, (int8_t)ipm_load_u8(at));
+        break;
+    case IPM_UINT8:
+        lua_pushinteger(L, ipm_load_u8(at));
+        break;
+    case IPM_INT16:
+        lua_pushinteger(L, (int16_t)ipm_load_u16(at));
+        break;
+    case IPM_UINT16:
+        lua_pushinteger(L, ipm_load_u16(at));
+        break;
+    case IPM_INT32:
+        lua_pushinteger(L, (int32_t)ipm_load_u32(at));
+        break;
+    case IPM_UINT32:
+        lua_pushinteger(L, ipm_load_u32(at));
+        break;
+    case IPM_INT64:
+    case IPM_UINT64:
+        lua_pushinteger(L, (lua_Integer)ipm_load_u64(at));
+        break;
+    case IPM_FLOAT:
+        lua_pushnumber(L, (lua_Number)to_float(ipm_load_u32(at)));
+        break;
+    case IPM_DOUBLE:
+        lua_pushnumber(L, to_double(ipm_load_u64(at)));
+        break;
+    case IPM_CHAR:
+        lua_pushlstring(L, at, strnlen(at, type->size));
+        break;
+    case IPM_ARRAY:
+    case IPM_STRUCT:
+        lua_pushnil(L);
+        break;
+    }
+}
+
+bool lipm_toscalar(lua_State *L, int index, const ipm_type *type, lipm_scalar *scalar) {
+    int is_exact;
+    lua_Integer integer;
+    switch (type->kind) {
+    case IPM_BOOL:
+        scalar->bits = (uint64_t)lua_toboolean(L, index);
+        return lua_isboolean(L, index);
+    case IPM_CHAR:
+        if (lua_type(L, index) != LUA_TSTRING) {
+            return false;
+        }
+        scalar->text = lua_tolstring(L, index, &scalar->length);
+        return scalar->length <= type->size && memchr(scalar->text, '\0', scalar->length) == NULL;
+    case IPM_FLOAT:
+    case IPM_DOUBLE:
+        return lua_type(L, index) == LUA_TNUMBER &&
+               from_number(type->kind, lua_tonumber(L, index), &scalar->bits);
+    case IPM_ARRAY:
+    case IPM_STRUCT:
+        return false;
+    default:
+        if (lua_type(L, index) != LUA_TNUMBER) {
+            return false;
+        }
+        integer = lua_tointegerx(L, index, &is_exact);
+        scalar->bits = (uint64_t)integer;
+        return is_exact && integer >= ranges[type->kind].min && integer <= ranges[type->kind].max;
+    }
+}
+
+void lipm_storescalar(void *at, const ipm_type *type, const lipm_scalar *scalar) {
+    if (type->kind == IPM_CHAR) {
+        ipm_copy_to_shared(at, scalar->text, scalar->length);
+        ipm_zero_shared((char *)at + scalar->length, type->size - scalar->length);
+        return;
+    }
+    switch (type->size) {
+    case 1:
+        ipm_store_u8(at, (uint8_t)scalar->bits);
+        break;
+    case 2:
+        ipm_store_u16(at, (uint16_t)scalar->bits);
+        break;
+    case 4:
+        ipm_store_u32(at, (uint32_t)scalar->bits);
+        break;
+    default:
+        ipm_store_u64(at, scalar->bits);
+    }
+}
+
+/* ---- Adding ------------------------------------------------------------------------------ */
+
+static bool add_unsigned(uint64_t old, lua_Integer n, uint64_t *sum) {
+    return n >= 0 ? !__builtin_add_overflow(old, (uint64_t)n, sum)
+                  : !__builtin_sub_overflow(old, UINT64_C(0) - (uint64_t)n, sum);
+}
+
+static bool add_integer(ipm_kind kind, lua_Integer old, lua_Integer n, uint64_t *sum) {
+    lua_Integer result;
+    if (__builtin_add_overflow(old, n, &result) || result < ranges[kind].min ||
+        result > ranges[kind].max) {
+        return false;
+    }
+    *sum = (uint64_t)result;
+    return true;
+}
+
+bool lipm_addscalar(lua_State *L, int index, const ipm_type *type, const void *old,
+                    lipm_scalar *sum) {
+    lua_Integer n = lua_tointeger(L, index);
+    switch (type->kind) {
+    case IPM_INT8:
+        return add_integer(type->kind, (int8_t)ipm_load_u8(old), n, &sum->bits);
+    case IPM_UINT8:
+        return add_integer(type->kind, ipm_load_u8(old), n, &sum->bits);
+    case IPM_INT16:
+        return add_integer(type->kind, (int16_t)ipm_load_u16(old), n, &sum->bits);
+    case IPM_UINT16:
+        return add_integer(type->kind, ipm_load_u16(old), n, &sum->bits);
+    case IPM_INT32:
+        return add_integer(type->kind, (int32_t)ipm_load_u32(old), n, &sum->bits);
+    case IPM_UINT32:
+        return add_integer(type->kind, ipm_load_u32(old), n, &sum->bits);
+    case IPM_INT64:
+        return add_integer(type->kind, (lua_Integer)ipm_load_u64(old), n, &sum->bits);
+    case IPM_UINT64:
+        return add_unsigned(ipm_load_u64(old), n, &sum->bits);
+    case IPM_FLOAT:
+        return from_number(type->kind,
+                           (lua_Number)to_float(ipm_load_u32(old)) + lua_tonumber(L, index),
+                           &sum->bits);
+    case IPM_DOUBLE:
+        return from_number(type->kind, to_double(ipm_load_u64(old)) + lua_tonumber(L, index),
+                           &sum->bits);
+    default:
+        return false;
+    }
+}
+
+/* ---- Refusals ---------------------------------------------------------------------------- */
+
+static const char *expectation(ipm_kind kind) {
+    switch (kind) {
+    case IPM_BOOL:
+        return "a boolean";
+    case IPM_CHAR:
+        return "a string";
+    case IPM_FLOAT:
+    case IPM_DOUBLE:
+        return "a number";
+    default:
+        return "an integer";
+    }
+}
+
+static bool has_expected_type(lua_State *L, int index, ipm_kind kind) {
+    switch (kind) {
+    case IPM_BOOL:
+        return lua_isboolean(L, index);
+    case IPM_CHAR:
+        return lua_type(L, index) == LUA_TSTRING;
+    case IPM_FLOAT:
+    case IPM_DOUBLE:
+        return lua_type(L, index) == LUA_TNUMBER;
+    default:
+        return lua_isinteger(L, index) || (lua_type(L, index) == LUA_TNUMBER &&
+                                           floor(lua_tonumber(L, index)) == lua_tonumber(L, index));
+    }
+}
+
+int lipm_complain_scalar(lua_State *L, int index, const lipm_memory *memory, const ipm_type *type,
+                         uint64_t offset) {
+    lipm_pushshown(L, index);
+    const char *shown = lua_tostring(L, -1);
+    if (!has_expected_type(L, index, type->kind)) {
+        return lipm_complain(L, memory, type, offset, "%s is not %s (%s)", shown,
+                             expectation(type->kind), type->name);
+    }
+    if (type->kind == IPM_CHAR) {
+        size_t length;
+        lua_tolstring(L, index, &length);
+        if (length > type->size) {
+            return lipm_complain(L, memory, type, offset, "%s has %I bytes, %s holds %I", shown,
+                                 (lua_Integer)length, type->name, (lua_Integer)type->size);
+        }
+        return lipm_complain(L, memory, type, offset, "%s has a NUL in it, which would end %s",
+                             shown, type->name);
+    }
+    if (type->kind == IPM_FLOAT) {
+        return lipm_complain(L, memory, type, offset, "%s is out of range for float", shown);
+    }
+    return lipm_complain(L, memory, type, offset, "%s is out of range for %s (%I to %I)", shown,
+                         type->name, ranges[type->kind].min, ranges[type->kind].max);
+}

@@ -1,0 +1,162 @@
+/*
+ * Detached values, and what can be done to any view as a whole: totable, bytes, setbytes.
+ */
+#include <limits.h>
+#include <string.h>
+
+#include "../core/word.h"
+#include "lipm.h"
+
+lipm_value *lipm_pushvalue(lua_State *L, int owner, lipm_layout *layout, const ipm_type *type) {
+    lipm_pushmetatable(L, owner, type);
+    lipm_value *value = lua_newuserdatauv(L, sizeof *value + type->size, LIPM_VIEW_VALUES);
+    value->view = LIPM_VIEW(&value->memory, type, 0);
+    value->memory = (lipm_memory){
+        .layout = layout,
+        .type = type,
+        .base = value->bytes,
+        .ready = value->bytes,
+        .ready_size = type->size,
+        .watched = &layout->alive,
+        .expected = 1,
+        .is_writable = true,
+    };
+    lua_insert(L, -2);
+    lua_setmetatable(L, -2);
+    return value;
+}
+
+/***
+A detached value in this process's memory, zeroed, then assigned from the table.
+@function Struct:new
+@tparam[opt] table|view|value init the fields to set; or a view or value of the same struct to copy
+@treturn value
+@raise what assigning a field raises
+*/
+int lipm_new(lua_State *L) {
+    lipm_layout *layout = lipm_checklayout(L, 1);
+    lua_settop(L, 2);
+    lipm_value *value = lipm_pushvalue(L, 1, layout, ipm_layout_type(layout->layout));
+    memset(value->bytes, 0, value->view.type->size);
+    if (!lua_isnil(L, 2)) {
+        lipm_checkassign(L, 2, &value->memory, value->view.type, 0);
+        if (!lipm_assign(L, 2, &value->memory, value->view.type, 0)) {
+            return luaL_error(L, "the table changed while it was read");
+        }
+    }
+    return 1;
+}
+
+/* Push a part as plain Lua values. The memory is looked at anew for each: filling a table may
+ * run finalizers, and they may release a lock. */
+static void push_plain(lua_State *L, const lipm_memory *memory, const ipm_type *type,
+                       uint64_t offset) {
+    const unsigned char *base = lipm_base(memory);
+    if (base == NULL) {
+        lipm_complain_access(L, memory, type, offset);
+    }
+    if (lipm_is_scalar(type)) {
+        lipm_pushscalar(L, type, base + offset);
+        return;
+    }
+    int count = type->count <= INT_MAX ? (int)type->count : INT_MAX;
+    luaL_checkstack(L, 4, "struct nested too deeply");
+    if (type->kind == IPM_ARRAY) {
+        lua_createtable(L, count, 0);
+        for (uint64_t i = 0; i < type->count; i++) {
+            push_plain(L, memory, type->element, offset + i * type->element->size);
+            lua_rawseti(L, -2, (lua_Integer)i + 1);
+        }
+    } else {
+        lua_createtable(L, 0, count);
+        for (uint64_t i = 0; i < type->count; i++) {
+            const ipm_field *field = &type->fields[i];
+            push_plain(L, memory, field->type, offset + field->offset);
+            lua_setfield(L, -2, field->name);
+        }
+    }
+}
+
+/***
+A view or value as plain tables, recursively: structs by field name, arrays from 1.
+@function totable
+@tparam view|value v
+@treturn table
+@raise not a view or value; a view whose lock was released
+*/
+int lipm_totable(lua_State *L) {
+    const lipm_view *view = lipm_checkview(L, 1);
+    push_plain(L, view->memory, view->type, view->offset);
+    return 1;
+}
+
+/***
+The raw bytes of a view or value, as they lie in memory: native byte order, padding included.
+@function bytes
+@tparam view|value v
+@treturn string as many bytes as `v` has
+@raise not a view or value; a view whose lock was released
+*/
+int lipm_bytes(lua_State *L) {
+    const lipm_view *view = lipm_checkview(L, 1);
+    luaL_Buffer buffer;
+    if (lipm_base(view->memory) == NULL) {
+        return lipm_complain_access(L, view->memory, view->type, view->offset);
+    }
+    size_t size = view->type->size;
+    char *into = luaL_buffinitsize(L, &buffer, size);
+    const unsigned char *base = lipm_base(view->memory);
+    if (base == NULL) {
+        return lipm_complain_access(L, view->memory, view->type, view->offset);
+    }
+    ipm_copy_from_shared(into, base + view->offset, size);
+    luaL_pushresultsize(&buffer, size);
+    return 1;
+}
+
+/***
+Set the raw bytes of a view or value.
+@function setbytes
+@tparam view|value v
+@tparam string bytes exactly as many as `v` has; for a whole segment they begin with the header
+as it is, which only creation, touch and clear set
+@raise another number of bytes, another header, a reader's view, a view whose lock was released
+*/
+int lipm_setbytes(lua_State *L) {
+    const lipm_view *view = lipm_checkview(L, 1);
+    lipm_memory *memory = view->memory;
+    uint64_t offset = view->offset;
+    size_t size;
+    luaL_checktype(L, 2, LUA_TSTRING);
+    const char *bytes = lua_tolstring(L, 2, &size);
+    const unsigned char *base = lipm_base(memory);
+    if (base == NULL) {
+        return lipm_complain_access(L, memory, view->type, offset);
+    }
+    if (!memory->is_writable) {
+        return lipm_complain(L, memory, view->type, offset, "a reader cannot write");
+    }
+    if (size != view->type->size) {
+        return lipm_complain(L, memory, view->type, offset, "%I bytes given, %s has %I",
+                             (lua_Integer)size, view->type->name, (lua_Integer)view->type->size);
+    }
+    if (offset < memory->reserved) {
+        size_t kept = memory->reserved - offset < size ? (size_t)(memory->reserved - offset) : size;
+        if (memcmp(bytes, base + offset, kept) != 0) {
+            return lipm_complain(L, memory, view->type, offset,
+                                 "the header is set only by creation, touch and clear");
+        }
+        bytes += kept;
+        offset += kept;
+        size -= kept;
+    }
+    if (size == 0) {
+        return 0;
+    }
+    unsigned char *at = lipm_change(memory, offset, size);
+    if (at == NULL) {
+        return lipm_complain_access(L, memory, view->type, view->offset);
+    }
+    ipm_copy_to_shared(at, bytes, size);
+    return 0;
+}
