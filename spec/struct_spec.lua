@@ -1,0 +1,295 @@
+local ipmmap = require "ipmmap"
+
+ipmmap.struct("StructSpecPoint", { { "x", "double" }, { "y", "double" } })
+
+local function raises(message, fn, ...)
+  local ok, raised = pcall(fn, ...)
+  assert.is_false(ok)
+  assert.equal(message, (tostring(raised):gsub("^[^:]+%.lua:%d+: ", "")))
+end
+
+describe("struct", function()
+  it("gives the name, the size and the alignment in bytes", function()
+    local S = ipmmap.struct("StructSpecMixed", { { "a", "int8" }, { "b", "int64" }, { "c", "bool" } })
+    assert.equal("StructSpecMixed", S.name)
+    assert.equal(24, S.size)
+    assert.equal(8, S.align)
+  end)
+
+  it("lays out the demo struct as C does", function()
+    ipmmap.struct("StructSpecMulti", {
+      { "multi_data_int", "int32" }, { "multi_points", "StructSpecPoint[24]" },
+    })
+    local S = ipmmap.base:extend("StructSpecDemo", {
+      { "data_int", "int32" }, { "data_string", "char[256]" },
+      { "data_xy", "StructSpecPoint" }, { "multi_pts", "StructSpecMulti" },
+    })
+    assert.equal(688, S.size)
+    assert.equal(16, S:offsetof "data_int")
+    assert.equal(8, S:offsetof "header.time_stamp")
+    assert.equal(280, S:offsetof "data_xy.x")
+    assert.equal(336, S:offsetof "multi_pts.multi_points[3].x")
+  end)
+
+  it("knows every scalar", function()
+    local sizes = {
+      bool = 1, int8 = 1, uint8 = 1, int16 = 2, uint16 = 2, int32 = 4, uint32 = 4, int64 = 8,
+      uint64 = 8, float = 4, double = 8, char = 1,
+    }
+    for name, size in pairs(sizes) do
+      local S = ipmmap.struct("StructSpec_" .. name, { { "only", name }, { "many", name .. "[3]" } })
+      assert.equal(4 * size, S.size)
+      assert.equal(size, S.align)
+    end
+  end)
+
+  it("takes a Struct, its name, and both with dimensions, for a field's type", function()
+    local Point = ipmmap.lookup "StructSpecPoint"
+    local S = ipmmap.struct("StructSpecTypes", {
+      { "a", Point }, { "b", Point[2] }, { "c", Point[2][3] }, { "d", " StructSpecPoint [2] [3] " },
+    })
+    assert.equal(16 * (1 + 2 + 6 + 6), S.size)
+    assert.equal(S:offsetof "c" + 16 * 4, S:offsetof "c[2][2]")
+    assert.equal("StructSpecPoint[2][3]", tostring(Point[2][3]))
+  end)
+
+  it("allows any word as a field's name", function()
+    local S = ipmmap.struct("StructSpecWords", {
+      { "end", "int32" }, { "lock", "int32" }, { "close", "int32" }, { "struct", "int32" },
+      { "int32", "int32" }, { "__index", "int32" }, { "name", "int32" }, { "_", "int32" },
+    })
+    local v = S:new { ["end"] = 1, lock = 2, close = 3, struct = 4, __index = 5 }
+    assert.same({ 1, 2, 3, 4, 5 }, { v["end"], v.lock, v.close, v.struct, v.__index })
+  end)
+
+  it("gives the canonical schema text", function()
+    local S = ipmmap.struct("StructSpecText", { { "p", "StructSpecPoint[2]" }, { "s", "char[8]" } })
+    assert.equal([[
+struct StructSpecPoint {
+  x: double
+  y: double
+}
+struct StructSpecText {
+  p: StructSpecPoint[2]
+  s: char[8]
+}
+]], tostring(S))
+  end)
+
+  it("gives the first Struct again for the same definition", function()
+    local first = ipmmap.struct("StructSpecAgain", { { "x", "int32" } })
+    assert.equal(first, ipmmap.struct("StructSpecAgain", { { "x", "int32" } }))
+    assert.equal(first, ipmmap.lookup "StructSpecAgain")
+  end)
+
+  it("refuses another definition of the same name, and names the difference", function()
+    local first = ipmmap.struct("StructSpecOther", { { "x", "int32" } })
+    raises("StructSpecOther is defined already with another layout: "
+      .. "'x: int32' there, 'x: int64' here", ipmmap.struct, "StructSpecOther", { { "x", "int64" } })
+    raises("StructSpecOther is defined already with another layout: '}' there, 'y: int32' here",
+      ipmmap.struct, "StructSpecOther", { { "x", "int32" }, { "y", "int32" } })
+    assert.equal(first, ipmmap.lookup "StructSpecOther")
+  end)
+
+  it("cannot be changed", function()
+    raises("StructSpecPoint: a Struct cannot be changed ('size')", function()
+      ipmmap.lookup("StructSpecPoint").size = 1
+    end)
+  end)
+
+  it("can be collected by hand without harm", function()
+    local S = ipmmap.struct("StructSpecGone", { { "p", "StructSpecPoint" } })
+    local v = S:new { p = { x = 1 } }
+    local nested = v.p
+    debug.getmetatable(S).__gc(S)
+    debug.getmetatable(S).__gc(S)
+    assert.has_error(function() return S.size end)
+    raises("value used after its struct was collected", function() return v.p end)
+    raises("value used after its struct was collected", function() nested.x = 1 end)
+    raises("value used after its struct was collected", ipmmap.totable, v)
+    assert.is_string(tostring(v))
+    require("ipmmap.core").structs.StructSpecGone = nil
+  end)
+
+  describe("refuses", function()
+    local function refuses(what, message, ...)
+      local arguments = table.pack(...)
+      it(what, function()
+        raises(message, ipmmap.struct, table.unpack(arguments, 1, arguments.n))
+        if type(arguments[1]) == "string" then assert.is_nil(ipmmap.lookup(arguments[1])) end
+      end)
+    end
+
+    refuses("a name that is none", "'a b' is not a struct's name (letters, digits and _, at most 63)",
+      "a b", { { "x", "int32" } })
+    refuses("a number for a name", "5 is not a struct's name (letters, digits and _, at most 63)",
+      5, { { "x", "int32" } })
+    refuses("a long name", ("'%s' is not a struct's name (letters, digits and _, at most 63)")
+      :format(("a"):rep(64)), ("a"):rep(64), { { "x", "int32" } })
+    refuses("a scalar's name", "'int32' is the name of a type already", "int32", { { "x", "int32" } })
+    refuses("a struct without fields", "StructSpecBad: a struct needs a field or a parent",
+      "StructSpecBad", {})
+    refuses("fields that are no table", "StructSpecBad: fields are a list of { name, type }, not nil",
+      "StructSpecBad", nil)
+    refuses("fields by name",
+      "StructSpecBad: fields are a list of { name, type }, which has no key 'x'",
+      "StructSpecBad", { x = "int32" })
+    refuses("a field that is no pair", "StructSpecBad: field 2 is not { name, type }",
+      "StructSpecBad", { { "x", "int32" }, { "y" } })
+    refuses("a field of three", "StructSpecBad: field 1 is not { name, type }",
+      "StructSpecBad", { { "x", "int32", 4 } })
+    refuses("a field with more in it", "StructSpecBad: field 1 is not { name, type }",
+      "StructSpecBad", { { "x", "int32", unit = "m" } })
+    refuses("a field's name that is none",
+      "StructSpecBad: field 1: '1x' is not a name (letters, digits and _, at most 63)",
+      "StructSpecBad", { { "1x", "int32" } })
+    refuses("two fields of one name", "StructSpecBad.x: there are two fields of that name",
+      "StructSpecBad", { { "x", "int32" }, { "x", "int8" } })
+    refuses("an unknown type", "StructSpecBad.x: no type or registered struct 'int33'",
+      "StructSpecBad", { { "x", "int33" } })
+    refuses("a type that is none", "StructSpecBad.x: 'int32[' is not a type",
+      "StructSpecBad", { { "x", "int32[" } })
+    refuses("a negative dimension", "StructSpecBad.x: 'int32[-1]' is not a type",
+      "StructSpecBad", { { "x", "int32[-1]" } })
+    refuses("a type that injects schema text", "StructSpecBad.x: 'int32 y: int32' is not a type",
+      "StructSpecBad", { { "x", "int32 y: int32" } })
+    refuses("a number for a type", "StructSpecBad.x: 4 is not a type", "StructSpecBad", { { "x", 4 } })
+    refuses("an array of nothing", "StructSpecBad.x: 'int32[0]': an array has at least one element",
+      "StructSpecBad", { { "x", "int32[0]" } })
+    refuses("itself for a field", "StructSpecBad.x: no type or registered struct 'StructSpecBad'",
+      "StructSpecBad", { { "x", "StructSpecBad" } })
+
+    it("a struct too large for any memory", function()
+      assert.has_error(function()
+        ipmmap.struct("StructSpecBad", { { "x", "int32[99999999]" .. ("[99999999]"):rep(9) } })
+      end)
+      assert.has_error(function()
+        ipmmap.struct("StructSpecBad", { { "x", "int32[99999999999999999999999]" } })
+      end)
+    end)
+
+    it("structs nested without end", function()
+      local inner = ipmmap.struct("StructSpecDeep0", { { "x", "int32" } })
+      assert.has_error(function()
+        for depth = 1, 100 do
+          inner = ipmmap.struct("StructSpecDeep" .. depth, { { "inner", inner } })
+        end
+      end)
+    end)
+
+    it("an array of no Struct", function()
+      local Point = ipmmap.lookup "StructSpecPoint"
+      raises("StructSpecPoint[0]: an array has at least one element", function() return Point[0] end)
+      raises("StructSpecPoint[2][-1]: an array has at least one element", function()
+        return Point[2][-1]
+      end)
+    end)
+
+    it("and says where in the caller's file", function()
+      local ok, message = pcall(function() ipmmap.struct("StructSpecBad", { { "x", "int33" } }) end)
+      assert.is_false(ok)
+      assert.truthy(message:find("struct_spec.lua:", 1, true))
+    end)
+  end)
+end)
+
+describe("extend", function()
+  local Parent = ipmmap.struct("StructSpecParent", { { "a", "int64" }, { "b", "int8" } })
+
+  it("keeps the parent's fields and adds its own from the parent's size on", function()
+    local Child = Parent:extend("StructSpecChild", { { "c", "int8" } })
+    assert.equal(0, Child:offsetof "a")
+    assert.equal(8, Child:offsetof "b")
+    assert.equal(16, Child:offsetof "c")
+    assert.equal(24, Child.size)
+  end)
+
+  it("allows a child without fields, and grandchildren", function()
+    local Child = Parent:extend("StructSpecSame", {})
+    assert.equal(Parent.size, Child.size)
+    local Grandchild = Child:extend("StructSpecGrandchild", { { "d", Parent } })
+    assert.equal(16, Grandchild:offsetof "d")
+    assert.truthy(tostring(Grandchild):find("struct StructSpecGrandchild : StructSpecSame {", 1, true))
+  end)
+
+  it("refuses a field that the parent has", function()
+    raises("StructSpecBad.b: there are two fields of that name",
+      Parent.extend, Parent, "StructSpecBad", { { "b", "int8" } })
+  end)
+
+  it("is a method", function()
+    raises("extend is a method of a Struct: write S:extend(name, fields)",
+      Parent.extend, "StructSpecBad", {})
+  end)
+end)
+
+describe("base", function()
+  it("holds the common header", function()
+    assert.equal("BaseMmapStructure", ipmmap.base.name)
+    assert.equal(16, ipmmap.base.size)
+    assert.equal(8, ipmmap.base:offsetof "header.time_stamp")
+    assert.equal(ipmmap.base, ipmmap.lookup "BaseMmapStructure")
+  end)
+end)
+
+describe("offsetof", function()
+  local S = ipmmap.struct("StructSpecPaths", { { "grid", "StructSpecPoint[2][3]" } })
+
+  it("refuses a path that leads nowhere", function()
+    for _, path in ipairs { "", "x", "grid[3]", "grid[0]", "grid[1][4]", "grid.x", "grid[1]x", "grid[",
+                            "grid[1][1].z", ".grid", "grid.", "grid[1.5]" } do
+      local ok, message = pcall(S.offsetof, S, path)
+      assert.is_false(ok, path)
+      assert.truthy(message:find("StructSpecPaths", 1, true), message)
+    end
+    assert.has_error(function() S:offsetof(5) end)
+    assert.has_error(function() S:offsetof() end)
+    assert.has_error(function() S.offsetof("grid") end)
+  end)
+
+  it("takes more paths than it remembers", function()
+    local Wide = ipmmap.struct("StructSpecWide", { { "a", "int16[2000]" } })
+    for _ = 1, 2 do
+      for i = 1, 2000 do
+        assert.equal(2 * (i - 1), Wide:offsetof(("a[%d]"):format(i)))
+      end
+    end
+  end)
+end)
+
+describe("lookup and load", function()
+  it("find what modules define", function()
+    package.preload.struct_spec_one = function()
+      return ipmmap.struct("StructSpecLoaded", { { "x", "int32" } })
+    end
+    package.preload.struct_spec_two = function() return "two" end
+    local one, two, more = ipmmap.load { "struct_spec_one", "struct_spec_two" }
+    assert.equal(ipmmap.lookup "StructSpecLoaded", one)
+    assert.equal("two", two)
+    assert.is_nil(more)
+  end)
+
+  it("give nil for a name that is not registered", function()
+    assert.is_nil(ipmmap.lookup "StructSpecUnknown")
+  end)
+
+  it("refuse what is no list of names", function()
+    raises("load takes a list of module names, not 'x'", ipmmap.load, "x")
+    raises("load: 5 is not a module's name", ipmmap.load, { 5 })
+    assert.has_error(function() ipmmap.load { "struct_spec_missing" } end)
+  end)
+
+  it("keep the registry when the modules are loaded again", function()
+    local kept = ipmmap.lookup "StructSpecPoint"
+    local loaded = {}
+    for _, name in ipairs { "ipmmap", "ipmmap.core", "ipmmap.struct", "ipmmap.handle" } do
+      loaded[name], package.loaded[name] = package.loaded[name], nil
+    end
+    local again = require "ipmmap"
+    for name, module in pairs(loaded) do package.loaded[name] = module end
+    assert.not_equal(ipmmap, again)
+    assert.equal(kept, again.lookup "StructSpecPoint")
+    assert.equal(ipmmap.base, again.base)
+    assert.equal(16, kept.size)
+  end)
+end)

@@ -1,0 +1,292 @@
+local ipmmap = require "ipmmap"
+
+ipmmap.struct("ValueSpecPoint", { { "x", "double" }, { "y", "double" } })
+local All = ipmmap.struct("ValueSpecAll", {
+  { "bool", "bool" }, { "int8", "int8" }, { "uint8", "uint8" }, { "int16", "int16" },
+  { "uint16", "uint16" }, { "int32", "int32" }, { "uint32", "uint32" }, { "int64", "int64" },
+  { "uint64", "uint64" }, { "float", "float" }, { "double", "double" }, { "char", "char" },
+  { "text", "char[8]" }, { "texts", "char[2][4]" }, { "grid", "int16[2][3]" },
+  { "point", "ValueSpecPoint" }, { "points", "ValueSpecPoint[3]" },
+})
+
+local function refused(pattern, fn)
+  local ok, message = pcall(fn)
+  assert.is_false(ok)
+  assert.truthy(message:find(pattern, 1, true), message)
+end
+
+describe("a scalar field", function()
+  local v
+  before_each(function() v = All:new() end)
+
+  local limits = {
+    int8 = { -128, 127 }, uint8 = { 0, 255 }, int16 = { -32768, 32767 }, uint16 = { 0, 65535 },
+    int32 = { -2147483648, 2147483647 }, uint32 = { 0, 4294967295 },
+  }
+  for name, limit in pairs(limits) do
+    it("of type " .. name .. " takes its range and no more", function()
+      for _, value in ipairs(limit) do
+        v[name] = value
+        assert.equal(value, v[name])
+        v[name] = value + 0.0
+        assert.equal("integer", math.type(v[name]))
+      end
+      local message = ("ValueSpecAll.%s: %d is out of range for %s (%d to %d)")
+      refused(message:format(name, limit[1] - 1, name, limit[1], limit[2]), function()
+        v[name] = limit[1] - 1
+      end)
+      refused(message:format(name, limit[2] + 1, name, limit[1], limit[2]), function()
+        v[name] = limit[2] + 1
+      end)
+      assert.equal(limit[2], v[name])
+    end)
+  end
+
+  it("of 64 bits holds every Lua integer", function()
+    for _, name in ipairs { "int64", "uint64" } do
+      for _, value in ipairs { math.mininteger, -1, 0, math.maxinteger } do
+        v[name] = value
+        assert.equal(value, v[name])
+      end
+      refused("is out of range for " .. name, function() v[name] = 2.0 ^ 63 end)
+    end
+  end)
+
+  it("of an integer type refuses what is not one", function()
+    v.int32 = 7
+    refused("ValueSpecAll.int32: 1.5 is not an integer (int32)", function() v.int32 = 1.5 end)
+    refused("ValueSpecAll.int32: '12' is not an integer (int32)", function() v.int32 = "12" end)
+    refused("ValueSpecAll.int32: nil is not an integer (int32)", function() v.int32 = nil end)
+    refused("ValueSpecAll.int32: true is not an integer (int32)", function() v.int32 = true end)
+    refused("ValueSpecAll.int32: a table is not an integer (int32)", function() v.int32 = {} end)
+    refused("nan is not an integer (int32)", function() v.int32 = 0 / 0 end)
+    refused("inf is out of range for int32", function() v.int32 = math.huge end)
+    refused("1e+30 is out of range for int32", function() v.int32 = 1e30 end)
+    assert.equal(7, v.int32)
+  end)
+
+  it("of type double takes any number", function()
+    for _, value in ipairs { 0.1, -1e308, math.huge, -math.huge, 5 } do
+      v.double = value
+      assert.equal(value, v.double)
+      assert.equal("float", math.type(v.double))
+    end
+    v.double = 0 / 0
+    assert.not_equal(v.double, v.double)
+    refused("ValueSpecAll.double: '1' is not a number (double)", function() v.double = "1" end)
+  end)
+
+  it("of type float rounds, and refuses a finite number beyond its range", function()
+    v.float = 0.1
+    assert.equal(string.unpack("f", string.pack("f", 0.1)), v.float)
+    local largest = string.unpack("<f", "\xff\xff\x7f\x7f")
+    for _, value in ipairs { largest, -largest, math.huge, -math.huge } do
+      v.float = value
+      assert.equal(value, v.float)
+    end
+    v.float = largest * (1 + 2.0 ^ -26) -- rounds down to the largest
+    assert.equal(largest, v.float)
+    v.float = 1
+    for _, value in ipairs { 1e39, -1e39, 0x1.ffffffp127 } do
+      refused("is out of range for float", function() v.float = value end)
+    end
+    assert.equal(1.0, v.float)
+    v.float = 0 / 0
+    assert.not_equal(v.float, v.float)
+  end)
+
+  it("of type bool takes a boolean only", function()
+    v.bool = true
+    assert.is_true(v.bool)
+    refused("ValueSpecAll.bool: 0 is not a boolean (bool)", function() v.bool = 0 end)
+    refused("ValueSpecAll.bool: nil is not a boolean (bool)", function() v.bool = nil end)
+    assert.is_true(v.bool)
+    v.bool = false
+    assert.is_false(v.bool)
+  end)
+
+  it("of text is zero-filled and read up to its first NUL", function()
+    v.text = "12345678"
+    assert.equal("12345678", v.text)
+    v.text = "abc"
+    assert.equal("abc", v.text)
+    assert.equal("abc\0\0\0\0\0", ipmmap.bytes(v):sub(All:offsetof "text" + 1, All:offsetof "text" + 8))
+    v.char = "c"
+    assert.equal("c", v.char)
+    v.texts[2] = "four"
+    assert.same({ "", "four" }, ipmmap.totable(v).texts)
+  end)
+
+  it("of text refuses a longer string, a NUL and a number", function()
+    v.text = "old"
+    refused("ValueSpecAll.text: '123456789' has 9 bytes, char[8] holds 8", function()
+      v.text = "123456789"
+    end)
+    refused("ValueSpecAll.text: 'a\\x00b' has a NUL in it", function() v.text = "a\0b" end)
+    refused("ValueSpecAll.text: 5 is not a string (char[8])", function() v.text = 5 end)
+    refused("ValueSpecAll.text: '" .. ("x"):rep(40) .. "...' has 1000 bytes", function()
+      v.text = ("x"):rep(1000)
+    end)
+    refused("ValueSpecAll.char: 'ab' has 2 bytes, char holds 1", function() v.char = "ab" end)
+    assert.equal("old", v.text)
+  end)
+end)
+
+describe("a value", function()
+  it("is zeroed, then assigned from the table", function()
+    local v = All:new { int8 = 5, points = { { x = 1 }, { y = 2 } }, grid = { { 1, 2, 3 }, { 4 } } }
+    assert.equal(5, v.int8)
+    assert.equal(0, v.int16)
+    assert.equal("", v.text)
+    assert.is_false(v.bool)
+    assert.same({ { x = 1, y = 0 }, { x = 0, y = 2 }, { x = 0, y = 0 } }, ipmmap.totable(v).points)
+    assert.same({ { 1, 2, 3 }, { 4, 0, 0 } }, ipmmap.totable(v).grid)
+  end)
+
+  it("can be made of another value, and is a copy", function()
+    local v = All:new { int8 = 5 }
+    local copy = All:new(v)
+    v.int8 = 6
+    assert.equal(5, copy.int8)
+  end)
+
+  it("of a shared struct has a header like any field", function()
+    local S = ipmmap.base:extend("ValueSpecShared", { { "x", "int32" } })
+    local v = S:new { header = { header_code = 3 }, x = 1 }
+    assert.equal(3, v.header.header_code)
+    v.header.time_stamp = 5
+    assert.equal(5.0, v.header.time_stamp)
+  end)
+
+  it("refuses a table with a mistake, whatever else is in it", function()
+    refused("ValueSpecAll: no field 'nope'", function() All:new { int8 = 1, nope = 2 } end)
+    refused("ValueSpecAll: no field 1", function() All:new { 5 } end)
+    refused("ValueSpecAll.points[2].x: 'a' is not a number", function()
+      All:new { points = { {}, { x = "a" } } }
+    end)
+    refused("ValueSpecAll: 5 is neither a table nor a ValueSpecAll", function() All:new(5) end)
+    assert.has_error(function() All.new({}, {}) end)
+  end)
+
+  it("keeps nested views alive", function()
+    local point = All:new({ point = { x = 4 } }).point
+    collectgarbage()
+    collectgarbage()
+    assert.equal(4.0, point.x)
+  end)
+end)
+
+describe("assignment to a struct or an array", function()
+  local v
+  before_each(function()
+    v = All:new { point = { x = 1, y = 2 }, points = { { x = 3 }, { x = 4 }, { x = 5 } } }
+  end)
+
+  it("from a table sets the keys given", function()
+    v.point = { y = 9 }
+    assert.same({ x = 1, y = 9 }, ipmmap.totable(v.point))
+    v.points = { { y = 7 } }
+    assert.same({ { x = 3, y = 7 }, { x = 4, y = 0 }, { x = 5, y = 0 } }, ipmmap.totable(v.points))
+    v.points[3] = {}
+    v.grid[2] = { 7, 8 }
+    assert.same({ { 0, 0, 0 }, { 7, 8, 0 } }, ipmmap.totable(v.grid))
+  end)
+
+  it("from a view or value of the same type copies it", function()
+    v.point = v.points[3]
+    assert.same({ x = 5, y = 0 }, ipmmap.totable(v.point))
+    v.points[1] = ipmmap.lookup("ValueSpecPoint"):new { x = 6, y = 6 }
+    assert.same({ x = 6, y = 6 }, ipmmap.totable(v.points[1]))
+    v.points = All:new { points = { { x = 8 } } }.points
+    assert.same({ { x = 8, y = 0 }, { x = 0, y = 0 }, { x = 0, y = 0 } }, ipmmap.totable(v.points))
+    v.point = v.point
+    assert.equal(5.0, v.point.x)
+    v.grid[1] = { 1, 2, 3 }
+    v.grid[2] = v.grid[1]
+    assert.same({ { 1, 2, 3 }, { 1, 2, 3 } }, ipmmap.totable(v.grid))
+  end)
+
+  it("takes views inside tables", function()
+    v.points = { v.point, { y = 1 } }
+    assert.same({ x = 1, y = 2 }, ipmmap.totable(v.points[1]))
+  end)
+
+  it("stores nothing if anything is refused", function()
+    local before = ipmmap.bytes(v)
+    for _, wrong in ipairs {
+      { { x = 1 }, { x = 1 }, { x = 1 }, { x = 1 } }, { [2] = { x = 9 } }, { { x = 9 }, [3] = { x = 9 } },
+      { { x = 9 }, n = 1 }, { { x = 9 }, { x = "9" } }, { { x = 9 }, 5 }, { [0] = {} }, { [1.5] = {} },
+      { { x = 9, z = 1 } }, { { x = 9 }, v.grid },
+    } do
+      assert.is_false(pcall(function() v.points = wrong end))
+    end
+    for _, wrong in ipairs { 5, "x", true, v.points, v, print, io.stdout } do
+      assert.is_false(pcall(function() v.point = wrong end))
+    end
+    assert.is_false(pcall(function() v.point = nil end))
+    assert.equal(before, ipmmap.bytes(v))
+  end)
+
+  it("says what is wrong", function()
+    refused("ValueSpecAll.points: index 4 is out of range (1 to 3)", function()
+      v.points = { {}, {}, {}, {} }
+    end)
+    refused("ValueSpecAll.points: a table for an array has the keys 1 to n: 1 of 1 to 2 are missing",
+      function() v.points = { [2] = {} } end)
+    refused("ValueSpecAll.points: 'n' is not an index", function() v.points = { n = 1 } end)
+    refused("ValueSpecAll.point: a ValueSpecPoint[3] is not a ValueSpecPoint of the same layout",
+      function() v.point = v.points end)
+    refused("ValueSpecAll.point: 5 is neither a table nor a ValueSpecPoint", function() v.point = 5 end)
+    refused("ValueSpecAll.points[2]: no field 'z'", function() v.points[2] = { z = 1 } end)
+  end)
+
+  it("reads tables raw", function()
+    local proxy = setmetatable({}, { __index = { x = 9 }, __pairs = function() error "pairs" end })
+    v.point = proxy
+    assert.equal(1.0, v.point.x)
+  end)
+end)
+
+describe("totable", function()
+  it("gives plain tables, recursively", function()
+    local v = All:new { text = "hi", grid = { { 1 }, { 2 } } }
+    local t = ipmmap.totable(v)
+    assert.equal("table", type(t.points[3]))
+    assert.is_nil(getmetatable(t.points))
+    assert.same({ { 1, 0, 0 }, { 2, 0, 0 } }, t.grid)
+    assert.equal("hi", t.text)
+    assert.same(t, ipmmap.totable(All:new(t)))
+    assert.same({ 2, 0, 0 }, ipmmap.totable(v.grid[2]))
+  end)
+
+  it("refuses anything but a view or value", function()
+    for _, wrong in ipairs { 5, {}, "x", io.stdout, All } do
+      assert.has_error(function() ipmmap.totable(wrong) end)
+      assert.has_error(function() ipmmap.bytes(wrong) end)
+      assert.has_error(function() ipmmap.setbytes(wrong, "") end)
+    end
+    assert.has_error(function() ipmmap.totable() end)
+  end)
+end)
+
+describe("bytes and setbytes", function()
+  it("give and take the raw memory", function()
+    local v = ipmmap.lookup("ValueSpecPoint"):new { x = 1.5, y = -2 }
+    assert.equal(string.pack("dd", 1.5, -2), ipmmap.bytes(v))
+    ipmmap.setbytes(v, string.pack("dd", 3, 4))
+    assert.same({ x = 3, y = 4 }, ipmmap.totable(v))
+    local all = All:new()
+    ipmmap.setbytes(all.grid[2], string.pack("hhh", 1, 2, 3))
+    assert.equal(string.pack("hhhhhh", 0, 0, 0, 1, 2, 3), ipmmap.bytes(all.grid))
+  end)
+
+  it("take exactly as many bytes as there are", function()
+    local v = ipmmap.lookup("ValueSpecPoint"):new { x = 1 }
+    refused("ValueSpecPoint: 15 bytes given, ValueSpecPoint has 16", function()
+      ipmmap.setbytes(v, ("a"):rep(15))
+    end)
+    assert.has_error(function() ipmmap.setbytes(v, ("a"):rep(17)) end)
+    assert.has_error(function() ipmmap.setbytes(v, 1234567890123456) end)
+    assert.equal(1.0, v.x)
+  end)
+end)

@@ -1,0 +1,247 @@
+local ipmmap = require "ipmmap"
+local tmpdir = require "spec.helper.tmpdir"
+
+ipmmap.struct("ViewSpecPoint", { { "x", "double" }, { "y", "double" } })
+local S = ipmmap.base:extend("ViewSpec", {
+  { "number", "int32" }, { "text", "char[16]" }, { "point", "ViewSpecPoint" },
+  { "points", "ViewSpecPoint[24]" }, { "many", "ViewSpecPoint[2000]" }, { "grid", "int16[2][3]" },
+})
+
+local function refused(pattern, fn, ...)
+  local ok, message = pcall(fn, ...)
+  assert.is_false(ok)
+  assert.truthy(tostring(message):find(pattern, 1, true), message)
+end
+
+describe("a view", function()
+  local manager, reader
+  before_each(function()
+    local dir = tmpdir()
+    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+    reader = assert(ipmmap.reader(S, { mmap_dir = dir }))
+  end)
+  after_each(function()
+    manager:close()
+    reader:close()
+  end)
+
+  it("reads and writes fields, nested ones and elements", function()
+    do
+      local data <close> = manager:lock()
+      data.number, data.text = 5, "hello"
+      data.point.x = 1.5
+      data.points[24].y = 2.5
+      data.grid[2][3] = 7
+      data.many[2000] = { x = 9 }
+    end
+    local data <close> = reader:lock()
+    assert.equal(5, data.number)
+    assert.equal("hello", data.text)
+    assert.equal(1.5, data.point.x)
+    assert.equal(2.5, data.points[24].y)
+    assert.equal(7, data.grid[2][3])
+    assert.equal(9.0, data.many[2000].x)
+    assert.equal(0x1128, data.header.header_code)
+  end)
+
+  it("gives its fields to pairs in memory order", function()
+    local data <close> = reader:lock()
+    local names = {}
+    for name, value in pairs(data) do
+      names[#names + 1] = name
+      if name == "number" then assert.equal(0, value) end
+      if name == "point" then assert.equal(data.point, value) end
+    end
+    assert.same({ "header", "number", "text", "point", "points", "many", "grid" }, names)
+  end)
+
+  it("of an array has a length, and works with pairs and ipairs", function()
+    local data <close> = manager:lock()
+    assert.equal(24, #data.points)
+    assert.equal(3, #data.grid[1])
+    for i, point in ipairs(data.points) do point.x = i end
+    local sum, count = 0, 0
+    for i, point in pairs(data.points) do
+      assert.equal(i + 0.0, point.x)
+      sum, count = sum + i, count + 1
+    end
+    assert.equal(300, sum)
+    assert.equal(24, count)
+    data.grid[1] = { 4, 5, 6 }
+    local seen = {}
+    for i, value in pairs(data.grid[1]) do seen[i] = value end
+    assert.same({ 4, 5, 6 }, seen)
+  end)
+
+  it("raises for a field or an index that is not there", function()
+    local data <close> = manager:lock()
+    refused("ViewSpec: no field 'nope'", function() return data.nope end)
+    refused("ViewSpec: no field 'nope'", function() data.nope = 1 end)
+    refused("ViewSpec.point: no field 'z'", function() return data.point.z end)
+    refused("ViewSpec.point: no field 1", function() return data.point[1] end)
+    refused("ViewSpec.points: index 0 is out of range (1 to 24)", function()
+      return data.points[0]
+    end)
+    refused("ViewSpec.points: index 26 is out of range (1 to 24)", function()
+      return data.points[26]
+    end)
+    refused("ViewSpec.points: index -1 is out of range (1 to 24)", function()
+      return data.points[-1]
+    end)
+    refused("ViewSpec.points: index 25 is out of range (1 to 24)", function()
+      data.points[25] = {}
+    end)
+    refused("ViewSpec.points: 1.5 is not an index", function() return data.points[1.5] end)
+    refused("ViewSpec.points: '1' is not an index", function() return data.points["1"] end)
+    refused("ViewSpec.grid[2]: index 4 is out of range (1 to 3)", function() data.grid[2][4] = 1 end)
+    refused("ViewSpec.points: nil is not an index", function() return data.points[nil] end)
+    assert.is_nil(data.points[25])
+    assert.equal(data.points[1], data.points[1.0])
+  end)
+
+  it("names the path of what it refuses", function()
+    local data <close> = manager:lock()
+    refused("ViewSpec.points[3].x: 'a' is not a number (double)", function()
+      data.points[3].x = "a"
+    end)
+    refused("ViewSpec.grid[2][3]: 40000 is out of range for int16", function()
+      data.grid[2][3] = 40000
+    end)
+  end)
+
+  it("of a reader raises on assignment", function()
+    local data <close> = reader:lock()
+    refused("ViewSpec.number: a reader cannot write", function() data.number = 1 end)
+    refused("ViewSpec.point.x: a reader cannot write", function() data.point.x = 1 end)
+    refused("ViewSpec.points[1]: a reader cannot write", function() data.points[1] = {} end)
+    refused("ViewSpec.point: a reader cannot write", ipmmap.setbytes, data.point, ("a"):rep(16))
+  end)
+
+  it("never assigns the header", function()
+    local data <close> = manager:lock()
+    local stamp = data.header.time_stamp
+    refused("ViewSpec.header: set only by creation, touch and clear", function()
+      data.header = { time_stamp = 1 }
+    end)
+    refused("ViewSpec.header.time_stamp: set only by creation, touch and clear", function()
+      data.header.time_stamp = 1
+    end)
+    refused("ViewSpec.header: the header is set only by creation, touch and clear",
+      ipmmap.setbytes, data.header, ("a"):rep(16))
+    refused("ViewSpec: the header is set only by creation, touch and clear",
+      ipmmap.setbytes, data, ("a"):rep(S.size))
+    assert.equal(stamp, data.header.time_stamp)
+    local bytes = ipmmap.bytes(data)
+    ipmmap.setbytes(data, bytes:sub(1, 16) .. string.pack("i4", 77) .. bytes:sub(21))
+    assert.equal(77, data.number)
+    ipmmap.setbytes(data.header, bytes:sub(1, 16))
+  end)
+
+  it("raises once its lock was released", function()
+    local data, point
+    do
+      local view <close> = manager:lock()
+      data, point = view, view.point
+    end
+    for _, use in ipairs {
+      function() return data.number end, function() data.number = 1 end,
+      function() return point.x end, function() point.x = 1 end,
+      function() for _ in pairs(data) do error "x" end end,
+      function() return #data.points end,
+      function() ipmmap.totable(data) end, function() ipmmap.bytes(point) end,
+      function() ipmmap.setbytes(point, ("a"):rep(16)) end, function() S:new(data) end,
+      function() manager:set { point = point } end,
+    } do
+      refused("view used after its lock was released", use)
+    end
+    refused("ViewSpec.point: view used after", function() return point.x end)
+    assert.truthy(tostring(point):find("ViewSpec.point (ViewSpecPoint): ", 1, true))
+    assert.equal(0, manager:read "number")
+  end)
+
+  it("that escaped works again under the next lock of its handle", function()
+    local point
+    do
+      local data <close> = manager:lock()
+      point = data.point
+    end
+    local data <close> = manager:lock()
+    point.x = 8
+    assert.equal(8.0, data.point.x)
+    assert.equal(point, data.point)
+  end)
+
+  it("raises after its handle was closed", function()
+    local data = manager:lock()
+    local point = data.point
+    manager:close()
+    refused("view used after its lock was released", function() return data.number end)
+    refused("view used after its lock was released", function() point.x = 1 end)
+    assert.is_string(tostring(data))
+    getmetatable(data).__close(data)
+    getmetatable(data).__gc(data)
+  end)
+
+  it("is assigned from the view of another handle, and to values", function()
+    local other = assert(ipmmap.manager(S, { create = true, mmap_dir = tmpdir(), tag = "b" }))
+    local to <close> = other:lock()
+    do
+      local data <close> = manager:lock()
+      data.points[2].x = 3
+      to.points = data.points
+      to.point = data.points[2]
+      data.many = { data.points[2], data.point }
+    end
+    assert.equal(3.0, to.points[2].x)
+    assert.equal(3.0, to.point.x)
+    assert.equal(3.0, S:new(to).point.x)
+    assert.equal(3.0, manager:read "many[1].x")
+  end)
+
+  it("has metamethods that know their views when called by hand", function()
+    local data <close> = manager:lock()
+    local struct, array = getmetatable(data), getmetatable(data.points)
+    for _, wrong in ipairs { 5, {}, "x", io.stdout, manager, S } do
+      for name, method in pairs(struct) do
+        if type(method) == "function" then
+          assert.has_error(function() method(wrong, "number", 1) end, nil, name)
+        end
+      end
+      for name, method in pairs(array) do
+        if type(method) == "function" then
+          assert.has_error(function() method(wrong, 1, 1) end, nil, name)
+        end
+      end
+    end
+    assert.has_error(function() struct.__index() end)
+    assert.has_error(function() struct.__index(data.point, "number") end)
+    assert.has_error(function() struct.__newindex(data.point, "number", 1) end)
+    assert.has_error(function() struct.__index(data.points, "number") end)
+    assert.has_error(function() array.__index(data, 1) end)
+    assert.has_error(function() array.__len(data) end)
+    assert.has_error(function() array.next(data) end)
+    assert.has_error(function() struct.next(data.points) end)
+    assert.has_error(function() struct.__close(data.point) end)
+    assert.has_error(function() struct.__gc(S:new()) end)
+    assert.has_error(function() struct.next(data, "nope") end)
+    assert.equal(0, data.number)
+  end)
+
+  it("allocates nothing for a lock, accesses and the release, once warm", function()
+    local function round(i)
+      local data <close> = manager:lock()
+      data.number = i
+      data.point.x = i
+      data.points[i % 24 + 1].y = data.point.x
+      return data.grid[1][2]
+    end
+    for i = 1, 100 do round(i) end
+    collectgarbage()
+    collectgarbage "stop"
+    local before = collectgarbage "count"
+    for i = 1, 1000 do round(i) end
+    local after = collectgarbage "count"
+    collectgarbage "restart"
+    assert.equal(before, after)
+  end)
+end)
