@@ -2,4 +2,4 @@ std = "lua54"
 max_line_length = 100
 include_files = { "**/*.lua", "*.rockspec", ".luacheckrc", ".busted" }
 exclude_files = { "build", "dist" }
-files["spec/**/*_spec.lua"].std = "+busted"
+files["spec/**/*_spec.lua"] = { std = "+busted", max_line_length = 120 }
