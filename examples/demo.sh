@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Runs the two demos beside each other for five seconds, the reader first, in a directory of their
+# own, and ends both as Ctrl-C would. Fails if either does.
+set -u
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+export LUA_PATH_5_4="$root/lua/?.lua;$root/lua/?/init.lua;;"
+export LUA_CPATH_5_4="$root/build/?.so;;"
+
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+cd "$directory" || exit
+
+demo() {
+    set -o pipefail
+    timeout --foreground --preserve-status --signal=INT --kill-after=5 "$2" \
+        lua5.4 "$root/examples/demo_$1.lua" 2>&1 | sed --unbuffered "s/^/$1 | /"
+}
+
+demo reader 6 &
+reader=$!
+sleep 1
+demo editor 5
+editor=$?
+wait "$reader"
+reader=$?
+
+[ "$editor" = 0 ] || echo "the editor failed with exit status $editor" >&2
+[ "$reader" = 0 ] || echo "the reader failed with exit status $reader" >&2
+[ "$editor" = 0 ] && [ "$reader" = 0 ]
