@@ -2,8 +2,8 @@
  * Loads, stores and copies of memory that other processes change at the same time.
  *
  * Relaxed atomics of whole words, so that the C memory model has something to say of them and
- * ThreadSanitizer sees no race: whether what was read belongs together is found out afterwards,
- * by the sequence (see transaction.h).
+ * ThreadSanitizer sees no race; but see word.c for long copies. Whether what was read belongs
+ * together is found out afterwards, by the sequence (see transaction.h).
  */
 #ifndef IPM_CORE_WORD_H
 #define IPM_CORE_WORD_H
