@@ -25,10 +25,6 @@ int64_t ipm_clock_deadline(int64_t timeout_ns) {
     return timeout_ns > IPM_FOREVER - 1 - now ? IPM_FOREVER - 1 : now + timeout_ns;
 }
 
-int64_t ipm_clock_coarse(void) {
-    return read_clock(CLOCK_REALTIME_COARSE);
-}
-
 bool ipm_clock_nap(int64_t ns) {
     struct timespec t = {.tv_sec = ns / SECOND, .tv_nsec = ns % SECOND};
     return nanosleep(&t, NULL) == 0;

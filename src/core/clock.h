@@ -15,9 +15,6 @@ int64_t ipm_clock_now(void);
 /* When `timeout_ns` from now is over; IPM_FOREVER stays IPM_FOREVER. Negative counts as 0. */
 int64_t ipm_clock_deadline(int64_t timeout_ns);
 
-/* CLOCK_REALTIME, exact to a few milliseconds and cheap. */
-int64_t ipm_clock_coarse(void);
-
 /* Sleep. returns  false when a signal ended it early */
 bool ipm_clock_nap(int64_t ns);
 

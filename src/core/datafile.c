@@ -231,10 +231,6 @@ int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
 
 /* ---- Retiring ---------------------------------------------------------------------------- */
 
-bool ipm_datafile_is_retired(const ipm_datafile *file) {
-    return atomic_load_explicit(&file->memory.state->retired, memory_order_acquire) != 0;
-}
-
 void ipm_datafile_retire(ipm_datafile *file, bool retired) {
     atomic_store_explicit(&file->memory.state->retired, retired, memory_order_seq_cst);
     if (retired)

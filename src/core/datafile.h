@@ -43,7 +43,9 @@ int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
                         uint32_t max_readers, bool replace, ipm_error *error);
 
 /* Whether it was replaced or destroyed. */
-bool ipm_datafile_is_retired(const ipm_datafile *file);
+static inline bool ipm_datafile_is_retired(const ipm_datafile *file) {
+    return atomic_load_explicit(&file->memory.state->retired, memory_order_acquire) != 0;
+}
 
 /* Say, or say no more, that it was; and wake those who wait for its next commit. */
 void ipm_datafile_retire(ipm_datafile *file, bool retired);

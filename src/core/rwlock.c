@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 /*
  * The flag and the high-water mark are a Dekker pair: a reader raises the mark and then looks at
@@ -26,17 +27,29 @@
 #define KIND_OFFSET 0 /* musl */
 #endif
 
-/* The locks that a thread holds; in a fork's child they are the parent's. */
-static _Thread_local ipm_rwlock *held;
-static _Thread_local uint32_t held_in; /* the fork generation */
+/*
+ * What a thread knows of itself, all in one place: finding it costs as much as a call. The number
+ * tells threads apart, which an address, or what the system gives, cannot: those come back once a
+ * thread has ended.
+ */
+typedef struct thread_state {
+    uint64_t number;
+    ipm_rwlock *held;    /* the locks that it holds; in a fork's child they are the parent's */
+    uint32_t generation; /* the fork generation in which it took them */
+} thread_state;
 
-/* Numbers threads: an address, or what the system gives, comes back once a thread has ended. */
-static uint64_t this_thread(void) {
+static IPM_RARE void number(thread_state *thread) {
     static _Atomic uint64_t threads;
-    static _Thread_local uint64_t self;
-    if (self == 0)
-        self = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
-    return self;
+    thread->number = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
+}
+
+static inline thread_state *this_thread(void) {
+    static _Thread_local thread_state self;
+    thread_state *thread = &self;
+    __asm__("" : "+r"(thread)); /* or the compiler finds it anew for each use */
+    if (thread->number == 0)
+        number(thread);
+    return thread;
 }
 
 /* ---- Shared memory ----------------------------------------------------------------------- */
@@ -77,16 +90,18 @@ static uint32_t kind_of(const pthread_mutex_t *mutex) {
     return __atomic_load_n((const uint32_t *)kind, __ATOMIC_RELAXED);
 }
 
-static uint32_t sound_kind(void) {
-    static _Atomic uint32_t known;
-    uint32_t kind = atomic_load_explicit(&known, memory_order_relaxed);
-    if (kind == 0) {
-        pthread_mutex_t mutex;
-        if (ipm_rwlock_template(&mutex) == 0)
-            kind = kind_of(&mutex);
-        atomic_store_explicit(&known, kind, memory_order_relaxed);
-    }
+static _Atomic uint32_t known_kind;
+
+static IPM_RARE uint32_t find_kind(void) {
+    pthread_mutex_t mutex;
+    uint32_t kind = ipm_rwlock_template(&mutex) == 0 ? kind_of(&mutex) : 0;
+    atomic_store_explicit(&known_kind, kind, memory_order_relaxed);
     return kind;
+}
+
+static inline uint32_t sound_kind(void) {
+    uint32_t kind = atomic_load_explicit(&known_kind, memory_order_relaxed);
+    return kind != 0 ? kind : find_kind();
 }
 
 bool ipm_rwlock_is_sound(const ipm_rwlock_shared *shared, uint32_t slots) {
@@ -106,7 +121,7 @@ static bool is_retired(const ipm_rwlock *lock) {
 }
 
 /* returns  0, EOWNERDEAD, EBUSY, or what makes it unusable */
-static int try_mutex(pthread_mutex_t *mutex) {
+static inline int try_mutex(pthread_mutex_t *mutex) {
     return kind_of(mutex) == sound_kind() ? pthread_mutex_trylock(mutex) : EUCLEAN;
 }
 
@@ -151,7 +166,7 @@ static int take(ipm_rwlock *lock, ipm_slot *slot, int64_t timeout_ns, int64_t de
     }
 }
 
-static int code_of(ipm_rwlock *lock, int rc) {
+static IPM_RARE int code_of(ipm_rwlock *lock, int rc) {
     lock->system = rc;
     switch (rc) {
     case ETIMEDOUT:
@@ -167,13 +182,14 @@ static int code_of(ipm_rwlock *lock, int rc) {
     }
 }
 
-static void mark(ipm_rwlock *lock, ipm_slot *slot) {
-    atomic_store_explicit(&slot->since_ns, ipm_clock_coarse(), memory_order_relaxed);
-    atomic_store_explicit(&slot->pid, lock->pid, memory_order_relaxed);
+/* time() is the cheapest clock there is. */
+static inline void mark(const ipm_rwlock *lock, ipm_slot *slot) {
+    uint64_t holder = (uint64_t)time(NULL) << 32 | (uint32_t)lock->pid;
+    atomic_store_explicit(&slot->holder, holder, memory_order_relaxed);
 }
 
-static void release(ipm_slot *slot) {
-    atomic_store_explicit(&slot->pid, 0, memory_order_relaxed);
+static inline void release(ipm_slot *slot) {
+    atomic_store_explicit(&slot->holder, 0, memory_order_relaxed);
     pthread_mutex_unlock(&slot->mutex);
 }
 
@@ -188,37 +204,36 @@ static void release_gate(ipm_rwlock *lock) {
  * A thread that holds the read lock and took it again through another handle would deadlock with
  * a writer that waits in between, and no mutex type notices.
  */
-static bool holds_already(const ipm_rwlock *lock) {
-    if (held_in != ipm_fork_generation) {
-        held = NULL;
-        held_in = ipm_fork_generation;
+static bool holds_already(thread_state *thread, const ipm_rwlock *lock) {
+    if (thread->generation != ipm_fork_generation) {
+        thread->held = NULL;
+        thread->generation = ipm_fork_generation;
     }
-    for (const ipm_rwlock *other = held; other != NULL; other = other->next_held)
+    for (const ipm_rwlock *other = thread->held; other != NULL; other = other->next_held)
         if (other->inode == lock->inode && other->device == lock->device)
             return true;
     return false;
 }
 
-static int now_holds(ipm_rwlock *lock, ipm_hold hold) {
+static int now_holds(thread_state *thread, ipm_rwlock *lock, ipm_hold hold) {
     lock->hold = hold;
-    lock->thread = this_thread();
-    lock->next_held = held;
-    held = lock;
+    lock->thread = thread->number;
+    lock->next_held = thread->held;
+    thread->held = lock;
     return IPM_OK;
 }
 
-static void holds_no_more(ipm_rwlock *lock) {
-    for (ipm_rwlock **link = &held; *link != NULL; link = &(*link)->next_held)
+static void holds_no_more(thread_state *thread, ipm_rwlock *lock) {
+    for (ipm_rwlock **link = &thread->held; *link != NULL; link = &(*link)->next_held)
         if (*link == lock) {
             *link = lock->next_held;
             break;
         }
     lock->hold = IPM_HOLD_NONE;
-    lock->thread = 0;
 }
 
 bool ipm_rwlock_is_mine(const ipm_rwlock *lock) {
-    return lock->hold != IPM_HOLD_NONE && lock->thread == this_thread();
+    return lock->hold != IPM_HOLD_NONE && lock->thread == this_thread()->number;
 }
 
 /* ---- Reading ----------------------------------------------------------------------------- */
@@ -227,12 +242,17 @@ static ipm_slot *slot_of(ipm_rwlock *lock) {
     return &lock->shared->slots[lock->slot].slot;
 }
 
-/* Lock the slot it had last, or any other that is free. returns 0, EBUSY or what went wrong */
-static int grab(ipm_rwlock *lock) {
+/* Lock the slot that it had last. returns 0, EBUSY or what went wrong */
+static inline int try_slot(ipm_rwlock *lock) {
+    pthread_mutex_t *mutex = &slot_of(lock)->mutex;
+    int rc = try_mutex(mutex);
+    return rc == EOWNERDEAD ? pthread_mutex_consistent(mutex) : rc;
+}
+
+/* The same with any slot that is free. */
+static IPM_RARE int grab(ipm_rwlock *lock) {
     for (uint32_t tried = 0; tried < lock->slots; tried++) {
-        int rc = try_mutex(&slot_of(lock)->mutex);
-        if (rc == EOWNERDEAD)
-            rc = pthread_mutex_consistent(&slot_of(lock)->mutex);
+        int rc = try_slot(lock);
         if (rc != EBUSY)
             return rc;
         lock->slot = (lock->slot + 1) % lock->slots;
@@ -279,7 +299,7 @@ static void count_out(ipm_rwlock *lock) {
         ;
 }
 
-static int read_slow(ipm_rwlock *lock, int64_t timeout_ns) {
+static IPM_RARE int read_slow(ipm_rwlock *lock, int64_t timeout_ns) {
     int64_t deadline = ipm_clock_deadline(timeout_ns);
     if (timeout_ns != 0)
         count_in(lock);
@@ -295,9 +315,12 @@ static int read_slow(ipm_rwlock *lock, int64_t timeout_ns) {
 }
 
 int ipm_rwlock_read(ipm_rwlock *lock, int64_t timeout_ns) {
-    if (holds_already(lock))
+    thread_state *thread = this_thread();
+    if (holds_already(thread, lock))
         return IPM_EDEADLOCK;
-    int rc = grab(lock);
+    int rc = try_slot(lock);
+    if (rc == EBUSY)
+        rc = grab(lock);
     if (rc == 0) {
         raise_mark(lock);
         if (atomic_load_explicit(&lock->shared->writing, memory_order_seq_cst) != 0) {
@@ -310,7 +333,7 @@ int ipm_rwlock_read(ipm_rwlock *lock, int64_t timeout_ns) {
     if (rc != 0)
         return code_of(lock, rc);
     mark(lock, slot_of(lock));
-    return now_holds(lock, IPM_HOLD_READ);
+    return now_holds(thread, lock, IPM_HOLD_READ);
 }
 
 /* ---- Writing ----------------------------------------------------------------------------- */
@@ -364,7 +387,8 @@ static int drain(ipm_rwlock *lock, int64_t timeout_ns, int64_t deadline) {
 
 int ipm_rwlock_write(ipm_rwlock *lock, int64_t timeout_ns) {
     ipm_rwlock_shared *shared = lock->shared;
-    if (holds_already(lock))
+    thread_state *thread = this_thread();
+    if (holds_already(thread, lock))
         return IPM_EDEADLOCK;
     int64_t deadline = timeout_ns > 0 ? ipm_clock_deadline(timeout_ns) : 0;
     if (timeout_ns != 0)
@@ -381,7 +405,7 @@ int ipm_rwlock_write(ipm_rwlock *lock, int64_t timeout_ns) {
         release_gate(lock);
         return code_of(lock, rc);
     }
-    return now_holds(lock, IPM_HOLD_WRITE);
+    return now_holds(thread, lock, IPM_HOLD_WRITE);
 }
 
 /* Last, after the repair: should this process die in it, the next one is told of a death again. */
@@ -392,10 +416,11 @@ void ipm_rwlock_repaired(ipm_rwlock *lock) {
 }
 
 int ipm_rwlock_unlock(ipm_rwlock *lock) {
-    if (!ipm_rwlock_is_mine(lock))
-        return IPM_EINVALID;
+    thread_state *thread = this_thread();
     ipm_hold hold = lock->hold;
-    holds_no_more(lock);
+    if (hold == IPM_HOLD_NONE || lock->thread != thread->number)
+        return IPM_EINVALID;
+    holds_no_more(thread, lock);
     if (hold == IPM_HOLD_READ) {
         release(slot_of(lock));
     } else {
@@ -408,7 +433,7 @@ int ipm_rwlock_unlock(ipm_rwlock *lock) {
 /* ---- Diagnosis --------------------------------------------------------------------------- */
 
 static int32_t living(const ipm_slot *slot) {
-    int32_t pid = atomic_load_explicit(&slot->pid, memory_order_relaxed);
+    int32_t pid = (int32_t)atomic_load_explicit(&slot->holder, memory_order_relaxed);
     return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM) ? pid : 0;
 }
 

@@ -19,11 +19,15 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-/* A mutex on a cache line of its own, and for diagnosis who holds it. */
+/* What hardly ever happens stands apart, so that what always does is short. */
+#define IPM_RARE __attribute__((cold, noinline))
+
+/* A mutex on a cache line of its own, and for diagnosis who holds it since when. */
 typedef struct ipm_slot {
     pthread_mutex_t mutex;
-    _Alignas(8) _Atomic int64_t since_ns; /* CLOCK_REALTIME, to some milliseconds */
-    _Atomic int32_t pid;                  /* 0: nobody */
+    /* The pid, and in the upper half CLOCK_REALTIME in seconds, modulo 2^32; 0: nobody. In one
+     * word, so that the two belong together, and are one store. */
+    _Alignas(8) _Atomic uint64_t holder;
 } ipm_slot;
 
 /* The lock in shared memory: part of the lock file's format, for one libc and architecture. */
@@ -55,7 +59,7 @@ struct ipm_rwlock {
     bool gate_died;        /* the gate's owner before this one died, and that is not repaired */
     unsigned stuck;        /* waits in a row in which the count of slow readers did not move */
     uint32_t stuck_at;     /* that count */
-    uint64_t thread;       /* which holds it, or 0 */
+    uint64_t thread;       /* which took it last */
     ipm_rwlock *next_held; /* by the same thread */
     int system;            /* the errno behind the last IPM_ESYSTEM */
 };

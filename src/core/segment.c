@@ -19,26 +19,27 @@
 
 /* ---- Checks ------------------------------------------------------------------------------ */
 
-int ipm_segment_check_fork(const ipm_segment *segment, ipm_error *error) {
-    if (segment->generation == ipm_fork_generation)
-        return IPM_OK;
+static IPM_RARE int forked(const ipm_segment *segment, ipm_error *error) {
     return ipm_fail(error, IPM_EFORKED, 0,
                     "%s: the handle was opened before a fork, by the parent; open one here",
                     segment->name);
 }
 
-static int replaced(const ipm_segment *segment, ipm_error *error) {
+int ipm_segment_check_fork(const ipm_segment *segment, ipm_error *error) {
+    return segment->generation == ipm_fork_generation ? IPM_OK : forked(segment, error);
+}
+
+static IPM_RARE int replaced(const ipm_segment *segment, ipm_error *error) {
     return ipm_fail(error, IPM_EREPLACED, 0,
                     "%s was replaced or destroyed since it was opened; open it again",
                     segment->names.path);
 }
 
 /* Neither a child's, nor of a segment that is no more. */
-static int check(const ipm_segment *segment, ipm_error *error) {
-    int code = ipm_segment_check_fork(segment, error);
-    if (code == IPM_OK && ipm_datafile_is_retired(&segment->data))
-        code = replaced(segment, error);
-    return code;
+static inline int check(const ipm_segment *segment, ipm_error *error) {
+    if (segment->generation != ipm_fork_generation)
+        return forked(segment, error);
+    return ipm_datafile_is_retired(&segment->data) ? replaced(segment, error) : IPM_OK;
 }
 
 static int check_writer(const ipm_segment *segment, ipm_error *error) {
@@ -47,33 +48,46 @@ static int check_writer(const ipm_segment *segment, ipm_error *error) {
     return check(segment, error);
 }
 
-/* Locked, and by this thread. */
-static int check_locked(const ipm_segment *segment, ipm_error *error) {
-    int code = ipm_segment_check_fork(segment, error);
-    if (code != IPM_OK)
-        return code;
-    if (segment->view == NULL)
-        return ipm_fail(error, IPM_EINVALID, 0, "%s: the lock is not held", segment->name);
-    if (!ipm_rwlock_is_mine(&segment->lock))
-        return ipm_fail(error, IPM_EINVALID, 0,
-                        "%s: the lock is held by another thread, which alone can release it",
-                        segment->name);
-    return IPM_OK;
+static IPM_RARE int not_locked(const ipm_segment *segment, ipm_error *error) {
+    if (segment->generation != ipm_fork_generation)
+        return forked(segment, error);
+    return ipm_fail(error, IPM_EINVALID, 0,
+                    segment->view == NULL
+                        ? "%s: the lock is not held"
+                        : "%s: the lock is held by another thread, which alone can release it",
+                    segment->name);
 }
 
-static int check_range(const ipm_segment *segment, uint64_t offset, uint64_t size,
-                       ipm_error *error) {
+static inline bool is_locked(const ipm_segment *segment) {
+    return segment->generation == ipm_fork_generation && segment->view != NULL;
+}
+
+/* Locked, and by this thread. */
+static inline int check_locked(const ipm_segment *segment, ipm_error *error) {
+    return is_locked(segment) && ipm_rwlock_is_mine(&segment->lock) ? IPM_OK
+                                                                    : not_locked(segment, error);
+}
+
+static inline bool is_inside(const ipm_segment *segment, uint64_t offset, uint64_t size) {
     uint64_t whole = segment->data.memory.size;
-    if (size <= whole && offset <= whole - size)
-        return IPM_OK;
+    return size <= whole && offset <= whole - size;
+}
+
+static IPM_RARE int outside(const ipm_segment *segment, uint64_t offset, uint64_t size,
+                            ipm_error *error) {
     return ipm_fail(error, IPM_EINVALID, 0, "%s: %llu bytes at %llu are outside its %llu",
                     segment->name, (unsigned long long)size, (unsigned long long)offset,
-                    (unsigned long long)whole);
+                    (unsigned long long)segment->data.memory.size);
+}
+
+static inline int check_range(const ipm_segment *segment, uint64_t offset, uint64_t size,
+                              ipm_error *error) {
+    return is_inside(segment, offset, size) ? IPM_OK : outside(segment, offset, size, error);
 }
 
 /* ---- The lock ---------------------------------------------------------------------------- */
 
-static int explain(const ipm_segment *segment, int code, ipm_error *error) {
+static IPM_RARE int explain(const ipm_segment *segment, int code, ipm_error *error) {
     switch (code) {
     case IPM_ETIMEOUT:
         return ipm_fail(error, code, 0, "%s: the lock was not free in time", segment->name);
@@ -92,12 +106,17 @@ static int explain(const ipm_segment *segment, int code, ipm_error *error) {
 }
 
 /* A writer died inside, and only a writer can repair: read from a copy as last committed. */
-static const unsigned char *readable(ipm_segment *segment) {
+static IPM_RARE const unsigned char *last_committed(ipm_segment *segment) {
+    const ipm_memory *memory = &segment->data.memory;
+    ipm_snapshot(memory, 0, memory->size, segment->copy);
+    return segment->copy;
+}
+
+static inline const unsigned char *readable(ipm_segment *segment) {
     const ipm_memory *memory = &segment->data.memory;
     if ((atomic_load_explicit(&memory->state->sequence, memory_order_acquire) & 1) == 0)
         return memory->data;
-    ipm_snapshot(memory, 0, memory->size, segment->copy);
-    return segment->copy;
+    return last_committed(segment);
 }
 
 static const unsigned char *writable(ipm_segment *segment) {
@@ -108,28 +127,41 @@ static const unsigned char *writable(ipm_segment *segment) {
     return memory->data;
 }
 
+static IPM_RARE int refuse(const ipm_segment *segment, ipm_error *error) {
+    if (segment->view != NULL)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: this handle holds its lock already",
+                        segment->name);
+    if (error != NULL)
+        *error = segment->refusal;
+    return (int)segment->refusal.code;
+}
+
+static IPM_RARE int retired_meanwhile(ipm_segment *segment, ipm_error *error) {
+    ipm_segment_rollback(segment, NULL);
+    return replaced(segment, error);
+}
+
 int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error) {
     int code = check(segment, error);
     if (code != IPM_OK)
         return code;
-    if (segment->view != NULL)
-        return ipm_fail(error, IPM_EINVALID, 0, "%s: this handle holds its lock already",
-                        segment->name);
-    if (segment->refusal.code != IPM_OK) {
-        if (error != NULL)
-            *error = segment->refusal;
-        return (int)segment->refusal.code;
-    }
+    if (segment->view != NULL || segment->refusal.code != IPM_OK)
+        return refuse(segment, error);
     bool reads = segment->role == IPM_READER;
     code = reads ? ipm_rwlock_read(&segment->lock, timeout_ns)
                  : ipm_rwlock_write(&segment->lock, timeout_ns);
     if (code != IPM_OK)
         return explain(segment, code, error);
     segment->view = reads ? readable(segment) : writable(segment);
-    if (ipm_datafile_is_retired(&segment->data)) {
-        ipm_segment_rollback(segment, NULL);
-        return replaced(segment, error);
-    }
+    if (ipm_datafile_is_retired(&segment->data))
+        return retired_meanwhile(segment, error);
+    return IPM_OK;
+}
+
+static int unlock_reader(ipm_segment *segment, ipm_error *error) {
+    if (!is_locked(segment) || ipm_rwlock_unlock(&segment->lock) != IPM_OK)
+        return not_locked(segment, error);
+    segment->view = NULL;
     return IPM_OK;
 }
 
@@ -139,10 +171,12 @@ static void release_lock(ipm_segment *segment) {
 }
 
 int ipm_segment_unlock(ipm_segment *segment, ipm_error *error) {
+    if (segment->role == IPM_READER)
+        return unlock_reader(segment, error);
     int code = check_locked(segment, error);
     if (code != IPM_OK)
         return code;
-    bool committed = segment->role != IPM_READER && ipm_transaction_commit(&segment->transaction);
+    bool committed = ipm_transaction_commit(&segment->transaction);
     release_lock(segment);
     if (!committed)
         return IPM_OK;
@@ -151,11 +185,12 @@ int ipm_segment_unlock(ipm_segment *segment, ipm_error *error) {
 }
 
 int ipm_segment_rollback(ipm_segment *segment, ipm_error *error) {
+    if (segment->role == IPM_READER)
+        return unlock_reader(segment, error);
     int code = check_locked(segment, error);
     if (code != IPM_OK)
         return code;
-    if (segment->role != IPM_READER)
-        ipm_transaction_rollback(&segment->transaction);
+    ipm_transaction_rollback(&segment->transaction);
     release_lock(segment);
     return IPM_OK;
 }
@@ -171,8 +206,8 @@ const void *ipm_segment_data(const ipm_segment *segment) {
 }
 
 void *ipm_segment_change(ipm_segment *segment, uint64_t offset, uint64_t size) {
-    if (segment->role == IPM_READER || ipm_segment_data(segment) == NULL || size == 0 ||
-        check_range(segment, offset, size, NULL) != IPM_OK)
+    if (segment->role == IPM_READER || !is_locked(segment) || size == 0 ||
+        !is_inside(segment, offset, size))
         return NULL;
     ipm_transaction_change(&segment->transaction, offset, size);
     return segment->data.memory.data + offset;
