@@ -1,0 +1,291 @@
+local demo = require "spec.helper.demo"
+local posix = require "spec.helper.posix"
+local process = require "spec.helper.process"
+local tmpdir = require "spec.helper.tmpdir"
+
+describe("between processes", function()
+  local dir, prelude, open, manager
+
+  before_each(function()
+    dir = tmpdir()
+    prelude = demo(dir)
+    open = assert(load(prelude .. "return open"))()
+    manager = assert(open("manager", { create = true }))
+  end)
+
+  after_each(function()
+    manager:close()
+  end)
+
+  local function spawn(source, ...)
+    return process.spawn(prelude .. source, ...)
+  end
+
+  local HOLD <const> = [[
+    local handle = assert(open(...))
+    local view = handle:lock()
+    if view.count == 0 and (...) ~= "reader" then
+      view.count = 7
+      view.text = "half"
+    end
+    print("held")
+    io.read()
+    handle:unlock()
+    print("released")
+  ]]
+
+  it("a commit of one is read by another", function()
+    local reader = spawn [[
+      local reader = assert(open("reader"))
+      print(reader:read("count"), reader:read("text"), reader:version())
+    ]]
+    reader:expect("0\t\t0")
+    reader:join()
+    manager:set { count = 5, text = "hello" }
+    reader = spawn [[
+      local reader = assert(open("reader"))
+      print(reader:read("count"), reader:read("text"), reader:version())
+    ]]
+    reader:expect("5\thello\t1")
+    reader:join()
+  end)
+
+  it("writers exclude each other", function()
+    local holder = spawn(HOLD, "editor")
+    holder:expect("held")
+    local view, message, code = manager:try_lock(0.01)
+    assert.is_nil(view)
+    assert.equal("timeout", code)
+    assert.matches("Demo", message)
+    holder:send("go on")
+    holder:expect("released")
+    holder:join()
+    do
+      local data <close> = manager:lock()
+      assert.equal(7, data.count)
+    end
+  end)
+
+  it("a writer waits for a reader that is inside, and readers share", function()
+    local holder = spawn(HOLD, "reader")
+    holder:expect("held")
+    assert.equal("timeout", select(3, manager:try_lock(0.01)))
+    local other = spawn(HOLD, "reader")
+    other:expect("held")
+    assert.equal(2, manager:info().readers)
+    holder:send("go on")
+    other:send("go on")
+    holder:expect("released")
+    other:expect("released")
+    manager:lock()
+    assert.equal(posix.getpid(), manager:info().writer_pid)
+    manager:unlock()
+  end)
+
+  it("lock-free reads go on while a writer holds the lock, is stopped, or has died", function()
+    manager:set { count = 1, text = "before" }
+    local reader = assert(open("reader"))
+    local writer = spawn [[
+      local editor = assert(open("editor"))
+      local data <close> = editor:lock()
+      data.count = 2
+      data.text = "after"
+      print("held")
+      io.read()
+    ]]
+    writer:expect("held")
+    local function look()
+      assert.equal(1, reader:read("count"))
+      local copy = reader:snapshot()
+      assert.same({ 1, "before" }, { copy.count, copy.text })
+      assert.equal(1, reader:version())
+    end
+    look()
+    writer:stop()
+    look()
+    assert.equal(0, manager:info().recoveries)
+    writer:kill()
+    writer:wait()
+    look()
+    do
+      local view <close> = reader:lock()
+      assert.same({ 1, "before" }, { view.count, view.text })
+    end
+    do
+      local data <close> = manager:lock()
+      assert.same({ 1, "before" }, { data.count, data.text })
+    end
+    assert.equal(1, manager:info().recoveries)
+    look()
+    reader:close()
+  end)
+
+  it("who waits for a lock goes on when its holder is killed", function()
+    local holder = spawn(HOLD, "editor")
+    holder:expect("held")
+    local waiter = spawn [[
+      local editor = assert(open("editor"))
+      print("waits")
+      local data <close> = editor:lock()
+      print(data.count)
+    ]]
+    waiter:expect("waits")
+    holder:kill()
+    waiter:expect("0")
+    waiter:join()
+  end)
+
+  it("wait returns at another's commit, and when the segment is destroyed", function()
+    local waiter = spawn [[
+      local reader = assert(open("reader"))
+      local version = reader:version()
+      print("waits")
+      for _ = 1, 3 do
+        version = reader:wait(version)
+        print(version, reader:read("count"))
+      end
+      print("waits")
+      print(select(3, reader:wait(version)))
+    ]]
+    waiter:expect("waits")
+    for i = 1, 3 do
+      manager:write("count", i * 10)
+      waiter:expect(i .. "\t" .. i * 10)
+    end
+    waiter:expect("waits")
+    manager:destroy()
+    waiter:expect("replaced")
+    waiter:join()
+  end)
+
+  it("a rollback is no commit", function()
+    local version = manager:version()
+    manager:lock().count = 9
+    manager:rollback()
+    assert.equal(version, manager:version())
+    assert.equal("timeout", select(3, manager:wait(version, 0.01)))
+    assert.equal(0, manager:read("count"))
+  end)
+
+  it("handles elsewhere say replaced after a forced change of layout", function()
+    local reader = spawn [[
+      local reader = assert(open("reader"))
+      print("open")
+      io.read()
+      local ok, err = pcall(reader.read, reader, "count")
+      print(ok, err.code)
+      print(select(3, reader:try_lock()))
+      print(select(3, open("reader")))
+    ]]
+    reader:expect("open")
+    local maker = process.spawn([[
+      local ipmmap = require "ipmmap"
+      local Demo = ipmmap.base:extend("Demo", { { "count", "int32" } })
+      local none, message, code = ipmmap.manager(Demo, { mmap_dir = ..., create = true })
+      print(none, code)
+      print(message)
+      assert(ipmmap.manager(Demo, { mmap_dir = ..., create = true, force = true }))
+    ]], dir)
+    maker:expect("nil\tlayout")
+    maker:match("count: int64 at 16 in the file, int32 at 16 in the definition")
+    maker:join()
+    reader:send("go on")
+    reader:expect("false\treplaced")
+    reader:expect("replaced")
+    reader:expect("layout")
+    reader:join()
+  end)
+
+  it("force resets in place, and handles elsewhere go on", function()
+    manager:set { count = 5, text = "old" }
+    local reader = spawn [[
+      local reader = assert(open("reader"))
+      local version = reader:version()
+      print(reader:read("count"))
+      reader:wait(version)
+      print(reader:read("count"), reader:read("text"), reader:read("header.header_code"))
+      print(reader:last_update() > 0)
+    ]]
+    reader:expect("5")
+    assert(open("manager", { create = true, force = true })):close()
+    reader:expect("0\t\t4392")
+    reader:expect("true")
+    reader:join()
+  end)
+
+  it("a handle carried over a fork says forked, and its closing leaves the parent's lock", function()
+    local view = manager:lock()
+    view.count = 3
+    local child = process.fork(function()
+      local ok, err = pcall(manager.read, manager, "count")
+      print(ok, err.code)
+      print(pcall(function() return view.count end) and "readable" or "raises")
+      manager:close()
+      collectgarbage()
+      local own = assert(open("editor"))
+      print(select(3, own:try_lock()))
+      own:close()
+    end)
+    child:expect("false\tforked")
+    child:expect("raises")
+    child:expect("timeout")
+    child:join()
+    view.count = 4
+    manager:unlock()
+    assert.equal(4, manager:read("count"))
+  end)
+
+  it("an opener gets in after the first user was killed at any lock", function()
+    manager:close()
+    local first = spawn(HOLD, "editor")
+    first:expect("held")
+    first:kill()
+    first:wait()
+    local editor = assert(open("editor"))
+    do
+      local data <close> = editor:lock()
+      assert.equal(0, data.count)
+    end
+    assert.equal(1, editor:info().recoveries)
+    editor:close()
+    manager = assert(open("manager"))
+  end)
+
+  it("an editor killed in mid-write, again and again, tears nothing and blocks nobody", function()
+    local reader = assert(open("reader"))
+    local locked = assert(open("reader"))
+    for round = 1, 40 do
+      local writer = spawn [[
+        local editor = assert(open("editor"))
+        print("writes")
+        while true do
+          local data <close> = editor:lock()
+          local n = data.count + 1
+          data.count = n
+          for i = 1, 24 do data.points[i] = { x = n, y = -n } end
+          data.twin = n
+        end
+      ]]
+      writer:expect("writes")
+      for _ = 1, round % 7 do
+        local copy = reader:snapshot()
+        assert.equal(copy.count, copy.twin)
+      end
+      writer:kill()
+      writer:wait()
+      local copy = reader:snapshot()
+      do
+        local view <close> = assert(locked:try_lock(5))
+        assert.equal(view.count, view.twin)
+        assert.equal(copy.count, view.count)
+        for _, point in ipairs(view.points) do
+          assert.equal(view.count, point.x)
+          assert.equal(-view.count, point.y)
+        end
+      end
+    end
+    assert.is_true(reader:read("count") > 0)
+    reader:close()
+    locked:close()
+  end)
+end)
