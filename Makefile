@@ -65,9 +65,10 @@ toolchain:
 
 test:
 	@.ci/packages 'make test' $(TO_TEST)
-	@$(MAKE) --no-print-directory all $(TEST_PROGRAMS) $(TEST_MODULES)
+	@$(MAKE) --no-print-directory all $(TEST_PROGRAMS) $(TEST_MODULES) $(STRESS_PROGRAMS)
 	@failed=0; \
 	for program in $(TEST_PROGRAMS); do .ci/tap $$program || failed=1; done; \
+	for quick in $(STRESS_QUICK); do .ci/tap $(STRESS_DIR)/$$quick || failed=1; done; \
 	.ci/tap busted --output=TAP || failed=1; \
 	exit $$failed
 
@@ -110,6 +111,8 @@ uninstall:
 
 clean:
 	rm -rf $(BUILD)
+
+include spec/stress/stress.mk
 
 help:
 	@sed -n 's/^# //p' Makefile

@@ -1,0 +1,169 @@
+/*
+ * usage: chaos [MINUTES [KILLS]]
+ *
+ * Editors, locked readers, lock-free readers, waiters and managers on one segment, killed and
+ * stopped at random for as long as told, or until that many editors were killed. Every look at the
+ * struct checks all of it: see stress.h. Reports in TAP.
+ */
+#include "chaos.h"
+#include "stress.h"
+
+#include "../core/tap.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static pid_t workers[CHAOS_WORKERS];
+static uint64_t lives; /* forked so far */
+
+static struct { unsigned kills, of_editors, of_holders, of_stopped, stops; } sum;
+
+static void nap(int64_t ns) {
+    nanosleep(&(struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000}, NULL);
+}
+
+static void begin_life(unsigned number) {
+    memset(&chaos_shared->posts[number], 0, sizeof chaos_shared->posts[number]);
+    lives++;
+    workers[number] = stress_fork();
+    if (workers[number] == 0) {
+        stress_seed(lives);
+        chaos_work(number);
+    }
+}
+
+/* Those who wait now are to go on soon. */
+static void bereave(unsigned number, int64_t now) {
+    for (unsigned i = 0; i < CHAOS_WORKERS; i++) {
+        chaos_post *other = &chaos_shared->posts[i];
+        int64_t none = 0;
+        if (i != number && atomic_load(&other->state) == CHAOS_WAITS)
+            atomic_compare_exchange_strong(&other->bereaved_ns, &none, now);
+    }
+}
+
+static void end_life(unsigned number) {
+    if (waitpid(workers[number], NULL, WNOHANG) == workers[number])
+        stress_die("# process %d ended by itself", (int)workers[number]);
+    bool held = atomic_load(&chaos_shared->posts[number].state) == CHAOS_HOLDS;
+    kill(workers[number], SIGKILL);
+    if (held)
+        bereave(number, stress_now());
+    stress_kill(workers[number]);
+    sum.kills++;
+    sum.of_holders += held;
+    sum.of_editors += number < CHAOS_EDITORS;
+    begin_life(number);
+}
+
+static void stop(unsigned number) {
+    kill(workers[number], SIGSTOP);
+    sum.stops++;
+    nap((int64_t)stress_random(3 * STRESS_MS));
+    if (stress_random(2) == 0) {
+        sum.of_stopped++;
+        end_life(number);
+    } else {
+        kill(workers[number], SIGCONT);
+    }
+}
+
+static void look_for_stuck(void) {
+    int64_t now = stress_now();
+    for (unsigned i = 0; i < CHAOS_WORKERS; i++) {
+        chaos_post *post = &chaos_shared->posts[i];
+        if (atomic_load(&post->state) != CHAOS_WAITS ||
+            now - atomic_load(&post->since_ns) < STRESS_STUCK_NS)
+            continue;
+        printf("# process %d waits for more than 2 s\n", (int)workers[i]);
+        chaos_shared->stuck++;
+        end_life(i);
+    }
+}
+
+static double minutes = 1;
+static unsigned enough = UINT32_MAX;
+
+static void kills_at_random(void) {
+    int64_t end = stress_now() + (int64_t)(minutes * 60e9);
+    for (unsigned i = 0; i < CHAOS_WORKERS; i++)
+        begin_life(i);
+    while (stress_now() < end && sum.of_editors < enough) {
+        nap((int64_t)stress_random(STRESS_MS));
+        unsigned number = (unsigned)stress_random(2 * CHAOS_WORKERS);
+        if (number >= CHAOS_WORKERS) /* every other one of the editors' */
+            number %= CHAOS_EDITORS;
+        if (stress_random(8) == 0)
+            stop(number);
+        else
+            end_life(number);
+        look_for_stuck();
+    }
+    for (unsigned i = 0; i < CHAOS_WORKERS; i++)
+        stress_kill(workers[i]);
+    CHECK(sum.of_editors > 0);
+    CHECK(enough == UINT32_MAX || sum.of_editors >= enough);
+}
+
+static void nothing_is_torn(void) {
+    CHECK_INT(chaos_shared->torn, 0);
+}
+
+static void nothing_is_lost(void) {
+    CHECK_INT(chaos_shared->wrong, 0);
+}
+
+static void nobody_is_stuck(void) {
+    CHECK_INT(chaos_shared->stuck, 0);
+    ipm_segment *segment;
+    if (CHECK_INT(stress_open(IPM_MANAGER, chaos_layouts[0], true, true, &segment), IPM_OK))
+        CHECK_INT(ipm_segment_destroy(segment, NULL), IPM_OK);
+    ipm_segment_close(segment, NULL);
+}
+
+static void everything_happened(void) {
+    CHECK(chaos_shared->recoveries > 0);
+    CHECK(chaos_shared->commits > 0);
+    CHECK(chaos_shared->locked_reads > 0);
+    CHECK(chaos_shared->snapshots > 0);
+    CHECK(chaos_shared->resets > 0);
+}
+
+#define COUNT(name) ((unsigned long long)chaos_shared->name)
+
+int main(int argc, char **argv) {
+    int64_t start = stress_now();
+    if (argc > 1)
+        minutes = strtod(argv[1], NULL);
+    if (argc > 2)
+        enough = (unsigned)strtoul(argv[2], NULL, 10);
+    if (!(minutes > 0) || enough == 0)
+        stress_die("usage: chaos [MINUTES [KILLS]]");
+    stress_make_dir();
+    chaos_shared =
+        mmap(NULL, sizeof *chaos_shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (chaos_shared == MAP_FAILED)
+        stress_die("no memory");
+    chaos_layouts[0] = stress_layout(CHAOS_WORDS);
+    chaos_layouts[1] = stress_layout(CHAOS_WORDS + 1);
+    stress_seed((uint64_t)start);
+    run("kills and stops at random", kills_at_random);
+    run("tears nothing", nothing_is_torn);
+    run("loses no commit and refuses nobody", nothing_is_lost);
+    run("leaves nobody stuck", nobody_is_stuck);
+    run("does all that it means to", everything_happened);
+    printf("# %.0f s, %u kills (%u of editors, %u of holders, %u of stopped), %u stops: "
+           "%llu recoveries in mid-transaction, %llu torn, %llu stuck, %llu otherwise wrong, "
+           "longest wait beyond a holder's death %.1f ms\n",
+           (double)(stress_now() - start) / 1e9, sum.kills, sum.of_editors, sum.of_holders,
+           sum.of_stopped, sum.stops, COUNT(recoveries), COUNT(torn), COUNT(stuck), COUNT(wrong),
+           (double)chaos_shared->longest_ns / 1e6);
+    printf("# checked: %llu locked reads, %llu snapshots, %llu commits, %llu waits; %llu resets, "
+           "%llu replacements, %llu destructions; %u files left of dead creators; %s\n",
+           COUNT(locked_reads), COUNT(snapshots), COUNT(commits), COUNT(awaited), COUNT(resets),
+           COUNT(replacements), COUNT(destructions), stress_litter(), stress_machine());
+    return done();
+}

@@ -1,0 +1,203 @@
+/*
+ * usage: latency [ROUNDS [SECONDS]]
+ *
+ * How long those wait who wait for somebody else:
+ *  - from the holder's SIGKILL until a process that was blocked has the lock, in ROUNDS rounds;
+ *  - readers beside a writer that holds the lock for 1 ms and locks again at once, for SECONDS.
+ */
+#include "stress.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WORDS 66
+#define HOLD_NS STRESS_MS
+#define MAX_READERS 4
+
+#define MEDIAN_BAR_NS INT64_C(200000)
+#define MOST_BAR_NS INT64_C(500000)
+#define READER_BAR_NS (50 * STRESS_MS)
+
+static ipm_layout *layout;
+static bool missed;
+
+static const char *against(int64_t value_ns, int64_t bar_ns) {
+    missed |= value_ns > bar_ns;
+    return value_ns > bar_ns ? "missed" : "met";
+}
+
+static void lock(ipm_segment *segment) {
+    if (ipm_segment_lock(segment, 5 * STRESS_STUCK_NS, NULL) != IPM_OK)
+        stress_die("a lock was not to be had in 10 s");
+}
+
+/* ---- After a death ----------------------------------------------------------------------- */
+
+typedef struct child {
+    pid_t pid;
+    int to, from;
+} child;
+
+static void start(child *c, ipm_role role, void (*body)(ipm_segment *segment, int in, int out)) {
+    int down[2], up[2];
+    if (pipe(down) != 0 || pipe(up) != 0)
+        stress_die("cannot make a pipe");
+    c->pid = stress_fork();
+    if (c->pid == 0) {
+        body(stress_must_open(role, layout, false), down[0], up[1]);
+        _exit(EXIT_SUCCESS);
+    }
+    close(down[0]);
+    close(up[1]);
+    c->to = down[1];
+    c->from = up[0];
+}
+
+static void end(child *c) {
+    stress_kill(c->pid);
+    close(c->to);
+    close(c->from);
+}
+
+static void hold(ipm_segment *segment, int in, int out) {
+    char ready = 0;
+    (void)in;
+    lock(segment);
+    if (ipm_segment_change(segment, 0, IPM_HEADER_SIZE) != NULL) /* not a reader */
+        stress_write(segment, WORDS);
+    stress_send(out, &ready, 1);
+    pause();
+}
+
+static void wait_each_time(ipm_segment *segment, int in, int out) {
+    for (char go;;) {
+        stress_read(in, &go, 1);
+        lock(segment);
+        int64_t now = stress_now();
+        ipm_segment_unlock(segment, NULL);
+        stress_send(out, &now, sizeof now);
+    }
+}
+
+static void measure_deaths(const char *what, ipm_role dies, ipm_role waits, unsigned rounds) {
+    int64_t *waited = calloc(rounds, sizeof *waited);
+    child holder, waiter;
+    if (waited == NULL)
+        stress_die("no memory");
+    start(&waiter, waits, wait_each_time);
+    for (unsigned i = 0; i < rounds; i++) {
+        char byte = 0;
+        int64_t at;
+        start(&holder, dies, hold);
+        stress_read(holder.from, &byte, 1);
+        stress_send(waiter.to, &byte, 1);
+        while (!stress_is_blocked(waiter.pid))
+            ;
+        int64_t killed = stress_now();
+        kill(holder.pid, SIGKILL);
+        stress_read(waiter.from, &at, sizeof at);
+        waited[i] = at - killed;
+        end(&holder);
+    }
+    end(&waiter);
+    int64_t median = stress_percentile(waited, rounds, 50);
+    int64_t most = stress_percentile(waited, rounds, 99);
+    printf("%-38s median %6.1f us (bar %lld, %s), 99 %% %6.1f us (bar %lld, %s), all %.1f us\n",
+           what, (double)median / 1e3, (long long)MEDIAN_BAR_NS / 1000,
+           against(median, MEDIAN_BAR_NS), (double)most / 1e3, (long long)MOST_BAR_NS / 1000,
+           against(most, MOST_BAR_NS), (double)waited[rounds - 1] / 1e3);
+    free(waited);
+}
+
+/* ---- Beside a busy writer ---------------------------------------------------------------- */
+
+static struct {
+    volatile bool over;
+    volatile int64_t longest_ns[MAX_READERS];
+    volatile unsigned reads[MAX_READERS];
+    volatile unsigned writes;
+} * shared;
+
+static void write_again_and_again(void) {
+    ipm_segment *segment = stress_must_open(IPM_EDITOR, layout, false);
+    for (; !shared->over; shared->writes++) {
+        lock(segment);
+        int64_t until = stress_now() + HOLD_NS;
+        stress_write(segment, WORDS);
+        while (stress_now() < until)
+            ;
+        ipm_segment_unlock(segment, NULL);
+    }
+}
+
+static void read_again_and_again(unsigned number) {
+    ipm_segment *segment = stress_must_open(IPM_READER, layout, false);
+    for (; !shared->over; shared->reads[number]++) {
+        int64_t before = stress_now();
+        lock(segment);
+        int64_t waited = stress_now() - before;
+        if (waited > shared->longest_ns[number])
+            shared->longest_ns[number] = waited;
+        ipm_segment_unlock(segment, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+    }
+}
+
+static void measure_readers(unsigned readers, unsigned seconds) {
+    pid_t children[MAX_READERS + 1];
+    int64_t longest = 0;
+    unsigned reads = 0;
+    shared->over = false;
+    shared->writes = 0;
+    for (unsigned i = 0; i <= readers; i++) {
+        if (i < readers)
+            shared->longest_ns[i] = shared->reads[i] = 0;
+        if ((children[i] = stress_fork()) != 0)
+            continue;
+        if (i == readers)
+            write_again_and_again();
+        else
+            read_again_and_again(i);
+        _exit(EXIT_SUCCESS);
+    }
+    nanosleep(&(struct timespec){.tv_sec = seconds}, NULL);
+    shared->over = true;
+    for (unsigned i = 0; i <= readers; i++)
+        stress_wait(children[i]);
+    for (unsigned i = 0; i < readers; i++) {
+        reads += shared->reads[i];
+        if (shared->longest_ns[i] > longest)
+            longest = shared->longest_ns[i];
+    }
+    printf("%u reader%s beside a writer that holds 1 ms: longest wait %.1f ms (bar %lld, %s), "
+           "%u reads, %u writes\n",
+           readers, readers > 1 ? "s" : "", (double)longest / 1e6,
+           (long long)(READER_BAR_NS / STRESS_MS), against(longest, READER_BAR_NS), reads,
+           shared->writes);
+}
+
+int main(int argc, char **argv) {
+    unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 1000;
+    unsigned seconds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 5;
+    if (rounds == 0 || seconds == 0)
+        stress_die("usage: latency [ROUNDS [SECONDS]]");
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    stress_make_dir();
+    layout = stress_layout(WORDS);
+    ipm_segment *segment = stress_must_open(IPM_MANAGER, layout, true);
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        stress_die("no memory");
+    measure_deaths("a writer dies, a writer goes on:", IPM_EDITOR, IPM_EDITOR, rounds);
+    measure_deaths("a writer dies, a reader goes on:", IPM_EDITOR, IPM_READER, rounds);
+    measure_deaths("a reader dies, a writer goes on:", IPM_READER, IPM_EDITOR, rounds);
+    for (unsigned readers = 1; readers <= MAX_READERS; readers *= 2)
+        measure_readers(readers, seconds);
+    printf("%u rounds, %u s; %s\n", rounds, seconds, stress_machine());
+    ipm_segment_close(segment, NULL);
+    return missed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,146 @@
+#include "phases.h"
+
+#include "stress.h"
+
+#include "../../src/core/lockfile.h"
+
+ipm_layout *phase_layout, *phase_other_layout;
+
+static ipm_segment *handle;
+
+/* What these return is not looked at: whoever is left is asked instead. */
+
+static void open_editor(void) {
+    handle = stress_must_open(IPM_EDITOR, phase_layout, false);
+}
+
+static void open_reader(void) {
+    handle = stress_must_open(IPM_READER, phase_layout, false);
+}
+
+static void open_manager(void) {
+    handle = stress_must_open(IPM_MANAGER, phase_layout, false);
+}
+
+static void lock(void) {
+    ipm_segment_lock(handle, IPM_FOREVER, NULL);
+}
+
+static void unlock(void) {
+    ipm_segment_unlock(handle, NULL);
+}
+
+static void rollback(void) {
+    ipm_segment_rollback(handle, NULL);
+}
+
+static void write_all(void) {
+    stress_write(handle, PHASE_WORDS);
+}
+
+static void close_handle(void) {
+    ipm_segment_close(handle, NULL);
+}
+
+static void destroy(void) {
+    ipm_segment_destroy(handle, NULL);
+}
+
+static void wait_for_commit(void) {
+    uint64_t now;
+    ipm_segment_wait(handle, 1, 2 * STRESS_MS, &now, NULL);
+}
+
+static void open_and_lock(void) {
+    open_editor();
+    lock();
+}
+
+static void open_and_lock_reader(void) {
+    open_reader();
+    lock();
+}
+
+static void open_and_write(void) {
+    open_and_lock();
+    write_all();
+}
+
+static void open_existing(void) {
+    stress_open(IPM_EDITOR, phase_layout, false, false, &handle);
+}
+
+static void create(void) {
+    stress_open(IPM_MANAGER, phase_layout, true, false, &handle);
+}
+
+static void reset(void) {
+    stress_open(IPM_MANAGER, phase_layout, true, true, &handle);
+}
+
+static void replace(void) {
+    stress_open(IPM_MANAGER, phase_other_layout, true, true, &handle);
+}
+
+static void open_lock_file(void) {
+    ipm_lockfile file;
+    ipm_lockfile_open(stress_lock_path(), 0600, 2, &file, NULL);
+}
+
+const phase_kind phases[] = {
+    {.name = "open", .run = open_existing, .newcomers = true, .opens = true},
+    {.name = "initialise the lock file",
+     .scene = NO_LOCK,
+     .run = open_lock_file,
+     .newcomers = true},
+    {.name = "create",
+     .scene = NOTHING,
+     .outcome = ANOTHER,
+     .run = create,
+     .newcomers = true,
+     .opens = true},
+    {.name = "replace",
+     .outcome = ANOTHER,
+     .run = replace,
+     .forces = true,
+     .newcomers = true,
+     .opens = true},
+    {.name = "reset", .outcome = ZEROED, .run = reset, .opens = true},
+    {.name = "destroy",
+     .outcome = ANOTHER,
+     .before = open_manager,
+     .run = destroy,
+     .newcomers = true},
+    {.name = "read lock", .before = open_reader, .run = lock},
+    {.name = "read lock behind a writer", .holder = A_WRITER, .before = open_reader, .run = lock},
+    {.name = "read lock after a dead writer",
+     .scene = DEAD_WRITER,
+     .before = open_reader,
+     .run = lock},
+    {.name = "read unlock", .holder = VICTIM, .before = open_and_lock_reader, .run = unlock},
+    {.name = "write lock", .before = open_editor, .run = lock},
+    {.name = "write lock behind a writer", .holder = A_WRITER, .before = open_editor, .run = lock},
+    {.name = "write lock behind a reader", .holder = A_READER, .before = open_editor, .run = lock},
+    {.name = "recovery", .scene = DEAD_WRITER, .before = open_editor, .run = lock},
+    {.name = "write", .holder = VICTIM, .before = open_and_lock, .run = write_all},
+    {.name = "commit and unlock",
+     .holder = VICTIM,
+     .outcome = COMMIT,
+     .before = open_and_write,
+     .run = unlock},
+    {.name = "commit, awaited",
+     .holder = VICTIM,
+     .outcome = COMMIT,
+     .before = open_and_write,
+     .run = unlock,
+     .sleepers = true},
+    {.name = "unlock without a change", .holder = VICTIM, .before = open_and_lock, .run = unlock},
+    {.name = "rollback", .holder = VICTIM, .before = open_and_write, .run = rollback},
+    {.name = "close while writing",
+     .holder = VICTIM,
+     .before = open_and_write,
+     .run = close_handle},
+    {.name = "wait", .before = open_reader, .run = wait_for_commit, .sleepers = true},
+};
+
+const unsigned phase_count = sizeof phases / sizeof *phases;

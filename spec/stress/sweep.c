@@ -1,0 +1,422 @@
+/*
+ * usage: sweep [STRIDE [PHASE]]
+ *
+ * Kills a process after every instruction of all that it does with a segment, or after every
+ * STRIDE-th, and looks whether those who are left find the data as last committed, and get in:
+ * when nobody else has the segment open, with idle survivors, and with one and two processes
+ * that wait for the lock, or for a commit. Reports in TAP.
+ */
+#include "phases.h"
+#include "step.h"
+#include "stress.h"
+#include "waiter.h"
+
+#include "../core/tap.h"
+
+#include "../../src/core/datafile.h"
+#include "../../src/core/transaction.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/*
+ * A phase that opens is long: every OPENING-th instruction of it is taken, and the reading of
+ * schema text, which is nobody else's business, is passed in one step. The lock file's
+ * initialisation is also a phase of its own, with every instruction.
+ */
+#define OPENING 32
+#define AT_LEAST 6000 /* points of a whole sweep */
+
+typedef enum company_kind { ALONE, IDLE, ONE, TWO, COMPANIES } company_kind;
+
+static const char *const company_names[] = {"alone", "0 waiting", "1 waiting", "2 waiting"};
+
+static struct {
+    unsigned points[COMPANIES];
+    unsigned torn, stuck, wrong;
+    unsigned litter; /* files of dead creators, in nobody's way */
+    int64_t longest_ns;
+} sum;
+
+/* ---- One death --------------------------------------------------------------------------- */
+
+/* What is there for one death. */
+static struct {
+    const phase_kind *phase;
+    company_kind company;
+    unsigned position;
+    ipm_segment *editor, *reader; /* the survivors: this process; NULL when the victim is alone */
+    ipm_segment *holder;          /* the survivor that holds the lock, or NULL */
+    ipm_datafile watched;         /* the data, seen without the library's leave */
+    bool is_watched;
+    step_child victim;
+    waiter waiters[2];
+    unsigned waiting;
+    uint64_t commits; /* that there should be */
+    int64_t killed_ns;
+} scene;
+
+static volatile bool *inside; /* shared with the victim */
+static unsigned stride = 1;
+
+static void fault(unsigned *kind, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void fault(unsigned *kind, const char *format, ...) {
+    va_list arguments;
+    if ((*kind)++ > 20)
+        return;
+    printf("# %s, %s, position %u: ", scene.phase->name, company_names[scene.company],
+           scene.position);
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    printf("\n");
+}
+
+static void let_go(void) {
+    if (scene.holder != NULL)
+        ipm_segment_unlock(scene.holder, NULL);
+    scene.holder = NULL;
+}
+
+static void commit_once(ipm_segment *segment) {
+    if (ipm_segment_lock(segment, STRESS_STUCK_NS, NULL) != IPM_OK)
+        stress_die("cannot lock a new segment");
+    stress_write(segment, PHASE_WORDS);
+    ipm_segment_unlock(segment, NULL);
+}
+
+static void die_while_writing(void) {
+    pid_t pid = stress_fork();
+    if (pid == 0) {
+        ipm_segment *segment = stress_must_open(IPM_EDITOR, phase_layout, false);
+        ipm_segment_lock(segment, IPM_FOREVER, NULL);
+        stress_write(segment, PHASE_WORDS);
+        raise(SIGKILL);
+    }
+    stress_kill(pid);
+}
+
+static bool has_survivors(company_kind company) {
+    return company != ALONE && scene.phase->scene != NO_LOCK && scene.phase->scene != NOTHING;
+}
+
+static void set_scene(void) {
+    const phase_kind *phase = scene.phase;
+    scene.editor = scene.reader = scene.holder = NULL;
+    scene.is_watched = false;
+    scene.waiting = 0;
+    scene.commits = 0;
+    if (phase->scene != NOTHING) {
+        scene.editor = stress_must_open(IPM_MANAGER, phase_layout, true);
+        commit_once(scene.editor);
+        scene.commits = 1;
+        scene.is_watched = ipm_datafile_open(stress_data_path(), false, phase_layout,
+                                             &scene.watched, NULL) == IPM_OK;
+    }
+    if (has_survivors(scene.company)) {
+        scene.reader = stress_must_open(IPM_READER, phase_layout, false);
+    } else {
+        ipm_segment_close(scene.editor, NULL);
+        scene.editor = NULL;
+    }
+    if (phase->scene == NO_LOCK)
+        unlink(stress_lock_path());
+    if (phase->scene == DEAD_WRITER)
+        die_while_writing();
+    scene.holder = phase->holder == A_WRITER   ? scene.editor
+                   : phase->holder == A_READER ? scene.reader
+                                               : NULL;
+    if (scene.holder != NULL && ipm_segment_lock(scene.holder, 0, NULL) != IPM_OK)
+        stress_die("cannot lock a new segment");
+    unsigned waiting = scene.company == TWO ? 2 : scene.company == ONE ? 1 : 0;
+    for (; scene.waiting < waiting; scene.waiting++)
+        waiter_start(&scene.waiters[scene.waiting], phase, scene.waiting == 1);
+}
+
+static void start_victim(void) {
+    *inside = false;
+    pid_t pid = stress_fork();
+    if (pid == 0) {
+        if (scene.phase->before != NULL)
+            scene.phase->before();
+        step_begin();
+        *inside = true;
+        scene.phase->run();
+        *inside = false;
+        step_finish();
+    }
+    scene.victim =
+        (step_child){.pid = pid, .inside = inside, .passed = (uintptr_t)ipm_layout_parse};
+    if (scene.holder != NULL || scene.phase->sleepers)
+        scene.victim.blocked = let_go;
+    step_wait(&scene.victim);
+}
+
+static void let_waiters_go(void) {
+    for (unsigned i = 0; i < scene.waiting; i++)
+        waiter_go(&scene.waiters[i]);
+}
+
+/* ---- After it ---------------------------------------------------------------------------- */
+
+static uint64_t sequence(void) {
+    return atomic_load(&scene.watched.memory.state->sequence);
+}
+
+/* With the victim stopped but alive: nobody needs its leave to read. */
+static void check_snapshot(void) {
+    uint64_t copy[scene.watched.memory.size / 8];
+    uint64_t version = ipm_snapshot(&scene.watched.memory, 0, sizeof copy, copy);
+    if (!stress_is_intact(copy, PHASE_WORDS, version))
+        fault(&sum.torn, "a snapshot of version %llu is torn", (unsigned long long)version);
+}
+
+static bool may_be_gone(int code) {
+    return scene.phase->outcome == ANOTHER &&
+           (code == IPM_EREPLACED || code == IPM_ENOTFOUND || code == IPM_ELAYOUT);
+}
+
+/* Lock, look, as a writer add a commit, and unlock. */
+static void check_turn(const char *who, ipm_segment *segment, bool writes) {
+    int64_t start = stress_now();
+    uint64_t version = 0;
+    int code = ipm_segment_lock(segment, STRESS_STUCK_NS, NULL);
+    int64_t waited = stress_now() - start;
+    if (waited > sum.longest_ns)
+        sum.longest_ns = waited;
+    if (code == IPM_ETIMEOUT) {
+        fault(&sum.stuck, "%s is stuck", who);
+        return;
+    }
+    if (code != IPM_OK) {
+        if (!may_be_gone(code))
+            fault(&sum.wrong, "%s: %s", who, ipm_code_name((ipm_code)code));
+        return;
+    }
+    if (!stress_look(segment, PHASE_WORDS, &version))
+        fault(&sum.torn, "%s finds version %llu torn", who, (unsigned long long)version);
+    if (scene.phase->outcome != ANOTHER && version != scene.commits)
+        fault(&sum.wrong, "%s finds version %llu instead of %llu", who, (unsigned long long)version,
+              (unsigned long long)scene.commits);
+    if (writes)
+        stress_write(segment, PHASE_WORDS);
+    code = ipm_segment_unlock(segment, NULL);
+    if (code != IPM_OK)
+        fault(&sum.wrong, "%s cannot unlock: %s", who, ipm_code_name((ipm_code)code));
+    else if (writes)
+        scene.commits++;
+}
+
+static void check_waiter(waiter *w) {
+    waiter_report report;
+    const char *who = w->reads ? "the second waiting" : "the first waiting";
+    if (!waiter_finish(w, &report)) {
+        fault(&sum.stuck, "%s is stuck", who);
+        return;
+    }
+    if (report.code != IPM_OK)
+        fault(&sum.wrong, "%s: %s", who, ipm_code_name((ipm_code)report.code));
+    else if (!report.intact)
+        fault(&sum.torn, "%s finds version %llu torn", who, (unsigned long long)report.version);
+    if (report.at_ns - scene.killed_ns > sum.longest_ns)
+        sum.longest_ns = report.at_ns - scene.killed_ns;
+    scene.commits += report.committed;
+}
+
+static ipm_segment *check_open(const char *who, ipm_role role, bool create) {
+    ipm_segment *segment;
+    int64_t start = stress_now();
+    const ipm_layout *layout = create && scene.phase->forces ? phase_other_layout : phase_layout;
+    int code = stress_open(role, layout, create, create && scene.phase->forces, &segment);
+    if (stress_now() - start > STRESS_STUCK_NS)
+        fault(&sum.stuck, "%s opens for seconds", who);
+    if (code != IPM_OK && (create || !may_be_gone(code)))
+        fault(&sum.wrong, "%s cannot open: %s", who, ipm_code_name((ipm_code)code));
+    return segment;
+}
+
+static void check_newcomer(const char *who, ipm_role role) {
+    ipm_segment *segment = check_open(who, role, false);
+    if (segment == NULL)
+        return;
+    check_turn(who, segment, role != IPM_READER);
+    ipm_segment_close(segment, NULL);
+}
+
+/* In turns reader and writer first: only a writer can repair. */
+static void check_all(void) {
+    bool reader_first = scene.position % 2 != 0;
+    if (scene.reader != NULL && reader_first && scene.waiting == 0)
+        check_turn("a surviving reader", scene.reader, false);
+    if (scene.phase->sleepers && scene.editor != NULL) /* what they sleep for */
+        check_turn("a surviving writer", scene.editor, true);
+    for (unsigned i = 0; i < scene.waiting; i++)
+        check_waiter(&scene.waiters[i]);
+    if (scene.reader != NULL) {
+        check_turn("a surviving writer", scene.editor, true);
+        check_turn("a surviving reader", scene.reader, false);
+    }
+    if (reader_first)
+        check_newcomer("a new reader", IPM_READER);
+    if (!reader_first || scene.phase->outcome != ANOTHER) /* what is gone costs each 100 ms */
+        check_newcomer("a new writer", IPM_EDITOR);
+    ipm_segment *manager = check_open("a manager", IPM_MANAGER, true);
+    if (manager != NULL) {
+        check_turn("a manager", manager, true);
+        if (ipm_segment_destroy(manager, NULL) != IPM_OK)
+            fault(&sum.wrong, "a manager cannot destroy it");
+        ipm_segment_close(manager, NULL);
+    }
+    sum.litter += stress_litter();
+}
+
+static void clear_scene(void) {
+    ipm_segment_close(scene.editor, NULL);
+    ipm_segment_close(scene.reader, NULL);
+    if (scene.is_watched)
+        ipm_datafile_close(&scene.watched);
+    stress_empty_dir();
+}
+
+/* Those who wait for what the victim holds go before it does, the others when it is stopped. */
+static step_end run_to(const step_trace *trace, unsigned position, bool into_call) {
+    bool early = scene.phase->holder == VICTIM || scene.phase->sleepers;
+    uint64_t before = scene.is_watched ? sequence() : 0;
+    if (early)
+        let_waiters_go();
+    step_end end = step_to(&scene.victim, trace, position);
+    if (end == STEP_STOPPED && into_call)
+        end = step_into(&scene.victim);
+    bool commits = scene.phase->outcome == COMMIT || scene.phase->outcome == ZEROED;
+    if (commits && sequence() / 2 > before / 2)
+        scene.commits++;
+    if (!early)
+        let_waiters_go();
+    if (scene.is_watched)
+        check_snapshot();
+    return end;
+}
+
+/* returns  whether it died inside */
+static bool die_at(const step_trace *trace, unsigned position, bool into_call) {
+    scene.position = position;
+    set_scene();
+    start_victim();
+    step_end end = run_to(trace, position, into_call);
+    scene.killed_ns = stress_now();
+    stress_kill(scene.victim.pid);
+    let_go();
+    if (end == STEP_STUCK)
+        fault(&sum.stuck, "the victim was stuck before it died");
+    check_all();
+    clear_scene();
+    return end == STEP_STOPPED;
+}
+
+/* ---- All deaths -------------------------------------------------------------------------- */
+
+/* Those who wait are left out: they are let go only when the victim is stopped, or holds. */
+static void record(bool survivors, step_trace *trace) {
+    scene.company = survivors ? IDLE : ALONE;
+    scene.position = 0;
+    set_scene();
+    start_victim();
+    if (step_record(&scene.victim, trace) == STEP_STUCK)
+        stress_die("%s is stuck without a death", scene.phase->name);
+    stress_kill(scene.victim.pid);
+    let_go();
+    clear_scene();
+}
+
+static void sweep(company_kind company, const step_trace *trace) {
+    unsigned step = scene.phase->opens ? OPENING * stride : stride;
+    scene.company = company;
+    for (unsigned i = (unsigned)company * 3 % step; i < trace->length; i += step) {
+        sum.points[company] += die_at(trace, i, false);
+        if (trace->run[i].is_block)
+            sum.points[company] += die_at(trace, i, true);
+    }
+}
+
+static bool is_possible(const phase_kind *phase, company_kind company) {
+    bool needs_survivors = phase->holder == A_WRITER || phase->holder == A_READER;
+    bool has_none = phase->scene == NO_LOCK || phase->scene == NOTHING;
+    return company == ALONE ? !needs_survivors : company == IDLE ? !has_none : true;
+}
+
+static void sweep_phase(void) {
+    unsigned faults = sum.torn + sum.stuck + sum.wrong;
+    step_trace traces[2] = {{0}, {0}};
+    for (company_kind company = ALONE; company < COMPANIES; company++) {
+        bool survivors = has_survivors(company);
+        if (!is_possible(scene.phase, company))
+            continue;
+        if (traces[survivors].run == NULL)
+            record(survivors, &traces[survivors]);
+        sweep(company, &traces[survivors]);
+    }
+    free(traces[false].run);
+    free(traces[true].run);
+    CHECK_INT(sum.torn + sum.stuck + sum.wrong, faults);
+}
+
+static void is_a_whole_sweep(void) {
+    unsigned points = 0;
+    for (company_kind company = ALONE; company < COMPANIES; company++)
+        points += sum.points[company];
+    if (stride != 1)
+        SKIP("a short one");
+    CHECK(points >= AT_LEAST);
+}
+
+static void report(int64_t start) {
+    unsigned points = 0;
+    printf("#");
+    for (company_kind company = ALONE; company < COMPANIES; company++) {
+        printf(" %s %u,", company_names[company], sum.points[company]);
+        points += sum.points[company];
+    }
+    printf(" in all %u points: %u torn, %u stuck, %u otherwise wrong\n", points, sum.torn,
+           sum.stuck, sum.wrong);
+    printf("# longest wait after a death %.1f ms; %u files left of dead creators; %.0f s; %s\n",
+           (double)sum.longest_ns / 1e6, sum.litter, (double)(stress_now() - start) / 1e9,
+           stress_machine());
+}
+
+static void on_one_core(void) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)sched_getcpu(), &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
+int main(int argc, char **argv) {
+    int64_t start = stress_now();
+    const char *only = argc > 2 ? argv[2] : "";
+    if (argc > 1 && (stride = (unsigned)strtoul(argv[1], NULL, 10)) == 0)
+        stress_die("usage: sweep [STRIDE [PHASE]]");
+    stress_make_dir();
+    on_one_core(); /* a step is a switch to the victim and back */
+    phase_layout = stress_layout(PHASE_WORDS);
+    phase_other_layout = stress_layout(PHASE_WORDS + 1);
+    inside = mmap(NULL, sizeof *inside, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (inside == MAP_FAILED)
+        stress_die("no memory");
+    for (unsigned i = 0; i < phase_count; i++) {
+        scene.phase = &phases[i];
+        unsigned before = sum.points[ALONE] + sum.points[IDLE] + sum.points[ONE] + sum.points[TWO];
+        if (strstr(phases[i].name, only) == NULL)
+            continue;
+        run(phases[i].name, sweep_phase);
+        printf("#     %u points, %.0f s\n",
+               sum.points[ALONE] + sum.points[IDLE] + sum.points[ONE] + sum.points[TWO] - before,
+               (double)(stress_now() - start) / 1e9);
+    }
+    if (*only == '\0')
+        run("has enough points", is_a_whole_sweep);
+    report(start);
+    return done();
+}
