@@ -38,6 +38,7 @@ build = {
         "src/core/notify.c",
         "src/core/open.c",
         "src/core/path.c",
+        "src/core/resident.c",
         "src/core/rwlock.c",
         "src/core/schema.c",
         "src/core/segment.c",

@@ -33,8 +33,11 @@
 #include <stdint.h>
 
 #ifdef __cplusplus
+#include <type_traits>
 extern "C" {
 #endif
+
+#define IPM_VERSION "0.1.0" /* https://semver.org: until 1.0.0 a minor version may break */
 
 #define IPM_API __attribute__((visibility("default")))
 
@@ -140,7 +143,7 @@ typedef struct ipm_layout ipm_layout;
  *      type   = name { "[" count "]" }
  *
  * White space separates. A struct is declared before it is used. Layout is natural C alignment;
- * a child's own fields start at its parent's size.
+ * a child's own fields start at its parent's size. "_Bool" is read as "bool".
  *
  * returns  IPM_EINVALID (with the line), IPM_ESYSTEM (no memory)
  * owner    the caller, who frees it after the last segment that was opened with it
@@ -178,6 +181,96 @@ IPM_API int ipm_type_find(const ipm_type *type, const char *path, size_t length,
 /* The field of that name, or NULL. */
 IPM_API const ipm_field *ipm_type_field(const ipm_type *type, const char *name, size_t length);
 
+/* ---- Layouts from C structs -------------------------------------------------------------- */
+
+/*
+ * A definition as a table of the fields of a struct that the host has, checked by the compiler:
+ * each member's C type, sizeof and offsetof, and the size of the whole.
+ *
+ *      typedef struct Point2D { double x, y; } Point2D;
+ *      #define POINT2D(FIELD) FIELD(x, double) FIELD(y, double)
+ *      IPM_STRUCT(Point2D, POINT2D)
+ *
+ *      typedef struct Game { ipm_header header; int32_t score; Point2D at[MAX]; } Game;
+ *      #define GAME(FIELD) FIELD(score, int32) FIELD(at, Point2D[MAX])
+ *      IPM_SHARED(Game, GAME, IPM_TEXT(Point2D, POINT2D))
+ *
+ *      ipm_layout_parse(Game_schema, sizeof Game_schema - 1, &layout, &error);
+ *
+ * A table is a macro that calls its argument with (member, type) for each member in memory order.
+ * Types are those of schema text; the counts in brackets are decimal numbers or macros for one.
+ * A member's C type is the one that stands in the list below, or the typedef of a struct that was
+ * described before; C's long long, enumerations, pointers and bit-fields are none of them.
+ *
+ * IPM_STRUCT  checks a plain struct, which others have as a member. At file scope, once
+ * IPM_SHARED  checks a struct that starts with `ipm_header header` and can be shared, and defines
+ *             `static const char <struct>_schema[]`; `parts` is the IPM_TEXT of the structs that
+ *             it is made of, each after those it is made of itself, or "". At file scope
+ * IPM_TEXT    a described struct's schema text, a string literal
+ */
+#define IPM_STRUCT(type, FIELDS) IPM_CHECKED_(type, FIELDS, )
+
+#define IPM_SHARED(type, FIELDS, parts)                                                            \
+    IPM_CHECKED_(type, FIELDS, ipm_header header;)                                                 \
+    IPM_ASSERT_(IPM_SAME_(__typeof__(IPM_OF_(type, header)), ipm_header) &&                        \
+                    offsetof(type, header) == 0,                                                   \
+                #type " does not start with `ipm_header header`");                                 \
+    static const char type##_schema[] =                                                            \
+        IPM_BASE_SCHEMA parts "struct " #type " : BaseMmapStructure {\n" FIELDS(IPM_LINE_) "}\n";
+
+#define IPM_TEXT(type, FIELDS) "struct " #type " {\n" FIELDS(IPM_LINE_) "}\n"
+
+/* The common header, the first member of all that can be shared. Set only by creation, touch and
+ * clear. */
+typedef struct ipm_header {
+    int16_t header_code; /* IPM_HEADER_CODE */
+    double time_stamp;   /* seconds since 1970 */
+} ipm_header;
+
+typedef bool ipm_c_bool;
+typedef int8_t ipm_c_int8;
+typedef uint8_t ipm_c_uint8;
+typedef int16_t ipm_c_int16;
+typedef uint16_t ipm_c_uint16;
+typedef int32_t ipm_c_int32;
+typedef uint32_t ipm_c_uint32;
+typedef int64_t ipm_c_int64;
+typedef uint64_t ipm_c_uint64;
+typedef float ipm_c_float;
+typedef double ipm_c_double;
+typedef char ipm_c_char;
+
+#ifdef __cplusplus
+#define IPM_ASSERT_(condition, text) static_assert(condition, text)
+#define IPM_SAME_(a, b) std::is_same<a, b>::value
+#define IPM_OF_(type, member) type::member
+#else
+#define IPM_ASSERT_(condition, text) _Static_assert(condition, text)
+#define IPM_SAME_(a, b) __builtin_types_compatible_p(a, b)
+#define IPM_OF_(type, member) ((type *)0)->member
+#endif
+#define IPM_STRING_(...) #__VA_ARGS__
+#define IPM_LINE_(member, type) "  " #member ": " IPM_STRING_(type) "\n"
+
+/* The struct as its table has it, beside the struct as the host has it. */
+#define IPM_CHECKED_(type, FIELDS, head)                                                           \
+    typedef type ipm_c_##type;                                                                     \
+    __attribute__((unused)) static inline void ipm_check_##type(void) {                            \
+        typedef type ipm_host_;                                                                    \
+        typedef struct {                                                                           \
+            head FIELDS(IPM_MEMBER_)                                                               \
+        } ipm_listed_;                                                                             \
+        FIELDS(IPM_MATCH_)                                                                         \
+        IPM_ASSERT_(sizeof(ipm_host_) == sizeof(ipm_listed_),                                      \
+                    #type ": the table has other members than the struct");                        \
+    }
+#define IPM_MEMBER_(member, type) __typeof__(ipm_c_##type) member; /* NOLINT */
+#define IPM_MATCH_(member, type)                                                                   \
+    IPM_ASSERT_(IPM_SAME_(__typeof__(IPM_OF_(ipm_host_, member)), __typeof__(ipm_c_##type)),       \
+                #member " is not " #type " in the struct");                                        \
+    IPM_ASSERT_(offsetof(ipm_host_, member) == offsetof(ipm_listed_, member),                      \
+                #member " lies elsewhere in the struct than in the table");
+
 /* ---- Segments ---------------------------------------------------------------------------- */
 
 typedef enum ipm_role {
@@ -198,6 +291,8 @@ typedef struct ipm_options {
     bool force;           /* manager, with create: start afresh */
     uint32_t mode;        /* manager: permission bits of both files; 0: 0600 */
     uint32_t max_readers; /* manager: 1 to IPM_MAX_READERS; 0: IPM_MAX_READERS */
+    bool prefault;        /* touch each page at opening, so that later use takes no page fault */
+    bool mlock;           /* keep all pages in memory; includes prefault. See RLIMIT_MEMLOCK */
 } ipm_options;
 
 typedef struct ipm_segment ipm_segment;
@@ -267,6 +362,23 @@ IPM_API int ipm_segment_read(ipm_segment *segment, uint64_t offset, uint64_t siz
                              ipm_error *error);
 
 /*
+ * Change `size` bytes at `offset`. Within the handle's own lock: as part of its transaction.
+ * Outside: as one of its own, which waits for the lock. The common header is left as it is,
+ * whatever `from` has in its place, so that a whole struct can be written back.
+ * errors   as for lock and unlock; IPM_EINVALID for a reader, or a range outside the struct
+ */
+IPM_API int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t size,
+                              const void *from, ipm_error *error);
+
+/*
+ * Where a member of a C struct is, as the two arguments `offset, size`:
+ *
+ *      ipm_segment_read(segment, IPM_AT(Game, score), &score, &error);
+ *      double *x = ipm_segment_change(segment, IPM_AT(Game, at[3].x));
+ */
+#define IPM_AT(type, member) offsetof(type, member), sizeof(IPM_OF_(type, member))
+
+/*
  * Copy the whole struct as last committed, without waiting for anyone, even within the own lock.
  * version  the commit that it shows; may be NULL
  */
@@ -321,6 +433,16 @@ IPM_API int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *er
 
 /* Seconds since 1970, as in the header's time stamp. */
 IPM_API double ipm_time(void);
+
+/* ---- Lua --------------------------------------------------------------------------------- */
+
+/*
+ * The Lua module, with its Lua files inside, for a host that embeds Lua 5.4 and has opened Lua's
+ * package library: luaL_requiref(L, "ipmmap", luaopen_ipmmap, 0).
+ * In libipmmap_lua.a, and in the amalgamation compiled with IPM_LUA defined; not in libipmmap.
+ */
+struct lua_State;
+IPM_API int luaopen_ipmmap(struct lua_State *L);
 
 #ifdef __cplusplus
 }

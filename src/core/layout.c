@@ -83,6 +83,8 @@ static const ipm_node scalars[] = {
 };
 
 const ipm_type *ipm_scalar(const char *name) {
+    if (strcmp(name, "_Bool") == 0) /* what C's preprocessor makes of bool in IPM_SHARED */
+        name = "bool";
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
         if (strcmp(scalars[i].type.name, name) == 0)
             return &scalars[i].type;

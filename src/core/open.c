@@ -7,6 +7,7 @@
 #include "error.h"
 #include "file.h"
 #include "fork.h"
+#include "resident.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -181,6 +182,19 @@ static int prepare_copy(ipm_segment *segment, ipm_error *error) {
     return IPM_OK;
 }
 
+static int make_resident(const ipm_segment *segment, bool lock, ipm_error *error) {
+    const ipm_datafile *data = &segment->data;
+    const ipm_lockfile *lockfile = &segment->lockfile;
+    int code = ipm_resident(data->map, data->geometry.file_size, segment->role != IPM_READER, lock,
+                            segment->names.path, error);
+    if (code == IPM_OK && lockfile->head != NULL)
+        code = ipm_resident(lockfile->head, lockfile->size, true, lock, segment->names.lock_path,
+                            error);
+    if (code == IPM_OK && segment->copy != NULL)
+        code = ipm_resident(segment->copy, data->memory.size, true, lock, segment->name, error);
+    return code;
+}
+
 static int reset(ipm_segment *segment, ipm_error *error) {
     int code = ipm_segment_lock(segment, IPM_FOREVER, error);
     if (code != IPM_OK)
@@ -206,6 +220,8 @@ static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ip
     prepare_lock(segment);
     if (segment->role == IPM_READER)
         code = prepare_copy(segment, error);
+    if (code == IPM_OK && (options->prefault || options->mlock))
+        code = make_resident(segment, options->mlock, error);
     if (code == IPM_OK && afresh)
         code = reset(segment, error);
     return code;
@@ -218,6 +234,8 @@ static int check_options(ipm_role role, const ipm_type *type, ipm_options *optio
                         "%s has no common header: only what extends BaseMmapStructure can be "
                         "shared",
                         type->name);
+    if (role != IPM_READER && role != IPM_EDITOR && role != IPM_MANAGER)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: %d is not a role", type->name, (int)role);
     if (role != IPM_MANAGER &&
         (options->create || options->force || options->mode != 0 || options->max_readers != 0))
         return ipm_fail(error, IPM_EINVALID, 0,

@@ -234,6 +234,21 @@ static int enter(ipm_segment *segment, bool *own, ipm_error *error) {
     return code;
 }
 
+int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t size, const void *from,
+                      ipm_error *error) {
+    bool own;
+    int code = check_range(segment, offset, size, error);
+    if (code == IPM_OK)
+        code = enter(segment, &own, error);
+    if (code != IPM_OK)
+        return code;
+    uint64_t skipped = offset >= IPM_HEADER_SIZE ? 0 : IPM_HEADER_SIZE - offset;
+    if (size > skipped)
+        ipm_copy_to_shared(ipm_segment_change(segment, offset + skipped, size - skipped),
+                           (const char *)from + skipped, size - skipped);
+    return own ? ipm_segment_unlock(segment, error) : IPM_OK;
+}
+
 int ipm_segment_touch(ipm_segment *segment, ipm_error *error) {
     bool own;
     int code = enter(segment, &own, error);
