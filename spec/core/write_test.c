@@ -2,6 +2,8 @@
 #include "../../src/ipmmap.h"
 #include "tap.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 typedef struct Pair {
@@ -90,6 +92,33 @@ static void refuses_what_it_cannot_write(void) {
     destroy(manager);
 }
 
+static void *destroy_once_written(void *segment) {
+    uint64_t now;
+    CHECK_INT(ipm_segment_wait(segment, 0, IPM_FOREVER, &now, NULL), IPM_OK);
+    destroy(segment);
+    return NULL;
+}
+
+/* On one processor the waking of the destroyer can take it from the writer. */
+static void succeeds_though_the_segment_is_destroyed_in_answer(void) {
+    cpu_set_t all, one;
+    CHECK_INT(sched_getaffinity(0, sizeof all, &all), 0);
+    CPU_ZERO(&one);
+    CPU_SET((size_t)sched_getcpu(), &one);
+    CHECK_INT(sched_setaffinity(0, sizeof one, &one), 0);
+    for (int i = 0; i < 20; i++) {
+        const int64_t value = 1;
+        pthread_t thread;
+        ipm_segment *segment = open_as(IPM_MANAGER);
+        CHECK_INT(pthread_create(&thread, NULL, destroy_once_written, open_as(IPM_MANAGER)), 0);
+        sched_yield();
+        CHECK_INT(ipm_segment_write(segment, IPM_AT(Pair, a), &value, NULL), IPM_OK);
+        pthread_join(thread, NULL);
+        ipm_segment_close(segment, NULL);
+    }
+    sched_setaffinity(0, sizeof all, &all);
+}
+
 int main(void) {
     if (mkdtemp(dir) == NULL ||
         ipm_layout_parse(Pair_schema, sizeof Pair_schema - 1, &layout, NULL) != IPM_OK)
@@ -99,6 +128,8 @@ int main(void) {
     run("a write of the whole struct leaves the header as it is",
         of_the_whole_struct_leaves_the_header);
     run("a write by a reader or outside the struct is refused", refuses_what_it_cannot_write);
+    run("a write succeeds though the segment is destroyed in answer to it",
+        succeeds_though_the_segment_is_destroyed_in_answer);
     ipm_layout_free(layout);
     rmdir(dir);
     return done();

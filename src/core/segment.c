@@ -176,12 +176,14 @@ int ipm_segment_unlock(ipm_segment *segment, ipm_error *error) {
     int code = check_locked(segment, error);
     if (code != IPM_OK)
         return code;
+    /* Asked before the commit: a segment that is destroyed in answer to it had it. */
+    bool retired = ipm_datafile_is_retired(&segment->data);
     bool committed = ipm_transaction_commit(&segment->transaction);
     release_lock(segment);
     if (!committed)
         return IPM_OK;
     ipm_notify_tell(&segment->data.memory.state->notify, &segment->lockfile.head->waiting);
-    return ipm_datafile_is_retired(&segment->data) ? replaced(segment, error) : IPM_OK;
+    return retired ? replaced(segment, error) : IPM_OK;
 }
 
 int ipm_segment_rollback(ipm_segment *segment, ipm_error *error) {
