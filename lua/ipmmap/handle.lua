@@ -45,6 +45,8 @@ local checks = {
       return "is not a number of readers (1 to 128)"
     end
   end,
+  prefault = check_boolean,
+  mlock = check_boolean,
 }
 
 local of_managers = { create = true, force = true, mode = true, max_readers = true }
@@ -101,6 +103,10 @@ end
 -- @tparam[opt="600"] string options.mode permission bits of both files, in octal; a directory that
 -- is made gets the matching x bits
 -- @tparam[opt=128] integer options.max_readers how many can hold the read lock at the same time
+-- @tparam[opt=false] boolean options.prefault touch each page at opening, so that later use takes
+-- no page fault
+-- @tparam[opt=false] boolean options.mlock keep all pages in memory; includes `prefault`. The limit
+-- is `ulimit -l`
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message
@@ -114,7 +120,8 @@ end
 
 --- Open a segment as an editor, who may lock it for writing, read and write.
 -- @tparam Struct|string shared as for `manager`
--- @tparam[opt] table options `tag`, `mmap_dir` and `lock_dir`, as for `manager`
+-- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault` and `mlock`, as for
+-- `manager`
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message
@@ -128,7 +135,8 @@ end
 --- Open a segment as a reader, who may lock it for reading, and read. The data is mapped read-only;
 -- where the reader may not write to the lock file it still has all lock-free reads.
 -- @tparam Struct|string shared as for `manager`
--- @tparam[opt] table options `tag`, `mmap_dir` and `lock_dir`, as for `manager`
+-- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault` and `mlock`, as for
+-- `manager`
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message

@@ -87,6 +87,8 @@ int lipm_open(lua_State *L) {
     lua_getfield(L, 3, "force");
     lua_getfield(L, 3, "mode");
     lua_getfield(L, 3, "max_readers");
+    lua_getfield(L, 3, "prefault");
+    lua_getfield(L, 3, "mlock");
     ipm_options options = {
         .tag = lua_tostring(L, 4),
         .mmap_dir = lua_tostring(L, 5),
@@ -95,6 +97,8 @@ int lipm_open(lua_State *L) {
         .force = lua_toboolean(L, 8),
         .mode = (uint32_t)luaL_optinteger(L, 9, 0),
         .max_readers = (uint32_t)luaL_optinteger(L, 10, 0),
+        .prefault = lua_toboolean(L, 11),
+        .mlock = lua_toboolean(L, 12),
     };
     lipm_handle *handle = push_handle(L, role, layout);
     lua_pushvalue(L, 2);
