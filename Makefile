@@ -1,6 +1,7 @@
 # make         builds build/ipmmap/core.so; installs nothing
 # make test    installs what the tests need, builds, runs all of them
 # make lint    installs what the checks need, runs all of them
+# make host    builds what C and C++ hosts link: libraries, with and without the Lua module, and dist
 # make demo    installs what the demo needs, builds, runs an editor and a reader for five seconds
 # make install copies the library to $(DESTDIR)$(PREFIX); make uninstall removes it
 # make clean   removes all that was built
@@ -55,6 +56,8 @@ $(BUILD)/spec/helper/%.so: spec/helper/%.c | toolchain
 	@mkdir -p $(@D)
 	$(COMPILE) -I$(LUA_INCDIR) -fvisibility=default -MMD -MP -shared $(LDFLAGS) -o $@ $<
 
+include src/host.mk
+
 -include $(OBJECTS:.o=.d) $(TEST_PROGRAMS:=.d) $(TEST_MODULES:.so=.d)
 
 toolchain:
@@ -77,7 +80,7 @@ lint:
 	@$(MAKE) --no-print-directory --keep-going \
 	    lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell
 
-C_FILES := $(CORE) $(BINDING) $(C_TESTS) $(HELPERS)
+C_FILES := $(CORE) $(BINDING) $(HOST_SOURCES) $(C_TESTS) $(HELPERS)
 INCLUDES = -Isrc -I$(LUA_INCDIR)
 STRICT   = $(WARNINGS) -Werror -O2 -pthread $(DEFINES) $(INCLUDES) -c -o /dev/null
 EACH     = sh -c 'for file do $(1) || bad=1; done; exit $$bad' each
@@ -88,7 +91,7 @@ lint-format:
 	@.ci/check clang-format clang-format --dry-run -Werror $(C_FILES) $(wildcard src/*.h src/*/*.h spec/*/*.h)
 lint-tidy:
 	@.ci/check clang-tidy $(call EACH,clang-tidy --quiet $$file -- -std=c11 $(DEFINES) $(INCLUDES)) \
-	    $(CORE) $(BINDING)
+	    $(CORE) $(BINDING) $(HOST_SOURCES)
 lint-gcc lint-clang: lint-%:
 	@.ci/check '$*, all warnings' $(call EACH,$* $(STRICT) $$file) $(C_FILES)
 lint-rockspec:

@@ -429,6 +429,10 @@ typedef struct ipm_info {
     bool lockable;        /* false: lock-free reads only */
 } ipm_info;
 
+/*
+ * Fill in *info; who holds locks is as of just now, for diagnosis.
+ * returns  IPM_EFORKED; not IPM_EREPLACED: of a destroyed segment it tells the last
+ */
 IPM_API int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error);
 
 /* Seconds since 1970, as in the header's time stamp. */

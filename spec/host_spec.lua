@@ -1,0 +1,203 @@
+local process = require "spec.helper.process"
+local tmpdir = require "spec.helper.tmpdir"
+
+local function read(path)
+  local file = assert(io.open(path))
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+local function write(path, text)
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+end
+
+--- Runs a shell command: whether it succeeded, and what it printed.
+local function try(command)
+  local pipe = assert(io.popen("{ " .. command .. "\n} 2>&1"))
+  local output = pipe:read("a")
+  return pipe:close() == true, output
+end
+
+local function run(command)
+  local ok, output = try(command)
+  assert(ok, command .. "\n" .. output)
+  return output
+end
+
+local function sorted(list)
+  table.sort(list)
+  return list
+end
+
+local function matches(text, pattern)
+  local list = {}
+  for match in text:gmatch(pattern) do list[#list + 1] = match end
+  return list
+end
+
+--- The n-th block of a document that begins with a comment of that file name.
+local function block(document, name)
+  for text in read(document):gmatch("\n```%l+\n(.-\n)```") do
+    if text:match("^%g+ ([%w.]+)") == name then return text end
+  end
+  error("no " .. name .. " in " .. document)
+end
+
+describe("make host", function()
+  setup(function() run("make -s host") end)
+
+  it("builds a shared library that exports what the header declares, and nothing else", function()
+    local declared = matches(read("src/ipmmap.h"), "IPM_API [^;]-(ipm_[%w_]+)%(")
+    local exported = matches(run("nm -D --defined-only build/libipmmap.so"), " %u ([%g]+)")
+    assert.is_true(#declared > 20)
+    assert.same(sorted(declared), sorted(exported))
+  end)
+
+  it("gives the shared library a name that changes when programs must be built anew", function()
+    local major, minor = read("src/ipmmap.h"):match('IPM_VERSION "(%d+)%.(%d+)%.%d+"')
+    assert.equal(("libipmmap.so.%s.%s"):format(major, minor),
+                 run("objdump -p build/libipmmap.so"):match("SONAME%s+(%g+)"))
+  end)
+
+  it("builds what neither prints nor ends the program", function()
+    local called = run("nm -D --undefined-only build/libipmmap.so")
+    for _, name in ipairs { "stdout", "stderr", "printf", "puts", "perror", "exit", "_exit", "abort", "sigaction" } do
+      assert.is_nil(called:match(" U " .. name .. "[@\n]"), name)
+    end
+  end)
+
+  it("has the reference docs/c-api.md, made from the header as it is", function()
+    assert.equal(run("lua5.4 docs/c_api.lua <src/ipmmap.h"), read("docs/c-api.md"))
+  end)
+
+  it("documents every function of the header", function()
+    for text, name in read("src/ipmmap.h"):gmatch("\n([^\n]*)\nIPM_API [^;]-(ipm_[%w_]+)%(") do
+      local by_comment = text:find("%*/$")
+      local by_neighbour = text:find(";$")
+      assert.is_truthy(by_comment or by_neighbour, name .. " has no comment")
+    end
+  end)
+end)
+
+describe("the library that hosts get", function()
+  local specs = {}
+  for path in io.popen("ls spec/*_spec.lua"):lines() do
+    if read(path):find('require "ipmmap"', 1, true) and not path:find("examples") and not path:find("host") then
+      specs[#specs + 1] = path
+    end
+  end
+  specs = table.concat(specs, " ")
+
+  for kind, what in pairs { static = "libipmmap_lua.a", amalgamation = "dist/ipmmap.c" } do
+    it("passes the specs, built from " .. what, function()
+      run(("make -s build/%s/ipmmap.so"):format(kind))
+      local output = run(("busted --run=%s --output=TAP %s"):format(kind, specs))
+      assert.is_true(#matches(output, "\nok ") > 20)
+    end)
+  end
+end)
+
+describe("a table of C fields", function()
+  local headers = [[
+    #include "ipmmap.h"
+    typedef struct P { double x, y; } P;
+  ]]
+  local cases = {
+    ["another type"] = {
+      "typedef struct S { ipm_header header; float a; } S;", "FIELD(a, int32)", "a is not int32 in the struct" },
+    ["another count"] = {
+      "typedef struct S { ipm_header header; char a[15]; } S;", "FIELD(a, char[16])",
+      "a is not char%[16%] in the struct" },
+    ["a missing field before another"] = {
+      "typedef struct S { ipm_header header; int32_t a, b; } S;", "FIELD(b, int32)",
+      "b lies elsewhere in the struct than in the table" },
+    ["a missing field at the end"] = {
+      "typedef struct S { ipm_header header; double a, b; } S;", "FIELD(a, double)",
+      "S: the table has other members than the struct" },
+    ["another order"] = {
+      "typedef struct S { ipm_header header; int32_t a, b; } S;", "FIELD(b, int32) FIELD(a, int32)",
+      "b lies elsewhere in the struct than in the table" },
+    ["a packed struct"] = {
+      "typedef struct __attribute__((packed)) S { ipm_header header; char a; int32_t b; } S;",
+      "FIELD(a, char) FIELD(b, int32)", "b lies elsewhere in the struct than in the table" },
+    ["no header"] = {
+      "typedef struct S { double a; } S;", "FIELD(a, double)", "header" },
+    ["the header elsewhere"] = {
+      "typedef struct S { double a; ipm_header header; } S;", "FIELD(a, double)",
+      "S does not start with .?ipm_header header.?" },
+    ["a struct that was not described"] = {
+      "typedef struct S { ipm_header header; P a; } S;", "FIELD(a, P)", "ipm_c_P" },
+  }
+  for language, compile in pairs { C = "cc -std=c11 -x c", ["C++"] = "c++ -std=c++17 -x c++" } do
+    it("is refused by a " .. language .. " compiler when it is not the struct's", function()
+      local dir = tmpdir()
+      for what, case in pairs(cases) do
+        write(dir .. "/s.c", headers .. ("%s\n#define FIELDS(FIELD) %s\nIPM_SHARED(S, FIELDS, \"\")\n")
+                             :format(case[1], case[2]))
+        local ok, output = try(("%s -fsyntax-only -Isrc %s/s.c"):format(compile, dir))
+        assert.is_false(ok, what)
+        assert.matches(case[3], output, 1, false, what)
+      end
+    end)
+  end
+end)
+
+describe("make install", function()
+  local dir = tmpdir()
+  local installed = dir .. "/root"
+  local env
+
+  setup(function()
+    run(("make -s install DESTDIR=%s PREFIX=/opt/it"):format(installed))
+    local prefix = installed .. "/opt/it"
+    env = ("cd %s && PKG_CONFIG_PATH=%s/lib/pkgconfig:$PKG_CONFIG_PATH LD_LIBRARY_PATH=%s/lib "
+        .. "LUA_PATH_5_4='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua' LUA_CPATH_5_4='%s/lib/lua/5.4/?.so' ")
+        :format(dir, prefix, prefix, prefix, prefix, prefix)
+    for _, name in ipairs { "thermostat.c", "embed.c", "set.lua" } do
+      write(dir .. "/" .. name, block("docs/in-your-host.md", name))
+    end
+  end)
+
+  -- As DESTDIR stands before the prefix, pkg-config needs to hear of it.
+  local function build(name, package, compiler)
+    run(([[%s sh -c '%s %s.c -Wall -Wextra -Werror -o %s \
+        $(pkg-config --define-variable=prefix=%s/opt/it --cflags --libs %s) %s']])
+        :format(env, compiler or "cc", name, name, installed, package,
+                name == "embed" and "$(pkg-config --cflags --libs lua5.4)" or ""))
+  end
+
+  it("puts in place what the host of the documentation needs, and it shares a value with a script", function()
+    build("thermostat", "ipmmap")
+    local host = process.start { "sh", "-c", env .. "exec ./thermostat" }
+    host:expect("the target is 20 degrees")
+    assert.equal("it is 15.5 degrees\n", run(env .. "lua5.4 set.lua 22"))
+    host:expect("the target is 22 degrees")
+    run(env .. "lua5.4 set.lua 0")
+    host:join()
+  end)
+
+  it("puts in place what a host with Lua inside needs, which then ships one file", function()
+    build("thermostat", "ipmmap")
+    build("embed", "ipmmap-lua")
+    local host = process.start { "sh", "-c", env .. "exec ./thermostat" }
+    host:expect("the target is 20 degrees")
+    local without_modules = ("cd %s && LUA_PATH_5_4=';' LUA_CPATH_5_4=';' "):format(dir)
+    assert.equal("it is 15.5 degrees\n", run(without_modules .. "./embed set.lua"))
+    host:expect("the target is 21.5 degrees")
+    run(env .. "lua5.4 set.lua 0")
+    host:join()
+  end)
+
+  it("says the version by pkg-config", function()
+    local version = read("src/ipmmap.h"):match('IPM_VERSION "([^"]+)"')
+    assert.equal(version .. "\n" .. version .. "\n", run(env .. "pkg-config --modversion ipmmap ipmmap-lua"))
+  end)
+
+  it("is undone by make uninstall", function()
+    run(("make -s uninstall DESTDIR=%s PREFIX=/opt/it"):format(installed))
+    assert.equal("", run(("find %s ! -type d"):format(installed)))
+  end)
+end)
