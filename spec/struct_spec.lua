@@ -10,7 +10,9 @@ end
 
 describe("struct", function()
   it("gives the name, the size and the alignment in bytes", function()
-    local S = ipmmap.struct("StructSpecMixed", { { "a", "int8" }, { "b", "int64" }, { "c", "bool" } })
+    local S = ipmmap.struct("StructSpecMixed", {
+      { "a", "int8" }, { "b", "int64" }, { "c", "bool" },
+    })
     assert.equal("StructSpecMixed", S.name)
     assert.equal(24, S.size)
     assert.equal(8, S.align)
@@ -37,7 +39,9 @@ describe("struct", function()
       uint64 = 8, float = 4, double = 8, char = 1,
     }
     for name, size in pairs(sizes) do
-      local S = ipmmap.struct("StructSpec_" .. name, { { "only", name }, { "many", name .. "[3]" } })
+      local S = ipmmap.struct("StructSpec_" .. name, {
+        { "only", name }, { "many", name .. "[3]" },
+      })
       assert.equal(4 * size, S.size)
       assert.equal(size, S.align)
     end
@@ -85,7 +89,8 @@ struct StructSpecText {
   it("refuses another definition of the same name, and names the difference", function()
     local first = ipmmap.struct("StructSpecOther", { { "x", "int32" } })
     raises("StructSpecOther is defined already with another layout: "
-      .. "'x: int32' there, 'x: int64' here", ipmmap.struct, "StructSpecOther", { { "x", "int64" } })
+      .. "'x: int32' there, 'x: int64' here",
+      ipmmap.struct, "StructSpecOther", { { "x", "int64" } })
     raises("StructSpecOther is defined already with another layout: '}' there, 'y: int32' here",
       ipmmap.struct, "StructSpecOther", { { "x", "int32" }, { "y", "int32" } })
     assert.equal(first, ipmmap.lookup "StructSpecOther")
@@ -120,16 +125,19 @@ struct StructSpecText {
       end)
     end
 
-    refuses("a name that is none", "'a b' is not a struct's name (letters, digits and _, at most 63)",
+    refuses("a name that is none",
+      "'a b' is not a struct's name (letters, digits and _, at most 63)",
       "a b", { { "x", "int32" } })
     refuses("a number for a name", "5 is not a struct's name (letters, digits and _, at most 63)",
       5, { { "x", "int32" } })
     refuses("a long name", ("'%s' is not a struct's name (letters, digits and _, at most 63)")
       :format(("a"):rep(64)), ("a"):rep(64), { { "x", "int32" } })
-    refuses("a scalar's name", "'int32' is the name of a type already", "int32", { { "x", "int32" } })
+    refuses("a scalar's name", "'int32' is the name of a type already",
+      "int32", { { "x", "int32" } })
     refuses("a struct without fields", "StructSpecBad: a struct needs a field or a parent",
       "StructSpecBad", {})
-    refuses("fields that are no table", "StructSpecBad: fields are a list of { name, type }, not nil",
+    refuses("fields that are no table",
+      "StructSpecBad: fields are a list of { name, type }, not nil",
       "StructSpecBad", nil)
     refuses("fields by name",
       "StructSpecBad: fields are a list of { name, type }, which has no key 'x'",
@@ -153,7 +161,8 @@ struct StructSpecText {
       "StructSpecBad", { { "x", "int32[-1]" } })
     refuses("a type that injects schema text", "StructSpecBad.x: 'int32 y: int32' is not a type",
       "StructSpecBad", { { "x", "int32 y: int32" } })
-    refuses("a number for a type", "StructSpecBad.x: 4 is not a type", "StructSpecBad", { { "x", 4 } })
+    refuses("a number for a type", "StructSpecBad.x: 4 is not a type",
+      "StructSpecBad", { { "x", 4 } })
     refuses("an array of nothing", "StructSpecBad.x: 'int32[0]': an array has at least one element",
       "StructSpecBad", { { "x", "int32[0]" } })
     refuses("itself for a field", "StructSpecBad.x: no type or registered struct 'StructSpecBad'",
@@ -179,7 +188,9 @@ struct StructSpecText {
 
     it("an array of no Struct", function()
       local Point = ipmmap.lookup "StructSpecPoint"
-      raises("StructSpecPoint[0]: an array has at least one element", function() return Point[0] end)
+      raises("StructSpecPoint[0]: an array has at least one element", function()
+        return Point[0]
+      end)
       raises("StructSpecPoint[2][-1]: an array has at least one element", function()
         return Point[2][-1]
       end)
@@ -209,7 +220,7 @@ describe("extend", function()
     assert.equal(Parent.size, Child.size)
     local Grandchild = Child:extend("StructSpecGrandchild", { { "d", Parent } })
     assert.equal(16, Grandchild:offsetof "d")
-    assert.truthy(tostring(Grandchild):find("struct StructSpecGrandchild : StructSpecSame {", 1, true))
+    assert.truthy(tostring(Grandchild):find("StructSpecGrandchild : StructSpecSame {", 1, true))
   end)
 
   it("refuses a field that the parent has", function()
@@ -236,8 +247,10 @@ describe("offsetof", function()
   local S = ipmmap.struct("StructSpecPaths", { { "grid", "StructSpecPoint[2][3]" } })
 
   it("refuses a path that leads nowhere", function()
-    for _, path in ipairs { "", "x", "grid[3]", "grid[0]", "grid[1][4]", "grid.x", "grid[1]x", "grid[",
-                            "grid[1][1].z", ".grid", "grid.", "grid[1.5]" } do
+    for _, path in ipairs {
+      "", "x", "grid[3]", "grid[0]", "grid[1][4]", "grid.x", "grid[1]x", "grid[", "grid[1][1].z",
+      ".grid", "grid.", "grid[1.5]",
+    } do
       local ok, message = pcall(S.offsetof, S, path)
       assert.is_false(ok, path)
       assert.truthy(message:find("StructSpecPaths", 1, true), message)

@@ -110,7 +110,8 @@ describe("a scalar field", function()
     assert.equal("12345678", v.text)
     v.text = "abc"
     assert.equal("abc", v.text)
-    assert.equal("abc\0\0\0\0\0", ipmmap.bytes(v):sub(All:offsetof "text" + 1, All:offsetof "text" + 8))
+    local start = All:offsetof "text" + 1
+    assert.equal("abc\0\0\0\0\0", ipmmap.bytes(v):sub(start, start + 7))
     v.char = "c"
     assert.equal("c", v.char)
     v.texts[2] = "four"
@@ -214,8 +215,9 @@ describe("assignment to a struct or an array", function()
   it("stores nothing if anything is refused", function()
     local before = ipmmap.bytes(v)
     for _, wrong in ipairs {
-      { { x = 1 }, { x = 1 }, { x = 1 }, { x = 1 } }, { [2] = { x = 9 } }, { { x = 9 }, [3] = { x = 9 } },
-      { { x = 9 }, n = 1 }, { { x = 9 }, { x = "9" } }, { { x = 9 }, 5 }, { [0] = {} }, { [1.5] = {} },
+      { { x = 1 }, { x = 1 }, { x = 1 }, { x = 1 } }, { [2] = { x = 9 } },
+      { { x = 9 }, [3] = { x = 9 } }, { { x = 9 }, n = 1 }, { { x = 9 }, { x = "9" } },
+      { { x = 9 }, 5 }, { [0] = {} }, { [1.5] = {} },
       { { x = 9, z = 1 } }, { { x = 9 }, v.grid },
     } do
       assert.is_false(pcall(function() v.points = wrong end))
@@ -231,12 +233,14 @@ describe("assignment to a struct or an array", function()
     refused("ValueSpecAll.points: index 4 is out of range (1 to 3)", function()
       v.points = { {}, {}, {}, {} }
     end)
-    refused("ValueSpecAll.points: a table for an array has the keys 1 to n: 1 of 1 to 2 are missing",
-      function() v.points = { [2] = {} } end)
+    refused("ValueSpecAll.points: a table for an array has the keys 1 to n: 1 of 1 to 2 are "
+      .. "missing", function() v.points = { [2] = {} } end)
     refused("ValueSpecAll.points: 'n' is not an index", function() v.points = { n = 1 } end)
     refused("ValueSpecAll.point: a ValueSpecPoint[3] is not a ValueSpecPoint of the same layout",
       function() v.point = v.points end)
-    refused("ValueSpecAll.point: 5 is neither a table nor a ValueSpecPoint", function() v.point = 5 end)
+    refused("ValueSpecAll.point: 5 is neither a table nor a ValueSpecPoint", function()
+      v.point = 5
+    end)
     refused("ValueSpecAll.points[2]: no field 'z'", function() v.points[2] = { z = 1 } end)
   end)
 

@@ -1,0 +1,294 @@
+local ipmmap = require "ipmmap"
+local tmpdir = require "spec.helper.tmpdir"
+
+ipmmap.struct("AccessSpecPoint", { { "x", "double" }, { "y", "double" } })
+local S = ipmmap.base:extend("AccessSpec", {
+  { "bool", "bool" }, { "int8", "int8" }, { "uint8", "uint8" }, { "int16", "int16" },
+  { "uint16", "uint16" }, { "int32", "int32" }, { "uint32", "uint32" }, { "int64", "int64" },
+  { "uint64", "uint64" }, { "float", "float" }, { "double", "double" }, { "text", "char[16]" },
+  { "long", "char[5000]" }, { "point", "AccessSpecPoint" }, { "points", "AccessSpecPoint[24]" },
+})
+
+local function refused(pattern, fn, ...)
+  local ok, message = pcall(fn, ...)
+  assert.is_false(ok)
+  assert.equal("string", type(message))
+  assert.truthy(message:find(pattern, 1, true), message)
+end
+
+describe("access by path", function()
+  local editor, other, reader
+  before_each(function()
+    local dir = tmpdir()
+    editor = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+    other = assert(ipmmap.editor(S, { mmap_dir = dir }))
+    reader = assert(ipmmap.reader(S, { mmap_dir = dir }))
+  end)
+  after_each(function()
+    editor:close()
+    other:close()
+    reader:close()
+  end)
+
+  local function is_unchanged_by(fn)
+    local before, version = ipmmap.bytes(reader:snapshot()), reader:version()
+    fn()
+    assert.equal(before, ipmmap.bytes(reader:snapshot()))
+    assert.equal(version, reader:version())
+    assert(other:try_lock())
+    other:unlock()
+  end
+
+  it("writes and reads every kind of field outside a lock", function()
+    local values = {
+      bool = true, int8 = -1, uint8 = 255, int16 = -2, uint16 = 65535, int32 = -3,
+      uint32 = 4294967295, int64 = math.mininteger, uint64 = -1, float = 0.5, double = 0.1,
+      text = "hello", long = ("x"):rep(5000),
+    }
+    for name, value in pairs(values) do
+      editor:write(name, value)
+      assert.equal(value, reader:read(name))
+      assert.equal(value, editor:read(name))
+    end
+    editor:write("points[3].x", 1.5)
+    editor:write("point", { y = 4 })
+    editor:write("points", { { x = 9 } })
+    editor:write("points[2]", editor:read "point")
+    assert.equal(1.5, reader:read "points[3].x")
+    assert.equal(9.0, reader:read "points[1].x")
+    assert.equal(4.0, reader:read "points[2].y")
+  end)
+
+  it("makes each write outside a lock a transaction", function()
+    local version = reader:version()
+    editor:write("int32", 1)
+    editor:write("point", { x = 1, y = 2 })
+    assert.equal(version + 2, reader:version())
+  end)
+
+  it("sees and joins the handle's own transaction", function()
+    do
+      local data <close> = editor:lock()
+      editor:write("int32", 7)
+      data.int8 = 1
+      assert.equal(7, editor:read "int32")
+      assert.equal(7, data.int32)
+      assert.equal(1, editor:read "int8")
+      editor:set { point = { x = 3 } }
+      assert.equal(3.0, editor:read("point").x)
+      assert.equal(8, editor:add("int32", 1))
+      assert.equal(0, reader:read "int32")
+      assert.equal(0, editor:snapshot().int32)
+    end
+    assert.equal(8, reader:read "int32")
+    editor:lock()
+    editor:write("int32", 9)
+    editor:add("int32", 1)
+    editor:rollback()
+    assert.equal(8, reader:read "int32")
+  end)
+
+  it("gives an aggregate as a detached value", function()
+    editor:write("points[2]", { x = 1, y = 2 })
+    local points = reader:read "points"
+    assert.equal(24, #points)
+    editor:write("points[2].x", 5)
+    assert.same({ x = 1, y = 2 }, ipmmap.totable(points[2]))
+    points[2].x = 7
+    assert.equal(5.0, reader:read "points[2].x")
+    refused("AccessSpecPoint[24] [3].x: 'a' is not a number", function() points[3].x = "a" end)
+    refused("AccessSpecPoint: no field 'z'", function() return reader:read("point").z end)
+    assert.equal(0x1128, reader:read("header").header_code)
+  end)
+
+  it("refuses a path that leads nowhere", function()
+    for _, path in ipairs { "", "nope", "point.z", "points[25]", "points[0].x", "points.x" } do
+      refused("AccessSpec", reader.read, reader, path)
+      is_unchanged_by(function() refused("AccessSpec", editor.write, editor, path, 1) end)
+      is_unchanged_by(function() refused("AccessSpec", editor.add, editor, path, 1) end)
+    end
+    for _, wrong in ipairs { 5, {}, true } do
+      refused("path expected", reader.read, reader, wrong)
+      refused("path expected", editor.write, editor, wrong, 1)
+    end
+    refused("path expected", reader.read, reader)
+    refused("no field 'nope'", reader.read, reader, "nope")
+  end)
+
+  it("refuses a wrong value and leaves everything as it was", function()
+    is_unchanged_by(function()
+      refused("AccessSpec.int32: 2147483648 is out of range for int32 (-2147483648 to 2147483647)",
+        editor.write, editor, "int32", 2147483648)
+      refused("AccessSpec.int32: nil is not an integer (int32)", editor.write, editor, "int32")
+      refused("AccessSpec.text: 'a\\x00' has a NUL in it", editor.write, editor, "text", "a\0")
+      refused("AccessSpec.text: '12345678901234567' has 17 bytes, char[16] holds 16",
+        editor.write, editor, "text", "12345678901234567")
+      refused("AccessSpec.point: 5 is neither a table nor a AccessSpecPoint",
+        editor.write, editor, "point", 5)
+      refused("AccessSpec.points[2].x: 'a' is not a number",
+        editor.write, editor, "points", { { x = 1 }, { x = "a" } })
+    end)
+    editor:lock()
+    refused("AccessSpec.int32: ", editor.write, editor, "int32", 1.5)
+    editor:write("int32", 2)
+    editor:unlock()
+    assert.equal(2, reader:read "int32")
+  end)
+
+  it("never writes the header", function()
+    is_unchanged_by(function()
+      local message = "set only by creation, touch and clear"
+      refused("AccessSpec.header: " .. message, editor.write, editor, "header", {})
+      refused("AccessSpec.header.time_stamp: " .. message,
+        editor.write, editor, "header.time_stamp", 1)
+      refused("AccessSpec.header.header_code: " .. message,
+        editor.add, editor, "header.header_code", 1)
+      refused("AccessSpec.header: " .. message, editor.set, editor, { header = { time_stamp = 1 } })
+    end)
+  end)
+
+  describe("set", function()
+    it("writes several fields as one transaction", function()
+      local version = reader:version()
+      editor:set { int32 = 1, text = "x", point = { x = 2 }, points = { { y = 3 }, { y = 4 } } }
+      assert.equal(version + 1, reader:version())
+      assert.equal(1, reader:read "int32")
+      assert.equal("x", reader:read "text")
+      assert.equal(4.0, reader:read "points[2].y")
+    end)
+
+    it("is all or nothing", function()
+      is_unchanged_by(function()
+        refused("AccessSpec.int8: 200 is out of range", editor.set, editor, {
+          int32 = 1, text = "x", point = { x = 2 }, int8 = 200,
+        })
+        refused("AccessSpec: no field 'nope'", editor.set, editor, { int32 = 1, nope = 1 })
+        refused("AccessSpec: 5 is neither a table nor a AccessSpec", editor.set, editor, 5)
+        refused("AccessSpec: nil is neither", editor.set, editor)
+        refused("AccessSpec: a AccessSpecPoint is not a AccessSpec",
+          editor.set, editor, ipmmap.lookup("AccessSpecPoint"):new())
+      end)
+    end)
+
+    it("takes a value of the struct, of which it copies all but the header", function()
+      local stamp = reader:last_update()
+      editor:set(S:new { int32 = 5, text = "v", points = { [1] = { x = 1 } } })
+      assert.equal(5, reader:read "int32")
+      assert.equal(1.0, reader:read "points[1].x")
+      assert.equal(stamp, reader:last_update())
+      assert.equal(0x1128, reader:read "header.header_code")
+      local copy = reader:snapshot()
+      copy.int32 = 6
+      editor:with(function(data)
+        editor:set(copy)
+        assert.equal(6, data.int32)
+        editor:set(data)
+      end)
+      assert.equal(6, reader:read "int32")
+    end)
+  end)
+
+  describe("add", function()
+    it("gives the new value", function()
+      assert.equal(5, editor:add("int32", 5))
+      assert.equal(3, editor:add("int32", -2.0))
+      assert.equal("integer", math.type(editor:add("int32", 0)))
+      assert.equal(0.5, editor:add("double", 0.5))
+      assert.equal(0.25, editor:add("float", 0.25))
+      assert.equal(1.25, editor:add("float", 1))
+      assert.equal(1.0, editor:add("points[24].y", 1))
+      assert.equal(1.0, reader:read "points[24].y")
+    end)
+
+    local limits = {
+      int8 = { -128, 127 }, uint8 = { 0, 255 }, int16 = { -32768, 32767 }, uint16 = { 0, 65535 },
+      int32 = { -2147483648, 2147483647 }, uint32 = { 0, 4294967295 },
+      int64 = { math.mininteger, math.maxinteger }, uint64 = { 0, -1 },
+    }
+    for name, limit in pairs(limits) do
+      it("of " .. name .. " raises where it would leave the range, and leaves the old", function()
+        editor:write(name, limit[1])
+        is_unchanged_by(function()
+          refused(("AccessSpec.%s: "):format(name), editor.add, editor, name, -1)
+          refused("is out of range for " .. name, editor.add, editor, name, math.mininteger)
+        end)
+        editor:write(name, limit[2])
+        is_unchanged_by(function()
+          refused("is out of range for " .. name, editor.add, editor, name, 1)
+          refused("is out of range for " .. name, editor.add, editor, name, math.maxinteger)
+        end)
+        assert.equal(limit[2] - 1, editor:add(name, -1))
+      end)
+    end
+
+    it("of uint64 is unsigned", function()
+      editor:write("uint64", math.maxinteger)
+      assert.equal(math.mininteger, editor:add("uint64", 1))
+      assert.equal(-1, editor:add("uint64", math.maxinteger))
+      assert.equal(math.maxinteger, editor:add("uint64", math.mininteger))
+    end)
+
+    it("of float raises where a finite sum leaves the range", function()
+      editor:write("float", 3e38)
+      is_unchanged_by(function()
+        refused("is out of range for float", editor.add, editor, "float", 3e38)
+      end)
+    end)
+
+    it("refuses what is no number", function()
+      is_unchanged_by(function()
+        refused("AccessSpec.text: char[16] is not a number to add to",
+          editor.add, editor, "text", 1)
+        refused("AccessSpec.bool: bool is not a number to add to", editor.add, editor, "bool", 1)
+        refused("AccessSpec.point: AccessSpecPoint is not a number to add to",
+          editor.add, editor, "point", 1)
+        refused("AccessSpec.int32: '1' is not a number to add", editor.add, editor, "int32", "1")
+        refused("AccessSpec.int32: nil is not a number to add", editor.add, editor, "int32")
+        refused("AccessSpec.int32: 0.5 is not an integer to add", editor.add, editor, "int32", 0.5)
+      end)
+    end)
+
+    it("refused within a lock leaves the transaction as it was", function()
+      editor:lock()
+      editor:write("int8", 100)
+      refused("AccessSpec.int8: 100 + 100 is out of range for int8",
+        editor.add, editor, "int8", 100)
+      editor:unlock()
+      assert.equal(100, reader:read "int8")
+    end)
+  end)
+
+  describe("snapshot", function()
+    it("gives the whole struct as last committed", function()
+      editor:set { int32 = 5, points = { { x = 1 } } }
+      local data <close> = editor:lock()
+      data.int32 = 6
+      for _, handle in ipairs { editor, reader } do
+        local copy = handle:snapshot()
+        assert.equal(5, copy.int32)
+        assert.equal(1.0, copy.points[1].x)
+        assert.equal(0x1128, copy.header.header_code)
+      end
+    end)
+
+    it("goes into a value if one is given", function()
+      editor:write("int32", 5)
+      local value = S:new()
+      local points = value.points
+      assert.equal(value, reader:snapshot(value))
+      assert.equal(5, value.int32)
+      editor:write("points[1].x", 3)
+      reader:snapshot(value)
+      assert.equal(3.0, points[1].x)
+    end)
+
+    it("refuses anything else to go into", function()
+      local data <close> = editor:lock()
+      for _, wrong in ipairs { 5, {}, "x", data, ipmmap.lookup("AccessSpecPoint"):new(), S } do
+        assert.has_error(function() reader:snapshot(wrong) end)
+      end
+      refused("AccessSpec: a snapshot does not fit into a AccessSpecPoint",
+        reader.snapshot, reader, ipmmap.lookup("AccessSpecPoint"):new())
+    end)
+  end)
+end)

@@ -1,0 +1,452 @@
+local ipmmap = require "ipmmap"
+local process = require "spec.helper.process"
+local posix = require "spec.helper.posix"
+local tmpdir = require "spec.helper.tmpdir"
+
+local S = ipmmap.base:extend("HandleSpec", { { "number", "int32" } })
+ipmmap.struct("HandleSpecPlain", { { "number", "int32" } })
+
+local function refused(pattern, fn, ...)
+  local ok, message = pcall(fn, ...)
+  assert.is_false(ok)
+  assert.equal("string", type(message))
+  assert.truthy(message:find(pattern, 1, true), message)
+end
+
+local function exists(path)
+  local file <close> = io.open(path)
+  return file ~= nil
+end
+
+describe("a constructor", function()
+  local dir
+  before_each(function() dir = tmpdir() end)
+
+  it("takes a Struct or its name", function()
+    local manager <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+    local editor <close> = assert(ipmmap.editor("HandleSpec", { mmap_dir = dir }))
+    local reader <close> = assert(ipmmap.reader(S, { mmap_dir = dir }))
+    manager:write("number", 4)
+    editor:add("number", 1)
+    assert.equal(5, reader:read "number")
+  end)
+
+  it("gives nil, message and code where there is no segment", function()
+    for _, open in ipairs { ipmmap.manager, ipmmap.editor, ipmmap.reader } do
+      local handle, message, code = open(S, { mmap_dir = dir })
+      assert.is_nil(handle)
+      assert.equal("not_found", code)
+      assert.truthy(message:find(dir .. "/HandleSpec_.mmap", 1, true), message)
+    end
+  end)
+
+  it("gives the code layout, and names the first difference", function()
+    ipmmap.manager(S, { create = true, mmap_dir = dir }):close()
+    local path = dir .. "/HandleSpec_.mmap"
+    local child = process.spawn([[
+      local ipmmap = require "ipmmap"
+      ipmmap.base:extend("HandleSpec", { { "number", "int64" } })
+      print(ipmmap.editor("HandleSpec", { mmap_dir = ... }))
+      print(ipmmap.manager("HandleSpec", { mmap_dir = ..., create = true, force = true }):version())
+    ]], dir)
+    child:expect "nil\tnumber: int32 at 16 in the file, int64 at 16 in the definition\tlayout"
+    child:expect "0"
+    assert.truthy(exists(path))
+  end)
+
+  it("gives the code corrupt for what is not a segment", function()
+    local file = assert(io.open(dir .. "/HandleSpec_.mmap", "w"))
+    file:write(("not a segment "):rep(1000))
+    file:close()
+    local handle, message, code = ipmmap.editor(S, { mmap_dir = dir })
+    assert.is_nil(handle)
+    assert.equal("corrupt", code)
+    assert.truthy(message:find(dir, 1, true), message)
+  end)
+
+  it("raises for a struct that is not registered or has no common header", function()
+    refused("no struct 'HandleSpecUnknown' is registered", ipmmap.editor, "HandleSpecUnknown")
+    refused("HandleSpecPlain has no common header", ipmmap.editor, "HandleSpecPlain")
+    refused("HandleSpecPlain has no common header", ipmmap.reader, ipmmap.lookup "HandleSpecPlain")
+    refused("a Struct or a registered name is expected, not 5", ipmmap.manager, 5)
+    refused("a Struct or a registered name is expected, not nil", ipmmap.manager)
+  end)
+
+  it("raises for a bad option, at the caller's line", function()
+    refused("there is no option 'tga'", ipmmap.editor, S, { tga = "x" })
+    refused("there is no option 1", ipmmap.editor, S, { "x" })
+    refused("options are a table, not 'x'", ipmmap.editor, S, "x")
+    refused("option 'create' is for a manager, not for this editor",
+      ipmmap.editor, S, { create = true })
+    refused("option 'force' is for a manager, not for this reader",
+      ipmmap.reader, S, { force = true })
+    refused("option 'mode' is for a manager", ipmmap.reader, S, { mode = "600" })
+    refused("option 'max_readers' is for a manager", ipmmap.editor, S, { max_readers = 1 })
+    refused("option 'force' starts afresh what 'create' makes: give both",
+      ipmmap.manager, S, { force = true })
+    refused("option 'create': 1 is not a boolean", ipmmap.manager, S, { create = 1 })
+    refused("option 'mmap_dir': 5 is not a string", ipmmap.editor, S, { mmap_dir = 5 })
+    refused("option 'mmap_dir': '' is not a directory's name", ipmmap.editor, S, { mmap_dir = "" })
+    refused("option 'lock_dir':", ipmmap.editor, S, { lock_dir = "a\0b" })
+    for _, mode in ipairs { 600, "", "888", "1777", "000", "rw" } do
+      refused('is not octal text for permission bits, such as "600"',
+        ipmmap.manager, S, { create = true, mode = mode })
+    end
+    for _, count in ipairs { 0, 129, 1.5, "4" } do
+      refused("is not a number of readers (1 to 128)",
+        ipmmap.manager, S, { create = true, max_readers = count })
+    end
+    local ok, message = pcall(function() return (ipmmap.editor(S, { tga = "x" })) end)
+    assert.is_false(ok)
+    assert.truthy(message:find("handle_spec.lua:", 1, true), message)
+  end)
+
+  it("refuses a tag that is none", function()
+    for _, tag in ipairs { "a/b", "..", "a..b", "a b", "a\0b", "é", ("a"):rep(129), 5 } do
+      refused("option 'tag': ", ipmmap.editor, S, { tag = tag })
+    end
+  end)
+
+  it("keeps segments of different tags apart", function()
+    local a <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "v1.2" }))
+    local b <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "v1.3" }))
+    a:write("number", 2)
+    b:write("number", 3)
+    assert.equal(2, a:read "number")
+    assert.truthy(exists(dir .. "/HandleSpec_v1.2.mmap"))
+    assert.truthy(exists(dir .. "/HandleSpec_v1.3.lock"))
+  end)
+
+  it("makes the directories it needs, however their names end", function()
+    for _, ending in ipairs { "", "/", "///" } do
+      local mmap_dir, lock_dir = dir .. "/a/b" .. ending, dir .. "/c" .. ending
+      local m <close> = assert(ipmmap.manager(S, {
+        create = true, force = true, mmap_dir = mmap_dir, lock_dir = lock_dir,
+      }))
+      assert.equal(dir .. "/a/b/HandleSpec_.mmap", m:info().path)
+      assert.equal(dir .. "/c/HandleSpec_.lock", m:info().lock_path)
+    end
+  end)
+
+  it("uses ./.mmap unless told otherwise, and ./ where it is told so", function()
+    local child = process.start { "lua5.4", "-e", [[
+      local ipmmap = require "ipmmap"
+      local S = ipmmap.base:extend("HandleSpec", { { "number", "int32" } })
+      print(assert(ipmmap.manager(S, { create = true })):info().path)
+      print(assert(ipmmap.manager(S, { create = true, mmap_dir = "./" })):info().lock_path)
+    ]], cwd = dir }
+    child:expect(dir .. "/.mmap/HandleSpec_.mmap")
+    child:expect(dir .. "/HandleSpec_.lock")
+  end)
+
+  it("gives both files the mode asked for", function()
+    local m <close> = assert(ipmmap.manager(S, {
+      create = true, mmap_dir = dir .. "/m", mode = "640",
+    }))
+    local pipe <close> = assert(io.popen(("stat -c %%a '%s' '%s' '%s/m'")
+      :format(m:info().path, m:info().lock_path, dir)))
+    assert.equal("640\n640\n750\n", pipe:read "a")
+  end)
+
+  it("keeps a segment of the same layout, unless it is to be forced", function()
+    do
+      local m <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+      m:write("number", 7)
+    end
+    local m <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+    assert.equal(7, m:read "number")
+    local forced <close> = assert(ipmmap.manager(S, {
+      create = true, force = true, mmap_dir = dir,
+    }))
+    assert.equal(0, forced:read "number")
+    assert.equal(0, m:read "number")
+    forced:write("number", 8)
+    assert.equal(8, m:read "number")
+  end)
+end)
+
+describe("a handle", function()
+  local dir, manager, reader
+  before_each(function()
+    dir = tmpdir()
+    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "t" }))
+    reader = assert(ipmmap.reader(S, { mmap_dir = dir, tag = "t" }))
+  end)
+  after_each(function()
+    manager:close()
+    reader:close()
+  end)
+
+  it("says what it knows of its segment", function()
+    manager:write("number", 1)
+    local info = manager:info()
+    assert.same({
+      name = "HandleSpec", role = "manager", tag = "t", path = dir .. "/HandleSpec_t.mmap",
+      lock_path = dir .. "/HandleSpec_t.lock", size = S.size, version = manager:version(),
+      recoveries = 0, writable = true, lockable = true, max_readers = 128, readers = 0,
+      writer_pid = 0,
+    }, info)
+    assert.is_false(reader:info().writable)
+    do
+      local _ <close> = manager:lock()
+      assert.equal(posix.getpid(), reader:info().writer_pid)
+    end
+    local _ <close> = reader:lock()
+    assert.equal(1, manager:info().readers)
+  end)
+
+  it("tells its class and file as a string", function()
+    assert.equal("ipmmap.manager: " .. dir .. "/HandleSpec_t.mmap", tostring(manager))
+    assert.equal("ipmmap.reader: " .. dir .. "/HandleSpec_t.mmap", tostring(reader))
+    reader:close()
+    assert.equal("ipmmap.reader (closed)", tostring(reader))
+  end)
+
+  it("counts commits", function()
+    local before = reader:version()
+    manager:write("number", 1)
+    assert.equal(before + 1, reader:version())
+    manager:with(function(data) data.number = 2; data.number = 3 end)
+    assert.equal(before + 2, reader:version())
+    manager:with(function() end)
+    pcall(manager.with, manager, function(data) data.number = 4; error "no" end)
+    assert.equal(before + 2, reader:version())
+  end)
+
+  it("waits for a commit, or returns at once if there was one", function()
+    local before = reader:version()
+    manager:write("number", 1)
+    assert.equal(before + 1, reader:wait(before))
+    assert.equal(before + 1, reader:wait(before, 0))
+    local now, message, code = reader:wait(before + 1, 0.01)
+    assert.is_nil(now)
+    assert.equal("timeout", code)
+    assert.is_string(message)
+    assert.equal("timeout", select(3, reader:wait(before + 1, -5)))
+    assert.has_error(function() reader:wait() end)
+    assert.has_error(function() reader:wait("1") end)
+    assert.has_error(function() reader:wait(1.5) end)
+    assert.has_error(function() reader:wait(before + 1, "1") end)
+    assert.has_error(function() reader:wait(before + 1, 0 / 0) end)
+  end)
+
+  it("refuses to sleep while it holds its own lock", function()
+    local _ <close> = manager:lock()
+    assert.has_error(function() manager:wait(manager:version()) end)
+  end)
+
+  it("is woken by another process's commit", function()
+    local child = process.spawn([[
+      local ipmmap = require "ipmmap"
+      local S = ipmmap.base:extend("HandleSpec", { { "number", "int32" } })
+      local reader = assert(ipmmap.reader(S, { mmap_dir = ..., tag = "t" }))
+      local version = reader:version()
+      print "ready"
+      print(reader:wait(version) > version, reader:read "number")
+    ]], dir)
+    child:expect "ready"
+    manager:write("number", 42)
+    child:expect "true\t42"
+  end)
+
+  it("tells when the segment was last touched", function()
+    local created = reader:last_update()
+    assert.truthy(math.abs(created - ipmmap.now()) < 60)
+    manager:touch()
+    assert.truthy(reader:last_update() >= created)
+    assert.equal(reader:last_update(), reader:read "header.time_stamp")
+    manager:with(function(data)
+      manager:touch()
+      assert.equal(data.header.time_stamp, manager:last_update())
+    end)
+  end)
+
+  it("clears all but the header's code", function()
+    manager:write("number", 4)
+    manager:clear()
+    local copy = reader:snapshot()
+    assert.equal(0, copy.number)
+    assert.equal(0.0, copy.header.time_stamp)
+    assert.equal(0x1128, copy.header.header_code)
+  end)
+
+  it("touches and clears within its lock as part of the transaction", function()
+    manager:write("number", 4)
+    local stamp = reader:last_update()
+    manager:lock()
+    manager:clear()
+    assert.equal(0, manager:read "number")
+    assert.equal(4, reader:read "number")
+    manager:touch()
+    manager:rollback()
+    assert.equal(4, reader:read "number")
+    assert.equal(stamp, reader:last_update())
+  end)
+
+  it("flushes", function()
+    manager:write("number", 4)
+    manager:flush()
+  end)
+
+  it("as a reader cannot write, and as an editor cannot destroy", function()
+    local editor <close> = assert(ipmmap.editor(S, { mmap_dir = dir, tag = "t" }))
+    refused("HandleSpec: a reader cannot write", reader.write, reader, "number", 1)
+    for _, name in ipairs { "set", "add", "touch", "clear", "flush", "rollback" } do
+      refused("HandleSpec: a reader cannot write", reader[name], reader)
+    end
+    refused("HandleSpec: only a manager can destroy a segment", reader.destroy, reader)
+    refused("HandleSpec: only a manager can destroy a segment", editor.destroy, editor)
+  end)
+
+  it("says replaced once the segment was destroyed", function()
+    local editor <close> = assert(ipmmap.editor(S, { mmap_dir = dir, tag = "t" }))
+    manager:destroy()
+    assert.is_false(exists(dir .. "/HandleSpec_t.mmap"))
+    assert.is_false(exists(dir .. "/HandleSpec_t.lock"))
+    for _, handle in ipairs { manager, editor, reader } do
+      for _, use in ipairs {
+        function() handle:lock() end, function() handle:read "number" end,
+        function() handle:snapshot() end, function() handle:version() end,
+        function() handle:with(print) end,
+      } do
+        local ok, raised = pcall(use)
+        assert.is_false(ok)
+        assert.equal("replaced", raised.code)
+        assert.equal(raised.message, tostring(raised))
+      end
+      assert.equal("replaced", select(3, handle:try_lock()))
+      assert.equal("replaced", select(3, handle:wait(0)))
+    end
+    assert.equal("replaced", select(2, pcall(editor.write, editor, "number", 1)).code)
+    assert.equal("replaced", select(2, pcall(editor.set, editor, { number = 1 })).code)
+    assert.equal("replaced", select(2, pcall(editor.add, editor, "number", 1)).code)
+    assert.equal("replaced", select(2, pcall(editor.touch, editor)).code)
+    assert.equal("not_found", select(3, ipmmap.editor(S, { mmap_dir = dir, tag = "t" })))
+  end)
+
+  it("rolls back and releases a lock that is held when the segment is destroyed", function()
+    local data = manager:lock()
+    data.number = 5
+    manager:destroy()
+    refused("view used after its lock was released", function() return data.number end)
+    getmetatable(data).__close(data)
+  end)
+
+  it("is closed twice without harm, and of no use afterwards", function()
+    manager:close()
+    manager:close()
+    for _, name in ipairs {
+      "lock", "try_lock", "unlock", "rollback", "read", "write", "set", "add", "snapshot",
+      "version", "wait", "last_update", "info", "touch", "clear", "flush", "destroy", "with",
+    } do
+      refused("HandleSpec: this manager is closed", manager[name], manager,
+        name == "with" and print or "number", 1)
+    end
+  end)
+
+  it("is closed at the end of its block, and by the collector", function()
+    local escaped
+    do
+      local editor <close> = assert(ipmmap.editor(S, { mmap_dir = dir, tag = "t" }))
+      escaped = editor
+      editor:lock().number = 9
+    end
+    refused("this editor is closed", escaped.lock, escaped)
+    assert.equal(0, reader:read "number")
+    do
+      local editor = assert(ipmmap.editor(S, { mmap_dir = dir, tag = "t" }))
+      editor:lock().number = 9
+    end
+    collectgarbage()
+    collectgarbage()
+    local data <close> = manager:lock()
+    assert.equal(0, data.number)
+  end)
+
+  it("can be collected by hand without harm", function()
+    local data = manager:lock()
+    data.number = 5
+    for _ = 1, 2 do getmetatable(manager).__gc(manager) end
+    refused("this manager is closed", manager.lock, manager)
+    refused("view used after its lock was released", function() return data.number end)
+    assert.equal(0, reader:read "number")
+    for _ = 1, 3 do getmetatable(data).__gc(data) end
+  end)
+
+  it("outlives its Struct's collection by hand", function()
+    local T = ipmmap.base:extend("HandleSpecGone", { { "number", "int32" } })
+    local gone <close> = assert(ipmmap.manager(T, { create = true, mmap_dir = dir }))
+    getmetatable(T).__gc(T)
+    gone:write("number", 5)
+    local data <close> = gone:lock()
+    assert.equal(5, data.number)
+    assert.has_error(function() ipmmap.manager(T, { mmap_dir = dir }) end)
+    require("ipmmap.core").structs.HandleSpecGone = nil
+  end)
+
+  it("has methods that know their handles", function()
+    for name, method in pairs(getmetatable(manager).__index) do
+      for _, wrong in ipairs { 5, {}, "x", io.stdout, S, S:new(), "lock" } do
+        assert.has_error(function() method(wrong, name == "with" and print or "number", 1) end)
+      end
+      assert.has_error(function() method() end)
+    end
+    for name, method in pairs(getmetatable(manager)) do
+      if type(method) == "function" then
+        assert.has_error(function() method(S:new()) end, nil, name)
+      end
+    end
+  end)
+
+  it("of the parent is of no use in a fork's child, and closing it there harms nobody", function()
+    local data = manager:lock()
+    data.number = 5
+    local child = process.fork(function()
+      local function code(fn, ...)
+        local ok, raised = pcall(fn, ...)
+        return ok and "fine" or type(raised) == "table" and raised.code or raised
+      end
+      print(code(function() return data.number end), code(function() data.number = 6 end))
+      print(code(manager.unlock, manager), code(manager.lock, manager))
+      print(code(manager.read, manager, "number"), code(manager.write, manager, "number", 1))
+      print(code(reader.read, reader, "number"), code(reader.lock, reader))
+      print(select(3, reader:try_lock()))
+      getmetatable(data).__close(data)
+      manager:close()
+      reader:close()
+      local own = assert(ipmmap.reader(S, { mmap_dir = dir, tag = "t" }))
+      print(own:read "number", select(3, own:try_lock(0)))
+    end)
+    child:expect "forked\tforked"
+    child:expect "forked\tforked"
+    child:expect "forked\tforked"
+    child:expect "forked\tforked"
+    child:expect "forked"
+    child:expect "0\ttimeout"
+    assert.equal("exit", (child:wait()))
+    assert.equal(5, data.number)
+    manager:unlock()
+    assert.equal(5, reader:read "number")
+  end)
+
+  it("lets Ctrl-C interrupt a wait, a lock and a sleep", function()
+    local _ <close> = manager:lock()
+    for _, waiting in ipairs {
+      "handle:wait(handle:version())", "handle:lock()", "handle:try_lock(100)",
+      "handle:write('number', 1)", "ipmmap.sleep(100)",
+    } do
+      local child = process.spawn([[
+        local ipmmap = require "ipmmap"
+        local S = ipmmap.base:extend("HandleSpec", { { "number", "int32" } })
+        local handle = assert(ipmmap.editor(S, { mmap_dir = ..., tag = "t" }))
+        print "ready"
+      ]] .. waiting, dir)
+      child:expect "ready"
+      child:kill(posix.SIGINT)
+      child:match("interrupted!")
+      local how, status = child:wait()
+      assert.equal("exit", how)
+      assert.equal(1, status)
+    end
+  end)
+end)
