@@ -90,6 +90,7 @@ local function open(role, shared, options)
 end
 
 --- Open a segment as its manager, who may create, reset and destroy it, and all that an editor may.
+-- @function manager
 -- @tparam Struct|string shared the struct, or its registered name; it must descend from `base`
 -- @tparam[opt] table options
 -- @tparam[opt=""] string options.tag names one of several segments of the same struct: letters,
@@ -119,6 +120,7 @@ function handle.manager(shared, options)
 end
 
 --- Open a segment as an editor, who may lock it for writing, read and write.
+-- @function editor
 -- @tparam Struct|string shared as for `manager`
 -- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault` and `mlock`, as for
 -- `manager`
@@ -134,6 +136,7 @@ end
 
 --- Open a segment as a reader, who may lock it for reading, and read. The data is mapped read-only;
 -- where the reader may not write to the lock file it still has all lock-free reads.
+-- @function reader
 -- @tparam Struct|string shared as for `manager`
 -- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault` and `mlock`, as for
 -- `manager`

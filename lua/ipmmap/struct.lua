@@ -167,6 +167,7 @@ end
 
 --- Define and register a plain struct, which others can nest.
 -- Defining a name again with the same layout gives the first Struct.
+-- @function struct
 -- @tparam string name letters, digits and `_`, at most 63
 -- @tparam table fields a list of `{ name, type }` in memory order. A type is `bool int8 uint8 int16
 -- uint16 int32 uint32 int64 uint64 float double char`, the name of a registered struct or the
@@ -179,6 +180,7 @@ function struct.struct(name, fields)
 end
 
 --- Load the modules that define structs, so that they are registered.
+-- @function load
 -- @tparam {string,...} modules names, as for `require`
 -- @return what each of them returned
 -- @raise what `require` raises
@@ -197,6 +199,7 @@ function struct.load(modules)
 end
 
 --- The Struct registered under a name.
+-- @function lookup
 -- @tparam string name
 -- @treturn ?Struct nil if there is none
 function struct.lookup(name)

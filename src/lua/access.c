@@ -1,10 +1,11 @@
-/*
- * Access to a segment by path and as a whole: within the handle's own lock as part of its
- * transaction, outside it as a transaction of its own, or as a read that waits for nobody.
- */
-#include <string.h>
-
+/***
+Access to a segment by path and as a whole: within the handle's own lock as part of its
+transaction, outside it as a transaction of its own, or as a read that waits for nobody.
+@submodule ipmmap
+*/
 #include "lipm.h"
+
+#include <string.h>
 
 /* Scalars of up to so many bytes are read on the C stack. */
 #define SMALL_SCALAR 512

@@ -3,8 +3,9 @@
  *
  * Tables are read raw: no metamethod can run in either pass.
  */
-#include "../core/word.h"
 #include "lipm.h"
+
+#include "../core/word.h"
 
 /* The part that the key at `key` names. */
 static bool find_part(lua_State *L, int key, const ipm_type *type, lipm_part *part) {

@@ -1,11 +1,11 @@
 /*
  * Messages and error objects.
  */
+#include "lipm.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "lipm.h"
 
 #define ERROR "ipmmap.error"
 #define SHOWN_BYTES 40

@@ -1,10 +1,11 @@
-/*
- * The userdata "ipmmap.reader", "ipmmap.editor" and "ipmmap.manager": opening, closing, and what
- * a handle says of its segment.
- */
-#include <string.h>
-
+/***
+The userdata "ipmmap.reader", "ipmmap.editor" and "ipmmap.manager": opening, closing, and what
+a handle says of its segment.
+@submodule ipmmap
+*/
 #include "lipm.h"
+
+#include <string.h>
 
 static const char *const roles[] = {"reader", "editor", "manager", NULL};
 static const char *const classes[] = {"ipmmap.reader", "ipmmap.editor", "ipmmap.manager"};

@@ -1,10 +1,11 @@
-/*
- * The userdata "ipmmap.struct": a layout, and the metatables of the views of its types. What a
- * Struct does besides is said in lua/ipmmap/struct.lua, which also gives it its __index.
- */
-#include <string.h>
-
+/***
+The userdata "ipmmap.struct": a layout, and the metatables of the views of its types. What a
+Struct does besides is said in lua/ipmmap/struct.lua, which also gives it its __index.
+@submodule ipmmap
+*/
 #include "lipm.h"
+
+#include <string.h>
 
 #define STRUCT "ipmmap.struct"
 

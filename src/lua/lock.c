@@ -1,10 +1,11 @@
-/*
- * Taking and releasing a handle's lock, and the root view that stands for it.
- *
- * The root view exists before the lock is taken, and knows by its epoch for which lock it stands.
- * One that its own closing ended is kept for the next lock, so that locking allocates nothing;
- * one whose lock was released otherwise may still be somebody's <close> variable, and is spent.
- */
+/***
+Taking and releasing a handle's lock, and the root view that stands for it.
+
+The root view exists before the lock is taken, and knows by its epoch for which lock it stands.
+One that its own closing ended is kept for the next lock, so that locking allocates nothing;
+one whose lock was released otherwise may still be somebody's <close> variable, and is spent.
+@submodule ipmmap
+*/
 #include "lipm.h"
 
 /* Push the spare root view of the handle at 1, or a new one. */

@@ -1,12 +1,13 @@
 /*
  * One scalar, between Lua and memory.
  */
+#include "lipm.h"
+
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "../core/word.h"
-#include "lipm.h"
 
 /* From here on a double rounds to infinity as a float: FLT_MAX and half of its last place. */
 #define FLOAT_LIMIT 0x1.ffffffp127

@@ -1,11 +1,13 @@
-/*
- * Detached values, and what can be done to any view as a whole: totable, bytes, setbytes.
- */
+/***
+Detached values, and what can be done to any view as a whole: totable, bytes, setbytes.
+@submodule ipmmap
+*/
+#include "lipm.h"
+
 #include <limits.h>
 #include <string.h>
 
 #include "../core/word.h"
-#include "lipm.h"
 
 lipm_value *lipm_pushvalue(lua_State *L, int owner, lipm_layout *layout, const ipm_type *type) {
     lipm_pushmetatable(L, owner, type);

@@ -1,14 +1,15 @@
-/*
- * Waiting, so that Lua can interrupt it.
- *
- * Nothing waits longer than a second at a time. Between two slices an empty function is called:
- * there a pending debug hook runs and can raise, which is how lua's Ctrl-C works.
- */
+/***
+Waiting, so that Lua can interrupt it.
+
+Nothing waits longer than a second at a time. Between two slices an empty function is called:
+there a pending debug hook runs and can raise, which is how lua's Ctrl-C works.
+@submodule ipmmap
+*/
+#include "lipm.h"
+
 #include <errno.h>
 #include <math.h>
 #include <time.h>
-
-#include "lipm.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -96,12 +97,14 @@ Wait for a commit after a version.
 int lipm_handle_wait(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);
     luaL_checktype(L, 2, LUA_TNUMBER);
-    uint64_t now, version = (uint64_t)luaL_checkinteger(L, 2);
+    lua_Integer version = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, version >= 0, 2, "a version is not negative");
+    uint64_t now;
     deadline until = start(lipm_checkseconds(L, 3, IPM_FOREVER));
     for (;;) {
         ipm_error error;
         int64_t now_ns = slice(&until);
-        int code = ipm_segment_wait(handle->segment, version, now_ns, &now, &error);
+        int code = ipm_segment_wait(handle->segment, (uint64_t)version, now_ns, &now, &error);
         if (code == IPM_OK) {
             lua_pushinteger(L, (lua_Integer)now);
             return 1;
@@ -127,7 +130,8 @@ int lipm_now(lua_State *L) {
 /***
 Sleep; Ctrl-C ends it.
 @function sleep
-@tparam number seconds
+@tparam number seconds 0 or less: not at all
+@raise not a number
 */
 int lipm_sleep(lua_State *L) {
     luaL_checktype(L, 1, LUA_TNUMBER);
