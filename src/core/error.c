@@ -44,14 +44,20 @@ static const char *describe(int system, char *buffer, size_t size) {
 static int fail(ipm_error *error, int code, int system, const char *format, va_list args) {
     if (error == NULL)
         return code;
+    char why[130] = "", buffer[128];
     error->code = (ipm_code)code;
     error->system = system;
-    int used = vsnprintf(error->text, sizeof error->text, format, args);
-    if (system != 0 && used >= 0 && (size_t)used < sizeof error->text) {
-        char buffer[128];
-        snprintf(error->text + used, sizeof error->text - (size_t)used, ": %s",
-                 describe(system, buffer, sizeof buffer));
+    if (system != 0)
+        snprintf(why, sizeof why, ": %s", describe(system, buffer, sizeof buffer));
+    size_t room = sizeof error->text - strlen(why);
+    int length = vsnprintf(error->text, room, format, args);
+    if (length < 0)
+        length = 0;
+    if ((size_t)length >= room) { /* a long path: the reason is worth more than its end */
+        length = (int)room - 1;
+        memcpy(error->text + length - 3, "...", 3);
     }
+    snprintf(error->text + length, sizeof error->text - (size_t)length, "%s", why);
     return code;
 }
 

@@ -18,6 +18,7 @@
 #define SLICE_NS (100 * IPM_MS)   /* after which a waiter looks at `retired` */
 #define NAP_NS (50 * 1000)        /* of a writer that lets slow readers go first */
 #define COURTESY_NS (10 * IPM_MS) /* the most it waits for them each time */
+#define FULL_NS (5 * IPM_MS)      /* of waiting for one slot while all are held */
 #define STUCK_WAITS 8             /* after which they are taken for dead */
 
 /* Where libc keeps what never changes in a mutex: its kind. */
@@ -269,14 +270,30 @@ static void raise_mark(ipm_rwlock *lock) {
         ;
 }
 
+/*
+ * Lock any slot, with all of them held: which reader leaves first cannot be known, so wait for one
+ * of them for a short while, and then look at all of them again.
+ */
+static int await_slot(ipm_rwlock *lock, int64_t timeout_ns, int64_t deadline) {
+    for (;;) {
+        int64_t now = ipm_clock_now();
+        int64_t until = deadline - now < FULL_NS ? deadline : now + FULL_NS;
+        int rc = take(lock, slot_of(lock), timeout_ns, until);
+        if (rc == EOWNERDEAD)
+            rc = pthread_mutex_consistent(&slot_of(lock)->mutex);
+        if (rc != ETIMEDOUT || timeout_ns == 0 || until == deadline)
+            return rc;
+        rc = grab(lock);
+        if (rc != EBUSY)
+            return rc;
+    }
+}
+
 /* With the gate locked: no writer is inside, so the next free slot is as good as held. */
 static int grab_behind_gate(ipm_rwlock *lock, int64_t timeout_ns, int64_t deadline) {
     int rc = grab(lock);
-    if (rc == EBUSY) {
-        rc = take(lock, slot_of(lock), timeout_ns, deadline);
-        if (rc == EOWNERDEAD)
-            rc = pthread_mutex_consistent(&slot_of(lock)->mutex);
-    }
+    if (rc == EBUSY)
+        rc = await_slot(lock, timeout_ns, deadline);
     if (rc != 0)
         return rc;
     raise_mark(lock);

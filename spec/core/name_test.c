@@ -1,0 +1,123 @@
+/* The names of a segment's files: tags, directories, slashes. */
+#include "../../src/core/name.h"
+#include "fixture.h"
+
+static ipm_names names;
+
+static int make(const char *tag, const char *mmap_dir, const char *lock_dir) {
+    ipm_options options = {.tag = tag, .mmap_dir = mmap_dir, .lock_dir = lock_dir};
+    return ipm_names_make("Demo", &options, &names, &error);
+}
+
+static void names_from(const char *tag, const char *mmap_dir, const char *path) {
+    if (CHECK_INT(make(tag, mmap_dir, NULL), IPM_OK))
+        CHECK_STR(names.path, path);
+    ipm_names_free(&names);
+}
+
+static void joins_struct_and_tag(void) {
+    names_from(NULL, "/x", "/x/Demo_.mmap");
+    names_from("", "/x", "/x/Demo_.mmap");
+    names_from("left", "/x", "/x/Demo_left.mmap");
+    names_from("1.5-b_C", "/x", "/x/Demo_1.5-b_C.mmap");
+}
+
+static void takes_any_number_of_slashes(void) {
+    names_from("t", "/x/", "/x/Demo_t.mmap");
+    names_from("t", "/x////", "/x/Demo_t.mmap");
+    names_from("t", "/", "/Demo_t.mmap");
+    names_from("t", "///", "/Demo_t.mmap");
+}
+
+static void puts_locks_beside_the_data_unless_told(void) {
+    if (CHECK_INT(make("t", "/x", NULL), IPM_OK))
+        CHECK_STR(names.lock_path, "/x/Demo_t.lock");
+    ipm_names_free(&names);
+    if (CHECK_INT(make("t", "/x", "/y//"), IPM_OK))
+        CHECK_STR(names.lock_path, "/y/Demo_t.lock");
+    ipm_names_free(&names);
+}
+
+static void makes_paths_absolute(void) {
+    static const char *const relative[] = {"x", "./x", ".//x/", "././x"};
+    char here[512], expected[600];
+    if (!CHECK(getcwd(here, sizeof here) != NULL))
+        return;
+    snprintf(expected, sizeof expected, "%s/x/Demo_t.mmap", here);
+    for (size_t i = 0; i < sizeof relative / sizeof *relative; i++)
+        names_from("t", relative[i], expected);
+    snprintf(expected, sizeof expected, "%s/Demo_t.mmap", here);
+    names_from("t", ".", expected);
+    names_from("t", "./", expected);
+    snprintf(expected, sizeof expected, "%s/.mmap/Demo_t.mmap", here);
+    names_from("t", NULL, expected);
+}
+
+static void refuses_tag(const char *tag) {
+    CHECK_ERROR(make(tag, "/x", NULL), IPM_EINVALID, "Demo: the tag '");
+    CHECK(names.path == NULL);
+}
+
+static void refuses_tags_that_are_paths(void) {
+    refuses_tag("a/b");
+    refuses_tag("/");
+    refuses_tag("..");
+    refuses_tag("a..b");
+    refuses_tag("a b");
+    refuses_tag("a\n");
+    refuses_tag("\xc3\xa9");
+    refuses_tag("*");
+}
+
+static void limits_the_tag(void) {
+    char tag[IPM_MAX_TAG + 2];
+    memset(tag, 'a', sizeof tag);
+    tag[IPM_MAX_TAG] = '\0';
+    CHECK_INT(make(tag, "/x", NULL), IPM_OK);
+    ipm_names_free(&names);
+    tag[IPM_MAX_TAG] = 'a';
+    tag[IPM_MAX_TAG + 1] = '\0';
+    CHECK_ERROR(make(tag, "/x", NULL), IPM_EINVALID, "is longer than 128 bytes");
+}
+
+static void survives_a_change_of_directory(void) {
+    ipm_options options = {.mmap_dir = "relative", .create = true};
+    ipm_segment *segment;
+    int here = open(".", O_RDONLY | O_DIRECTORY);
+    CHECK_INT(chdir(dir), 0);
+    if (CHECK_INT(ipm_segment_open(IPM_MANAGER, demo, &options, &segment, &error), IPM_OK)) {
+        CHECK_INT(fchdir(here), 0);
+        CHECK(exists(in_dir("relative/Demo_.mmap")));
+        CHECK_INT(ipm_segment_destroy(segment, &error), IPM_OK);
+        CHECK(!exists(in_dir("relative/Demo_.mmap")));
+        ipm_segment_close(segment, NULL);
+    }
+    CHECK_INT(fchdir(here), 0);
+    close(here);
+}
+
+static void refuses_a_path_too_long_for_the_system(void) {
+    static char path[5000];
+    ipm_options options = {.mmap_dir = path};
+    ipm_segment *segment;
+    memset(path, 'a', sizeof path - 1);
+    path[0] = '/';
+    CHECK_ERROR(ipm_segment_open(IPM_READER, demo, &options, &segment, &error), IPM_ESYSTEM,
+                "File name too long");
+    CHECK_INT(error.system, ENAMETOOLONG);
+    CHECK(segment == NULL);
+}
+
+int main(void) {
+    set_up();
+    run("joins the struct's name and the tag", joins_struct_and_tag);
+    run("takes any number of trailing slashes", takes_any_number_of_slashes);
+    run("puts the lock file beside the data file unless told otherwise",
+        puts_locks_beside_the_data_unless_told);
+    run("makes relative directories absolute", makes_paths_absolute);
+    run("refuses tags that could be paths", refuses_tags_that_are_paths);
+    run("limits the length of a tag", limits_the_tag);
+    run("keeps its names after a change of directory", survives_a_change_of_directory);
+    run("passes on that a path is too long", refuses_a_path_too_long_for_the_system);
+    return tear_down();
+}

@@ -1,0 +1,100 @@
+/*
+ * Another process for a test, which goes on when it is told to and says how far it is: nothing
+ * here waits for time to pass. A peer dies with the test, and no wait lasts longer than 20 s.
+ *
+ *      static void holder(peer *test)
+ *      {
+ *          ...lock...
+ *          tell(test, 'l');
+ *          hear(test);
+ *      }
+ *
+ *      peer p = start(holder);
+ *      hear(&p);                       // it holds the lock
+ *      kill_peer(&p);
+ */
+#ifndef PEER_H
+#define PEER_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PEER_DEADLINE_MS 20000
+
+typedef struct peer {
+    pid_t pid;
+    int from, to;
+} peer;
+
+static inline void peer_die(const char *what) {
+    perror(what);
+    _exit(99);
+}
+
+/* Fork a process that runs `body` and exits with 0, unless body exits itself. */
+static inline peer start(void (*body)(peer *test)) {
+    int there[2], back[2];
+    fflush(NULL);
+    if (pipe(there) != 0 || pipe(back) != 0)
+        peer_die("pipe");
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid < 0)
+        peer_die("fork");
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(98);
+        close(there[1]);
+        close(back[0]);
+        peer test = {.pid = parent, .from = there[0], .to = back[1]};
+        body(&test);
+        fflush(NULL);
+        _exit(0);
+    }
+    close(there[0]);
+    close(back[1]);
+    return (peer){.pid = pid, .from = back[0], .to = there[1]};
+}
+
+static inline void tell(peer *p, char what) {
+    if (write(p->to, &what, 1) != 1)
+        peer_die("tell");
+}
+
+/* The other's next word; 0 when it ended, or said nothing for too long. */
+static inline char hear(peer *p) {
+    char what = 0;
+    struct pollfd ready = {.fd = p->from, .events = POLLIN};
+    if (poll(&ready, 1, PEER_DEADLINE_MS) != 1 || read(p->from, &what, 1) != 1)
+        return 0;
+    return what;
+}
+
+/* Wait for its end. returns  its exit status, or 128 + the signal that ended it */
+static inline int finish(peer *p) {
+    int status;
+    close(p->to);
+    close(p->from);
+    if (waitpid(p->pid, &status, 0) != p->pid)
+        peer_die("waitpid");
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static inline void kill_peer(peer *p) {
+    kill(p->pid, SIGKILL);
+    finish(p);
+}
+
+/* Run a body that tells nothing, to its end. returns  as finish */
+static inline int run_peer(void (*body)(peer *test)) {
+    peer p = start(body);
+    return finish(&p);
+}
+
+#endif

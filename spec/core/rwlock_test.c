@@ -1,0 +1,445 @@
+/* The reader-writer lock on shared memory, with processes that hold it and die. */
+#include "../../src/core/rwlock.h"
+#include "../../src/core/clock.h"
+#include "../../src/core/fork.h"
+#include "fixture.h"
+#include "peer.h"
+
+#include <sys/mman.h>
+
+#define SLOTS 4
+
+static struct shared {
+    _Alignas(64) _Atomic uint32_t retired;
+    _Alignas(64) unsigned char lock[128 + IPM_MAX_READERS * 64];
+} * shared;
+
+static ipm_rwlock lock;
+
+static ipm_rwlock side(uint32_t slots) {
+    return (ipm_rwlock){.shared = (ipm_rwlock_shared *)shared->lock,
+                        .retired = &shared->retired,
+                        .slots = slots,
+                        .pid = getpid(),
+                        .inode = 1};
+}
+
+static void fresh_with(uint32_t slots) {
+    shared->retired = 0;
+    lock = side(slots);
+    CHECK_INT(ipm_rwlock_init(lock.shared, slots), 0);
+}
+
+static void fresh(void) {
+    fresh_with(SLOTS);
+}
+
+static void held_by_peer(peer *test, int (*take)(ipm_rwlock *, int64_t)) {
+    lock.pid = getpid();
+    tell(test, take(&lock, 10 * SECOND) == IPM_OK ? 'h' : 'x');
+    if (hear(test) == 'u')
+        tell(test, ipm_rwlock_unlock(&lock) == IPM_OK ? 'u' : 'x');
+}
+
+static void reads(peer *test) {
+    held_by_peer(test, ipm_rwlock_read);
+}
+
+static void writes(peer *test) {
+    held_by_peer(test, ipm_rwlock_write);
+}
+
+/* A peer that holds the lock. */
+static peer holder(void (*body)(peer *)) {
+    peer p = start(body);
+    CHECK_INT(hear(&p), 'h');
+    return p;
+}
+
+static void let_go(peer *p) {
+    tell(p, 'u');
+    CHECK_INT(hear(p), 'u');
+    finish(p);
+}
+
+static void lets_readers_in_together(void) {
+    fresh();
+    peer p = holder(reads), q = holder(reads);
+    CHECK_INT(ipm_rwlock_read(&lock, 0), IPM_OK);
+    CHECK_INT(ipm_rwlock_readers(&lock), 3);
+    CHECK_INT(ipm_rwlock_writer(&lock), 0);
+    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+    let_go(&p);
+    let_go(&q);
+    CHECK_INT(ipm_rwlock_readers(&lock), 0);
+}
+
+static void keeps_all_out_while_written(void) {
+    fresh();
+    peer p = holder(writes);
+    CHECK_INT(ipm_rwlock_read(&lock, 0), IPM_ETIMEOUT);
+    CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_ETIMEOUT);
+    CHECK_INT(ipm_rwlock_read(&lock, 5 * MS), IPM_ETIMEOUT);
+    CHECK_INT(ipm_rwlock_write(&lock, 5 * MS), IPM_ETIMEOUT);
+    CHECK_INT(ipm_rwlock_writer(&lock), p.pid);
+    let_go(&p);
+    CHECK_INT(ipm_rwlock_read(&lock, 0), IPM_OK);
+    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+    CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_OK);
+    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+}
+
+static void keeps_writers_out_while_read(void) {
+    fresh();
+    peer p = holder(reads);
+    CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_ETIMEOUT);
+    CHECK_INT(ipm_rwlock_write(&lock, 5 * MS), IPM_ETIMEOUT);
+    CHECK_INT(ipm_rwlock_read(&lock, 0), IPM_OK); /* the writer that gave up is in nobody's way */
+    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+    let_go(&p);
+    CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_OK);
+    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+}
+
+static void waits_until_the_deadline(void) {
+    fresh();
+    peer p = holder(writes);
+    int64_t before = ipm_clock_now();
+    CHECK_INT(ipm_rwlock_read(&lock, 150 * MS), IPM_ETIMEOUT); /* longer than a slice */
+    int64_t waited = ipm_clock_now() - before;
+    CHECK(waited >= 150 * MS);
+    before = ipm_clock_now();
+    CHECK_INT(ipm_rwlock_write(&lock, 150 * MS), IPM_ETIMEOUT);
+    waited = ipm_clock_now() - before;
+    CHECK(waited >= 150 * MS);
+    let_go(&p);
+}
+
+static void gets_in_as_soon_as_it_is_free(void) {
+    fresh();
+    peer p = holder(writes);
+    peer q = start(writes), r = start(reads);
+    tell(&p, 'u');
+    CHECK_INT(hear(&p), 'u');
+    finish(&p);
+    tell(&q, 'u'); /* each lets go once it had the lock */
+    tell(&r, 'u');
+    CHECK_INT(hear(&q), 'h');
+    CHECK_INT(hear(&r), 'h');
+    CHECK_INT(hear(&q), 'u');
+    CHECK_INT(hear(&r), 'u');
+    finish(&q);
+    finish(&r);
+}
+
+static void passes_on_from_dead_holders(void) {
+    void (*const bodies[])(peer *) = {reads, writes};
+    for (size_t i = 0; i < 2; i++) {
+        fresh();
+        peer p = holder(bodies[i]);
+        kill_peer(&p);
+        CHECK_INT(ipm_rwlock_readers(&lock), 0);
+        CHECK_INT(ipm_rwlock_writer(&lock), 0);
+        CHECK_INT(ipm_rwlock_read(&lock, SECOND), IPM_OK);
+        CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+        CHECK_INT(ipm_rwlock_write(&lock, SECOND), IPM_OK);
+        ipm_rwlock_repaired(&lock);
+        CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+        CHECK_INT(ipm_rwlock_read(&lock, 0), IPM_OK);
+        CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+    }
+}
+
+static void wakes_waiters_when_the_holder_dies(void) {
+    void (*const bodies[])(peer *) = {reads, writes};
+    for (size_t i = 0; i < 2; i++) {
+        fresh();
+        peer p = holder(writes);
+        peer q = start(bodies[i]);
+        kill_peer(&p);
+        tell(&q, 'u');
+        CHECK_INT(hear(&q), 'h');
+        CHECK_INT(hear(&q), 'u');
+        CHECK_INT(finish(&q), 0);
+    }
+}
+
+/* A reader that dies may leave its slot to a reader or to a writer that drains. */
+static void reuses_the_slots_of_the_dead(void) {
+    fresh_with(1);
+    for (int i = 0; i < 3; i++) {
+        peer p = holder(reads);
+        CHECK_INT(ipm_rwlock_read(&lock, 0), IPM_ETIMEOUT);
+        kill_peer(&p);
+        CHECK_INT(ipm_rwlock_read(&lock, SECOND), IPM_OK);
+        CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+    }
+}
+
+static void dies_in_repair(peer *test) {
+    (void)test;
+    if (ipm_rwlock_write(&lock, SECOND) != IPM_OK || !lock.gate_died)
+        _exit(1);
+}
+
+/* The message of a death is consumed only by what follows the repair. */
+static void tells_of_a_death_until_it_is_repaired(void) {
+    fresh();
+    peer p = holder(writes);
+    kill_peer(&p);
+    CHECK_INT(run_peer(dies_in_repair), 0);
+    CHECK_INT(run_peer(dies_in_repair), 0);
+    CHECK_INT(ipm_rwlock_write(&lock, SECOND), IPM_OK);
+    CHECK(lock.gate_died);
+    ipm_rwlock_repaired(&lock);
+    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+    CHECK_INT(ipm_rwlock_write(&lock, SECOND), IPM_OK);
+    CHECK(!lock.gate_died);
+    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+}
+
+static void holds_a_slot_for_each_reader(void) {
+    static peer readers[IPM_MAX_READERS];
+    fresh_with(IPM_MAX_READERS);
+    for (int i = 0; i < IPM_MAX_READERS; i++)
+        readers[i] = holder(reads);
+    CHECK_INT(ipm_rwlock_readers(&lock), IPM_MAX_READERS);
+    CHECK_INT(ipm_rwlock_read(&lock, 0), IPM_ETIMEOUT); /* the 129th */
+    CHECK_INT(ipm_rwlock_read(&lock, 20 * MS), IPM_ETIMEOUT);
+    CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_ETIMEOUT);
+    peer waiter = start(reads);
+    let_go(&readers[77]);
+    CHECK_INT(hear(&waiter), 'h');
+    readers[77] = waiter;
+    for (int i = 0; i < IPM_MAX_READERS; i++)
+        kill_peer(&readers[i]);
+    CHECK_INT(ipm_rwlock_write(&lock, SECOND), IPM_OK);
+    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+}
+
+static void refuses_a_second_lock_in_one_thread(void) {
+    ipm_rwlock other;
+    fresh();
+    other = side(SLOTS);
+    CHECK_INT(ipm_rwlock_read(&lock, 0), IPM_OK);
+    CHECK_INT(ipm_rwlock_read(&other, 0), IPM_EDEADLOCK);
+    CHECK_INT(ipm_rwlock_write(&other, IPM_FOREVER), IPM_EDEADLOCK);
+    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+    CHECK_INT(ipm_rwlock_write(&other, 0), IPM_OK);
+    CHECK_INT(ipm_rwlock_read(&lock, IPM_FOREVER), IPM_EDEADLOCK);
+    CHECK_INT(ipm_rwlock_write(&lock, IPM_FOREVER), IPM_EDEADLOCK);
+    CHECK_INT(ipm_rwlock_unlock(&other), IPM_OK);
+    CHECK_INT(ipm_rwlock_read(&lock, 0), IPM_OK);
+    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+}
+
+/* The list of what a thread holds must find the right one, whatever the order of release. */
+static void holds_several_locks_in_one_thread(void) {
+    static _Alignas(64) unsigned char more[3][192];
+    static const int orders[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}};
+    ipm_rwlock others[3];
+    fresh();
+    for (unsigned i = 0; i < 3; i++) {
+        others[i] = side(1);
+        others[i].shared = (ipm_rwlock_shared *)more[i];
+        others[i].inode = 10 + i;
+        CHECK_INT(ipm_rwlock_init(others[i].shared, 1), 0);
+    }
+    for (size_t o = 0; o < sizeof orders / sizeof *orders; o++) {
+        for (int i = 0; i < 3; i++)
+            CHECK_INT(ipm_rwlock_write(&others[i], 0), IPM_OK);
+        for (int i = 0; i < 3; i++) {
+            ipm_rwlock *one = &others[orders[o][i]];
+            ipm_rwlock again = *one;
+            CHECK_INT(ipm_rwlock_read(&again, 0), IPM_EDEADLOCK);
+            CHECK_INT(ipm_rwlock_unlock(one), IPM_OK);
+            CHECK_INT(ipm_rwlock_unlock(one), IPM_EINVALID);
+        }
+    }
+}
+
+static void *unlocks(void *code) {
+    *(int *)code = ipm_rwlock_unlock(&lock);
+    return NULL;
+}
+
+static void is_released_by_its_thread_alone(void) {
+    pthread_t thread;
+    int code = 0;
+    fresh();
+    CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_OK);
+    CHECK(ipm_rwlock_is_mine(&lock));
+    pthread_create(&thread, NULL, unlocks, &code);
+    pthread_join(thread, NULL);
+    CHECK_INT(code, IPM_EINVALID);
+    CHECK(ipm_rwlock_is_mine(&lock));
+    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+}
+
+static void *retires(void *p) {
+    (void)p;
+    shared->retired = 1;
+    return NULL;
+}
+
+static void stops_waiting_when_retired(void) {
+    pthread_t thread;
+    fresh();
+    peer p = holder(writes);
+    pthread_create(&thread, NULL, retires, NULL);
+    CHECK_INT(ipm_rwlock_read(&lock, IPM_FOREVER), IPM_EREPLACED);
+    CHECK_INT(ipm_rwlock_write(&lock, IPM_FOREVER), IPM_EREPLACED);
+    pthread_join(thread, NULL);
+    kill_peer(&p);
+}
+
+/* A flag that is set while nobody holds the gate is a dead writer's. */
+static void clears_the_flag_of_a_dead_writer(void) {
+    fresh();
+    lock.shared->writing = 1;
+    CHECK_INT(ipm_rwlock_read(&lock, 0), IPM_OK);
+    CHECK_INT(lock.shared->writing, 0);
+    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+}
+
+static void gives_dead_slow_readers_up(void) {
+    fresh();
+    lock.shared->slow_readers = 2; /* counted in, and died at the gate */
+    for (int i = 0; i < 20 && lock.shared->slow_readers != 0; i++) {
+        CHECK_INT(ipm_rwlock_write(&lock, SECOND), IPM_OK);
+        CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+    }
+    CHECK_INT(lock.shared->slow_readers, 0);
+}
+
+static void counts_slow_readers_out_again(void) {
+    fresh();
+    peer p = holder(writes);
+    CHECK_INT(ipm_rwlock_read(&lock, 5 * MS), IPM_ETIMEOUT);
+    CHECK_INT(lock.shared->slow_readers, 0);
+    CHECK_INT(ipm_rwlock_read(&lock, 0), IPM_ETIMEOUT);
+    CHECK_INT(lock.shared->slow_readers, 0);
+    peer q = start(reads);
+    for (int i = 0; i < 20000 && lock.shared->slow_readers == 0; i++)
+        ipm_clock_nap(MS);
+    CHECK_INT(lock.shared->slow_readers, 1);
+    let_go(&p);
+    CHECK_INT(hear(&q), 'h');
+    CHECK_INT(lock.shared->slow_readers, 0);
+    let_go(&q);
+}
+
+static void does_not_wait_for_slow_readers_beyond_its_deadline(void) {
+    fresh();
+    lock.shared->slow_readers = 1;
+    int64_t before = ipm_clock_now();
+    CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_OK);
+    CHECK(ipm_clock_now() - before < 5 * MS);
+    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+}
+
+/* glibc aborts on some mutexes that are not mutexes. */
+static void notices_what_is_not_a_lock(void) {
+    unsigned seed = 7;
+    int lockable = 0;
+    for (int i = 0; i < 3000; i++) {
+        fresh();
+        unsigned char *bytes = (unsigned char *)&lock.shared->gate.mutex;
+        for (size_t b = 0; b < sizeof(pthread_mutex_t); b++) {
+            seed = seed * 1103515245 + 12345;
+            bytes[b] = (unsigned char)(seed >> 16);
+        }
+        memcpy(&lock.shared->slots[0], &lock.shared->gate, sizeof lock.shared->gate);
+        CHECK(!ipm_rwlock_is_sound(lock.shared, SLOTS));
+        lockable += ipm_rwlock_read(&lock, 0) != IPM_EINCOMPATIBLE;
+        lockable += ipm_rwlock_write(&lock, 0) != IPM_EINCOMPATIBLE;
+    }
+    CHECK_INT(lockable, 0);
+}
+
+/* All but the kind is random: the lock may be refused, or never free, but nothing aborts. */
+static void survives_random_mutexes(peer *test) {
+    unsigned seed = 11;
+    pthread_mutex_t sound;
+    (void)test;
+    ipm_rwlock_template(&sound);
+    for (int i = 0; i < 3000; i++) {
+        fresh();
+        for (int s = -1; s < SLOTS; s++) {
+            ipm_slot *slot = s < 0 ? &lock.shared->gate : &lock.shared->slots[s].slot;
+            unsigned char *bytes = (unsigned char *)&slot->mutex;
+            for (size_t b = 0; b < sizeof(pthread_mutex_t); b++) {
+                seed = seed * 1103515245 + 12345;
+                if (((unsigned char *)&sound)[b] == 0 && (seed >> 24) % 2 == 0)
+                    bytes[b] = (unsigned char)(seed >> 16);
+            }
+        }
+        if (ipm_rwlock_read(&lock, 0) == IPM_OK)
+            ipm_rwlock_unlock(&lock);
+        if (ipm_rwlock_write(&lock, 0) == IPM_OK)
+            ipm_rwlock_unlock(&lock);
+        if (ipm_rwlock_write(&lock, 1000) == IPM_OK)
+            ipm_rwlock_unlock(&lock);
+    }
+}
+
+static void does_not_abort_on_random_mutexes(void) {
+    CHECK_INT(run_peer(survives_random_mutexes), 0);
+}
+
+static void refuses_a_mark_beyond_its_slots(void) {
+    fresh();
+    lock.shared->high_water = SLOTS + 1;
+    CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_EINCOMPATIBLE);
+    CHECK_INT(ipm_rwlock_readers(&lock), 0);
+}
+
+static void forgets_the_parents_locks_in_a_child(peer *test) {
+    ipm_rwlock own = side(SLOTS);
+    (void)test;
+    if (ipm_rwlock_write(&own, 0) != IPM_ETIMEOUT) /* held by the parent: no deadlock */
+        _exit(1);
+    if (ipm_rwlock_is_mine(&own))
+        _exit(2);
+}
+
+static void tells_a_childs_locks_from_the_parents(void) {
+    fresh();
+    CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_OK);
+    CHECK_INT(run_peer(forgets_the_parents_locks_in_a_child), 0);
+    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+}
+
+int main(void) {
+    set_up();
+    if (ipm_fork_watch() != 0)
+        return EXIT_FAILURE;
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        return EXIT_FAILURE;
+    run("lets readers in together", lets_readers_in_together);
+    run("keeps all out while it is held for writing", keeps_all_out_while_written);
+    run("keeps writers out while it is held for reading", keeps_writers_out_while_read);
+    run("waits until the deadline, and no less", waits_until_the_deadline);
+    run("lets all who wait in, in turn", gets_in_as_soon_as_it_is_free);
+    run("passes on from holders that were killed", passes_on_from_dead_holders);
+    run("lets those go on who wait for one that is killed", wakes_waiters_when_the_holder_dies);
+    run("uses the slots of killed readers again", reuses_the_slots_of_the_dead);
+    run("tells of a death until it is repaired", tells_of_a_death_until_it_is_repaired);
+    run("holds 128 readers, and the 129th waits", holds_a_slot_for_each_reader);
+    run("refuses a second lock in one thread", refuses_a_second_lock_in_one_thread);
+    run("holds several locks in one thread, released in any order",
+        holds_several_locks_in_one_thread);
+    run("is released by its thread alone", is_released_by_its_thread_alone);
+    run("stops waiting when the segment is retired", stops_waiting_when_retired);
+    run("clears the flag that a dead writer left", clears_the_flag_of_a_dead_writer);
+    run("counts slow readers in and out", counts_slow_readers_out_again);
+    run("gives slow readers up that died", gives_dead_slow_readers_up);
+    run("waits for slow readers no longer than it was told to",
+        does_not_wait_for_slow_readers_beyond_its_deadline);
+    run("notices what is not a lock", notices_what_is_not_a_lock);
+    run("does not abort on random mutexes", does_not_abort_on_random_mutexes);
+    run("refuses a mark beyond its slots", refuses_a_mark_beyond_its_slots);
+    run("tells a child's locks from its parent's", tells_a_childs_locks_from_the_parents);
+    return tear_down();
+}
