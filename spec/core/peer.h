@@ -16,6 +16,7 @@
 #ifndef PEER_H
 #define PEER_H
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@ static inline void peer_die(const char *what) {
 static inline peer start(void (*body)(peer *test)) {
     int there[2], back[2];
     fflush(NULL);
+    signal(SIGPIPE, SIG_IGN);
     if (pipe(there) != 0 || pipe(back) != 0)
         peer_die("pipe");
     pid_t parent = getpid();
@@ -76,9 +78,13 @@ static inline char hear(peer *p) {
     return what;
 }
 
-/* Wait for its end. returns  its exit status, or 128 + the signal that ended it */
+/* Wait for its end: it hears 0 from now on. returns  its exit status, or 128 + the signal that
+ * ended it */
 static inline int finish(peer *p) {
     int status;
+    if (write(p->to, "", 1) != 1 &&
+        errno != EPIPE) /* no end of file: later peers have the pipe too */
+        peer_die("finish");
     close(p->to);
     close(p->from);
     if (waitpid(p->pid, &status, 0) != p->pid)
