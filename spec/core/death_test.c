@@ -1,0 +1,231 @@
+/* Processes that are killed while they hold a segment's lock, and those that come after them. */
+#include "fixture.h"
+#include "peer.h"
+
+static ipm_segment *manager, *editor, *reader;
+
+static void fresh(void) {
+    manager = opened(IPM_MANAGER, "");
+    editor = opened(IPM_EDITOR, "");
+    reader = opened(IPM_READER, "");
+    CHECK_INT(commit(editor, 5), IPM_OK);
+}
+
+static void finished(void) {
+    ipm_segment_close(editor, NULL);
+    ipm_segment_close(reader, NULL);
+    CHECK_INT(ipm_segment_destroy(manager, NULL), IPM_OK);
+    ipm_segment_close(manager, NULL);
+}
+
+static void changes_half(peer *test) {
+    ipm_segment *own = opened(IPM_EDITOR, "");
+    if (ipm_segment_lock(own, 20 * SECOND, &error) != IPM_OK)
+        _exit(1);
+    set_at(own, A_OFFSET, 6);
+    tell(test, 'h');
+    hear(test);
+}
+
+static void reads_locked(peer *test) {
+    ipm_segment *own = opened(IPM_READER, "");
+    if (ipm_segment_lock(own, 20 * SECOND, &error) != IPM_OK)
+        _exit(1);
+    tell(test, 'h');
+    hear(test);
+}
+
+static void die(void (*body)(peer *)) {
+    peer p = start(body);
+    CHECK_INT(hear(&p), 'h');
+    kill_peer(&p);
+}
+
+static int64_t seen_locked(ipm_segment *segment, uint64_t offset) {
+    int64_t value = -1;
+    CHECK_INT(ipm_segment_read(segment, offset, sizeof value, &value, &error), IPM_OK);
+    CHECK(memcmp((const char *)ipm_segment_data(segment) + offset, &value, sizeof value) == 0);
+    return value;
+}
+
+static void rolls_a_dead_writer_back(void) {
+    fresh();
+    for (uint64_t i = 1; i <= 3; i++) {
+        die(changes_half);
+        CHECK_INT(ipm_segment_lock(editor, SECOND, &error), IPM_OK);
+        CHECK_INT(seen_locked(editor, A_OFFSET), 5);
+        CHECK_INT(seen_locked(editor, B_OFFSET), 5);
+        CHECK_INT(ipm_segment_unlock(editor, &error), IPM_OK);
+        CHECK_INT(info_of(reader).recoveries, i);
+        CHECK_INT(version_of(reader), 1);
+    }
+    CHECK_INT(commit(editor, 7), IPM_OK);
+    CHECK_INT(read_a(reader), 7);
+    CHECK_INT(version_of(reader), 2);
+    finished();
+}
+
+static void shows_a_reader_what_was_committed(void) {
+    unsigned char copy[DEMO_SIZE];
+    int64_t a;
+    uint64_t version;
+    fresh();
+    die(changes_half);
+    for (int i = 0; i < 3; i++) { /* the slow way, and then the fast one */
+        CHECK_INT(ipm_segment_lock(reader, SECOND, &error), IPM_OK);
+        CHECK_INT(seen_locked(reader, A_OFFSET), 5);
+        CHECK_INT(seen_locked(reader, B_OFFSET), 5);
+        CHECK_INT(ipm_segment_unlock(reader, &error), IPM_OK);
+    }
+    CHECK_INT(read_a(reader), 5);
+    CHECK_INT(ipm_segment_snapshot(reader, copy, &version, &error), IPM_OK);
+    memcpy(&a, copy + A_OFFSET, sizeof a);
+    CHECK_INT(a, 5);
+    CHECK_INT(version, 1);
+    CHECK_INT(info_of(reader).recoveries, 0); /* only a writer repairs */
+    CHECK_INT(commit(editor, 7), IPM_OK);
+    CHECK_INT(info_of(reader).recoveries, 1);
+    CHECK_INT(ipm_segment_lock(reader, SECOND, &error), IPM_OK);
+    CHECK_INT(seen_locked(reader, A_OFFSET), 7);
+    CHECK_INT(ipm_segment_unlock(reader, &error), IPM_OK);
+    finished();
+}
+
+/* The writer holds a new lock file: what is to be undone stands in the data file. */
+static void rolls_back_after_all_have_gone(void) {
+    fresh();
+    die(changes_half);
+    ipm_segment_close(manager, NULL);
+    ipm_segment_close(editor, NULL);
+    ipm_segment_close(reader, NULL);
+    CHECK_INT(remove(lock_path("")), 0);
+    reader = opened(IPM_READER, "");
+    CHECK_INT(read_a(reader), 5);
+    CHECK_INT(ipm_segment_lock(reader, SECOND, &error), IPM_OK);
+    CHECK_INT(seen_locked(reader, A_OFFSET), 5);
+    CHECK_INT(ipm_segment_unlock(reader, &error), IPM_OK);
+    editor = opened(IPM_EDITOR, "");
+    CHECK_INT(ipm_segment_lock(editor, SECOND, &error), IPM_OK);
+    CHECK_INT(seen_locked(editor, A_OFFSET), 5);
+    CHECK_INT(info_of(editor).recoveries, 1);
+    CHECK_INT(ipm_segment_unlock(editor, &error), IPM_OK);
+    manager = opened(IPM_MANAGER, "");
+    finished();
+}
+
+static void frees_what_a_dead_reader_held(void) {
+    fresh();
+    for (int i = 0; i < 3; i++) {
+        die(reads_locked);
+        CHECK_INT(info_of(editor).readers, 0);
+        CHECK_INT(commit(editor, i), IPM_OK);
+    }
+    CHECK_INT(info_of(reader).recoveries, 0);
+    finished();
+}
+
+/* A writer that is told of a death and gives up has consumed the message, not the damage. */
+static void repairs_after_a_writer_that_gave_up(void) {
+    fresh();
+    peer p = start(changes_half);
+    CHECK_INT(hear(&p), 'h');
+    kill_peer(&p);
+    peer holds = start(reads_locked); /* lets no writer in */
+    CHECK_INT(hear(&holds), 'h');
+    CHECK_INT(ipm_segment_lock(editor, 0, &error), IPM_ETIMEOUT);
+    CHECK_INT(ipm_segment_lock(editor, 5 * MS, &error), IPM_ETIMEOUT);
+    CHECK_INT(ipm_segment_lock(reader, 0, &error), IPM_OK);
+    CHECK_INT(seen_locked(reader, A_OFFSET), 5);
+    CHECK_INT(ipm_segment_unlock(reader, &error), IPM_OK);
+    kill_peer(&holds);
+    CHECK_INT(ipm_segment_lock(editor, SECOND, &error), IPM_OK);
+    CHECK_INT(seen_locked(editor, A_OFFSET), 5);
+    CHECK_INT(ipm_segment_unlock(editor, &error), IPM_OK);
+    CHECK_INT(info_of(editor).recoveries, 1);
+    finished();
+}
+
+static void waits_with_a_lock(peer *test, ipm_role role) {
+    ipm_segment *own = opened(role, "");
+    tell(test, 'o');
+    if (ipm_segment_lock(own, 20 * SECOND, &error) != IPM_OK || seen_locked(own, A_OFFSET) != 5)
+        _exit(1);
+    ipm_segment_unlock(own, NULL);
+    ipm_segment_close(own, NULL);
+    _exit(tap.bad);
+}
+
+static void waits_to_write(peer *test) {
+    waits_with_a_lock(test, IPM_EDITOR);
+}
+
+static void waits_to_read(peer *test) {
+    waits_with_a_lock(test, IPM_READER);
+}
+
+static void lets_those_go_on_who_waited(void) {
+    fresh();
+    peer dying = start(changes_half);
+    CHECK_INT(hear(&dying), 'h');
+    peer waiters[6];
+    for (int i = 0; i < 6; i++) {
+        waiters[i] = start(i % 2 ? waits_to_read : waits_to_write);
+        CHECK_INT(hear(&waiters[i]), 'o');
+    }
+    kill_peer(&dying);
+    for (int i = 0; i < 6; i++)
+        CHECK_INT(finish(&waiters[i]), 0);
+    CHECK_INT(info_of(editor).recoveries, 1);
+    finished();
+}
+
+static void reads_beside_a_writer_that_is_stopped(void) {
+    fresh();
+    peer p = start(changes_half);
+    CHECK_INT(hear(&p), 'h');
+    kill(p.pid, SIGSTOP);
+    CHECK_INT(read_a(reader), 5);
+    CHECK_INT(ipm_segment_lock(reader, 20 * MS, &error), IPM_ETIMEOUT);
+    CHECK_INT(ipm_segment_lock(editor, 20 * MS, &error), IPM_ETIMEOUT);
+    CHECK_INT(info_of(reader).writer_pid, p.pid);
+    CHECK_INT(read_a(reader), 5);
+    kill_peer(&p);
+    CHECK_INT(commit(editor, 7), IPM_OK);
+    finished();
+}
+
+static void dies_creating(peer *test) {
+    ipm_options options = {.mmap_dir = dir, .tag = "half", .create = true};
+    ipm_segment *own;
+    hear(test);
+    ipm_segment_open(IPM_MANAGER, demo, &options, &own, NULL);
+    tell(test, 'c');
+    hear(test);
+}
+
+static void creates_after_killed_creators(void) {
+    for (int i = 0; i < 60; i++) {
+        peer p = start(dies_creating);
+        tell(&p, 'g');
+        for (volatile int spin = 0; spin < i * 3000; spin = spin + 1)
+            ;
+        kill_peer(&p);
+        ipm_segment *own = opened(IPM_MANAGER, "half");
+        CHECK_INT(commit(own, i), IPM_OK);
+        CHECK_INT(ipm_segment_destroy(own, &error), IPM_OK);
+        ipm_segment_close(own, NULL);
+    }
+}
+
+int main(void) {
+    set_up();
+    run("rolls back what a killed writer left, and counts it", rolls_a_dead_writer_back);
+    run("shows a reader what was committed before", shows_a_reader_what_was_committed);
+    run("rolls back after all have gone and the lock file too", rolls_back_after_all_have_gone);
+    run("frees what a killed reader held", frees_what_a_dead_reader_held);
+    run("repairs after a writer that gave up", repairs_after_a_writer_that_gave_up);
+    run("lets those go on who waited for one that was killed", lets_those_go_on_who_waited);
+    run("reads lock-free beside a writer that is stopped", reads_beside_a_writer_that_is_stopped);
+    run("creates after creators that were killed", creates_after_killed_creators);
+    return tear_down();
+}
