@@ -156,8 +156,10 @@ int ipm_file_mkdir(const char *path, mode_t mode, size_t *made, ipm_error *error
                 *made = end - 1;
             if (chmod(part, mode) != 0) /* whatever the umask */
                 code = ipm_fail_errno(error, errno, "cannot set the mode of %s", part);
-        } else if (errno != EEXIST && errno != EISDIR && access(part, F_OK) != 0) {
-            code = ipm_fail_errno(error, errno, "cannot make the directory %s", part);
+        } else {
+            int rc = errno; /* of a file system that is read-only, say, also for what is there */
+            if (rc != EEXIST && access(part, F_OK) != 0)
+                code = ipm_fail_errno(error, rc, "cannot make the directory %s", part);
         }
         part[end] = path[end];
     }
@@ -175,7 +177,7 @@ void ipm_file_unmkdir(const char *path, size_t made) {
         if (path[end] != '/' && path[end] != '\0')
             continue;
         part[end] = '\0';
-        if (rmdir(part) != 0)
+        if (rmdir(part) != 0 && errno != ENOENT) /* the last of them may not have been made */
             break;
     }
     free(part);

@@ -1,0 +1,181 @@
+/* What is planted where a segment's files are, or will be made. */
+#include "fixture.h"
+#include "peer.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+static const char victim_text[] = "something that must not be touched";
+
+static const char *victim(void) {
+    return in_dir("victim");
+}
+
+static void plant_victim(void) {
+    int fd = open(victim(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    CHECK_INT(write(fd, victim_text, sizeof victim_text), sizeof victim_text);
+    close(fd);
+}
+
+static bool victim_is_whole(void) {
+    char text[sizeof victim_text + 1];
+    int fd = open(victim(), O_RDONLY);
+    bool whole = read(fd, text, sizeof text) == sizeof victim_text &&
+                 memcmp(text, victim_text, sizeof victim_text) == 0;
+    close(fd);
+    return whole;
+}
+
+static int plant_link(const char *path) {
+    return symlink(victim(), path);
+}
+
+static int plant_dangling_link(const char *path) {
+    return symlink(in_dir("nowhere"), path);
+}
+
+static int plant_hard_link(const char *path) {
+    return link(victim(), path);
+}
+
+static int plant_fifo(const char *path) {
+    return mkfifo(path, 0666);
+}
+
+static int plant_dir(const char *path) {
+    return mkdir(path, 0700);
+}
+
+static int plant_socket(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    int rc = bind(fd, (struct sockaddr *)&address, sizeof address);
+    close(fd);
+    return rc;
+}
+
+static const struct {
+    int (*plant)(const char *path);
+    const char *says;
+} plants[] = {
+    {plant_link, "is a symbolic link"},   {plant_dangling_link, "is a symbolic link"},
+    {plant_hard_link, "has other names"}, {plant_fifo, "is not a regular file"},
+    {plant_dir, "is not a regular file"}, {plant_socket, "is not a regular file"},
+};
+#define PLANTS (sizeof plants / sizeof *plants)
+
+static const struct {
+    ipm_role role;
+    bool create, force;
+} ways[] = {{IPM_READER, false, false},
+            {IPM_EDITOR, false, false},
+            {IPM_MANAGER, true, false},
+            {IPM_MANAGER, true, true}};
+
+static void is_refused(const char *path, const char *says) {
+    ipm_segment *segment;
+    struct stat before, after;
+    CHECK_INT(lstat(path, &before), 0);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        ipm_options options = {.mmap_dir = dir, .create = ways[i].create, .force = ways[i].force};
+        CHECK_ERROR(ipm_segment_open(ways[i].role, demo, &options, &segment, &error), IPM_ECORRUPT,
+                    says);
+        CHECK(strstr(error.text, path) != NULL);
+        CHECK(segment == NULL);
+    }
+    CHECK_INT(lstat(path, &after), 0);
+    CHECK_INT(after.st_ino, before.st_ino);
+    CHECK_INT(after.st_mode, before.st_mode);
+    CHECK(victim_is_whole());
+    CHECK(!exists(in_dir("nowhere")));
+}
+
+static void refuses_what_is_planted_for_data(void) {
+    for (size_t i = 0; i < PLANTS; i++) {
+        plant_victim();
+        CHECK_INT(plants[i].plant(data_path("")), 0);
+        is_refused(data_path(""), plants[i].says);
+        CHECK(!exists(lock_path("")));
+        remove(data_path(""));
+        remove(victim());
+    }
+}
+
+static void refuses_what_is_planted_for_locks(void) {
+    for (size_t i = 0; i < PLANTS; i++) {
+        plant_victim();
+        ipm_segment_close(opened(IPM_MANAGER, ""), NULL);
+        CHECK_INT(remove(lock_path("")), 0);
+        CHECK_INT(plants[i].plant(lock_path("")), 0);
+        is_refused(lock_path(""), plants[i].says);
+        CHECK(exists(data_path("")));
+        remove(data_path(""));
+        remove(lock_path(""));
+        remove(victim());
+    }
+}
+
+static void creates_nothing_beside_a_planted_lock_file(void) {
+    ipm_segment *segment;
+    for (size_t i = 0; i < PLANTS; i++) {
+        plant_victim();
+        CHECK_INT(plants[i].plant(lock_path("")), 0);
+        CHECK_INT(open_as(IPM_MANAGER, "", &segment), IPM_ECORRUPT);
+        CHECK(!exists(data_path("")));
+        remove(lock_path(""));
+        remove(victim());
+    }
+}
+
+/* A manager makes its file under another name: the worst that can be planted has that name. */
+static void destroys_only_its_own_file(void) {
+    ipm_segment *manager = opened(IPM_MANAGER, "");
+    CHECK_INT(rename(data_path(""), in_dir("moved")), 0);
+    plant_victim();
+    CHECK_INT(rename(victim(), data_path("")), 0);
+    CHECK_ERROR(ipm_segment_destroy(manager, &error), IPM_EREPLACED, "is no longer this segment");
+    CHECK_INT(rename(data_path(""), victim()), 0);
+    CHECK(victim_is_whole());
+    CHECK_INT(rename(in_dir("moved"), data_path("")), 0);
+    CHECK_INT(commit(manager, 1), IPM_OK);
+    CHECK_INT(ipm_segment_destroy(manager, &error), IPM_OK);
+    ipm_segment_close(manager, NULL);
+    remove(victim());
+}
+
+static void opens_through_a_link_to_the_directory(void) {
+    ipm_segment *segment;
+    ipm_options options = {.mmap_dir = in_dir("link"), .create = true};
+    CHECK_INT(mkdir(in_dir("real"), 0700), 0);
+    CHECK_INT(symlink(in_dir("real"), in_dir("link")), 0);
+    if (CHECK_INT(ipm_segment_open(IPM_MANAGER, demo, &options, &segment, &error), IPM_OK))
+        CHECK_INT(ipm_segment_destroy(segment, &error), IPM_OK);
+    ipm_segment_close(segment, NULL);
+    remove(in_dir("link"));
+    remove(in_dir("real"));
+}
+
+static void goes_on_when_the_lock_file_was_removed(void) {
+    ipm_segment *editor = opened(IPM_MANAGER, "");
+    ipm_segment_close(editor, NULL);
+    CHECK_INT(remove(lock_path("")), 0); /* with nobody using it, that is allowed */
+    editor = opened(IPM_EDITOR, "");
+    CHECK_INT(commit(editor, 1), IPM_OK);
+    ipm_segment_close(editor, NULL);
+    editor = opened(IPM_MANAGER, "");
+    CHECK_INT(ipm_segment_destroy(editor, &error), IPM_OK);
+    ipm_segment_close(editor, NULL);
+}
+
+int main(void) {
+    set_up();
+    run("refuses what is planted in the data file's place, with force too",
+        refuses_what_is_planted_for_data);
+    run("refuses what is planted in the lock file's place", refuses_what_is_planted_for_locks);
+    run("creates nothing beside a planted lock file", creates_nothing_beside_a_planted_lock_file);
+    run("destroys only its own file", destroys_only_its_own_file);
+    run("opens through a link to the directory", opens_through_a_link_to_the_directory);
+    run("makes a lock file again that was removed", goes_on_when_the_lock_file_was_removed);
+    return tear_down();
+}
