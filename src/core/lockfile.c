@@ -17,6 +17,7 @@
 #define MANAGER_BYTE 1
 #define PATIENCE_NS (10000 * IPM_MS) /* with a process that initialises, or manages */
 #define NAP_NS (IPM_MS / 2)
+#define UNMARKED_TRIES 2000 /* after which a file in use without the magic is a damaged one */
 
 static const char magic[8] = "IPMLOCK\n";
 
@@ -139,9 +140,12 @@ static int map_checked(int fd, const char *path, const ipm_lock_head *head, ipm_
     return IPM_OK;
 }
 
-enum { AGAIN = -1 };
+enum { AGAIN = -1, UNMARKED = -2 };
 
-/* One try at joining those who use the file. returns AGAIN when they are not ready */
+/*
+ * One try at joining those who use the file.
+ * returns  AGAIN: it is being initialised; UNMARKED: it is not, others look at it, and it should be
+ */
 static int join(int fd, const char *path, uint32_t slots, ipm_lockfile *file, ipm_error *error) {
     int rc = ipm_file_lock(fd, USERS_BYTE, F_WRLCK);
     if (rc == 0) {
@@ -162,7 +166,7 @@ static int join(int fd, const char *path, uint32_t slots, ipm_lockfile *file, ip
         return ipm_fail_errno(error, errno, "cannot read %s", path);
     if (got < (ssize_t)sizeof head || memcmp(head.magic, magic, sizeof magic) != 0) {
         ipm_file_lock(fd, USERS_BYTE, F_UNLCK); /* its initialiser died: start again */
-        return AGAIN;
+        return UNMARKED;
     }
     return map_checked(fd, path, &head, file, error);
 }
@@ -188,6 +192,22 @@ static int open_or_make(const char *path, mode_t mode, int *fd, struct stat *sta
     return code;
 }
 
+/* Join, as soon as that can be. returns AGAIN when it cannot, or the file has lost its name */
+static int join_settled(int fd, const char *path, const struct stat *status, uint32_t slots,
+                        int64_t deadline, ipm_lockfile *file, ipm_error *error) {
+    int unmarked = 0;
+    for (;;) {
+        int code = join(fd, path, slots, file, error);
+        if (code != AGAIN && code != UNMARKED)
+            return code;
+        if (code == UNMARKED && ++unmarked >= UNMARKED_TRIES)
+            return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and damaged", path);
+        ipm_clock_nap(NAP_NS);
+        if (ipm_clock_now() >= deadline || !ipm_file_is_at(path, status->st_dev, status->st_ino))
+            return AGAIN;
+    }
+}
+
 int ipm_lockfile_open(const char *path, mode_t mode, uint32_t slots, ipm_lockfile *file,
                       ipm_error *error) {
     int64_t deadline = ipm_clock_deadline(PATIENCE_NS);
@@ -201,12 +221,7 @@ int ipm_lockfile_open(const char *path, mode_t mode, uint32_t slots, ipm_lockfil
             continue;
         if (code != IPM_OK)
             return code;
-        do {
-            code = join(fd, path, slots, file, error);
-            if (code == AGAIN)
-                ipm_clock_nap(NAP_NS);
-        } while (code == AGAIN && ipm_clock_now() < deadline &&
-                 ipm_file_is_at(path, status.st_dev, status.st_ino));
+        code = join_settled(fd, path, &status, slots, deadline, file, error);
         close(fd); /* the lock lasts as long as the mapping */
         if (code == IPM_OK && !ipm_file_is_at(path, file->device, file->inode)) {
             ipm_lockfile_close(file); /* removed meanwhile: those who come later use another */
