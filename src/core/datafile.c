@@ -108,6 +108,8 @@ int ipm_datafile_open(const char *path, bool writable, const ipm_layout *layout,
     if (code != IPM_OK)
         return code;
     code = check(fd, path, (uint64_t)status.st_size, layout, &head, error);
+    if (code == IPM_OK && writable)
+        code = ipm_file_fill_holes(fd, &status, path, error);
     if (code == IPM_OK) {
         ipm_error detail = {0};
         file->map = ipm_file_map(fd, head.geometry.file_size, writable, path, &detail);
@@ -227,6 +229,22 @@ int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
     }
     free(temporary);
     return code;
+}
+
+/* By file operations alone: the reason for it may be that nothing can be mapped any more. */
+void ipm_datafile_unmake(const char *path, const ipm_layout *layout) {
+    int fd;
+    size_t length;
+    struct stat status;
+    const uint32_t retired = 1;
+    ipm_layout_text(layout, &length);
+    uint64_t at = ipm_trailer_geometry(ipm_layout_type(layout)->size, length).head +
+                  offsetof(ipm_trailer_head, state) + offsetof(ipm_state, retired);
+    if (ipm_file_open(path, O_RDWR, &fd, &status, NULL) != IPM_OK)
+        return;
+    if (write_at(fd, &retired, sizeof retired, at) == 0)
+        unlink(path);
+    close(fd);
 }
 
 /* ---- Retiring ---------------------------------------------------------------------------- */

@@ -42,6 +42,9 @@ void ipm_datafile_close(ipm_datafile *file);
 int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
                         uint32_t max_readers, bool replace, ipm_error *error);
 
+/* Remove what was made there, when opening it came to nothing; its lock-free readers are told. */
+void ipm_datafile_unmake(const char *path, const ipm_layout *layout);
+
 /* Whether it was replaced or destroyed. */
 static inline bool ipm_datafile_is_retired(const ipm_datafile *file) {
     return atomic_load_explicit(&file->memory.state->retired, memory_order_acquire) != 0;

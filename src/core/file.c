@@ -113,6 +113,18 @@ int ipm_file_allocate(int fd, uint64_t size, const char *path, ipm_error *error)
     return IPM_OK;
 }
 
+int ipm_file_fill_holes(int fd, const struct stat *status, const char *path, ipm_error *error) {
+    int rc = 0;
+    if (status->st_blocks >= status->st_size / 512)
+        return IPM_OK;
+    do /* not posix_fallocate: where that is imitated, it would write to what others write to */
+        rc = fallocate(fd, 0, 0, status->st_size) == 0 ? 0 : errno;
+    while (rc == EINTR);
+    if (rc == 0 || rc == EOPNOTSUPP || rc == ENOSYS)
+        return IPM_OK;
+    return ipm_fail_errno(error, rc, "cannot allocate the holes in %s", path);
+}
+
 void *ipm_file_map(int fd, uint64_t size, bool writable, const char *path, ipm_error *error) {
     int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
     void *map = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
@@ -143,10 +155,10 @@ int ipm_file_lock(int fd, off_t byte, short type) {
 int ipm_file_mkdir(const char *path, mode_t mode, size_t *made, ipm_error *error) {
     size_t length = strlen(path);
     char *part = strdup(path);
+    *made = length;
     if (part == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot make the directory %s", path);
     int code = IPM_OK;
-    *made = length;
     for (size_t end = 1; end <= length && code == IPM_OK; end++) {
         if (part[end] != '/' && part[end] != '\0')
             continue;

@@ -29,6 +29,9 @@ int ipm_file_create(const char *path, mode_t mode, int *fd, ipm_error *error);
 /* Really allocate the first `size` bytes, so that storing to them never fails. */
 int ipm_file_allocate(int fd, uint64_t size, const char *path, ipm_error *error);
 
+/* The same for the holes of a file that was copied sparsely, which others may be using. */
+int ipm_file_fill_holes(int fd, const struct stat *status, const char *path, ipm_error *error);
+
 /* Map the first `size` bytes, shared and not inherited by a fork; NULL and *error on failure. */
 void *ipm_file_map(int fd, uint64_t size, bool writable, const char *path, ipm_error *error);
 

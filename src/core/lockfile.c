@@ -171,6 +171,18 @@ static int join(int fd, const char *path, uint32_t slots, ipm_lockfile *file, ip
     return map_checked(fd, path, &head, file, error);
 }
 
+/* An error other than EAGAIN is one that whoever wants to use the file has as well. */
+bool ipm_lockfile_claim(int fd) {
+    return ipm_file_lock(fd, USERS_BYTE, F_WRLCK) != EAGAIN &&
+           ipm_file_lock(fd, MANAGER_BYTE, F_WRLCK) != EAGAIN;
+}
+
+/* Remove a file that was made in vain, unless others use it already. */
+static void unmake(const char *path, int fd, const struct stat *status) {
+    if (ipm_lockfile_claim(fd) && ipm_file_is_at(path, status->st_dev, status->st_ino))
+        unlink(path);
+}
+
 /* Open, or make. returns AGAIN when the file came or went meanwhile */
 static int open_or_make(const char *path, mode_t mode, int *fd, struct stat *status, bool *made,
                         ipm_error *error) {
@@ -181,11 +193,12 @@ static int open_or_make(const char *path, mode_t mode, int *fd, struct stat *sta
         code = ipm_file_create(path, mode, fd, &detail);
         if (code != IPM_OK && detail.system == EEXIST)
             return AGAIN;
-        *made = code == IPM_OK;
         if (code == IPM_OK && fstat(*fd, status) != 0) {
             code = ipm_fail_errno(&detail, errno, "cannot examine %s", path);
+            unlink(path);
             close(*fd);
         }
+        *made = code == IPM_OK;
     }
     if (code != IPM_OK && error != NULL)
         *error = detail;
@@ -222,6 +235,8 @@ int ipm_lockfile_open(const char *path, mode_t mode, uint32_t slots, ipm_lockfil
         if (code != IPM_OK)
             return code;
         code = join_settled(fd, path, &status, slots, deadline, file, error);
+        if (code != IPM_OK && code != AGAIN && made)
+            unmake(path, fd, &status);
         close(fd); /* the lock lasts as long as the mapping */
         if (code == IPM_OK && !ipm_file_is_at(path, file->device, file->inode)) {
             ipm_lockfile_close(file); /* removed meanwhile: those who come later use another */
@@ -257,6 +272,8 @@ int ipm_lockfile_manage(const char *path, mode_t mode, int *fd, bool *made, ipm_
             *fd = opened;
             return IPM_OK;
         }
+        if (rc != 0 && rc != EAGAIN && *made)
+            unmake(path, opened, &status);
         close(opened);
         if (rc != 0 && rc != EAGAIN)
             return ipm_fail_errno(error, rc, "cannot lock %s", path);

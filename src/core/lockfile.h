@@ -59,4 +59,7 @@ void ipm_lockfile_close(ipm_lockfile *file);
  */
 int ipm_lockfile_manage(const char *path, mode_t mode, int *fd, bool *made, ipm_error *error);
 
+/* Whether nobody else uses the file, nor manages with it: then nobody does until fd is closed. */
+bool ipm_lockfile_claim(int fd);
+
 #endif

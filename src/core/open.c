@@ -45,23 +45,31 @@ static int replace(const ipm_names *names, const ipm_layout *layout, const ipm_o
     return code;
 }
 
-/*
- * See to it that there is a segment of the layout, with other managers kept out.
- * reset    whether it was there, and is to start afresh
- */
+/* What creation has made, to be undone if it fails. */
+typedef struct making {
+    int manager; /* keeps other managers out while it is open; or -1 */
+    bool lock_made, data_made;
+    bool reset; /* nothing was made: the segment was there, and is to start afresh */
+    size_t mmap_made, lock_dir_made;
+} making;
+
+/* See to it that there is a segment of the layout, with other managers kept out. */
 static int provide(const ipm_names *names, const ipm_layout *layout, const ipm_options *options,
-                   bool *reset, ipm_error *error) {
+                   making *m, ipm_error *error) {
     ipm_datafile file;
     ipm_error detail;
     int code = ipm_datafile_open(names->path, true, layout, &file, &detail);
-    *reset = code == IPM_OK && options->force;
+    m->reset = code == IPM_OK && options->force;
     if (code == IPM_OK) {
         ipm_datafile_close(&file);
         return IPM_OK;
     }
-    if (code == IPM_ENOTFOUND)
-        return ipm_datafile_create(names->path, layout, options->mode, options->max_readers, false,
+    if (code == IPM_ENOTFOUND) {
+        code = ipm_datafile_create(names->path, layout, options->mode, options->max_readers, false,
                                    error);
+        m->data_made = code == IPM_OK;
+        return code;
+    }
     bool give_way =
         code == IPM_EREPLACED || (options->force && (code == IPM_ELAYOUT || code == IPM_ECORRUPT) &&
                                   is_plain_file(names->path));
@@ -72,40 +80,35 @@ static int provide(const ipm_names *names, const ipm_layout *layout, const ipm_o
     return code;
 }
 
-/* What creation has made beside the data file, to be undone if it fails. */
-typedef struct making {
-    int manager; /* keeps other managers out while it is open; or -1 */
-    bool lock_made;
-    size_t mmap_made, lock_dir_made;
-} making;
-
 static mode_t directory_mode(uint32_t mode) {
     return (mode_t)(mode | ((mode & 0444) >> 2)); /* who may read it may pass */
 }
 
-static void make_undone(const ipm_names *names, making *m) {
-    if (m->lock_made)
-        unlink(names->lock_path);
-    ipm_file_unmkdir(names->lock_dir, m->lock_dir_made);
-    ipm_file_unmkdir(names->mmap_dir, m->mmap_made);
-}
-
 static int make(const ipm_names *names, const ipm_layout *layout, const ipm_options *options,
-                making *m, bool *reset, ipm_error *error) {
+                making *m, ipm_error *error) {
     mode_t mode = directory_mode(options->mode);
-    int code = ipm_file_mkdir(names->mmap_dir, mode, &m->mmap_made, error);
-    if (code != IPM_OK)
-        return code;
     m->lock_dir_made = strlen(names->lock_dir);
-    code = ipm_file_mkdir(names->lock_dir, mode, &m->lock_dir_made, error);
+    int code = ipm_file_mkdir(names->mmap_dir, mode, &m->mmap_made, error);
+    if (code == IPM_OK)
+        code = ipm_file_mkdir(names->lock_dir, mode, &m->lock_dir_made, error);
     if (code == IPM_OK)
         code =
             ipm_lockfile_manage(names->lock_path, options->mode, &m->manager, &m->lock_made, error);
     if (code == IPM_OK)
-        code = provide(names, layout, options, reset, error);
-    if (code != IPM_OK)
-        make_undone(names, m);
+        code = provide(names, layout, options, m, error);
     return code;
+}
+
+/* Remove what was made, unless others have begun to use it. */
+static void unmake(const ipm_names *names, const ipm_layout *layout, const making *m) {
+    if (m->manager >= 0 && ipm_lockfile_claim(m->manager)) {
+        if (m->data_made)
+            ipm_datafile_unmake(names->path, layout);
+        if (m->lock_made)
+            unlink(names->lock_path);
+    }
+    ipm_file_unmkdir(names->lock_dir, m->lock_dir_made);
+    ipm_file_unmkdir(names->mmap_dir, m->mmap_made);
 }
 
 /* ---- Opening ----------------------------------------------------------------------------- */
@@ -204,25 +207,36 @@ static int reset(ipm_segment *segment, ipm_error *error) {
     return ipm_segment_unlock(segment, error);
 }
 
-static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
-                        ipm_error *error) {
-    bool afresh = false;
-    making m = {.manager = -1};
-    int code = ipm_names_make(segment->name, options, &segment->names, error);
-    if (code == IPM_OK && options->create)
-        code = make(&segment->names, layout, options, &m, &afresh, error);
-    if (code == IPM_OK)
-        code = open_settled(segment, layout, error);
-    if (m.manager >= 0)
-        close(m.manager);
-    if (code != IPM_OK)
-        return code;
+static int prepare(ipm_segment *segment, const ipm_options *options, ipm_error *error) {
+    int code = IPM_OK;
     prepare_lock(segment);
     if (segment->role == IPM_READER)
         code = prepare_copy(segment, error);
     if (code == IPM_OK && (options->prefault || options->mlock))
         code = make_resident(segment, options->mlock, error);
-    if (code == IPM_OK && afresh)
+    return code;
+}
+
+static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
+                        ipm_error *error) {
+    const ipm_names *names = &segment->names;
+    making m = {.manager = -1};
+    int code = ipm_names_make(segment->name, options, &segment->names, error);
+    if (code != IPM_OK)
+        return code;
+    if (options->create)
+        code = make(names, layout, options, &m, error);
+    if (code == IPM_OK)
+        code = open_settled(segment, layout, error);
+    if (code == IPM_OK)
+        code = prepare(segment, options, error);
+    if (code != IPM_OK && options->create) {
+        close_files(segment);
+        unmake(names, layout, &m);
+    }
+    if (m.manager >= 0)
+        close(m.manager);
+    if (code == IPM_OK && m.reset)
         code = reset(segment, error);
     return code;
 }

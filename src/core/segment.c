@@ -198,7 +198,7 @@ int ipm_segment_rollback(ipm_segment *segment, ipm_error *error) {
 }
 
 bool ipm_segment_is_locked(const ipm_segment *segment) {
-    return segment->view != NULL;
+    return ipm_segment_data(segment) != NULL;
 }
 
 /* ---- Writing ----------------------------------------------------------------------------- */

@@ -55,6 +55,9 @@ bool ipm_trailer_is_valid(const ipm_trailer_head *head, uint64_t at, uint64_t fi
         head->max_readers < 1 || head->max_readers > IPM_MAX_READERS ||
         memcmp(head->reserved, zeros, sizeof zeros) != 0)
         return false;
+    /* An honest sequence is nowhere near its end, where it would run over in mid-transaction. */
+    if (atomic_load_explicit(&head->state.sequence, memory_order_relaxed) >> 63 != 0)
+        return false;
     if (said->struct_size < IPM_HEADER_SIZE || said->struct_size > IPM_MAX_SIZE ||
         said->schema_size < 1 || said->schema_size > IPM_MAX_TEXT)
         return false;

@@ -1,0 +1,248 @@
+/* Threads of one process: on the same memory, and with a handle each. Clean under TSan. */
+#include "../../src/core/rwlock.h"
+#include "../../src/core/transaction.h"
+#include "../../src/core/notify.h"
+#include "../../src/core/word.h"
+#include "fixture.h"
+
+#define WRITERS 3
+#define READERS 3
+#define COPIERS 2
+#define ROUNDS 300
+#define WORDS 200 /* 1600 bytes: seven blocks */
+#define SIZE (WORDS * sizeof(uint64_t))
+
+/* ---- One memory, as one mapping ---------------------------------------------------------- */
+
+static ipm_state state;
+static _Atomic uint64_t tags[7];
+static _Alignas(8) unsigned char data[SIZE], shadow[SIZE];
+static const ipm_memory memory = {
+    .state = &state, .tags = tags, .data = data, .shadow = shadow, .size = SIZE};
+static _Alignas(64) unsigned char lock_memory[128 + 8 * 64];
+static _Atomic uint32_t retired, waiting, torn, failed;
+
+static ipm_rwlock side(void) {
+    return (ipm_rwlock){.shared = (ipm_rwlock_shared *)lock_memory,
+                        .retired = &retired,
+                        .slots = 8,
+                        .pid = getpid(),
+                        .inode = 1};
+}
+
+/* All words say the same: the number of commits. */
+static bool is_whole(const uint64_t *words) {
+    for (size_t i = 1; i < WORDS; i++)
+        if (words[i] != words[0])
+            return false;
+    return true;
+}
+
+static void *writes(void *p) {
+    ipm_rwlock lock = side();
+    ipm_transaction t;
+    (void)p;
+    for (int i = 0; i < ROUNDS; i++) {
+        if (ipm_rwlock_write(&lock, IPM_FOREVER) != IPM_OK) {
+            failed++;
+            break;
+        }
+        ipm_transaction_recover(&memory);
+        ipm_rwlock_repaired(&lock);
+        ipm_transaction_open(&t, &memory);
+        uint64_t value = ipm_load_u64(data) + 1;
+        for (size_t w = 0; w < WORDS; w++) {
+            ipm_transaction_change(&t, w * 8, 8);
+            ipm_store_u64(data + w * 8, value);
+        }
+        bool commits = i % 5 != 0;
+        if (commits)
+            ipm_transaction_commit(&t);
+        else
+            ipm_transaction_rollback(&t);
+        ipm_rwlock_unlock(&lock);
+        if (commits)
+            ipm_notify_tell(&state.notify, &waiting);
+    }
+    return NULL;
+}
+
+static void *reads(void *p) {
+    uint64_t words[WORDS];
+    ipm_rwlock lock = side();
+    (void)p;
+    for (int i = 0; i < ROUNDS; i++) {
+        if (ipm_rwlock_read(&lock, IPM_FOREVER) != IPM_OK) {
+            failed++;
+            break;
+        }
+        ipm_copy_from_shared(words, data, SIZE);
+        torn += !is_whole(words);
+        ipm_rwlock_unlock(&lock);
+    }
+    return NULL;
+}
+
+static void *copies(void *p) {
+    uint64_t words[WORDS], last = 0, version = 0;
+    (void)p;
+    while (version < (uint64_t)WRITERS * ROUNDS * 4 / 5) {
+        uint32_t seen = ipm_notify_prepare(&state.notify, &waiting);
+        if (ipm_snapshot_version(&memory) == version)
+            ipm_notify_sleep(&state.notify, seen, 100 * MS);
+        version = ipm_snapshot(&memory, 0, SIZE, words);
+        torn += !is_whole(words) || words[0] != version || version < last;
+        last = version;
+    }
+    return NULL;
+}
+
+static void start_all(pthread_t *threads, size_t count, void *(*const bodies[])(void *)) {
+    for (size_t i = 0; i < count; i++)
+        if (pthread_create(&threads[i], NULL, bodies[i], NULL) != 0)
+            failed++;
+    for (size_t i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static void share_one_memory(void) {
+    void *(*const bodies[])(void *) = {writes, writes, writes, reads, reads, reads, copies, copies};
+    pthread_t threads[8];
+    torn = failed = 0;
+    CHECK_INT(ipm_rwlock_init((ipm_rwlock_shared *)lock_memory, 8), 0);
+    start_all(threads, 8, bodies);
+    CHECK_INT(torn, 0);
+    CHECK_INT(failed, 0);
+    CHECK_INT(ipm_snapshot_version(&memory), WRITERS * ROUNDS * 4 / 5);
+}
+
+/* ---- A handle each ----------------------------------------------------------------------- */
+
+static void *edits(void *p) {
+    ipm_segment *own;
+    (void)p;
+    if (ipm_segment_open(IPM_EDITOR, demo, &(ipm_options){.mmap_dir = dir}, &own, NULL) != IPM_OK) {
+        failed++;
+        return NULL;
+    }
+    for (int i = 0; i < ROUNDS; i++) {
+        if (ipm_segment_lock(own, IPM_FOREVER, NULL) != IPM_OK) {
+            failed++;
+            break;
+        }
+        int64_t a;
+        ipm_segment_read(own, A_OFFSET, sizeof a, &a, NULL);
+        ipm_store_u64(ipm_segment_change(own, A_OFFSET, 8), (uint64_t)a + 1);
+        ipm_store_u64(ipm_segment_change(own, B_OFFSET, 8), (uint64_t)a + 1);
+        if (ipm_segment_unlock(own, NULL) != IPM_OK)
+            failed++;
+    }
+    ipm_segment_close(own, NULL);
+    return NULL;
+}
+
+static void *views(void *p) {
+    unsigned char copy[DEMO_SIZE];
+    int64_t a, b;
+    ipm_segment *own;
+    (void)p;
+    if (ipm_segment_open(IPM_READER, demo, &(ipm_options){.mmap_dir = dir}, &own, NULL) != IPM_OK) {
+        failed++;
+        return NULL;
+    }
+    for (int i = 0; i < ROUNDS; i++) {
+        if (i % 2 != 0) {
+            failed += ipm_segment_snapshot(own, copy, NULL, NULL) != IPM_OK;
+        } else {
+            failed += ipm_segment_lock(own, IPM_FOREVER, NULL) != IPM_OK;
+            failed += ipm_segment_read(own, 0, DEMO_SIZE, copy, NULL) != IPM_OK;
+            failed += ipm_segment_unlock(own, NULL) != IPM_OK;
+        }
+        memcpy(&a, copy + A_OFFSET, sizeof a);
+        memcpy(&b, copy + B_OFFSET, sizeof b);
+        torn += a != b;
+    }
+    ipm_segment_close(own, NULL);
+    return NULL;
+}
+
+static void have_a_handle_each(void) {
+    void *(*const bodies[])(void *) = {edits, edits, edits, edits, views, views, views, views};
+    pthread_t threads[8];
+    ipm_segment *manager = opened(IPM_MANAGER, "");
+    torn = failed = 0;
+    start_all(threads, 8, bodies);
+    CHECK_INT(torn, 0);
+    CHECK_INT(failed, 0);
+    CHECK_INT(read_a(manager), 4 * ROUNDS);
+    CHECK_INT(version_of(manager), 4 * ROUNDS);
+    CHECK_INT(info_of(manager).recoveries, 0);
+    CHECK_INT(ipm_segment_destroy(manager, &error), IPM_OK);
+    ipm_segment_close(manager, NULL);
+}
+
+/* ---- Whose lock it is -------------------------------------------------------------------- */
+
+static ipm_segment *shared_handle;
+
+static void *meddles(void *p) {
+    (void)p;
+    int64_t a;
+    failed += ipm_segment_unlock(shared_handle, NULL) != IPM_EINVALID;
+    failed += ipm_segment_rollback(shared_handle, NULL) != IPM_EINVALID;
+    failed += ipm_segment_close(shared_handle, NULL) != IPM_EINVALID;
+    failed += ipm_segment_touch(shared_handle, NULL) != IPM_EINVALID;
+    failed += ipm_segment_read(shared_handle, A_OFFSET, sizeof a, &a, NULL) != IPM_EINVALID;
+    return NULL;
+}
+
+static void leave_each_others_locks_alone(void) {
+    pthread_t thread;
+    failed = 0;
+    shared_handle = opened(IPM_MANAGER, "");
+    CHECK_INT(ipm_segment_lock(shared_handle, 0, &error), IPM_OK);
+    set_both(shared_handle, 5);
+    pthread_create(&thread, NULL, meddles, NULL);
+    pthread_join(thread, NULL);
+    CHECK_INT(failed, 0);
+    CHECK_INT(ipm_segment_unlock(shared_handle, &error), IPM_OK);
+    CHECK_INT(read_a(shared_handle), 5);
+    CHECK_INT(ipm_segment_destroy(shared_handle, &error), IPM_OK);
+    ipm_segment_close(shared_handle, NULL);
+}
+
+static void *ends_with_its_lock(void *p) {
+    failed += ipm_segment_lock(p, 0, NULL) != IPM_OK;
+    int64_t *a = ipm_segment_change(p, A_OFFSET, 8);
+    if (a != NULL)
+        *a = 6;
+    return NULL;
+}
+
+/* The kernel treats the locks of a thread that ends like those of a process. */
+static void recover_from_a_thread_that_ended_with_its_lock(void) {
+    pthread_t thread;
+    failed = 0;
+    ipm_segment *manager = opened(IPM_MANAGER, "");
+    static ipm_segment *lost;
+    lost = opened(IPM_EDITOR, "");
+    pthread_create(&thread, NULL, ends_with_its_lock, lost);
+    pthread_join(thread, NULL);
+    CHECK_INT(failed, 0);
+    CHECK_INT(commit(manager, 7), IPM_OK);
+    CHECK_INT(info_of(manager).recoveries, 1);
+    CHECK_INT(read_a(manager), 7);
+    CHECK_INT(ipm_segment_destroy(manager, &error), IPM_OK);
+    ipm_segment_close(manager, NULL);
+    CHECK_INT(ipm_segment_close(lost, &error), IPM_EINVALID); /* it is that thread's, for good */
+}
+
+int main(void) {
+    set_up();
+    run("share one memory: whole reads, exact counts", share_one_memory);
+    run("have a handle each: whole reads, exact counts", have_a_handle_each);
+    run("leave each other's locks alone", leave_each_others_locks_alone);
+    run("recover from a thread that ended with its lock",
+        recover_from_a_thread_that_ended_with_its_lock);
+    return tear_down();
+}
