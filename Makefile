@@ -116,6 +116,7 @@ clean:
 	rm -rf $(BUILD)
 
 include spec/stress/stress.mk
+include spec/hostile/hostile.mk
 
 help:
 	@sed -n 's/^# //p' Makefile

@@ -1,0 +1,60 @@
+/* Opening and using a data file with any content. */
+#include "../../src/core/datafile.h"
+#include "fuzz.h"
+
+static fuzz_image seeds[FUZZ_SEEDS], image;
+static ipm_layout *demo;
+static char path[96];
+static int fd;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    fuzz_make_dir();
+    fuzz_path(path, sizeof path, "Demo_.mmap");
+    for (int seed = 0; seed < FUZZ_SEEDS; seed++) {
+        ipm_layout *layout = fuzz_layout(seed);
+        ipm_segment *segment = fuzz_segment(layout, 2, seed % 2 != 0);
+        fuzz_load(path, &seeds[seed]);
+        ipm_segment_destroy(segment, NULL);
+        ipm_segment_close(segment, NULL);
+        ipm_layout_free(layout);
+    }
+    fuzz_seed(*argc, *argv, seeds);
+    demo = fuzz_layout(1);
+    fd = open(path, O_CREAT | O_RDWR, 0600);
+    return 0;
+}
+
+/* As what it says that it is, with all that a handle does to the memory. */
+static void use_as_described(void) {
+    ipm_layout *layout;
+    ipm_datafile file;
+    ipm_transaction t;
+    if (ipm_layout_load(path, &layout, NULL) != IPM_OK)
+        return;
+    if (ipm_datafile_open(path, true, layout, &file, NULL) == IPM_OK) {
+        unsigned char *copy = malloc(file.memory.size);
+        ipm_snapshot(&file.memory, 0, file.memory.size, copy);
+        ipm_transaction_recover(&file.memory);
+        ipm_transaction_open(&t, &file.memory);
+        ipm_transaction_change(&t, 0, file.memory.size);
+        memset(file.memory.data, 0xEE, file.memory.size);
+        ipm_transaction_rollback(&t);
+        free(copy);
+        ipm_datafile_close(&file);
+    }
+    ipm_layout_free(layout);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
+    ipm_error error;
+    ipm_datafile file;
+    fuzz_apply(seeds, input, size, &image);
+    fuzz_store(fd, &image);
+    int code = ipm_datafile_open(path, false, demo, &file, &error);
+    if (code != IPM_OK && code != IPM_ECORRUPT && code != IPM_ELAYOUT && code != IPM_EREPLACED)
+        abort();
+    if (code == IPM_OK)
+        ipm_datafile_close(&file);
+    use_as_described();
+    return 0;
+}

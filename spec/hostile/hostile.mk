@@ -1,0 +1,18 @@
+# make fuzz [SECONDS=60]   mutated data files, lock files and schema texts, by libFuzzer
+
+SECONDS  = 60
+TO_FUZZ  = $(TO_BUILD) clang libclang-rt-14-dev
+FUZZERS  = $(addprefix $(BUILD)/fuzz/,fuzz_data fuzz_lock fuzz_schema)
+FUZZ     = clang $(WARNINGS) $(DEFINES) -O1 -g -pthread -Isrc \
+           -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+$(BUILD)/fuzz/%: spec/hostile/%.c spec/hostile/fuzz.h $(CORE) $(wildcard src/*.h src/core/*.h)
+	@mkdir -p $(@D)
+	$(FUZZ) -o $@ $< $(CORE)
+
+fuzz:
+	@.ci/packages 'make fuzz' $(TO_FUZZ)
+	@$(MAKE) --no-print-directory $(FUZZERS)
+	@spec/hostile/fuzz.sh $(SECONDS) $(BUILD)/fuzz $(FUZZERS)
+
+.PHONY: fuzz
