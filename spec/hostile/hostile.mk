@@ -2,6 +2,8 @@
 
 SECONDS  = 60
 TO_FUZZ  = $(TO_BUILD) clang libclang-rt-14-dev
+C_FILES += $(sort $(wildcard spec/hostile/*.c))
+
 FUZZERS  = $(addprefix $(BUILD)/fuzz/,fuzz_data fuzz_lock fuzz_schema)
 FUZZ     = clang $(WARNINGS) $(DEFINES) -O1 -g -pthread -Isrc \
            -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
