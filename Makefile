@@ -31,7 +31,7 @@ TEST_MODULES  = $(HELPERS:%.c=$(BUILD)/%.so)
 
 TO_BUILD = gcc libc6-dev liblua5.4-dev
 TO_DEMO  = $(TO_BUILD) lua5.4
-TO_TEST  = $(TO_DEMO) lua-busted luarocks
+TO_TEST  = $(TO_DEMO) lua-busted luarocks lua-luv lua-cqueues
 TO_LINT  = $(TO_BUILD) lua5.4 lua-check luarocks clang clang-format clang-tidy shellcheck
 
 all: $(BUILD)/ipmmap/core.so

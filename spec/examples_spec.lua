@@ -48,3 +48,20 @@ describe("the demos", function()
     interrupt(reader)
   end)
 end)
+
+describe("the event loops", function()
+  for _, name in ipairs { "loop_luv.lua", "loop_cqueues.lua" } do
+    it("follow two segments and a timer: " .. name, function()
+      local loop = process.start { "lua5.4", examples .. name, tmpdir() }
+      loop:expect("tick 1")
+      loop:expect("engine: 900 rpm at version 1")
+      loop:expect("tick 2")
+      loop:expect("cabin: 21.5 degrees at version 1")
+      loop:expect("tick 3")
+      loop:expect("engine: 3000 rpm at version 2")
+      loop:expect("tick 4")
+      loop:expect("done")
+      loop:join()
+    end)
+  end
+end)

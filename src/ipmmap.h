@@ -398,6 +398,18 @@ IPM_API int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t tim
                              uint64_t *now, ipm_error *error);
 
 /*
+ * A file descriptor that polls readable after each commit, and once the segment is replaced or
+ * destroyed: for an event loop. ipm_segment_drain makes it quiet again and gives the version;
+ * without it a commit costs an editor one system call only until the descriptor is readable. A
+ * reader that may not write to the lock file gets one that is readable every 10 ms.
+ *
+ * owner    the handle, whose closing closes it; nothing else may be done with it than to poll it
+ * returns  IPM_EREPLACED, IPM_EFORKED, IPM_ESYSTEM (no more inotify instances or descriptors)
+ */
+IPM_API int ipm_segment_fd(ipm_segment *segment, int *fd, ipm_error *error);
+IPM_API int ipm_segment_drain(ipm_segment *segment, uint64_t *version, ipm_error *error);
+
+/*
  * Set the header's time stamp to now (touch), or zero all but the header's code (clear): within
  * the handle's lock as part of its transaction, outside it as one of its own, which waits for
  * the lock. Errors as for lock and unlock; IPM_EINVALID for a reader.
@@ -421,6 +433,7 @@ typedef struct ipm_info {
     const char *tag;
     uint64_t size;        /* of the struct */
     uint64_t version;     /* commits */
+    bool in_transaction;  /* one is open; with no writer alive, the next one will undo it */
     uint64_t recoveries;  /* transactions rolled back because their writer died */
     uint32_t max_readers; /* slots */
     uint32_t readers;     /* living processes' read locks held just now */
@@ -434,6 +447,24 @@ typedef struct ipm_info {
  * returns  IPM_EFORKED; not IPM_EREPLACED: of a destroyed segment it tells the last
  */
 IPM_API int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error);
+
+typedef struct ipm_user {
+    int32_t pid;
+    bool alive;    /* a dead holder's lock goes to the next who asks for it */
+    bool writes;   /* the write lock, or a read lock */
+    bool waits;    /* for the lock; otherwise holds it */
+    int64_t since; /* Unix seconds */
+} ipm_user;
+
+#define IPM_MAX_USERS (1 + IPM_MAX_READERS + 64)
+
+/*
+ * Who holds the lock and who waits for it just now, for diagnosis.
+ * users    room for `capacity`; IPM_MAX_USERS is enough for all
+ * count    how many were stored; none where the handle has no lock file
+ */
+IPM_API int ipm_segment_users(ipm_segment *segment, ipm_user *users, size_t capacity, size_t *count,
+                              ipm_error *error);
 
 /* Seconds since 1970, as in the header's time stamp. */
 IPM_API double ipm_time(void);

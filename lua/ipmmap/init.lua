@@ -23,6 +23,8 @@ return {
   base = struct.base,
   load = struct.load,
   lookup = struct.lookup,
+  parse = struct.parse,
+  describe = core.describe,
   manager = handle.manager,
   editor = handle.editor,
   reader = handle.reader,

@@ -206,6 +206,16 @@ function struct.lookup(name)
   return registered[name]
 end
 
+--- A Struct from schema text, as `tostring` of a Struct gives it: for tools for any struct.
+-- It is not registered, so it can be opened but not nested.
+-- @tparam string text
+-- @treturn[1] Struct the last one in the text
+-- @treturn[2] nil
+-- @treturn[2] string what is wrong with the text
+function struct.parse(text)
+  return core.struct.parse(text)
+end
+
 --- The registered Struct that a Struct or a name means, if it can be shared; raises otherwise.
 -- @local
 function struct.check_shared(named, level)
@@ -224,7 +234,9 @@ end
 
 local facts = { name = core.struct.name, size = core.struct.size, align = core.struct.align }
 
-local methods = { offsetof = core.struct.offsetof, new = core.struct.new }
+local methods = {
+  offsetof = core.struct.offsetof, new = core.struct.new, type = core.struct.type,
+}
 
 --- Define and register a child: the parent's fields at the same offsets, then its own.
 -- @function Struct:extend

@@ -94,24 +94,33 @@ static int posix_close(lua_State *L) {
     return 0;
 }
 
-/* read(fd, n, seconds) -> at most n bytes, "" at the end; nil, "timeout" */
-static int posix_read(lua_State *L) {
-    struct pollfd input = {.fd = check_int(L, 1), .events = POLLIN};
-    size_t size = (size_t)luaL_checkinteger(L, 2);
-    double until = now() + luaL_checknumber(L, 3);
-    luaL_Buffer buffer;
-    char *bytes = luaL_buffinitsize(L, &buffer, size);
+/* Whether there is something to read within the seconds at `index`. */
+static int is_readable(lua_State *L, int fd, int index) {
+    struct pollfd input = {.fd = fd, .events = POLLIN};
+    double until = now() + luaL_checknumber(L, index);
     for (;;) {
         double left = until - now();
         int ready = poll(&input, 1, left > 0 ? (int)(left * 1000) + 1 : 0);
-        if (ready == 0)
-            return timed_out(L);
-        if (ready == 1)
-            break;
-        if (errno != EINTR)
+        if (ready >= 0 || errno != EINTR)
             return check(L, ready, "poll");
     }
-    ssize_t got = read(input.fd, bytes, size);
+}
+
+/* poll(fd, seconds): whether it becomes readable */
+static int posix_poll(lua_State *L) {
+    lua_pushboolean(L, is_readable(L, check_int(L, 1), 2));
+    return 1;
+}
+
+/* read(fd, n, seconds) -> at most n bytes, "" at the end; nil, "timeout" */
+static int posix_read(lua_State *L) {
+    int fd = check_int(L, 1);
+    size_t size = (size_t)luaL_checkinteger(L, 2);
+    luaL_Buffer buffer;
+    char *bytes = luaL_buffinitsize(L, &buffer, size);
+    if (!is_readable(L, fd, 3))
+        return timed_out(L);
+    ssize_t got = read(fd, bytes, size);
     if (got == -1)
         return check(L, -1, "read");
     luaL_pushresultsize(&buffer, (size_t)got);
@@ -200,12 +209,12 @@ static int posix_mkdtemp(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"fork", posix_fork},   {"exec", posix_exec},     {"exit", posix_exit},
-    {"pipe", posix_pipe},   {"dup2", posix_dup2},     {"close", posix_close},
-    {"read", posix_read},   {"write", posix_write},   {"kill", posix_kill},
-    {"wait", posix_wait},   {"getpid", posix_getpid}, {"getcwd", posix_getcwd},
-    {"chdir", posix_chdir}, {"setenv", posix_setenv}, {"mkdtemp", posix_mkdtemp},
-    {NULL, NULL},
+    {"fork", posix_fork},       {"exec", posix_exec},   {"exit", posix_exit},
+    {"pipe", posix_pipe},       {"dup2", posix_dup2},   {"close", posix_close},
+    {"poll", posix_poll},       {"read", posix_read},   {"write", posix_write},
+    {"kill", posix_kill},       {"wait", posix_wait},   {"getpid", posix_getpid},
+    {"getcwd", posix_getcwd},   {"chdir", posix_chdir}, {"setenv", posix_setenv},
+    {"mkdtemp", posix_mkdtemp}, {NULL, NULL},
 };
 
 static const struct {

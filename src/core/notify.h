@@ -22,7 +22,7 @@ uint32_t ipm_notify_prepare(const _Atomic uint32_t *word, _Atomic uint32_t *wait
  */
 int ipm_notify_sleep(const _Atomic uint32_t *word, uint32_t seen, int64_t timeout_ns);
 
-/* Tell the news, which is stored already, to those who announced that they sleep. */
+/* Tell the news, which is stored already, to those who announced that they sleep. Fences fully. */
 void ipm_notify_tell(_Atomic uint32_t *word, _Atomic uint32_t *waiting);
 
 /* Wake all, announced or not. */

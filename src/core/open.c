@@ -166,6 +166,7 @@ static void prepare_lock(ipm_segment *segment) {
     segment->lock = (ipm_rwlock){
         .shared = segment->lockfile.shared,
         .retired = &segment->data.memory.state->retired,
+        .waiters = segment->lockfile.head != NULL ? &segment->lockfile.head->waiters : NULL,
         .slots = segment->lockfile.slots,
         .pid = getpid(),
         .device = segment->lockfile.device,
@@ -285,6 +286,7 @@ int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options 
     if (made == NULL)
         return ipm_fail_errno(error, rc != 0 ? rc : ENOMEM, "cannot open %s", type->name);
     made->role = role;
+    made->listener = IPM_NO_LISTENER;
     made->generation = ipm_fork_generation;
     made->name = type->name;
     code = open_segment(made, layout, &chosen, error);
@@ -301,6 +303,8 @@ void ipm_segment_release(ipm_segment *segment) {
     /* In a fork's child nothing is mapped: what is at these addresses now is not the handle's. */
     if (segment->generation == ipm_fork_generation) {
         close_files(segment);
+        if (segment->listener != IPM_NO_LISTENER)
+            close(segment->listener);
         if (segment->copy != NULL)
             munmap(segment->copy, segment->data.geometry.struct_size);
     }

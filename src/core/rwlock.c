@@ -155,16 +155,19 @@ static int take(ipm_rwlock *lock, ipm_slot *slot, int64_t timeout_ns, int64_t de
         return rc;
     if (timeout_ns == 0)
         return ETIMEDOUT;
-    for (;;) {
+    ipm_waiter *waiter =
+        ipm_waiters_enter(lock->waiters, lock->pid, lock->wanted == IPM_HOLD_WRITE);
+    for (rc = ETIMEDOUT; rc == ETIMEDOUT;) {
         int64_t now = ipm_clock_now();
         if (is_retired(lock))
-            return ECANCELED;
-        if (now >= deadline)
-            return ETIMEDOUT;
-        rc = wait_mutex(&slot->mutex, deadline - now < SLICE_NS ? deadline : now + SLICE_NS);
-        if (rc != ETIMEDOUT)
-            return rc;
+            rc = ECANCELED;
+        else if (now >= deadline)
+            break;
+        else
+            rc = wait_mutex(&slot->mutex, deadline - now < SLICE_NS ? deadline : now + SLICE_NS);
     }
+    ipm_waiters_leave(waiter);
+    return rc;
 }
 
 static IPM_RARE int code_of(ipm_rwlock *lock, int rc) {
@@ -318,6 +321,7 @@ static void count_out(ipm_rwlock *lock) {
 
 static IPM_RARE int read_slow(ipm_rwlock *lock, int64_t timeout_ns) {
     int64_t deadline = ipm_clock_deadline(timeout_ns);
+    lock->wanted = IPM_HOLD_READ;
     if (timeout_ns != 0)
         count_in(lock);
     int rc = take(lock, &lock->shared->gate, timeout_ns, deadline);
@@ -407,6 +411,7 @@ int ipm_rwlock_write(ipm_rwlock *lock, int64_t timeout_ns) {
     thread_state *thread = this_thread();
     if (holds_already(thread, lock))
         return IPM_EDEADLOCK;
+    lock->wanted = IPM_HOLD_WRITE;
     int64_t deadline = timeout_ns > 0 ? ipm_clock_deadline(timeout_ns) : 0;
     if (timeout_ns != 0)
         let_readers_go_first(lock, deadline);

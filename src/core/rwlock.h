@@ -14,6 +14,7 @@
 #define IPM_CORE_RWLOCK_H
 
 #include "../ipmmap.h"
+#include "waiters.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -50,12 +51,14 @@ typedef struct ipm_rwlock ipm_rwlock;
 struct ipm_rwlock {
     ipm_rwlock_shared *shared;
     const _Atomic uint32_t *retired; /* when this becomes 1, waiting is over */
+    ipm_waiters *waiters;            /* where those who wait are listed, or NULL */
     uint32_t slots;
     uint32_t slot; /* the one it had last */
     int32_t pid;   /* of this process */
     dev_t device;  /* with the inode, which lock it is: two handles may map the same one */
     ino_t inode;
     ipm_hold hold;
+    ipm_hold wanted;       /* what it tries to get */
     bool gate_died;        /* the gate's owner before this one died, and that is not repaired */
     unsigned stuck;        /* waits in a row in which the count of slow readers did not move */
     uint32_t stuck_at;     /* that count */

@@ -183,6 +183,7 @@ int ipm_segment_unlock(ipm_segment *segment, ipm_error *error) {
     if (!committed)
         return IPM_OK;
     ipm_notify_tell(&segment->data.memory.state->notify, &segment->lockfile.head->waiting);
+    ipm_listen_tell(&segment->lockfile.head->listening, segment->names.path);
     return retired ? replaced(segment, error) : IPM_OK;
 }
 
@@ -365,6 +366,8 @@ int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error) {
         .tag = segment->names.tag,
         .size = memory->size,
         .version = ipm_snapshot_version(memory),
+        .in_transaction =
+            (atomic_load_explicit(&memory->state->sequence, memory_order_relaxed) & 1) != 0,
         .recoveries = atomic_load_explicit(&memory->state->recoveries, memory_order_relaxed),
         .max_readers = lockable ? segment->lockfile.slots : segment->data.max_readers,
         .readers = lockable ? ipm_rwlock_readers(&segment->lock) : 0,

@@ -5,6 +5,7 @@
 #define IPM_CORE_SEGMENT_H
 
 #include "datafile.h"
+#include "listen.h"
 #include "lockfile.h"
 #include "name.h"
 
@@ -20,6 +21,7 @@ struct ipm_segment {
     ipm_transaction transaction;
     unsigned char *copy;       /* a reader's: where it works when a writer died */
     const unsigned char *view; /* the struct, while the lock is held; otherwise NULL */
+    int listener;              /* the descriptor that ipm_segment_fd gave, or IPM_NO_LISTENER */
 };
 
 /* IPM_OK, or IPM_EFORKED: this is a fork's child. */

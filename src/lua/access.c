@@ -84,11 +84,13 @@ the lock, is stopped or has died; within the handle's own lock too it shows the 
 @function Handle:snapshot
 @tparam[opt] value into a detached value of the same struct, to be used again
 @treturn value `into` if given
+@treturn integer the version that it shows
 @raise `into` is something else; an error object: `"replaced"`, `"forked"`
 */
 int lipm_handle_snapshot(lua_State *L) {
     const lipm_handle *handle = lipm_checkhandle(L);
     unsigned char *into;
+    uint64_t version;
     ipm_error error;
     lua_settop(L, 2);
     if (lua_isnil(L, 2)) {
@@ -98,10 +100,11 @@ int lipm_handle_snapshot(lua_State *L) {
     } else {
         into = check_into(L, handle);
     }
-    if (ipm_segment_snapshot(handle->segment, into, NULL, &error) != IPM_OK) {
+    if (ipm_segment_snapshot(handle->segment, into, &version, &error) != IPM_OK) {
         return lipm_raise(L, &error);
     }
-    return 1;
+    lua_pushinteger(L, (lua_Integer)version);
+    return 2;
 }
 
 /* ---- Writing ----------------------------------------------------------------------------- */

@@ -113,6 +113,7 @@ int lipm_open(lua_State *L) {
         return 3;
     }
     handle->memory.segment = handle->segment;
+    ipm_segment_version(handle->segment, &handle->opened, NULL);
     layout->handles++;
     return 1;
 }
@@ -206,15 +207,16 @@ What is known of the segment.
 @treturn table `name` of the struct; `role`; `tag`; `path` and `lock_path` of the two files;
 `size` of the struct in bytes; `version`; `recoveries`: transactions rolled back because their
 writer died; `writable`: whether this role may write; `lockable`: false if this reader has only
-lock-free reads; `max_readers`; `readers`: read locks held just now; `writer_pid`: the process that
-holds the write lock just now, or 0
+lock-free reads; `in_transaction`: one is open, and if no living process holds the write lock, the
+next that takes it will undo it; `max_readers`; `readers`: read locks held just now; `writer_pid`:
+the process that holds the write lock just now, or 0
 @raise an error object: `"replaced"`, `"forked"`
 */
 static int handle_info(lua_State *L) {
     const lipm_handle *handle = lipm_checkhandle(L);
     ipm_info info;
     ipm_error error;
-    lua_createtable(L, 0, 13);
+    lua_createtable(L, 0, 14);
     lipm_checkopen(L, handle);
     if (ipm_segment_info(handle->segment, &info, &error) != IPM_OK) {
         return lipm_raise(L, &error);
@@ -247,6 +249,8 @@ static int handle_info(lua_State *L) {
         lua_pushinteger(L, (lua_Integer)integers[i].value);
         lua_setfield(L, -2, integers[i].name);
     }
+    lua_pushboolean(L, info.in_transaction);
+    lua_setfield(L, -2, "in_transaction");
     lua_pushboolean(L, info.writable);
     lua_setfield(L, -2, "writable");
     lua_pushboolean(L, info.lockable);
@@ -310,6 +314,9 @@ static const luaL_Reg methods[] = {
     {"touch", lipm_handle_touch},
     {"clear", lipm_handle_clear},
     {"wait", lipm_handle_wait},
+    {"fd", lipm_handle_fd},
+    {"drain", lipm_handle_drain},
+    {"users", lipm_handle_users},
     {"version", handle_version},
     {"last_update", handle_last_update},
     {"info", handle_info},

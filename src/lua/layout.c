@@ -26,11 +26,8 @@ static const ipm_type *check_type(lua_State *L) {
     return ipm_layout_type(lipm_checklayout(L, 1)->layout);
 }
 
-/* parse(text): a Struct, or nil and what is wrong with the text. */
-static int layout_parse(lua_State *L) {
-    size_t length;
-    ipm_error error;
-    const char *text = luaL_checklstring(L, 1, &length);
+/* Push a Struct that has no layout yet. */
+static lipm_layout *push_layout(lua_State *L) {
     lipm_layout *layout = lua_newuserdatauv(L, sizeof *layout, LIPM_STRUCT_VALUES);
     memset(layout, 0, sizeof *layout);
     luaL_setmetatable(L, STRUCT);
@@ -38,6 +35,15 @@ static int layout_parse(lua_State *L) {
     lua_setiuservalue(L, -2, LIPM_STRUCT_METATABLES);
     lua_newtable(L);
     lua_setiuservalue(L, -2, LIPM_STRUCT_PATHS);
+    return layout;
+}
+
+/* parse(text): a Struct, or nil and what is wrong with the text. */
+static int layout_parse(lua_State *L) {
+    size_t length;
+    ipm_error error;
+    const char *text = luaL_checklstring(L, 1, &length);
+    lipm_layout *layout = push_layout(L);
     int code = ipm_layout_parse(text, length, &layout->layout, &error);
     if (code == IPM_EINVALID) {
         luaL_pushfail(L);
@@ -46,6 +52,27 @@ static int layout_parse(lua_State *L) {
     }
     if (code != IPM_OK) {
         return lipm_raise(L, &error);
+    }
+    layout->alive = 1;
+    return 1;
+}
+
+/***
+The Struct that a segment's data file describes: for tools that work on any segment. It is not
+registered, so it can be opened but not nested.
+@function describe
+@tparam string path of the data file
+@treturn[1] Struct
+@treturn[2] nil
+@treturn[2] string message
+@treturn[2] string code: `"not_found"`, `"corrupt"`, `"permission"`, `"system"`
+*/
+int lipm_describe(lua_State *L) {
+    ipm_error error;
+    const char *path = luaL_checkstring(L, 1);
+    lipm_layout *layout = push_layout(L);
+    if (ipm_layout_load(path, &layout->layout, &error) != IPM_OK) {
+        return lipm_fail(L, &error);
     }
     layout->alive = 1;
     return 1;
@@ -112,6 +139,7 @@ static const luaL_Reg functions[] = {
     {"is_shared", layout_is_shared},
     {"offsetof", layout_offsetof},
     {"new", lipm_new},
+    {"type", lipm_type},
     {NULL, NULL},
 };
 

@@ -67,14 +67,20 @@ typedef struct lipm_handle {
     lipm_memory memory;
     ipm_segment *segment; /* NULL: closed */
     lipm_layout *layout;
-    uint64_t epoch; /* counts the locks that were taken */
+    uint64_t epoch;  /* counts the locks that were taken */
+    uint64_t opened; /* the version that it was opened at */
     ipm_role role;
     bool is_pinned;     /* under this lock a method was used, so it is not forgotten */
     bool was_forgotten; /* the last lock was released by the collector */
 } lipm_handle;
 
 /* The spare is the root view of the last lock, kept for the next one if its closing ended it. */
-enum { LIPM_HANDLE_STRUCT = 1, LIPM_HANDLE_SPARE, LIPM_HANDLE_VALUES = LIPM_HANDLE_SPARE };
+enum {
+    LIPM_HANDLE_STRUCT = 1,
+    LIPM_HANDLE_SPARE,
+    LIPM_HANDLE_SEEN, /* by path, the bytes that wait saw last; or nil */
+    LIPM_HANDLE_VALUES = LIPM_HANDLE_SEEN
+};
 
 /* The view that lock() returns; it releases the lock if its epoch is still the handle's. */
 typedef struct lipm_root {
@@ -128,7 +134,8 @@ void lipm_pushshown(lua_State *L, int index);
 /* Create the metatable of error objects. */
 void lipm_open_error(lua_State *L);
 
-/* ---- Structs (layout.c, path.c) ---------------------------------------------------------- */
+/* ---- Structs (layout.c, path.c, type.c)
+ * ---------------------------------------------------------- */
 
 lipm_layout *lipm_checklayout(lua_State *L, int index);
 
@@ -137,6 +144,9 @@ void lipm_freelayout(lipm_layout *layout);
 
 /* The part at the path at `index`; pushes what keeps it alive. `owner`: index of the Struct. */
 const lipm_part *lipm_checkpath(lua_State *L, int index, int owner, lipm_layout *layout);
+
+int lipm_describe(lua_State *L);
+int lipm_type(lua_State *L);
 
 void lipm_open_layout(lua_State *L);
 
@@ -224,7 +234,8 @@ int lipm_bytes(lua_State *L);
 int lipm_setbytes(lua_State *L);
 int lipm_new(lua_State *L);
 
-/* ---- Handles (handle.c, lock.c, access.c, wait.c) ---------------------------------------- */
+/* ---- Handles (handle.c, lock.c, access.c, wait.c, changed.c, listen.c)
+ * ---------------------------------------- */
 
 /*
  * The handle that a method was called on, open and of any role, or of one that may write. Its
@@ -243,6 +254,25 @@ static inline bool lipm_is_locked(const lipm_handle *handle) {
 
 /* Take a segment's lock as ipm_segment_lock does, but let hooks interrupt the waiting. */
 int lipm_waitlock(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error);
+
+/* A time to wait until, in slices between which hooks can interrupt the waiting. */
+typedef struct lipm_deadline {
+    int64_t end_ns; /* on the monotonic clock; IPM_FOREVER: none */
+} lipm_deadline;
+
+lipm_deadline lipm_deadline_start(int64_t timeout_ns);
+
+/* How long to wait now: what is left, at most a second; 0 when the time has come. */
+int64_t lipm_deadline_slice(const lipm_deadline *until);
+
+void lipm_runhooks(lua_State *L);
+
+/* Sleep until a commit after `version`, as ipm_segment_wait does, but let hooks interrupt it. */
+int lipm_waitcommit(lua_State *L, const lipm_handle *handle, uint64_t version,
+                    const lipm_deadline *until, uint64_t *now, ipm_error *error);
+
+/* Wait for a change of the field whose path is at 2, at most for the seconds at 3 (changed.c). */
+int lipm_waitfield(lua_State *L, lipm_handle *handle);
 
 /* Seconds at `index` in nanoseconds: `absent` if there is none; below 0 counts as 0. */
 int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent);
@@ -263,6 +293,9 @@ int lipm_handle_add(lua_State *L);
 int lipm_handle_touch(lua_State *L);
 int lipm_handle_clear(lua_State *L);
 int lipm_handle_wait(lua_State *L);
+int lipm_handle_fd(lua_State *L);
+int lipm_handle_drain(lua_State *L);
+int lipm_handle_users(lua_State *L);
 
 /* Create the metatables of the three roles, and push the table of their methods. */
 void lipm_open_handle(lua_State *L);

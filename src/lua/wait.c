@@ -13,23 +13,18 @@ there a pending debug hook runs and can raise, which is how lua's Ctrl-C works.
 
 #define SECOND INT64_C(1000000000)
 
-typedef struct deadline {
-    int64_t end_ns; /* on the monotonic clock; IPM_FOREVER: none */
-} deadline;
-
 static int64_t clock_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * SECOND + now.tv_nsec;
 }
 
-static deadline start(int64_t timeout_ns) {
+lipm_deadline lipm_deadline_start(int64_t timeout_ns) {
     int64_t now = timeout_ns == IPM_FOREVER ? 0 : clock_ns();
-    return (deadline){timeout_ns >= IPM_FOREVER - now ? IPM_FOREVER : now + timeout_ns};
+    return (lipm_deadline){timeout_ns >= IPM_FOREVER - now ? IPM_FOREVER : now + timeout_ns};
 }
 
-/* How long to wait now: what is left, at most a second; 0 when the time has come. */
-static int64_t slice(const deadline *until) {
+int64_t lipm_deadline_slice(const lipm_deadline *until) {
     if (until->end_ns == IPM_FOREVER) {
         return SECOND;
     }
@@ -42,7 +37,7 @@ static int nothing(lua_State *L) {
     return 0;
 }
 
-static void run_hooks(lua_State *L) {
+void lipm_runhooks(lua_State *L) {
     lua_pushcfunction(L, nothing);
     lua_call(L, 0, 0);
 }
@@ -71,14 +66,27 @@ int lipm_waitlock(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_err
     if (timeout_ns == 0) {
         return lock(handle, 0, error);
     }
-    deadline until = start(timeout_ns);
+    lipm_deadline until = lipm_deadline_start(timeout_ns);
     for (;;) {
-        int64_t now_ns = slice(&until);
+        int64_t now_ns = lipm_deadline_slice(&until);
         int code = lock(handle, now_ns, error);
         if (code != IPM_ETIMEOUT || now_ns == 0) {
             return code;
         }
-        run_hooks(L);
+        lipm_runhooks(L);
+        lipm_checkopen(L, handle);
+    }
+}
+
+int lipm_waitcommit(lua_State *L, const lipm_handle *handle, uint64_t version,
+                    const lipm_deadline *until, uint64_t *now, ipm_error *error) {
+    for (;;) {
+        int64_t now_ns = lipm_deadline_slice(until);
+        int code = ipm_segment_wait(handle->segment, version, now_ns, now, error);
+        if (code != IPM_EINTERRUPTED && (code != IPM_ETIMEOUT || now_ns == 0)) {
+            return code;
+        }
+        lipm_runhooks(L);
         lipm_checkopen(L, handle);
     }
 }
@@ -86,9 +94,13 @@ int lipm_waitlock(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_err
 /***
 Wait for a commit after a version.
 @function Handle:wait
-@tparam integer version as `version()` or `wait` gave it
+@tparam integer|string version as `version()` or `wait` gave it; or the path of a field to wait for
+a change of
 @tparam[opt] number seconds how long at most; without it for ever
-@treturn[1] integer the version now; at once if it is newer already
+@treturn[1] integer|boolean|number|string|value the version now, at once if it is newer already; or
+the field's new value, as `read` returns it, as soon as it differs from the one that `wait` saw last
+through this handle. What was there when the handle was opened counts as seen: the first wait for a
+field returns at once if there was a commit since
 @treturn[2] nil
 @treturn[2] string message
 @treturn[2] string code: `"timeout"`, `"replaced"`, `"forked"`, `"system"`
@@ -96,25 +108,20 @@ Wait for a commit after a version.
 */
 int lipm_handle_wait(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);
+    if (lua_type(L, 2) == LUA_TSTRING) {
+        return lipm_waitfield(L, handle);
+    }
     luaL_checktype(L, 2, LUA_TNUMBER);
     lua_Integer version = luaL_checkinteger(L, 2);
     luaL_argcheck(L, version >= 0, 2, "a version is not negative");
     uint64_t now;
-    deadline until = start(lipm_checkseconds(L, 3, IPM_FOREVER));
-    for (;;) {
-        ipm_error error;
-        int64_t now_ns = slice(&until);
-        int code = ipm_segment_wait(handle->segment, (uint64_t)version, now_ns, &now, &error);
-        if (code == IPM_OK) {
-            lua_pushinteger(L, (lua_Integer)now);
-            return 1;
-        }
-        if (code != IPM_EINTERRUPTED && (code != IPM_ETIMEOUT || now_ns == 0)) {
-            return lipm_fail(L, &error);
-        }
-        run_hooks(L);
-        lipm_checkopen(L, handle);
+    lipm_deadline until = lipm_deadline_start(lipm_checkseconds(L, 3, IPM_FOREVER));
+    ipm_error error;
+    if (lipm_waitcommit(L, handle, (uint64_t)version, &until, &now, &error) != IPM_OK) {
+        return lipm_fail(L, &error);
     }
+    lua_pushinteger(L, (lua_Integer)now);
+    return 1;
 }
 
 /***
@@ -135,12 +142,12 @@ Sleep; Ctrl-C ends it.
 */
 int lipm_sleep(lua_State *L) {
     luaL_checktype(L, 1, LUA_TNUMBER);
-    deadline until = start(lipm_checkseconds(L, 1, 0));
+    lipm_deadline until = lipm_deadline_start(lipm_checkseconds(L, 1, 0));
     int64_t now_ns;
-    while ((now_ns = slice(&until)) > 0) {
+    while ((now_ns = lipm_deadline_slice(&until)) > 0) {
         struct timespec time = {.tv_sec = now_ns / SECOND, .tv_nsec = now_ns % SECOND};
         nanosleep(&time, NULL);
-        run_hooks(L);
+        lipm_runhooks(L);
     }
     return 0;
 }

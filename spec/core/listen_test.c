@@ -1,0 +1,92 @@
+/*
+ * What telling a listener costs: counted as the touches that another inotify watch sees.
+ */
+#include "core/segment.h"
+
+#include "tap.h"
+
+#include <sys/inotify.h>
+#include <unistd.h>
+
+static char dir[] = "/dev/shm/ipmmap-listen-XXXXXX";
+static ipm_layout *layout;
+static ipm_segment *editor;
+static int touches;
+
+static ipm_segment *open_as(ipm_role role) {
+    ipm_options options = {.mmap_dir = dir, .create = role == IPM_MANAGER};
+    ipm_segment *segment = NULL;
+    ipm_error error = {0};
+    CHECK_INT(ipm_segment_open(role, layout, &options, &segment, &error), IPM_OK);
+    CHECK_STR(error.text, "");
+    return segment;
+}
+
+static void commit(void) {
+    CHECK_INT(ipm_segment_touch(editor, NULL), IPM_OK);
+}
+
+/* Whether the file was touched since the last call; inotify merges several into one. */
+static bool was_touched(void) {
+    char events[4096];
+    return read(touches, events, sizeof events) > 0;
+}
+
+static void nobody_listens(void) {
+    commit();
+    CHECK(!was_touched());
+}
+
+static void one_listens(void) {
+    uint64_t version, now;
+    int fd;
+    ipm_segment *reader = open_as(IPM_READER);
+    CHECK_INT(ipm_segment_fd(reader, &fd, NULL), IPM_OK);
+    commit();
+    CHECK(was_touched());
+    commit();
+    CHECK(!was_touched()); /* the listener has not drained yet */
+    CHECK_INT(ipm_segment_drain(reader, &version, NULL), IPM_OK);
+    commit();
+    CHECK(was_touched());
+    CHECK_INT(ipm_segment_drain(reader, &now, NULL), IPM_OK);
+    CHECK_INT(now, version + 1);
+    ipm_segment_close(reader, NULL);
+    commit();
+    CHECK(was_touched()); /* for one that is no more */
+    commit();
+    CHECK(!was_touched());
+}
+
+/* The listener drains between the touch and the clearing of the flag, which must then stay. */
+static void drained_while_telling(void) {
+    _Atomic uint32_t *listening = &editor->lockfile.head->listening;
+    uint64_t version;
+    int fd;
+    ipm_segment *reader = open_as(IPM_READER);
+    CHECK_INT(ipm_segment_fd(reader, &fd, NULL), IPM_OK);
+    uint32_t found = atomic_load(listening);
+    CHECK_INT(ipm_segment_drain(reader, &version, NULL), IPM_OK);
+    CHECK(!atomic_compare_exchange_strong(listening, &found, found & ~1U));
+    commit();
+    CHECK(was_touched());
+    ipm_segment_close(reader, NULL);
+}
+
+int main(void) {
+    static const char text[] =
+        IPM_BASE_SCHEMA "struct Listen : BaseMmapStructure {\n  x: int32\n}\n";
+    if (mkdtemp(dir) == NULL || ipm_layout_parse(text, strlen(text), &layout, NULL) != IPM_OK)
+        return 1;
+    editor = open_as(IPM_MANAGER);
+    touches = inotify_init1(IN_NONBLOCK);
+    inotify_add_watch(touches, editor->names.path, IN_ATTRIB);
+    run("a commit touches nothing when nobody listens", nobody_listens);
+    run("a commit touches the file once for each draining, and once for the dead", one_listens);
+    run("a flag that was set again while it was told is not cleared", drained_while_telling);
+    ipm_segment_destroy(editor, NULL);
+    ipm_segment_close(editor, NULL);
+    rmdir(dir);
+    ipm_layout_free(layout);
+    return done();
+}

@@ -1,0 +1,335 @@
+local ipmmap = require "ipmmap"
+local posix = require "spec.helper.posix"
+local process = require "spec.helper.process"
+local tmpdir = require "spec.helper.tmpdir"
+
+local DEFINE <const> = [[
+  local ipmmap = require "ipmmap"
+  ipmmap.struct("ListenPoint", { { "x", "double" }, { "y", "double" } })
+  ipmmap.base:extend("Listen", { { "hp", "int32" }, { "mp", "int32" }, { "at", "ListenPoint" } })
+]]
+assert(load(DEFINE))()
+
+local SOON <const>, LONG <const> = 0.05, 10 -- seconds
+
+describe("a handle's descriptor", function()
+  local dir, manager, reader
+
+  before_each(function()
+    dir = tmpdir()
+    manager = assert(ipmmap.manager("Listen", { create = true, mmap_dir = dir }))
+    reader = assert(ipmmap.reader("Listen", { mmap_dir = dir }))
+  end)
+
+  after_each(function()
+    manager:close()
+    reader:close()
+  end)
+
+  it("is readable after a commit and quiet after drain", function()
+    local fd = reader:fd()
+    assert.equal("integer", math.type(fd))
+    assert.equal(fd, reader:fd())
+    assert.is_false(posix.poll(fd, 0))
+    manager:write("hp", 1)
+    assert.is_true(posix.poll(fd, 0))
+    assert.is_true(posix.poll(fd, 0))
+    assert.equal(1, reader:drain())
+    assert.is_false(posix.poll(fd, SOON))
+    for hp = 2, 100 do
+      manager:write("hp", hp)
+      assert.is_true(posix.poll(fd, 0))
+      assert.equal(hp, reader:drain())
+    end
+    manager:write("hp", 0)
+    manager:write("hp", 1)
+    assert.equal(102, reader:drain())
+    assert.is_false(posix.poll(fd, 0))
+  end)
+
+  it("stays quiet when a lock is released without a change, or rolled back", function()
+    local fd = reader:fd()
+    manager:lock()
+    manager:unlock()
+    manager:lock().hp = 1
+    manager:rollback()
+    assert.is_false(posix.poll(fd, SOON))
+  end)
+
+  it("is there for every role, and tells a handle of its own commits too", function()
+    assert.is_false(posix.poll(manager:fd(), 0))
+    manager:write("hp", 1)
+    assert.is_true(posix.poll(manager:fd(), 0))
+    local editor <close> = assert(ipmmap.editor("Listen", { mmap_dir = dir }))
+    manager:drain()
+    assert.is_false(posix.poll(editor:fd(), 0))
+    manager:write("hp", 2)
+    assert.is_true(posix.poll(editor:fd(), 0))
+    assert.is_true(posix.poll(manager:fd(), 0))
+  end)
+
+  it("tells every listener, also one that drained long before the others", function()
+    local other <close> = assert(ipmmap.reader("Listen", { mmap_dir = dir }))
+    local fds = { reader:fd(), other:fd() }
+    for hp = 1, 3 do
+      manager:write("hp", hp)
+      assert.is_true(posix.poll(fds[1], 0))
+      assert.is_true(posix.poll(fds[2], 0))
+      reader:drain()
+    end
+    assert.equal(3, other:drain())
+  end)
+
+  it("is closed with the handle", function()
+    local fd = reader:fd()
+    local link = ("test -e /proc/%d/fd/%d"):format(posix.getpid(), fd)
+    assert.is_true(os.execute(link))
+    reader:close()
+    assert.is_nil(os.execute(link))
+  end)
+
+  it("is readable when the segment is destroyed or replaced, and drain then says replaced",
+    function()
+      local fd = reader:fd()
+      manager:destroy()
+      assert.is_true(posix.poll(fd, LONG))
+      local ok, message = pcall(reader.drain, reader)
+      assert.is_false(ok)
+      assert.equal("replaced", message.code)
+      ok, message = pcall(reader.fd, assert(reader))
+      assert.is_false(ok)
+      assert.equal("replaced", message.code)
+
+      local process_dir = tmpdir()
+      local child = process.spawn(DEFINE .. [[
+        local dir = ...
+        local manager = ipmmap.manager("Listen", { create = true, mmap_dir = dir })
+        print("made")
+        io.read()
+        manager:close()
+        print(os.execute("mv '" .. dir .. "/Listen_.mmap' '" .. dir .. "/gone'"))
+      ]], process_dir)
+      child:expect("made")
+      local other <close> = assert(ipmmap.reader("Listen", { mmap_dir = process_dir }))
+      assert.is_false(posix.poll(other:fd(), 0))
+      child:send("go on")
+      child:expect("true\texit\t0")
+      child:join()
+      local replaced = tmpdir() .. "/Listen_.mmap"
+      local late <close> = assert(ipmmap.manager("Listen",
+        { create = true, mmap_dir = replaced:match("^(.*)/") }))
+      local listener <close> = assert(ipmmap.reader("Listen",
+        { mmap_dir = replaced:match("^(.*)/") }))
+      fd = listener:fd()
+      os.execute(("echo another > '%s.new' && mv '%s.new' '%s'"):format(replaced, replaced, replaced))
+      assert.is_true(posix.poll(fd, LONG))
+      late:close()
+    end)
+
+  it("tells between processes, however the writer's commits and the drains interleave", function()
+    local child = process.spawn(DEFINE .. [[
+      local editor = assert(ipmmap.editor("Listen", { mmap_dir = ... }))
+      for i = 1, 20000 do editor:write("hp", i) end
+      print("done")
+    ]], dir)
+    local fd, last = reader:fd(), 0
+    while last < 20000 do
+      assert.is_true(posix.poll(fd, LONG), "deaf after version " .. last)
+      last = reader:drain()
+    end
+    child:expect("done")
+    child:join()
+    assert.is_false(posix.poll(fd, SOON))
+  end)
+
+  it("of a reader that may not write to the lock file is readable now and then", function()
+    if io.popen("id -u"):read("n") ~= 0 then pending("needs root, to become somebody else") end
+    local open_dir = tmpdir()
+    local open_manager <close> = assert(ipmmap.manager("Listen",
+      { create = true, mmap_dir = open_dir, mode = "644" }))
+    os.execute("chmod 755 " .. open_dir)
+    local child = process.start { "setpriv", "--reuid=65534", "--clear-groups", "lua5.4", "-e",
+      DEFINE .. ([[
+        local posix = require "spec.helper.posix"
+        local reader = assert(ipmmap.reader("Listen", { mmap_dir = %q }))
+        print(reader:info().lockable, posix.poll(reader:fd(), 10), reader:drain())
+        io.read()
+        while reader:drain() ~= 1 do assert(posix.poll(reader:fd(), 10)) end
+        print("told")
+      ]]):format(open_dir) }
+    child:expect("false\ttrue\t0")
+    open_manager:write("hp", 1)
+    child:send("go on")
+    child:expect("told")
+    child:join()
+  end)
+
+  it("says that a fork's child cannot use it", function()
+    reader:fd()
+    local child = process.fork(function()
+      local ok, message = pcall(reader.drain, reader)
+      print(ok, message.code)
+    end)
+    child:expect("false\tforked")
+    child:join()
+  end)
+end)
+
+describe("waiting for a field", function()
+  local dir, manager, reader
+
+  before_each(function()
+    dir = tmpdir()
+    manager = assert(ipmmap.manager("Listen", { create = true, mmap_dir = dir }))
+    reader = assert(ipmmap.reader("Listen", { mmap_dir = dir }))
+  end)
+
+  after_each(function()
+    manager:close()
+    reader:close()
+  end)
+
+  it("gives the new value when it differs from the one last seen", function()
+    manager:write("hp", 10)
+    assert.equal(10, reader:wait("hp", LONG))
+    local value, message, code = reader:wait("hp", SOON)
+    assert.is_nil(value)
+    assert.equal("timeout", code)
+    assert.is_string(message)
+    manager:write("hp", 11)
+    assert.equal(11, reader:wait("hp"))
+    manager:write("hp", 11)
+    assert.is_nil(reader:wait("hp", SOON))
+  end)
+
+  it("takes what was there at the opening for seen", function()
+    manager:write("hp", 10)
+    local late <close> = assert(ipmmap.reader("Listen", { mmap_dir = dir }))
+    assert.is_nil(late:wait("hp", 0))
+    manager:write("hp", 12)
+    assert.equal(12, late:wait("hp", 0))
+  end)
+
+  it("remembers each field by itself, and each handle for itself", function()
+    manager:set { hp = 1, mp = 2, at = { x = 3 } }
+    assert.equal(1, reader:wait("hp", 0))
+    assert.equal(2, reader:wait("mp", 0))
+    assert.equal(3.0, reader:wait("at", 0).x)
+    assert.is_nil(reader:wait("at", 0))
+    manager:write("at.y", 0 / 0)
+    assert.is_nil(reader:wait("hp", 0))
+    local at = reader:wait("at", 0)
+    assert.not_equal(at.y, at.y)
+    assert.is_nil(reader:wait("at", 0))
+    assert.equal(1, manager:wait("hp", 0))
+  end)
+
+  it("sleeps through the commits of other processes that leave the field alone", function()
+    reader:wait("hp", 0)
+    local child = process.spawn(DEFINE .. [[
+      local editor = assert(ipmmap.editor("Listen", { mmap_dir = ... }))
+      for i = 1, 100 do editor:write("mp", i) end
+      editor:write("hp", 42)
+    ]], dir)
+    assert.equal(42, reader:wait("hp", LONG))
+    assert.equal(101, reader:version())
+    child:join()
+  end)
+
+  it("raises for a path that leads nowhere, and says replaced", function()
+    assert.has_error(function() reader:wait("nope", 0) end)
+    manager:destroy()
+    local value, _, code = reader:wait("hp", LONG)
+    assert.is_nil(value)
+    assert.equal("replaced", code)
+  end)
+end)
+
+describe("tools", function()
+  local dir, manager
+
+  before_each(function()
+    dir = tmpdir()
+    manager = assert(ipmmap.manager("Listen", { create = true, mmap_dir = dir }))
+  end)
+
+  after_each(function() manager:close() end)
+
+  it("open a segment by the Struct that its file describes", function()
+    local S = assert(ipmmap.describe(dir .. "/Listen_.mmap"))
+    assert.equal(tostring(ipmmap.lookup("Listen")), tostring(S))
+    local editor <close> = assert(ipmmap.editor(S, { mmap_dir = dir }))
+    editor:write("at.x", 1)
+    assert.equal(1.0, manager:read("at.x"))
+    local _, message, code = ipmmap.describe(dir .. "/nothing.mmap")
+    assert.equal("not_found", code)
+    assert.matches("nothing.mmap", message)
+    _, _, code = ipmmap.describe(dir .. "/Listen_.lock")
+    assert.equal("corrupt", code)
+  end)
+
+  it("make a Struct of schema text, or are told what is wrong with it", function()
+    local S = ipmmap.lookup("Listen")
+    assert.equal(S.size, assert(ipmmap.parse(tostring(S))).size)
+    local nothing, message = ipmmap.parse("struct A {\n  x: int33\n}\n")
+    assert.is_nil(nothing)
+    assert.matches("int33", message)
+  end)
+
+  it("see what a Struct is made of", function()
+    local type = ipmmap.lookup("Listen"):type()
+    assert.equal("struct", type.kind)
+    assert.equal("BaseMmapStructure", type.parent.name)
+    local at = type.fields[4]
+    assert.same({ "at", 24, "ListenPoint", 16 }, { at.name, at.offset, at.type.name, at.type.size })
+    assert.equal("double", at.type.fields[2].type.kind)
+    assert.equal(at.type.fields[1].type, at.type.fields[2].type)
+  end)
+
+  it("know the version that a snapshot shows", function()
+    manager:write("hp", 5)
+    local value, version = manager:snapshot()
+    assert.equal(5, value.hp)
+    assert.equal(1, version)
+    assert.same({ value, 1 }, { manager:snapshot(value) })
+  end)
+
+  it("see who holds the lock, who waits for it, and who has died with it", function()
+    local source = DEFINE .. [[
+      local role, dir = ...
+      local handle = assert(ipmmap[role]("Listen", { mmap_dir = dir }))
+      print("ready")
+      io.read()
+      local view = handle:lock()
+      if role == "editor" then view.hp = 1 end
+      print("held")
+      io.read()
+      handle:unlock()
+    ]]
+    assert.same({}, manager:users())
+    local holder = process.spawn(source, "editor", dir)
+    local waiter = process.spawn(source, "reader", dir)
+    holder:expect("ready")
+    waiter:expect("ready")
+    holder:send("go")
+    holder:expect("held")
+    assert.is_true(manager:info().in_transaction)
+    local users = manager:users()
+    assert.equal(1, #users)
+    assert.is_true(math.abs(users[1].since - os.time()) <= 5)
+    users[1].since = nil
+    assert.same({ pid = holder.pid, alive = true, writes = true, waits = false }, users[1])
+    waiter:send("go")
+    repeat users = manager:users() until #users == 2
+    users[2].since = nil
+    assert.same({ pid = waiter.pid, alive = true, writes = false, waits = true }, users[2])
+    holder:kill()
+    holder:wait()
+    waiter:expect("held")
+    users = manager:users()
+    assert.equal(waiter.pid, users[#users].pid)
+    assert.is_false(users[#users].waits)
+    waiter:send("go")
+    waiter:join()
+  end)
+end)

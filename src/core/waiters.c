@@ -1,0 +1,40 @@
+#include "waiters.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <time.h>
+
+static bool is_dead(int32_t pid) {
+    return kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+static ipm_waiter *claim(ipm_waiters *waiters, int32_t pid, bool from_dead) {
+    for (int i = 0; i < IPM_WAITERS; i++) {
+        ipm_waiter *waiter = &waiters->waiter[i];
+        int32_t seen = atomic_load_explicit(&waiter->pid, memory_order_relaxed);
+        if ((seen == 0 || (from_dead && is_dead(seen))) &&
+            atomic_compare_exchange_strong_explicit(&waiter->pid, &seen, pid, memory_order_relaxed,
+                                                    memory_order_relaxed))
+            return waiter;
+    }
+    return NULL;
+}
+
+ipm_waiter *ipm_waiters_enter(ipm_waiters *waiters, int32_t pid, bool writes) {
+    if (waiters == NULL)
+        return NULL;
+    ipm_waiter *waiter = claim(waiters, pid, false);
+    if (waiter == NULL)
+        waiter = claim(waiters, pid, true);
+    if (waiter != NULL) {
+        atomic_store_explicit(&waiter->writes, writes, memory_order_relaxed);
+        atomic_store_explicit(&waiter->since, (int64_t)time(NULL), memory_order_relaxed);
+    }
+    return waiter;
+}
+
+void ipm_waiters_leave(ipm_waiter *waiter) {
+    if (waiter != NULL)
+        atomic_store_explicit(&waiter->pid, 0, memory_order_relaxed);
+}

@@ -1,0 +1,33 @@
+/*
+ * Who waits for the lock: a table in the lock file's first page, for diagnosis alone. Nothing
+ * depends on it, so what a dead process left in it does no harm.
+ */
+#ifndef IPM_CORE_WAITERS_H
+#define IPM_CORE_WAITERS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct ipm_waiter {
+    _Atomic int32_t pid; /* 0: free */
+    _Atomic uint32_t writes;
+    _Atomic int64_t since; /* Unix seconds */
+} ipm_waiter;
+
+/* Those that come when it is full are not listed. */
+#define IPM_WAITERS 64
+
+typedef struct ipm_waiters {
+    ipm_waiter waiter[IPM_WAITERS];
+} ipm_waiters;
+
+/*
+ * Enter a process that is going to wait.
+ * waiters  may be NULL
+ * returns  what to give to ipm_waiters_leave
+ */
+ipm_waiter *ipm_waiters_enter(ipm_waiters *waiters, int32_t pid, bool writes);
+void ipm_waiters_leave(ipm_waiter *waiter);
+
+#endif

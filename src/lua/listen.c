@@ -1,0 +1,78 @@
+/***
+What event loops and tools ask of a handle: its descriptor, and who uses the segment.
+@submodule ipmmap
+*/
+#include "lipm.h"
+
+/***
+A file descriptor for an event loop: it polls readable after each commit, and once the segment is
+replaced or destroyed. `drain` makes it quiet again. It costs an editor one system call for each
+commit that finds it drained, and nothing when nobody listens. A reader that may not write to the
+lock file gets one that is readable every 10 ms. The handle closes it.
+@function Handle:fd
+@treturn integer to be polled and nothing else; the same one each time
+@raise an error object: `"system"` (no more inotify instances), `"replaced"`, `"forked"`
+*/
+int lipm_handle_fd(lua_State *L) {
+    const lipm_handle *handle = lipm_checkhandle(L);
+    int fd;
+    ipm_error error;
+    if (ipm_segment_fd(handle->segment, &fd, &error) != IPM_OK) {
+        return lipm_raise(L, &error);
+    }
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
+/***
+Make the descriptor of `fd` quiet until the next commit.
+@function Handle:drain
+@treturn integer the version: a commit after it makes the descriptor readable
+@raise an error object: `"replaced"`, `"forked"`
+*/
+int lipm_handle_drain(lua_State *L) {
+    const lipm_handle *handle = lipm_checkhandle(L);
+    uint64_t version;
+    ipm_error error;
+    if (ipm_segment_drain(handle->segment, &version, &error) != IPM_OK) {
+        return lipm_raise(L, &error);
+    }
+    lua_pushinteger(L, (lua_Integer)version);
+    return 1;
+}
+
+static void set_flag(lua_State *L, const char *name, bool value) {
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, name);
+}
+
+/***
+Who holds the lock and who waits for it just now.
+@function Handle:users
+@treturn {table,...} each with `pid`; `alive`: a dead holder's lock goes to the next who asks for
+it; `writes`: it is the write lock; `waits`: it does not hold the lock but waits for it; `since`:
+Unix seconds. Empty if this reader cannot use the lock file
+@raise an error object: `"forked"`
+*/
+int lipm_handle_users(lua_State *L) {
+    const lipm_handle *handle = lipm_checkhandle(L);
+    ipm_user users[IPM_MAX_USERS];
+    size_t count;
+    ipm_error error;
+    if (ipm_segment_users(handle->segment, users, IPM_MAX_USERS, &count, &error) != IPM_OK) {
+        return lipm_raise(L, &error);
+    }
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_createtable(L, 0, 5);
+        lua_pushinteger(L, users[i].pid);
+        lua_setfield(L, -2, "pid");
+        lua_pushinteger(L, users[i].since);
+        lua_setfield(L, -2, "since");
+        set_flag(L, "alive", users[i].alive);
+        set_flag(L, "writes", users[i].writes);
+        set_flag(L, "waits", users[i].waits);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
