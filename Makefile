@@ -2,6 +2,8 @@
 # make test    installs what the tests need, builds, runs all of them
 # make lint    installs what the checks need, runs all of them
 # make host    builds what C and C++ hosts link: libraries, with and without the Lua module, and dist
+# make bench   installs what the benchmarks need, runs them, writes bench/results.json and .svg;
+#              make bench QUICK=1 takes less than a minute and is less exact
 # make demo    installs what the demo needs, builds, runs an editor and a reader for five seconds
 # make install copies the library to $(DESTDIR)$(PREFIX); make uninstall removes it
 # make clean   removes all that was built
@@ -88,7 +90,8 @@ EACH     = sh -c 'for file do $(1) || bad=1; done; exit $$bad' each
 lint-lua:
 	@.ci/check luacheck luacheck --quiet .
 lint-format:
-	@.ci/check clang-format clang-format --dry-run -Werror $(C_FILES) $(wildcard src/*.h src/*/*.h spec/*/*.h)
+	@.ci/check clang-format clang-format --dry-run -Werror \
+	    $(C_FILES) $(wildcard src/*.h src/*/*.h spec/*/*.h bench/*.h bench/*/*.h bench/peer/*.c*)
 lint-tidy:
 	@.ci/check clang-tidy $(call EACH,clang-tidy --quiet $$file -- -std=c11 $(DEFINES) $(INCLUDES)) \
 	    $(CORE) $(BINDING) $(HOST_SOURCES)
@@ -103,6 +106,8 @@ demo:
 	@.ci/packages 'make demo' $(TO_DEMO)
 	@$(MAKE) --no-print-directory all
 	@examples/demo.sh
+
+include bench/bench.mk
 
 install: all
 	install -d $(LUA_DIR) $(LUA_LIBDIR)

@@ -253,13 +253,17 @@ static inline int try_slot(ipm_rwlock *lock) {
     return rc == EOWNERDEAD ? pthread_mutex_consistent(mutex) : rc;
 }
 
+static void next_slot(ipm_rwlock *lock) {
+    lock->slot = (lock->slot + 1) % lock->slots;
+}
+
 /* The same with any slot that is free. */
 static IPM_RARE int grab(ipm_rwlock *lock) {
     for (uint32_t tried = 0; tried < lock->slots; tried++) {
         int rc = try_slot(lock);
         if (rc != EBUSY)
             return rc;
-        lock->slot = (lock->slot + 1) % lock->slots;
+        next_slot(lock);
     }
     return EBUSY;
 }
@@ -340,8 +344,10 @@ int ipm_rwlock_read(ipm_rwlock *lock, int64_t timeout_ns) {
     if (holds_already(thread, lock))
         return IPM_EDEADLOCK;
     int rc = try_slot(lock);
-    if (rc == EBUSY)
+    if (rc == EBUSY) { /* another's: were it to share it, both would be slow */
+        next_slot(lock);
         rc = grab(lock);
+    }
     if (rc == 0) {
         raise_mark(lock);
         if (atomic_load_explicit(&lock->shared->writing, memory_order_seq_cst) != 0) {

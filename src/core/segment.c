@@ -323,22 +323,29 @@ static int sleep_once(ipm_segment *segment, uint32_t seen, int64_t left_ns) {
     return ipm_clock_nap(left_ns < POLL_NS ? left_ns : POLL_NS) ? 0 : EINTR;
 }
 
+/* returns  IPM_OK: there was a commit after `version`; IPM_ETIMEOUT: not yet (and no text) */
+static int look_for_news(ipm_segment *segment, uint64_t version, uint64_t *now, ipm_error *error) {
+    int code = check(segment, error);
+    if (code != IPM_OK)
+        return code;
+    *now = ipm_snapshot_version(&segment->data.memory);
+    return *now > version ? IPM_OK : IPM_ETIMEOUT;
+}
+
 int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t timeout_ns, uint64_t *now,
                      ipm_error *error) {
     int64_t deadline = ipm_clock_deadline(timeout_ns);
-    int code = ipm_segment_check_fork(segment, error);
-    if (code != IPM_OK)
-        return code;
-    const ipm_state *state = segment->data.memory.state;
-    ipm_lock_head *head = segment->lockfile.head;
+    const _Atomic uint32_t *notify = &segment->data.memory.state->notify;
     for (;;) {
-        uint32_t seen = ipm_notify_prepare(&state->notify, head != NULL ? &head->waiting : NULL);
-        code = check(segment, error);
-        if (code != IPM_OK)
+        /* Not only after announcing it: that would cost the next commit a useless system call. */
+        int code = look_for_news(segment, version, now, error);
+        if (code != IPM_ETIMEOUT)
             return code;
-        *now = ipm_snapshot_version(&segment->data.memory);
-        if (*now > version)
-            return IPM_OK;
+        ipm_lock_head *head = segment->lockfile.head;
+        uint32_t seen = ipm_notify_prepare(notify, head != NULL ? &head->waiting : NULL);
+        code = look_for_news(segment, version, now, error);
+        if (code != IPM_ETIMEOUT)
+            return code;
         int64_t left = deadline - ipm_clock_now();
         if (left <= 0)
             return ipm_fail(error, IPM_ETIMEOUT, 0, "%s: no commit after version %llu in time",

@@ -1,0 +1,57 @@
+/*
+ * The least that a userdata with fields by name can do: look the name up in a table, and load or
+ * store an integer. It checks neither what it is called on nor the value's range.
+ */
+#include <lauxlib.h>
+#include <lua.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct plain {
+    int32_t data_int;
+    int32_t other;
+} plain;
+
+static char *field(lua_State *L) {
+    lua_pushvalue(L, 2);
+    lua_rawget(L, lua_upvalueindex(1));
+    return (char *)lua_touserdata(L, 1) + lua_tointeger(L, -1);
+}
+
+static int get(lua_State *L) {
+    lua_pushinteger(L, *(int32_t *)(void *)field(L));
+    return 1;
+}
+
+static int set(lua_State *L) {
+    *(int32_t *)(void *)field(L) = (int32_t)lua_tointeger(L, 3);
+    return 0;
+}
+
+static int new (lua_State *L) {
+    plain *p = lua_newuserdatauv(L, sizeof *p, 0);
+    *p = (plain){0};
+    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, 2);
+    lua_pushinteger(L, offsetof(plain, data_int));
+    lua_setfield(L, -2, "data_int");
+    lua_pushinteger(L, offsetof(plain, other));
+    lua_setfield(L, -2, "other");
+    lua_pushvalue(L, -1);
+    lua_pushcclosure(L, get, 1);
+    lua_setfield(L, -3, "__index");
+    lua_pushcclosure(L, set, 1);
+    lua_setfield(L, -2, "__newindex");
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
+int luaopen_minimal(lua_State *L);
+
+int luaopen_minimal(lua_State *L) {
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, new);
+    lua_setfield(L, -2, "new");
+    return 1;
+}

@@ -1,0 +1,197 @@
+#include "measure.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SLICE_NS 250e3
+#define MAX_SLICES 16384
+#define MIN_SLICES 3
+#define MAX_TOGETHER 8
+
+/* Of the processes of measure_together: how many slices each has done. NULL: this one is alone. */
+static _Atomic uint64_t *progress;
+static int together;
+static int number;
+
+double now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+double patience_ns(void) {
+    const char *ms = getenv("BENCH_MS");
+    return (ms != NULL ? atof(ms) : 100) * 1e6;
+}
+
+static double slice(work *what, void *with, uint64_t count) {
+    double before = now_ns();
+    what(with, count);
+    return now_ns() - before;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* How many turns fill a slice; this warms everything up, too. */
+static uint64_t turns(work *what, void *with) {
+    uint64_t count = 1;
+    while (slice(what, with, count) < SLICE_NS)
+        count *= 2;
+    return count;
+}
+
+/* Whether each of the others did something between two looks; `seen` is what the last one saw. */
+static bool all_moved(uint64_t *seen) {
+    bool moved = true;
+    for (int i = 0; i < together; i++) {
+        uint64_t now = progress[i];
+        moved = moved && (i == number || now != seen[i]);
+        seen[i] = now;
+    }
+    return moved;
+}
+
+double measure(work *what, void *with) {
+    static double took[MAX_SLICES];
+    uint64_t seen[MAX_TOGETHER] = {0};
+    uint64_t count = turns(what, with);
+    double begin = now_ns();
+    size_t n = 0;
+    double now;
+    do {
+        all_moved(seen);
+        took[n] = slice(what, with, count) / (double)count;
+        if (progress != NULL)
+            progress[number]++;
+        if (all_moved(seen))
+            n++;
+        now = now_ns();
+    } while (n < MAX_SLICES && now < begin + patience_ns() * 10 &&
+             (n < MIN_SLICES || now < begin + patience_ns()));
+    if (n == 0)
+        die("processes that never ran at once");
+    qsort(took, n, sizeof *took, by_value);
+    return took[n / 2];
+}
+
+void print(const char *metric, double value) {
+    printf("%s %.9g\n", metric, value);
+    fflush(stdout);
+}
+
+const char *place(const char *name) {
+    const char *dir = getenv("BENCH_DIR");
+    char *path = NULL;
+    if (dir == NULL || asprintf(&path, "%s/%s", dir, name) < 0)
+        die("BENCH_DIR");
+    return path;
+}
+
+void die(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+/* ---- Together ---------------------------------------------------------------------------- */
+
+static double count_turns(work *what, void *with) {
+    uint64_t count = turns(what, with);
+    uint64_t done = 0;
+    double begin = now_ns();
+    double end = begin + patience_ns();
+    double now;
+    do {
+        what(with, count);
+        done += count;
+        now = now_ns();
+    } while (now < end);
+    return (double)done / (now - begin) * 1e9;
+}
+
+void keep_apart(int process) {
+    cpu_set_t allowed;
+    cpu_set_t one;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+        die("sched_getaffinity");
+    int left = process % CPU_COUNT(&allowed);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &allowed) && left-- == 0) {
+            CPU_ZERO(&one);
+            CPU_SET(cpu, &one);
+            sched_setaffinity(0, sizeof one, &one);
+        }
+}
+
+/* The sum of what the processes found. They begin when all are ready: `go` is closed then. */
+static double sum_of(int count, void *(*prepare)(void *, int), work *what, void *with,
+                     double (*find)(work *, void *)) {
+    int ready[2];
+    int go[2];
+    int result[2];
+    if (pipe(ready) != 0 || pipe(go) != 0 || pipe(result) != 0)
+        die("pipe");
+    progress = mmap(NULL, sizeof *progress * MAX_TOGETHER, PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (progress == MAP_FAILED || count > MAX_TOGETHER)
+        die("mmap");
+    together = count;
+    for (int i = 0; i < count; i++) {
+        pid_t pid = fork();
+        if (pid < 0)
+            die("fork");
+        if (pid == 0) {
+            char byte = 0;
+            number = i;
+            keep_apart(i);
+            close(go[1]);
+            void *own = prepare(with, i);
+            if (write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 0)
+                _exit(1);
+            double found = find(what, own);
+            _exit(write(result[1], &found, sizeof found) == sizeof found ? 0 : 1);
+        }
+    }
+    close(ready[1]);
+    close(result[1]);
+    close(go[0]);
+    double sum = 0;
+    char byte;
+    for (int i = 0; i < count; i++)
+        if (read(ready[0], &byte, 1) != 1)
+            die("a process that did not get ready");
+    close(go[1]);
+    for (int i = 0; i < count; i++) {
+        double found;
+        if (read(result[0], &found, sizeof found) != sizeof found)
+            die("a process that found nothing");
+        sum += found;
+    }
+    while (wait(NULL) > 0)
+        ;
+    close(ready[0]);
+    close(result[0]);
+    munmap(progress, sizeof *progress * MAX_TOGETHER);
+    progress = NULL;
+    together = 0;
+    return sum;
+}
+
+double measure_together(int count, void *(*prepare)(void *, int), work *what, void *with) {
+    return sum_of(count, prepare, what, with, measure) / count;
+}
+
+double rate_together(int count, void *(*prepare)(void *, int), work *what, void *with) {
+    return sum_of(count, prepare, what, with, count_turns);
+}

@@ -1,0 +1,72 @@
+--- The table that a person reads.
+
+local function number(value)
+  if not value then
+    return "left out"
+  elseif value == 0 then
+    return "0"
+  elseif value < 0.1 then
+    return ("%.3f"):format(value)
+  elseif value < 10 then
+    return ("%.2f"):format(value)
+  elseif value < 100 then
+    return ("%.1f"):format(value)
+  end
+  local digits = ("%.0f"):format(value)
+  return (digits:reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", ""))
+end
+
+local function spread(summary)
+  return summary and ("%s to %s"):format(number(summary.low), number(summary.high)) or ""
+end
+
+local function line(name, ...)
+  print(("  %-68s %12s  %s"):format(name, ...))
+end
+
+local function targets(list)
+  print "\nTargets (median of the rounds' ratios, and between which they lay)"
+  for _, target in ipairs(list) do
+    local bar = target.least and "at least " .. target.least or "at most " .. target.most
+    local verdict = target.is_reached == nil and "left out"
+      or target.is_reached and "reached" or "MISSED"
+    line(target.name, number(target.median), ("%-12s %-9s %s"):format(
+      bar, verdict, target.median and spread(target) or ""))
+  end
+end
+
+local function section(list, metrics)
+  print("\n" .. list[1])
+  for i = 2, #list do
+    local summary = metrics[list[i][1]]
+    line(list[i][2], number(summary and summary.median), spread(summary))
+  end
+end
+
+local function growth(list)
+  print "\nHow it grows (the slope e: as the size to the power of e)"
+  for _, result in ipairs(list) do
+    print(("  %s: slope %.2f"):format(result.name, result.slope))
+    local cells = {}
+    for _, point in ipairs(result.points) do
+      cells[#cells + 1] = ("%d: %s"):format(point.x, number(point.y))
+    end
+    print("    " .. table.concat(cells, "  "))
+  end
+end
+
+return function(results, sections)
+  for _, fact in ipairs(results.machine) do
+    print(("%-11s %s"):format(fact[1], fact[2]))
+  end
+  print(("%-11s %d%s"):format("rounds", results.rounds,
+    results.is_quick and " (QUICK: short, so less exact)" or ""))
+  targets(results.targets)
+  for _, list in ipairs(sections) do
+    section(list, results.metrics)
+  end
+  growth(results.growth)
+  if #results.left_out > 0 then
+    print("\nLeft out, since they could not be had here: " .. table.concat(results.left_out, ", "))
+  end
+end
