@@ -58,9 +58,9 @@ $(BUILD)/spec/helper/%.so: spec/helper/%.c | toolchain
 	@mkdir -p $(@D)
 	$(COMPILE) -I$(LUA_INCDIR) -fvisibility=default -MMD -MP -shared $(LDFLAGS) -o $@ $<
 
-include src/host.mk
-
 -include $(OBJECTS:.o=.d) $(TEST_PROGRAMS:=.d) $(TEST_MODULES:.so=.d)
+
+include src/host.mk
 
 toolchain:
 	@echo '#include <stdio.h>' | $(CC) -E - >/dev/null 2>&1 || \

@@ -7,14 +7,17 @@ SONAME  := libipmmap.so.$(basename $(VERSION))
 INCLUDE_DIR = $(DESTDIR)$(PREFIX)/include
 HOST_LIBDIR = $(DESTDIR)$(PREFIX)/lib
 
-HOST_SOURCES   = $(sort $(wildcard src/host/*.c))
+GAME_SOURCES   = $(sort $(wildcard examples/game/*.c))
+HOST_SOURCES   = $(sort $(wildcard src/host/*.c)) $(GAME_SOURCES)
 HOST_OBJECTS   = $(CORE:%.c=$(BUILD)/%.o)
 MODULE_OBJECTS = $(OBJECTS) $(BUILD)/src/host/open.o $(BUILD)/host/modules.o
 HOST_LIBRARIES = $(BUILD)/libipmmap.a $(BUILD)/libipmmap.so.$(VERSION) $(BUILD)/libipmmap_lua.a
 HOST_FILES     = $(HOST_LIBRARIES) dist/ipmmap.c dist/ipmmap.h
 
 TO_HOST  = gcc libc6-dev binutils liblua5.4-dev lua5.4
-TO_TEST += g++ pkg-config
+TO_GAME  = $(TO_HOST) libncurses-dev
+TO_TEST += g++ pkg-config libncurses-dev
+TO_LINT += libncurses-dev
 
 host: $(HOST_FILES)
 
@@ -56,10 +59,23 @@ dist/ipmmap.h: src/ipmmap.h
 	@mkdir -p $(@D)
 	cp $< $@
 
+# The example of a host: examples/game.
+game:
+	@.ci/packages 'make game' $(TO_GAME)
+	@$(MAKE) --no-print-directory $(BUILD)/examples/game/game
+	@echo 'in one terminal: $(BUILD)/examples/game/game examples/game/rules.lua'
+	@echo 'in another, with the library installed: lua5.4 examples/game/tune.lua storm'
+
+$(BUILD)/examples/game/game: $(GAME_SOURCES) examples/game/game.h src/ipmmap.h \
+    $(BUILD)/libipmmap_lua.a
+	@mkdir -p $(@D)
+	$(COMPILE) -Isrc -I$(LUA_INCDIR) $(LDFLAGS) -o $@ $(GAME_SOURCES) $(BUILD)/libipmmap_lua.a \
+	    -llua5.4 -lncurses
+
 # The same tests on what hosts get.
 CXX_TESTS      = $(BUILD)/spec/core/fields_test_cxx
 TEST_PROGRAMS += $(CXX_TESTS)
-TEST_MODULES  += $(BUILD)/static/ipmmap.so $(BUILD)/amalgamation/ipmmap.so
+TEST_MODULES  += $(BUILD)/static/ipmmap.so $(BUILD)/amalgamation/ipmmap.so $(BUILD)/examples/game/game
 
 $(CXX_TESTS): $(BUILD)/%_cxx: %.c $(BUILD)/libipmmap.a
 	@mkdir -p $(@D)
@@ -98,4 +114,4 @@ clean: clean-dist
 clean-dist:
 	rm -rf dist
 
-.PHONY: host install-host uninstall-host clean-dist
+.PHONY: host game install-host uninstall-host clean-dist
