@@ -59,6 +59,11 @@ dist/ipmmap.h: src/ipmmap.h
 	@mkdir -p $(@D)
 	cp $< $@
 
+# The reference is kept, for those who read the repository; a test compares it with the header.
+docs/c-api.md: src/ipmmap.h docs/c_api.lua
+	lua5.4 docs/c_api.lua <src/ipmmap.h >$@.new
+	mv $@.new $@
+
 # The example of a host: examples/game.
 game:
 	@.ci/packages 'make game' $(TO_GAME)
@@ -74,13 +79,24 @@ $(BUILD)/examples/game/game: $(GAME_SOURCES) examples/game/game.h src/ipmmap.h \
 
 # The same tests on what hosts get.
 CXX_TESTS      = $(BUILD)/spec/core/fields_test_cxx
-TEST_PROGRAMS += $(CXX_TESTS)
+TSAN_TESTS     = $(BUILD)/tsan/threads_test
+C_TESTS       += spec/host/threads_test.c
+TEST_PROGRAMS += $(CXX_TESTS) $(TSAN_TESTS)
 TEST_MODULES  += $(BUILD)/static/ipmmap.so $(BUILD)/amalgamation/ipmmap.so $(BUILD)/examples/game/game
 
 $(CXX_TESTS): $(BUILD)/%_cxx: %.c $(BUILD)/libipmmap.a
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -pthread \
 	    $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ -x c++ $< -x none $(BUILD)/libipmmap.a
+
+$(BUILD)/spec/host/threads_test: spec/host/threads_test.c $(BUILD)/libipmmap_lua.a
+	@mkdir -p $(@D)
+	$(COMPILE) -I$(LUA_INCDIR) $(LDFLAGS) -o $@ $^ -llua5.4
+
+$(BUILD)/tsan/threads_test: spec/host/threads_test.c dist/ipmmap.c dist/ipmmap.h
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -Wall -Wextra -fsanitize=thread -O1 -g -Wno-tsan -pthread -DIPM_LUA \
+	    -I$(LUA_INCDIR) $(CPPFLAGS) $(LDFLAGS) -o $@ $< dist/ipmmap.c -llua5.4
 
 $(BUILD)/static/ipmmap.so: $(BUILD)/libipmmap_lua.a
 	@mkdir -p $(@D)
