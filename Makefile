@@ -14,7 +14,7 @@ LUA_DIR    = $(DESTDIR)$(PREFIX)/share/lua/5.4/ipmmap
 LUA_LIBDIR = $(DESTDIR)$(PREFIX)/lib/lua/5.4/ipmmap
 
 BUILD    = build
-CFLAGS   = -O2 -g
+CFLAGS   = -O3 -g
 WARNINGS = -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
            -Wstrict-prototypes -Wmissing-prototypes
 DEFINES  = -D_GNU_SOURCE
@@ -40,7 +40,7 @@ all: $(BUILD)/ipmmap/core.so
 
 $(BUILD)/ipmmap/core.so: $(OBJECTS)
 	@mkdir -p $(@D)
-	$(LINK) -shared -o $@ $^
+	$(LINK) -shared -Wl,-Bsymbolic -o $@ $^
 
 $(BUILD)/src/core/%.o: src/core/%.c | toolchain
 	@mkdir -p $(@D)
