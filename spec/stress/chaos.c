@@ -1,11 +1,13 @@
 /*
- * usage: chaos [MINUTES [KILLS]]
+ * usage: chaos [MINUTES [KILLS [WORKER...]]]
  *
  * Editors, locked readers, lock-free readers, waiters and managers on one segment, killed and
  * stopped at random for as long as told, or until that many editors were killed. Every look at the
- * struct checks all of it: see stress.h. Reports in TAP.
+ * struct checks all of it: see stress.h. With WORKER, a command, they are not forks of this program
+ * but processes that run that one: see chaos_crew.h. Reports in TAP.
  */
 #include "chaos.h"
+#include "chaos_crew.h"
 #include "stress.h"
 
 #include "../core/tap.h"
@@ -17,7 +19,9 @@
 #include <unistd.h>
 
 static pid_t workers[CHAOS_WORKERS];
-static uint64_t lives; /* forked so far */
+static uint64_t lives;              /* forked so far */
+static char **command;              /* of a worker, or NULL */
+static int64_t rest_ns = STRESS_MS; /* the longest time between two deaths */
 
 static struct { unsigned kills, of_editors, of_holders, of_stopped, stops; } sum;
 
@@ -30,6 +34,8 @@ static void begin_life(unsigned number) {
     lives++;
     workers[number] = stress_fork();
     if (workers[number] == 0) {
+        if (command != NULL)
+            chaos_crew_work(command, number, lives);
         stress_seed(lives);
         chaos_work(number);
     }
@@ -92,7 +98,7 @@ static void kills_at_random(void) {
     for (unsigned i = 0; i < CHAOS_WORKERS; i++)
         begin_life(i);
     while (stress_now() < end && sum.of_editors < enough) {
-        nap((int64_t)stress_random(STRESS_MS));
+        nap((int64_t)stress_random((uint64_t)rest_ns));
         unsigned number = (unsigned)stress_random(2 * CHAOS_WORKERS);
         if (number >= CHAOS_WORKERS) /* every other one of the editors' */
             number %= CHAOS_EDITORS;
@@ -101,6 +107,8 @@ static void kills_at_random(void) {
         else
             end_life(number);
         look_for_stuck();
+        if (command != NULL)
+            chaos_crew_hear();
     }
     for (unsigned i = 0; i < CHAOS_WORKERS; i++)
         stress_kill(workers[i]);
@@ -140,8 +148,15 @@ int main(int argc, char **argv) {
         minutes = strtod(argv[1], NULL);
     if (argc > 2)
         enough = (unsigned)strtoul(argv[2], NULL, 10);
-    if (!(minutes > 0) || enough == 0)
-        stress_die("usage: chaos [MINUTES [KILLS]]");
+    if (argc > 3) { /* which takes longer to start */
+        command = argv + 3;
+        rest_ns = 40 * STRESS_MS;
+        chaos_crew_open();
+    }
+    if (enough == 0) /* as many as there is time for */
+        enough = UINT32_MAX;
+    if (!(minutes > 0))
+        stress_die("usage: chaos [MINUTES [KILLS [WORKER...]]]");
     stress_make_dir();
     chaos_shared =
         mmap(NULL, sizeof *chaos_shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -157,9 +172,10 @@ int main(int argc, char **argv) {
     run("does all that it means to", everything_happened);
     printf("# %.0f s, %u kills (%u of editors, %u of holders, %u of stopped), %u stops: "
            "%llu recoveries in mid-transaction, %llu torn, %llu stuck, %llu otherwise wrong, "
-           "longest wait beyond a holder's death %.1f ms\n",
+           "longest wait %s %.1f ms\n",
            (double)(stress_now() - start) / 1e9, sum.kills, sum.of_editors, sum.of_holders,
            sum.of_stopped, sum.stops, COUNT(recoveries), COUNT(torn), COUNT(stuck), COUNT(wrong),
+           command == NULL ? "beyond a holder's death" : "in all",
            (double)chaos_shared->longest_ns / 1e6);
     printf("# checked: %llu locked reads, %llu snapshots, %llu commits, %llu waits; %llu resets, "
            "%llu replacements, %llu destructions; %u files left of dead creators; %s\n",

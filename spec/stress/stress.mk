@@ -1,21 +1,25 @@
 # Processes that die, in all ways and all the time. Included by the Makefile.
 #
 # make sweep    kills a process after every instruction of all that it does with a segment
-# make chaos    kills and stops processes at random, for MINUTES=1
+# make chaos    kills and stops processes at random, for MINUTES=1; with LUA=1 Lua processes
 # make images   opens copies of a segment's files that were made while its lock was held
 # make crowd    lets 16 processes open a segment that is not there yet, while its creator dies
+# make news     lets processes wait for each other's commits
+# make mutants  changes the core one line at a time, and sees the tests above notice it
+# make weak_memory  runs the core's code on a machine whose memory is as weak as C allows
 # make latency  measures how long those wait who wait for somebody who dies, or is busy
 
-MINUTES = 1
+MINUTES   = 1
+LUA_PATHS = LUA_PATH_5_4='lua/?.lua;lua/?/init.lua;;' LUA_CPATH_5_4='$(BUILD)/?.so;;'
 
-STRESS         = sweep chaos images crowd latency
+STRESS         = sweep chaos images crowd news weak_memory latency
 STRESS_DIR     = $(BUILD)/spec/stress
 STRESS_SOURCES = $(sort $(wildcard spec/stress/*.c))
 STRESS_OBJECTS = $(STRESS_SOURCES:%.c=$(BUILD)/%.o)
 STRESS_PROGRAMS = $(STRESS:%=$(STRESS_DIR)/%)
 
 # What `make test` runs of it: seconds.
-STRESS_QUICK = 'sweep 31' 'chaos 1 1000' 'images 100' 'crowd 50'
+STRESS_QUICK = 'sweep 31' 'chaos 1 1000' 'images 100' 'crowd 50' 'news 500' 'latency 50 1' 'weak_memory 20000'
 
 C_FILES += $(STRESS_SOURCES)
 
@@ -24,16 +28,21 @@ $(STRESS_DIR)/%.o: spec/stress/%.c | toolchain
 	$(COMPILE) -MMD -MP -c -o $@ $<
 
 $(STRESS_DIR)/sweep: $(STRESS_DIR)/step.o $(STRESS_DIR)/phases.o $(STRESS_DIR)/waiter.o
-$(STRESS_DIR)/chaos: $(STRESS_DIR)/chaos_worker.o
+$(STRESS_DIR)/chaos: $(STRESS_DIR)/chaos_worker.o $(STRESS_DIR)/chaos_crew.o
+$(STRESS_DIR)/weak_memory: $(STRESS_DIR)/weak.o $(STRESS_DIR)/weak_core.o
+$(STRESS_DIR)/weak_memory: COMPILED_ANEW = %/core/transaction.o %/core/notify.o %/core/rwlock.o
 # Bound at once: the dynamic linker's work is no part of what is stepped through.
 $(STRESS_PROGRAMS): $(STRESS_DIR)/%: $(STRESS_DIR)/%.o $(STRESS_DIR)/stress.o $(CORE:%.c=$(BUILD)/%.o)
-	$(LINK) -Wl,-z,now -o $@ $^
+	$(LINK) -Wl,-z,now -o $@ $(filter-out $(COMPILED_ANEW),$^)
 
 -include $(STRESS_OBJECTS:.o=.d)
 
-sweep images crowd latency: %: $(STRESS_DIR)/%
+stress: $(STRESS_PROGRAMS)
+sweep images crowd news weak_memory latency: %: $(STRESS_DIR)/%
 	$<
-chaos: $(STRESS_DIR)/chaos
-	$< $(MINUTES)
+chaos: $(STRESS_DIR)/chaos $(if $(LUA),all)
+	$(if $(LUA),$(LUA_PATHS)) $< $(MINUTES) $(if $(LUA),0 lua5.4 spec/stress/chaos.lua)
+mutants: stress
+	lua5.4 spec/stress/mutate.lua spec/stress/mutants
 
-.PHONY: $(STRESS)
+.PHONY: $(STRESS) stress mutants

@@ -114,19 +114,15 @@ static IPM_RARE const unsigned char *last_committed(ipm_segment *segment) {
 
 static inline const unsigned char *readable(ipm_segment *segment) {
     const ipm_memory *memory = &segment->data.memory;
-    return ipm_transaction_is_open(memory) ? last_committed(segment) : memory->data;
+    if ((atomic_load_explicit(&memory->state->sequence, memory_order_acquire) & 1) == 0)
+        return memory->data;
+    return last_committed(segment);
 }
 
-/* The last writer died inside. */
-static IPM_RARE void repair(ipm_segment *segment) {
-    ipm_transaction_recover(&segment->data.memory);
-    ipm_rwlock_repaired(&segment->lock);
-}
-
-static inline const unsigned char *writable(ipm_segment *segment) {
+static const unsigned char *writable(ipm_segment *segment) {
     const ipm_memory *memory = &segment->data.memory;
-    if (segment->lock.gate_died || ipm_transaction_is_open(memory))
-        repair(segment);
+    ipm_transaction_recover(memory);
+    ipm_rwlock_repaired(&segment->lock);
     ipm_transaction_open(&segment->transaction, memory);
     return memory->data;
 }

@@ -1,0 +1,97 @@
+/*
+ * usage: news [ROUNDS]
+ *
+ * Two processes commit in turns, each when it has heard of the other's commit, and a third one
+ * only listens: none may sleep through a commit until its time slice of 100 ms ends. (Some do, when
+ * the machine is busy with other things: SOME are forgiven.) Reports in TAP.
+ */
+#include "stress.h"
+
+#include "../core/tap.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define WORDS 66
+#define LATE_NS (90 * STRESS_MS)
+#define SOME 3
+
+static ipm_layout *layout;
+static unsigned rounds = 2000;
+
+static struct {
+    volatile unsigned late[3];
+    volatile bool wrong;
+    volatile int64_t longest_ns[3];
+} * shared;
+
+static bool enough(void) {
+    return shared->wrong || shared->late[0] + shared->late[1] + shared->late[2] > 2 * SOME;
+}
+
+static uint64_t hear(ipm_segment *segment, unsigned number, uint64_t version) {
+    uint64_t now = version;
+    int64_t start = stress_now();
+    if (ipm_segment_wait(segment, version, STRESS_STUCK_NS, &now, NULL) != IPM_OK && !enough())
+        shared->wrong = true;
+    int64_t waited = stress_now() - start;
+    shared->late[number] += waited >= LATE_NS;
+    if (waited > shared->longest_ns[number])
+        shared->longest_ns[number] = waited;
+    return now;
+}
+
+/* The number of each version that it commits is its own, modulo 2. */
+static void take_turns(unsigned number) {
+    ipm_segment *segment = stress_must_open(IPM_EDITOR, layout, false);
+    for (uint64_t version = number; version < rounds && !enough(); version += 2) {
+        if (version > 0 && hear(segment, number, version - 1) != version)
+            shared->wrong = true;
+        if (ipm_segment_lock(segment, STRESS_STUCK_NS, NULL) != IPM_OK)
+            stress_die("no lock");
+        stress_write(segment, WORDS);
+        ipm_segment_unlock(segment, NULL);
+    }
+}
+
+static void listen(unsigned number) {
+    ipm_segment *segment = stress_must_open(IPM_READER, layout, false);
+    for (uint64_t version = 0; version < rounds && !enough();)
+        version = hear(segment, number, version);
+}
+
+static void hears_at_once(void) {
+    pid_t children[3];
+    for (unsigned i = 0; i < 3; i++)
+        if ((children[i] = stress_fork()) == 0) {
+            if (i == 2)
+                listen(i);
+            else
+                take_turns(i);
+            _exit(EXIT_SUCCESS);
+        }
+    for (unsigned i = 0; i < 3; i++)
+        stress_wait(children[i]);
+    CHECK(!shared->wrong);
+    CHECK(shared->late[0] + shared->late[1] + shared->late[2] <= SOME);
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1 && (rounds = (unsigned)strtoul(argv[1], NULL, 10)) == 0)
+        stress_die("usage: news [ROUNDS]");
+    stress_make_dir();
+    layout = stress_layout(WORDS);
+    ipm_segment *segment = stress_must_open(IPM_MANAGER, layout, true);
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        stress_die("no memory");
+    run("hears of each commit at once", hears_at_once);
+    int64_t longest = 0;
+    for (unsigned i = 0; i < 3; i++)
+        if (shared->longest_ns[i] > longest)
+            longest = shared->longest_ns[i];
+    printf("# %u commits: longest wait for one %.1f ms; %s\n", rounds, (double)longest / 1e6,
+           stress_machine());
+    ipm_segment_close(segment, NULL);
+    return done();
+}

@@ -1,0 +1,75 @@
+/*
+ * The core's transactions, notification and lock, compiled for the machine of weak.h.
+ */
+#include "weak.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "../../src/core/clock.h"
+#include "../../src/core/word.h"
+
+#define VALUE_OF(p) __typeof__((void)0, *(p))
+
+#undef atomic_load_explicit
+#undef atomic_store_explicit
+#undef atomic_fetch_add_explicit
+#undef atomic_compare_exchange_weak_explicit
+#undef atomic_compare_exchange_strong_explicit
+#undef atomic_thread_fence
+#define atomic_load_explicit(p, order) ((VALUE_OF(p))weak_load((p), sizeof *(p), (order)))
+#define atomic_store_explicit(p, value, order) weak_store((p), sizeof *(p), (value), (order))
+#define atomic_fetch_add_explicit(p, value, order) weak_add((p), sizeof *(p), (value), (order))
+#define atomic_compare_exchange_weak_explicit(p, expected, desired, order, otherwise)              \
+    weak_swap((p), sizeof *(p), (expected), (desired), (order))
+#define atomic_compare_exchange_strong_explicit(p, expected, desired, order, otherwise)            \
+    weak_swap((p), sizeof *(p), (expected), (desired), (order))
+#define atomic_thread_fence(order) weak_fence(order)
+
+#define ipm_copy_from_shared weak_copy
+#define ipm_copy_shared weak_copy
+
+#define pthread_mutex_trylock weak_trylock
+#define pthread_mutex_clocklock(mutex, clock, until) ((void)(until), weak_waitlock(mutex))
+#define pthread_mutex_consistent weak_consistent
+#define pthread_mutex_unlock weak_unlock
+
+static int64_t ticks(void) { /* time passes for who looks at the clock */
+    static int64_t now;
+    return now += IPM_MS;
+}
+static int64_t no_deadline(int64_t timeout_ns) {
+    return timeout_ns;
+}
+static bool no_nap(int64_t ns) {
+    (void)ns;
+    weak_yield();
+    return true;
+}
+#define ipm_clock_now ticks
+#define ipm_clock_deadline no_deadline
+#define ipm_clock_nap no_nap
+
+/* The only system call: a futex. */
+static long weak_syscall(long number, const volatile void *word, int operation, uint32_t value,
+                         void *timeout, void *other, int mask) {
+    (void)number, (void)timeout, (void)other, (void)mask;
+    if (operation == 0) /* FUTEX_WAIT */
+        return (errno = weak_sleep(word, value)) == 0 ? 0 : -1;
+    weak_wake();
+    return 0;
+}
+#define syscall weak_syscall
+
+/* What is inline in a header is compiled here too, and not elsewhere. */
+#include "../../src/core/notify.c"
+#include "../../src/core/rwlock.c"
+#include "../../src/core/transaction.c"
+
+#include "weak_core.h"
+
+void weak_change(ipm_transaction *transaction, uint64_t offset, uint64_t size) {
+    ipm_transaction_change(transaction, offset, size);
+}

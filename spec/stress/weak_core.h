@@ -1,0 +1,12 @@
+/*
+ * The core's transactions, notification and lock, compiled for the machine of weak.h: the functions
+ * of transaction.h, notify.h and rwlock.h, and this one, which is inline there.
+ */
+#ifndef WEAK_CORE_H
+#define WEAK_CORE_H
+
+#include "../../src/core/transaction.h"
+
+void weak_change(ipm_transaction *transaction, uint64_t offset, uint64_t size);
+
+#endif

@@ -1,0 +1,255 @@
+/*
+ * usage: weak_memory [RUNS [SEED]]
+ *
+ * Runs the core's transactions and snapshots, its notification and its lock on a machine whose
+ * memory is as weak as C allows, RUNS times each, with another order of events each time. Reports
+ * in TAP.
+ */
+#include "stress.h"
+#include "weak.h"
+#include "weak_core.h"
+
+#include "../core/tap.h"
+
+#include "../../src/core/notify.h"
+#include "../../src/core/rwlock.h"
+
+static unsigned runs = 20000;
+static uint64_t first_seed = 1;
+static const char *fault; /* of the run */
+
+static void expect(bool good, const char *what) {
+    if (!good)
+        fault = what;
+}
+
+/* returns  WEAK_DIE_NEVER, or the access before which a thread dies */
+static uint32_t maybe_dies(unsigned accesses) {
+    return weak_random(2) == 0 ? WEAK_DIE_NEVER : (uint32_t)weak_random(accesses);
+}
+
+static void run_all(void (*prepare)(void)) {
+    for (uint64_t seed = first_seed; seed < first_seed + runs; seed++) {
+        fault = NULL;
+        weak_reset(seed);
+        prepare();
+        if (!weak_run() && fault == NULL)
+            fault = "it does not end";
+        if (!CHECK(fault == NULL)) {
+            printf("# %s: seed %llu\n", fault, (unsigned long long)seed);
+            return;
+        }
+    }
+}
+
+/* ---- Transactions and snapshots ---------------------------------------------------------- */
+
+/* Two blocks, and in each a word that holds the version. */
+#define FIRST 8
+#define SECOND 256
+#define SIZE 264
+
+static struct {
+    ipm_state state;
+    _Atomic uint64_t tags[2];
+    unsigned char data[SIZE], shadow[SIZE];
+} shared;
+
+static char lock;
+
+static ipm_memory memory(void) {
+    return (ipm_memory){
+        .state = &shared.state,
+        .tags = shared.tags,
+        .data = shared.data,
+        .shadow = shared.shadow,
+        .size = SIZE,
+    };
+}
+
+static void write_word(ipm_transaction *transaction, uint64_t offset, uint64_t value) {
+    weak_change(transaction, offset, 8);
+    weak_store(shared.data + offset, 8, value, memory_order_relaxed);
+}
+
+static void transact(void) {
+    ipm_transaction transaction;
+    ipm_memory mem = memory();
+    weak_waitlock(&lock);
+    ipm_transaction_recover(&mem);
+    weak_consistent(&lock);
+    uint64_t version = weak_load(shared.data + FIRST, 8, memory_order_relaxed);
+    expect(weak_load(shared.data + SECOND, 8, memory_order_relaxed) == version,
+           "a writer finds it torn");
+    expect(ipm_snapshot_version(&mem) == version, "a writer finds another version");
+    ipm_transaction_open(&transaction, &mem);
+    bool commits = weak_random(4) != 0;
+    if (weak_random(2) == 0)
+        write_word(&transaction, FIRST, version + 1);
+    write_word(&transaction, SECOND, version + 1);
+    write_word(&transaction, FIRST, version + 1);
+    if (commits)
+        ipm_transaction_commit(&transaction);
+    else
+        ipm_transaction_rollback(&transaction);
+    weak_unlock(&lock);
+}
+
+static void transact_twice(void) {
+    transact();
+    transact();
+}
+
+/* A reader that comes when all is over may still see any of it. */
+static void take_snapshots(void) {
+    ipm_memory mem = memory();
+    uint64_t seen = 0;
+    if (weak_random(2) == 0)
+        while (!weak_is_last())
+            weak_yield();
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t copy[SIZE / 8];
+        uint64_t version = ipm_snapshot(&mem, 0, SIZE, copy);
+        expect(copy[FIRST / 8] == copy[SECOND / 8], "a snapshot is torn");
+        expect(copy[FIRST / 8] == version, "a snapshot says another version");
+        expect(version >= seen, "a snapshot is older than the one before");
+        seen = version;
+    }
+}
+
+static void prepare_transactions(void) {
+    memset(&shared, 0, sizeof shared);
+    weak_watch(shared.data + FIRST);
+    weak_watch(shared.data + SECOND);
+    weak_watch(shared.shadow + FIRST);
+    weak_watch(shared.shadow + SECOND);
+    weak_thread(transact_twice, maybe_dies(100));
+    weak_thread(transact, maybe_dies(50));
+    weak_thread(take_snapshots, WEAK_DIE_NEVER);
+}
+
+static void snapshots_are_whole(void) {
+    run_all(prepare_transactions);
+}
+
+/* ---- Notification ------------------------------------------------------------------------ */
+
+static struct {
+    _Atomic uint64_t news;
+    _Atomic uint32_t word, waiting;
+} board;
+
+#define NEWS 3
+
+static void tell(void) {
+    for (uint64_t news = 1; news <= NEWS; news++) {
+        weak_store(&board.news, 8, news, memory_order_release);
+        ipm_notify_tell(&board.word, &board.waiting);
+    }
+}
+
+static void hear(void) {
+    for (uint64_t heard = 0; heard < NEWS;) {
+        uint32_t seen = ipm_notify_prepare(&board.word, &board.waiting);
+        uint64_t news = weak_load(&board.news, 8, memory_order_acquire);
+        if (news > heard)
+            heard = news;
+        else
+            ipm_notify_sleep(&board.word, seen, INT64_MAX);
+    }
+}
+
+static void prepare_news(void) {
+    memset(&board, 0, sizeof board);
+    weak_thread(tell, WEAK_DIE_NEVER);
+    weak_thread(hear, WEAK_DIE_NEVER);
+    weak_thread(hear, WEAK_DIE_NEVER);
+}
+
+static void news_wake_all(void) {
+    run_all(prepare_news);
+}
+
+/* ---- The lock ---------------------------------------------------------------------------- */
+
+#define SLOTS 2
+
+static union {
+    ipm_rwlock_shared lock;
+    char bytes[1024];
+} rw;
+
+static struct {
+    uint64_t first, second; /* equal, but while somebody writes */
+    unsigned readers, writers;
+} guarded;
+
+static const _Atomic uint32_t never_retired;
+
+/* One of a thread's own: the inodes differ, since all of them are the same thread of libc. */
+static ipm_rwlock own_lock(void) {
+    return (ipm_rwlock){
+        .shared = &rw.lock,
+        .retired = &never_retired,
+        .slots = SLOTS,
+        .slot = weak_self() % SLOTS,
+        .pid = 1,
+        .inode = weak_self() + 1,
+    };
+}
+
+static void write_guarded(void) {
+    ipm_rwlock own = own_lock();
+    for (unsigned i = 0; i < 2; i++) {
+        expect(ipm_rwlock_write(&own, IPM_FOREVER) == IPM_OK, "a writer is refused");
+        ipm_rwlock_repaired(&own);
+        expect(guarded.readers == 0 && guarded.writers == 0, "a writer is not alone");
+        guarded.writers++;
+        uint64_t value = weak_load(&guarded.first, 8, memory_order_relaxed);
+        weak_store(&guarded.first, 8, value + 1, memory_order_relaxed);
+        weak_store(&guarded.second, 8, value + 1, memory_order_relaxed);
+        guarded.writers--;
+        expect(ipm_rwlock_unlock(&own) == IPM_OK, "a writer cannot unlock");
+    }
+}
+
+static void read_guarded(void) {
+    ipm_rwlock own = own_lock();
+    for (unsigned i = 0; i < 2; i++) {
+        expect(ipm_rwlock_read(&own, IPM_FOREVER) == IPM_OK, "a reader is refused");
+        expect(guarded.writers == 0, "a reader is beside a writer");
+        guarded.readers++;
+        uint64_t first = weak_load(&guarded.first, 8, memory_order_relaxed);
+        uint64_t second = weak_load(&guarded.second, 8, memory_order_relaxed);
+        expect(first == second, "a reader finds it torn");
+        guarded.readers--;
+        expect(ipm_rwlock_unlock(&own) == IPM_OK, "a reader cannot unlock");
+    }
+}
+
+static void prepare_lock(void) {
+    if (ipm_rwlock_size(SLOTS) > sizeof rw || ipm_rwlock_init(&rw.lock, SLOTS) != 0)
+        stress_die("no lock");
+    memset(&guarded, 0, sizeof guarded);
+    weak_thread(write_guarded, WEAK_DIE_NEVER);
+    weak_thread(read_guarded, WEAK_DIE_NEVER);
+    weak_thread(weak_random(2) == 0 ? write_guarded : read_guarded, WEAK_DIE_NEVER);
+}
+
+static void the_lock_excludes(void) {
+    run_all(prepare_lock);
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1 && (runs = (unsigned)strtoul(argv[1], NULL, 10)) == 0)
+        stress_die("usage: weak_memory [RUNS [SEED]]");
+    if (argc > 2)
+        first_seed = strtoull(argv[2], NULL, 10);
+    int64_t start = stress_now();
+    run("snapshots are whole, and say their version", snapshots_are_whole);
+    run("news wake all who wait for them", news_wake_all);
+    run("the lock keeps readers and writers apart", the_lock_excludes);
+    printf("# %u runs of each, from seed %llu on; %.1f s\n", runs, (unsigned long long)first_seed,
+           (double)(stress_now() - start) / 1e9);
+    return done();
+}
