@@ -39,6 +39,7 @@ plan.sections = {
   { "Writing, ns",
     { "lua.lock_1", "Lua: lock, write a field of the view, release" },
     { "lua.lock_4", "Lua: lock, write 4 fields, release" },
+    { "lua.lock_4_nested", "Lua: the same with 3 of them in 2 nested structs" },
     { "lua.write", "Lua: write(path, value), a transaction of its own" },
     { "lua.set", "Lua: set{...} of 4 fields" },
     { "lua.add", "Lua: add(path, n)" },

@@ -73,6 +73,23 @@ describe("a view", function()
     assert.same({ 4, 5, 6 }, seen)
   end)
 
+  it("finds fields by long names and many, made up at run time or not", function()
+    local fields = {}
+    for i = 1, 300 do
+      fields[i] = { ("f"):rep(i % 60 + 1) .. i, "int32" }
+    end
+    local value = ipmmap.struct("ViewSpecNames", fields):new()
+    for i = 1, 300 do
+      value[("f"):rep(i % 60 + 1) .. i] = i
+    end
+    for i, field in ipairs(fields) do
+      assert.equal(i, value[field[1]])
+    end
+    refused("no field", function() return value[("f"):rep(50)] end)
+    refused("no field", function() return value[1] end)
+    refused("no field", function() return value[io.stdout] end)
+  end)
+
   it("raises for a field or an index that is not there", function()
     local data <close> = manager:lock()
     refused("ViewSpec: no field 'nope'", function() return data.nope end)

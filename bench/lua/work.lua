@@ -1,8 +1,18 @@
 --- The ways to write and to read from Lua, timed, and the Lua memory that each takes once warm.
+local ipmmap = require "ipmmap"
 local measure = require "measure"
 
 local manager <close> = measure.manager(measure.demo(), "work")
 local value = manager:snapshot()
+
+-- As many bytes, with four fields of its own.
+local flat <close> = measure.manager(ipmmap.base:extend("Flat", {
+  { "a", "int32" },
+  { "b", "int32" },
+  { "x", "double" },
+  { "y", "double" },
+  { "rest", "char[648]" },
+}), "work")
 
 local ways = {}
 
@@ -14,6 +24,16 @@ function ways.lock_1(count)
 end
 
 function ways.lock_4(count)
+  for i = 1, count do
+    local data <close> = flat:lock()
+    data.a = i & 0xffff
+    data.b = 1
+    data.x = i
+    data.y = i
+  end
+end
+
+function ways.lock_4_nested(count)
   for i = 1, count do
     local data <close> = manager:lock()
     local xy = data.data_xy
@@ -83,3 +103,4 @@ for _, name in ipairs(names) do
   measure.print("memory." .. name, measure.memory(ways[name]))
 end
 manager:destroy()
+flat:destroy()

@@ -10,7 +10,7 @@ transaction, outside it as a transaction of its own, or as a read that waits for
 /* Scalars of up to so many bytes are read on the C stack. */
 #define SMALL_SCALAR 512
 
-/* The part at the path at 2; leaves the Struct, and what keeps the part, on the stack. */
+/* The part at the path at 2; leaves the Struct, and then two more, on the stack. */
 static const lipm_part *check_part(lua_State *L, const lipm_handle *handle) {
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
     return lipm_checkpath(L, 2, lua_gettop(L), handle->layout);
@@ -48,13 +48,13 @@ own lock: what the lock sees, its own changes included.
 */
 int lipm_handle_read(lua_State *L) {
     const lipm_handle *handle = lipm_checkhandle(L);
-    lua_settop(L, 2);
     const lipm_part *part = check_part(L, handle);
     ipm_error error;
     if (lipm_is_scalar(part->type)) {
         return read_scalar(L, handle, part);
     }
-    lipm_value *value = lipm_pushvalue(L, 3, handle->layout, part->type);
+    int owner = lua_absindex(L, -3);
+    lipm_value *value = lipm_pushvalue(L, owner, handle->layout, part->type);
     lipm_checkopen(L, handle);
     if (ipm_segment_read(handle->segment, part->offset, part->type->size, value->bytes, &error) !=
         IPM_OK) {

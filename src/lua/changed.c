@@ -6,7 +6,7 @@
 
 #include "lipm.h"
 
-enum { PATH = 2, SECONDS, OWNER, PART, SEEN, NOW };
+enum { PATH = 2, SECONDS, OWNER, PATHS, PART, SEEN, NOW };
 
 /* Push the table of what was seen, made at first need. */
 static void push_seen(lua_State *L) {

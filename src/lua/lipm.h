@@ -142,7 +142,7 @@ lipm_layout *lipm_checklayout(lua_State *L, int index);
 /* Let go of the layout's memory, if neither its Struct nor a handle needs it any more. */
 void lipm_freelayout(lipm_layout *layout);
 
-/* The part at the path at `index`; pushes what keeps it alive. `owner`: index of the Struct. */
+/* The part at the path at `index`; pushes two values, which keep it. `owner`: of the Struct. */
 const lipm_part *lipm_checkpath(lua_State *L, int index, int owner, lipm_layout *layout);
 
 int lipm_describe(lua_State *L);

@@ -40,6 +40,5 @@ const lipm_part *lipm_checkpath(lua_State *L, int index, int owner, lipm_layout 
         lua_rawset(L, -4);
         layout->paths++;
     }
-    lua_replace(L, -2);
     return part;
 }
