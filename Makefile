@@ -14,7 +14,7 @@ LUA_DIR    = $(DESTDIR)$(PREFIX)/share/lua/5.4/ipmmap
 LUA_LIBDIR = $(DESTDIR)$(PREFIX)/lib/lua/5.4/ipmmap
 
 BUILD    = build
-CFLAGS   = -O2 -g
+CFLAGS   = -O3 -g
 WARNINGS = -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
            -Wstrict-prototypes -Wmissing-prototypes
 DEFINES  = -D_GNU_SOURCE
@@ -40,7 +40,7 @@ all: $(BUILD)/ipmmap/core.so
 
 $(BUILD)/ipmmap/core.so: $(OBJECTS)
 	@mkdir -p $(@D)
-	$(LINK) -shared -o $@ $^
+	$(LINK) -shared -Wl,-Bsymbolic -o $@ $^
 
 $(BUILD)/src/core/%.o: src/core/%.c | toolchain
 	@mkdir -p $(@D)
@@ -58,9 +58,9 @@ $(BUILD)/spec/helper/%.so: spec/helper/%.c | toolchain
 	@mkdir -p $(@D)
 	$(COMPILE) -I$(LUA_INCDIR) -fvisibility=default -MMD -MP -shared $(LDFLAGS) -o $@ $<
 
-include src/host.mk
-
 -include $(OBJECTS:.o=.d) $(TEST_PROGRAMS:=.d) $(TEST_MODULES:.so=.d)
+
+include src/host.mk
 
 toolchain:
 	@echo '#include <stdio.h>' | $(CC) -E - >/dev/null 2>&1 || \

@@ -33,6 +33,6 @@ describe("the reference", function()
     for name in pairs(functions.Struct) do
       assert.equal("function", type(ipmmap.base[name]), name)
     end
-    assert.same({ new = true, offsetof = true, extend = true }, functions.Struct)
+    assert.same({ new = true, offsetof = true, extend = true, type = true }, functions.Struct)
   end)
 end)

@@ -208,6 +208,7 @@ end
 
 --- A Struct from schema text, as `tostring` of a Struct gives it: for tools for any struct.
 -- It is not registered, so it can be opened but not nested.
+-- @function parse
 -- @tparam string text
 -- @treturn[1] Struct the last one in the text
 -- @treturn[2] nil

@@ -21,16 +21,19 @@
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
-static bool read_at(int fd, void *into, uint64_t size, uint64_t offset) {
+static int corrupt(const char *path, const char *what, ipm_error *error) {
+    return ipm_fail(error, IPM_ECORRUPT, 0, "%s is not a segment, or is damaged: %s", path, what);
+}
+
+static int read_at(int fd, const char *path, void *into, uint64_t size, uint64_t offset,
+                   ipm_error *error) {
     ssize_t got;
     do
         got = pread(fd, into, size, (off_t)offset);
     while (got < 0 && errno == EINTR);
-    return got >= 0 && (uint64_t)got == size;
-}
-
-static int corrupt(const char *path, const char *what, ipm_error *error) {
-    return ipm_fail(error, IPM_ECORRUPT, 0, "%s is not a segment, or is damaged: %s", path, what);
+    if (got < 0)
+        return ipm_fail_errno(error, errno, "cannot read %s", path);
+    return (uint64_t)got == size ? IPM_OK : corrupt(path, "it was truncated", error);
 }
 
 /* Check what never changes, in a copy: the file itself may be changed by others meanwhile. */
@@ -40,14 +43,21 @@ static int read_head(int fd, const char *path, uint64_t size, ipm_trailer_head *
     uint16_t code;
     if (size < 3 * IPM_PAGE || size % IPM_PAGE != 0)
         return corrupt(path, "it has the wrong size", error);
-    if (!read_at(fd, &footer, sizeof footer, size - sizeof footer))
-        return corrupt(path, "it cannot be read to its end", error);
+    int failed = read_at(fd, path, &footer, sizeof footer, size - sizeof footer, error);
+    if (failed != IPM_OK)
+        return failed;
     uint64_t at = ipm_trailer_locate(&footer, size);
     if (at == 0)
         return corrupt(path, "its footer is wrong", error);
-    if (!read_at(fd, head, sizeof *head, at) || !ipm_trailer_is_valid(head, at, size))
+    failed = read_at(fd, path, head, sizeof *head, at, error);
+    if (failed != IPM_OK)
+        return failed;
+    if (!ipm_trailer_is_valid(head, at, size))
         return corrupt(path, "its trailer is wrong", error);
-    if (!read_at(fd, &code, sizeof code, 0) || code != IPM_HEADER_CODE)
+    failed = read_at(fd, path, &code, sizeof code, 0, error);
+    if (failed != IPM_OK)
+        return failed;
+    if (code != IPM_HEADER_CODE)
         return corrupt(path, "it does not start with the header code 0x1128", error);
     return IPM_OK;
 }
@@ -55,14 +65,17 @@ static int read_head(int fd, const char *path, uint64_t size, ipm_trailer_head *
 static int read_layout(int fd, const char *path, const ipm_geometry *geometry, ipm_layout **layout,
                        ipm_error *error) {
     ipm_error detail = {0};
-    int code = IPM_OK;
+    int code;
     char *text = malloc(geometry->schema_size + 1);
     *layout = NULL;
     if (text == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot read the schema of %s", path);
-    if (!read_at(fd, text, geometry->schema_size, geometry->schema)) {
-        code = corrupt(path, "its schema cannot be read", error);
-    } else if (ipm_layout_parse(text, geometry->schema_size, layout, &detail) != IPM_OK) {
+    code = read_at(fd, path, text, geometry->schema_size, geometry->schema, error);
+    if (code != IPM_OK) {
+        free(text);
+        return code;
+    }
+    if (ipm_layout_parse(text, geometry->schema_size, layout, &detail) != IPM_OK) {
         code = detail.code == IPM_EINVALID
                    ? corrupt(path, detail.text, error)
                    : ipm_fail(error, (int)detail.code, 0, "%s", detail.text);

@@ -69,8 +69,9 @@ static int describe(ipm_lock_head *head, uint32_t slots) {
 static int initialise(int fd, const char *path, uint32_t slots, ipm_error *error) {
     ipm_lock_head head;
     uint64_t size = file_size(slots);
-    if (describe(&head, slots) != 0)
-        return ipm_fail(error, IPM_ESYSTEM, 0, "no robust mutexes on this system");
+    int rc = describe(&head, slots);
+    if (rc != 0)
+        return ipm_fail_errno(error, rc, "cannot make the locks in %s", path);
     int code = ipm_file_allocate(fd, size, path, error);
     if (code != IPM_OK)
         return code;
@@ -80,7 +81,7 @@ static int initialise(int fd, const char *path, uint32_t slots, ipm_error *error
     memset(map, 0, sizeof magic);
     /* The magic goes before all else, and comes after it: a death in between leaves none. */
     atomic_thread_fence(memory_order_seq_cst);
-    int rc = ipm_rwlock_init((ipm_rwlock_shared *)(map + IPM_PAGE), slots);
+    rc = ipm_rwlock_init((ipm_rwlock_shared *)(map + IPM_PAGE), slots);
     memcpy(map + sizeof magic, (char *)&head + sizeof magic, sizeof head - sizeof magic);
     atomic_thread_fence(memory_order_seq_cst);
     if (rc == 0)
@@ -93,8 +94,11 @@ static int initialise(int fd, const char *path, uint32_t slots, ipm_error *error
 static int check(const ipm_lock_head *head, uint64_t real_size, const char *path,
                  ipm_error *error) {
     ipm_lock_head own;
-    if (head->slots < 1 || head->slots > IPM_MAX_READERS || describe(&own, head->slots) != 0)
+    if (head->slots < 1 || head->slots > IPM_MAX_READERS)
         return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and damaged", path);
+    int rc = describe(&own, head->slots);
+    if (rc != 0)
+        return ipm_fail_errno(error, rc, "cannot make a lock like those in %s", path);
     if (head->format != own.format || head->byte_order != own.byte_order)
         return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
                         "%s is in use by another version of ipmmap (format %u, here %u)", path,
@@ -107,7 +111,12 @@ static int check(const ipm_lock_head *head, uint64_t real_size, const char *path
     if (head->mutex_size != own.mutex_size || memcmp(head->mutex, own.mutex, sizeof own.mutex) != 0)
         return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
                         "%s is in use by a process with another kind of mutex", path);
-    if (head->pid_space != own.pid_space || own.pid_space == 0)
+    if (own.pid_space == 0)
+        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
+                        "%s cannot be shared: without /proc/self/ns/pid, nobody can tell whose "
+                        "thread ids are in it",
+                        path);
+    if (head->pid_space != own.pid_space)
         return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
                         "%s is in use by a process in another pid namespace", path);
     if (head->size != own.size || real_size < own.size)

@@ -144,20 +144,26 @@ static int wait_mutex(pthread_mutex_t *mutex, int64_t until_ns) {
 #endif
 }
 
-/*
- * Lock a mutex. Waits in slices: musl may lose the wake-up of a dead owner's waiter, and the
- * segment may be retired meanwhile.
- * returns  0 or EOWNERDEAD: locked; ETIMEDOUT; ECANCELED: retired; or what makes it unusable
- */
-static int take(ipm_rwlock *lock, ipm_slot *slot, int64_t timeout_ns, int64_t deadline) {
-    int rc = try_mutex(&slot->mutex);
-    if (rc != EBUSY)
-        return rc;
-    if (timeout_ns == 0)
+/* How long to wait. The clock is not looked at before there is something to wait for. */
+typedef struct patience {
+    int64_t timeout_ns;
+    int64_t deadline; /* 0: not looked yet */
+} patience;
+
+static int64_t deadline_of(patience *p) {
+    if (p->deadline == 0)
+        p->deadline = ipm_clock_deadline(p->timeout_ns);
+    return p->deadline;
+}
+
+static IPM_RARE int take_later(ipm_rwlock *lock, ipm_slot *slot, patience *p) {
+    if (p->timeout_ns == 0)
         return ETIMEDOUT;
+    int64_t deadline = deadline_of(p);
+    int rc = ETIMEDOUT;
     ipm_waiter *waiter =
         ipm_waiters_enter(lock->waiters, lock->pid, lock->wanted == IPM_HOLD_WRITE);
-    for (rc = ETIMEDOUT; rc == ETIMEDOUT;) {
+    while (rc == ETIMEDOUT) {
         int64_t now = ipm_clock_now();
         if (is_retired(lock))
             rc = ECANCELED;
@@ -168,6 +174,16 @@ static int take(ipm_rwlock *lock, ipm_slot *slot, int64_t timeout_ns, int64_t de
     }
     ipm_waiters_leave(waiter);
     return rc;
+}
+
+/*
+ * Lock a mutex. Waits in slices: musl may lose the wake-up of a dead owner's waiter, and the
+ * segment may be retired meanwhile.
+ * returns  0 or EOWNERDEAD: locked; ETIMEDOUT; ECANCELED: retired; or what makes it unusable
+ */
+static inline int take(ipm_rwlock *lock, ipm_slot *slot, patience *p) {
+    int rc = try_mutex(&slot->mutex);
+    return rc == EBUSY ? take_later(lock, slot, p) : rc;
 }
 
 static IPM_RARE int code_of(ipm_rwlock *lock, int rc) {
@@ -198,7 +214,8 @@ static inline void release(ipm_slot *slot) {
 }
 
 static void release_gate(ipm_rwlock *lock) {
-    ipm_rwlock_repaired(lock);
+    if (lock->gate_died)
+        ipm_rwlock_repaired(lock);
     release(&lock->shared->gate);
 }
 
@@ -281,14 +298,16 @@ static void raise_mark(ipm_rwlock *lock) {
  * Lock any slot, with all of them held: which reader leaves first cannot be known, so wait for one
  * of them for a short while, and then look at all of them again.
  */
-static int await_slot(ipm_rwlock *lock, int64_t timeout_ns, int64_t deadline) {
+static int await_slot(ipm_rwlock *lock, patience *p) {
+    int64_t deadline = deadline_of(p);
     for (;;) {
         int64_t now = ipm_clock_now();
         int64_t until = deadline - now < FULL_NS ? deadline : now + FULL_NS;
-        int rc = take(lock, slot_of(lock), timeout_ns, until);
+        patience a_while = {p->timeout_ns, until};
+        int rc = take(lock, slot_of(lock), &a_while);
         if (rc == EOWNERDEAD)
             rc = pthread_mutex_consistent(&slot_of(lock)->mutex);
-        if (rc != ETIMEDOUT || timeout_ns == 0 || until == deadline)
+        if (rc != ETIMEDOUT || p->timeout_ns == 0 || until == deadline)
             return rc;
         rc = grab(lock);
         if (rc != EBUSY)
@@ -297,10 +316,10 @@ static int await_slot(ipm_rwlock *lock, int64_t timeout_ns, int64_t deadline) {
 }
 
 /* With the gate locked: no writer is inside, so the next free slot is as good as held. */
-static int grab_behind_gate(ipm_rwlock *lock, int64_t timeout_ns, int64_t deadline) {
+static int grab_behind_gate(ipm_rwlock *lock, patience *p) {
     int rc = grab(lock);
     if (rc == EBUSY)
-        rc = await_slot(lock, timeout_ns, deadline);
+        rc = await_slot(lock, p);
     if (rc != 0)
         return rc;
     raise_mark(lock);
@@ -324,14 +343,14 @@ static void count_out(ipm_rwlock *lock) {
 }
 
 static IPM_RARE int read_slow(ipm_rwlock *lock, int64_t timeout_ns) {
-    int64_t deadline = ipm_clock_deadline(timeout_ns);
+    patience p = {.timeout_ns = timeout_ns};
     lock->wanted = IPM_HOLD_READ;
     if (timeout_ns != 0)
         count_in(lock);
-    int rc = take(lock, &lock->shared->gate, timeout_ns, deadline);
+    int rc = take(lock, &lock->shared->gate, &p);
     if (rc == 0 || rc == EOWNERDEAD) {
         lock->gate_died = rc == EOWNERDEAD;
-        rc = grab_behind_gate(lock, timeout_ns, deadline);
+        rc = grab_behind_gate(lock, &p);
         release_gate(lock);
     }
     if (timeout_ns != 0)
@@ -370,14 +389,9 @@ int ipm_rwlock_read(ipm_rwlock *lock, int64_t timeout_ns) {
  * locks again at once a reader was measured to wait for seconds. Should their count not move for
  * a while, those that it counts have died.
  */
-static void let_readers_go_first(ipm_rwlock *lock, int64_t deadline) {
+static IPM_RARE void let_readers_go_first(ipm_rwlock *lock, uint32_t first, int64_t deadline) {
     _Atomic uint32_t *count = &lock->shared->slow_readers;
-    uint32_t first = atomic_load_explicit(count, memory_order_relaxed);
     uint32_t seen = first;
-    if (seen == 0) {
-        lock->stuck = 0;
-        return;
-    }
     int64_t now = ipm_clock_now();
     int64_t until = deadline - now < COURTESY_NS ? deadline : now + COURTESY_NS;
     while (seen != 0 && now < until && !is_retired(lock)) {
@@ -396,13 +410,13 @@ static void let_readers_go_first(ipm_rwlock *lock, int64_t deadline) {
 }
 
 /* Wait for the readers that are inside; later ones see the flag. */
-static int drain(ipm_rwlock *lock, int64_t timeout_ns, int64_t deadline) {
+static int drain(ipm_rwlock *lock, patience *p) {
     uint32_t used = atomic_load_explicit(&lock->shared->high_water, memory_order_seq_cst);
     if (used > lock->slots)
         return EUCLEAN;
     for (uint32_t i = 0; i < used; i++) {
         ipm_slot *slot = &lock->shared->slots[i].slot;
-        int rc = take(lock, slot, timeout_ns, deadline);
+        int rc = take(lock, slot, p);
         if (rc == EOWNERDEAD)
             rc = pthread_mutex_consistent(&slot->mutex);
         if (rc != 0)
@@ -414,20 +428,23 @@ static int drain(ipm_rwlock *lock, int64_t timeout_ns, int64_t deadline) {
 
 int ipm_rwlock_write(ipm_rwlock *lock, int64_t timeout_ns) {
     ipm_rwlock_shared *shared = lock->shared;
+    patience p = {.timeout_ns = timeout_ns};
     thread_state *thread = this_thread();
     if (holds_already(thread, lock))
         return IPM_EDEADLOCK;
     lock->wanted = IPM_HOLD_WRITE;
-    int64_t deadline = timeout_ns > 0 ? ipm_clock_deadline(timeout_ns) : 0;
-    if (timeout_ns != 0)
-        let_readers_go_first(lock, deadline);
-    int rc = take(lock, &shared->gate, timeout_ns, deadline);
+    uint32_t queued = atomic_load_explicit(&shared->slow_readers, memory_order_relaxed);
+    if (queued == 0)
+        lock->stuck = 0;
+    else if (timeout_ns != 0)
+        let_readers_go_first(lock, queued, deadline_of(&p));
+    int rc = take(lock, &shared->gate, &p);
     if (rc != 0 && rc != EOWNERDEAD)
         return code_of(lock, rc);
     lock->gate_died = rc == EOWNERDEAD;
     mark(lock, &shared->gate);
     atomic_store_explicit(&shared->writing, 1, memory_order_seq_cst);
-    rc = drain(lock, timeout_ns, deadline);
+    rc = drain(lock, &p);
     if (rc != 0) {
         atomic_store_explicit(&shared->writing, 0, memory_order_release);
         release_gate(lock);

@@ -114,15 +114,19 @@ static IPM_RARE const unsigned char *last_committed(ipm_segment *segment) {
 
 static inline const unsigned char *readable(ipm_segment *segment) {
     const ipm_memory *memory = &segment->data.memory;
-    if ((atomic_load_explicit(&memory->state->sequence, memory_order_acquire) & 1) == 0)
-        return memory->data;
-    return last_committed(segment);
+    return ipm_transaction_is_open(memory) ? last_committed(segment) : memory->data;
 }
 
-static const unsigned char *writable(ipm_segment *segment) {
-    const ipm_memory *memory = &segment->data.memory;
-    ipm_transaction_recover(memory);
+/* The last writer died inside. */
+static IPM_RARE void repair(ipm_segment *segment) {
+    ipm_transaction_recover(&segment->data.memory);
     ipm_rwlock_repaired(&segment->lock);
+}
+
+static inline const unsigned char *writable(ipm_segment *segment) {
+    const ipm_memory *memory = &segment->data.memory;
+    if (segment->lock.gate_died || ipm_transaction_is_open(memory))
+        repair(segment);
     ipm_transaction_open(&segment->transaction, memory);
     return memory->data;
 }

@@ -58,6 +58,11 @@ static inline uint64_t ipm_block_count(uint64_t size) {
     return (size + IPM_BLOCK_SIZE - 1) >> IPM_BLOCK_SHIFT;
 }
 
+/* Whether a transaction has begun and not ended: with the lock held, a dead writer's. */
+static inline bool ipm_transaction_is_open(const ipm_memory *memory) {
+    return (atomic_load_explicit(&memory->state->sequence, memory_order_acquire) & 1) != 0;
+}
+
 /*
  * Undo what a dead writer left. Call with the write lock held, before anything else.
  * returns  whether there was something to undo

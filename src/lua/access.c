@@ -113,6 +113,10 @@ int lipm_handle_snapshot(lua_State *L) {
 static bool begin(lua_State *L, lipm_handle *handle) {
     ipm_error error;
     if (lipm_is_locked(handle)) {
+        /* A read of nothing: it says so if the lock is another thread's. */
+        if (ipm_segment_read(handle->segment, 0, 0, &error, &error) != IPM_OK) {
+            lipm_raise(L, &error);
+        }
         return false;
     }
     if (lipm_waitlock(L, handle, IPM_FOREVER, &error) != IPM_OK) {

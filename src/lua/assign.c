@@ -35,7 +35,7 @@ static bool is_same_type(const ipm_type *a, const ipm_type *b) {
 static void check_table(lua_State *L, int index, const lipm_memory *memory, const ipm_type *type,
                         uint64_t offset) {
     lua_Integer last = 0, count = 0;
-    lipm_part part;
+    lipm_part part = {0};
     luaL_checkstack(L, LUA_MINSTACK, "table nested too deeply");
     lua_pushnil(L);
     while (lua_next(L, index) != 0) {
@@ -94,7 +94,7 @@ void lipm_checkassign(lua_State *L, int index, const lipm_memory *memory, const 
 
 static bool assign_table(lua_State *L, int index, lipm_memory *memory, const ipm_type *type,
                          uint64_t offset) {
-    lipm_part part;
+    lipm_part part = {0};
     bool is_stored = true;
     lua_pushnil(L);
     while (is_stored && lua_next(L, index) != 0) {

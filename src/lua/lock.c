@@ -70,7 +70,6 @@ Closing it commits, or rolls back if it is an error that ends the block
 int lipm_handle_lock(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);
     ipm_error error;
-    lua_settop(L, 1);
     if (acquire(L, handle, IPM_FOREVER, &error) != IPM_OK) {
         return lipm_raise(L, &error);
     }

@@ -1,0 +1,283 @@
+/*
+ * Calls to the system that fail when they are told to, by the linker's --wrap: what the core calls
+ * as `open` arrives here as `__wrap_open`, and the real one is `__real_open`. Also counts what is
+ * open, mapped and allocated.
+ */
+#ifndef FAULT_H
+#define FAULT_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <search.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The call to fail, the how manieth one (from 1), and with which errno. */
+typedef struct fault_plan {
+    const char *call;
+    unsigned at;
+    int error;
+} fault_plan;
+
+/* What there is that must be given back. */
+typedef struct fault_balance {
+    int descriptors, mappings, blocks;
+} fault_balance;
+
+static fault_balance fault_now;
+static const fault_plan *fault_armed;
+static unsigned fault_seen;
+static bool fault_fired;
+
+static void fault_arm(const fault_plan *plan) {
+    fault_seen = 0;
+    fault_fired = false;
+    fault_armed = plan;
+}
+
+/* returns  whether it came to pass */
+static bool fault_disarm(void) {
+    fault_armed = NULL;
+    return fault_fired;
+}
+
+static bool fault(const char *call) {
+    if (fault_armed == NULL || strcmp(fault_armed->call, call) != 0 ||
+        ++fault_seen != fault_armed->at)
+        return false;
+    fault_fired = true;
+    errno = fault_armed->error;
+    return true;
+}
+
+static int count_if(bool good, int *counter, int by) {
+    *counter += good ? by : 0;
+    return 0;
+}
+
+/* ---- Calls that return -1 and set errno -------------------------------------------------- */
+
+#define WRAP(type, name, parameters, arguments)                                                    \
+    type __real_##name parameters;                                                                 \
+    type __wrap_##name parameters;                                                                 \
+    type __wrap_##name parameters {                                                                \
+        return fault(#name) ? (type)-1 : __real_##name arguments;                                  \
+    }
+
+WRAP(int, access, (const char *path, int mode), (path, mode))
+WRAP(int, chmod, (const char *path, mode_t mode), (path, mode))
+WRAP(int, fallocate, (int fd, int mode, off_t at, off_t size), (fd, mode, at, size))
+WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode))
+WRAP(int, fstat, (int fd, struct stat *status), (fd, status))
+WRAP(int, fstatfs, (int fd, struct statfs *status), (fd, status))
+WRAP(int, lstat, (const char *path, struct stat *status), (path, status))
+WRAP(int, madvise, (void *at, size_t size, int advice), (at, size, advice))
+WRAP(int, mkdir, (const char *path, mode_t mode), (path, mode))
+WRAP(int, mlock, (const void *at, size_t size), (at, size))
+WRAP(int, msync, (void *at, size_t size, int flags), (at, size, flags))
+WRAP(int, nanosleep, (const struct timespec *time, struct timespec *left), (time, left))
+WRAP(ssize_t, pread, (int fd, void *into, size_t size, off_t at), (fd, into, size, at))
+WRAP(ssize_t, pwrite, (int fd, const void *from, size_t size, off_t at), (fd, from, size, at))
+WRAP(int, rename, (const char *from, const char *to), (from, to))
+WRAP(int, stat, (const char *path, struct stat *status), (path, status))
+WRAP(int, unlink, (const char *path), (path))
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    int fd = fault("open") ? -1 : __real_open(path, flags, mode);
+    count_if(fd >= 0, &fault_now.descriptors, 1);
+    return fd;
+}
+
+/* Linux closes the descriptor whatever it says. */
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __wrap_close(int fd) {
+    count_if(fd >= 0, &fault_now.descriptors, -1);
+    int rc = __real_close(fd);
+    return fault("close") ? -1 : rc;
+}
+
+int __real_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...) {
+    va_list rest;
+    va_start(rest, command);
+    void *argument = va_arg(rest, void *);
+    va_end(rest);
+    return fault("fcntl") ? -1 : __real_fcntl(fd, command, argument);
+}
+
+/* Two calls, by their numbers. */
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...) {
+    long a[6];
+    va_list rest;
+    va_start(rest, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(rest, long);
+    va_end(rest);
+    if (fault(number == SYS_futex ? "futex" : "renameat2"))
+        return -1;
+    return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* ---- Calls with another way to fail ------------------------------------------------------ */
+
+void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t from);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t from);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t from) {
+    void *map = fault("mmap") ? MAP_FAILED : __real_mmap(at, size, protection, flags, fd, from);
+    count_if(map != MAP_FAILED, &fault_now.mappings, 1);
+    return map;
+}
+
+int __real_munmap(void *at, size_t size);
+int __wrap_munmap(void *at, size_t size);
+int __wrap_munmap(void *at, size_t size) {
+    int rc = __real_munmap(at, size);
+    count_if(rc == 0, &fault_now.mappings, -1);
+    return rc;
+}
+
+char *__real_getcwd(char *into, size_t size);
+char *__wrap_getcwd(char *into, size_t size);
+char *__wrap_getcwd(char *into, size_t size) {
+    return fault("getcwd") ? NULL : __real_getcwd(into, size);
+}
+
+#define WRAP_RC(name, parameters, arguments)                                                       \
+    int __real_##name parameters;                                                                  \
+    int __wrap_##name parameters;                                                                  \
+    int __wrap_##name parameters {                                                                 \
+        return fault(#name) ? fault_armed->error : __real_##name arguments;                        \
+    }
+
+WRAP_RC(posix_fallocate, (int fd, off_t at, off_t size), (fd, at, size))
+WRAP_RC(pthread_mutexattr_init, (pthread_mutexattr_t * attributes), (attributes))
+WRAP_RC(pthread_mutex_init, (pthread_mutex_t * mutex, const pthread_mutexattr_t *attributes),
+        (mutex, attributes))
+WRAP_RC(pthread_mutex_trylock, (pthread_mutex_t * mutex), (mutex))
+
+#define WRAP_BLOCK(name, parameters, arguments)                                                    \
+    void *__real_##name parameters;                                                                \
+    void *__wrap_##name parameters;                                                                \
+    void *__wrap_##name parameters {                                                               \
+        void *block = fault(#name) ? NULL : __real_##name arguments;                               \
+        count_if(block != NULL, &fault_now.blocks, 1);                                             \
+        return block;                                                                              \
+    }
+
+WRAP_BLOCK(malloc, (size_t size), (size))
+WRAP_BLOCK(calloc, (size_t count, size_t size), (count, size))
+
+void *__real_realloc(void *block, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void *__wrap_realloc(void *block, size_t size) {
+    void *grown = fault("realloc") ? NULL : __real_realloc(block, size);
+    count_if(grown != NULL && block == NULL, &fault_now.blocks, 1);
+    return grown;
+}
+
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+char *__wrap_strdup(const char *text) {
+    char *copy = fault("strdup") ? NULL : __real_strdup(text);
+    count_if(copy != NULL, &fault_now.blocks, 1);
+    return copy;
+}
+
+void __real_free(void *block);
+void __wrap_free(void *block);
+void __wrap_free(void *block) {
+    count_if(block != NULL, &fault_now.blocks, -1);
+    __real_free(block);
+}
+
+/* The stream's buffer is libc's to allocate and the caller's to free. */
+FILE *__real_open_memstream(char **text, size_t *size);
+FILE *__wrap_open_memstream(char **text, size_t *size);
+FILE *__wrap_open_memstream(char **text, size_t *size) {
+    FILE *stream = fault("open_memstream") ? NULL : __real_open_memstream(text, size);
+    count_if(stream != NULL, &fault_now.blocks, 1);
+    return stream;
+}
+
+int __real_fclose(FILE *stream);
+int __wrap_fclose(FILE *stream);
+int __wrap_fclose(FILE *stream) {
+    int rc = __real_fclose(stream);
+    return fault("fclose") ? EOF : rc;
+}
+
+void *__real_tsearch(const void *key, void **root, int (*compare)(const void *, const void *));
+void *__wrap_tsearch(const void *key, void **root, int (*compare)(const void *, const void *));
+void *__wrap_tsearch(const void *key, void **root, int (*compare)(const void *, const void *)) {
+    return fault("tsearch") ? NULL : __real_tsearch(key, root, compare);
+}
+
+/* ---- What may fail, and how: the errors in the manual that a correct program can meet ------ */
+
+#define ERRORS(...) ((const int[]){__VA_ARGS__, 0})
+
+static const struct {
+    const char *name;
+    const int *errors;
+} fault_calls[] = {
+    {"access", ERRORS(EACCES, EIO)},
+    {"calloc", ERRORS(ENOMEM)},
+    {"chmod", ERRORS(EPERM, EROFS, EIO, ENOMEM)},
+    {"close", ERRORS(EIO, EINTR, ENOSPC, EDQUOT)},
+    {"fchmod", ERRORS(EPERM, EROFS, EIO)},
+    {"fclose", ERRORS(ENOMEM)},
+    {"fcntl", ERRORS(EAGAIN, EACCES, EINTR, ENOLCK, EINVAL)},
+    {"fstat", ERRORS(ENOMEM, EOVERFLOW, EIO)},
+    {"fstatfs", ERRORS(EINTR, EIO, ENOMEM, ENOSYS)},
+    {"futex", ERRORS(EINTR, EAGAIN, ETIMEDOUT)},
+    {"getcwd", ERRORS(EACCES, ENOENT, ENOMEM)},
+    {"lstat", ERRORS(EACCES, ENOMEM, EIO)},
+    {"madvise", ERRORS(EINVAL, ENOMEM, EAGAIN)},
+    {"malloc", ERRORS(ENOMEM)},
+    {"mkdir", ERRORS(EACCES, EPERM, EROFS, ENOSPC, EDQUOT, EMLINK, ENOMEM, ENOTDIR)},
+    {"mlock", ERRORS(ENOMEM, EPERM, EAGAIN)},
+    {"mmap", ERRORS(ENOMEM, EAGAIN, ENFILE, EACCES, EPERM)},
+    {"msync", ERRORS(EIO, EBUSY, ENOMEM)},
+    {"nanosleep", ERRORS(EINTR)},
+    {"open", ERRORS(EACCES, EPERM, EMFILE, ENFILE, ENOMEM, EROFS, ENOSPC, EDQUOT, ELOOP, ENXIO,
+                    EINTR, EOVERFLOW, ETXTBSY)},
+    {"open_memstream", ERRORS(ENOMEM)},
+    {"posix_fallocate", ERRORS(ENOSPC, EDQUOT, EFBIG, EINTR, EIO, EOPNOTSUPP)},
+    {"pread", ERRORS(EIO, EINTR, EAGAIN)},
+    {"pthread_mutex_init", ERRORS(ENOMEM, EAGAIN, EPERM)},
+    {"pthread_mutex_trylock", ERRORS(EAGAIN, ENOTRECOVERABLE)},
+    {"pthread_mutexattr_init", ERRORS(ENOMEM)},
+    {"pwrite", ERRORS(ENOSPC, EDQUOT, EFBIG, EIO, EINTR)},
+    {"realloc", ERRORS(ENOMEM)},
+    {"rename", ERRORS(EACCES, EPERM, EROFS, ENOSPC, EDQUOT, EBUSY, ENOMEM, EIO)},
+    {"renameat2", ERRORS(EACCES, EPERM, EROFS, ENOSPC, EDQUOT, EBUSY, ENOMEM, EIO)},
+    {"stat", ERRORS(EACCES, ENOMEM)},
+    {"strdup", ERRORS(ENOMEM)},
+    {"tsearch", ERRORS(ENOMEM)},
+    {"unlink", ERRORS(EACCES, EPERM, EROFS, EBUSY, EIO, ENOMEM)},
+};
+
+static const size_t fault_call_count = sizeof fault_calls / sizeof *fault_calls;
+
+#endif

@@ -1,0 +1,325 @@
+/*
+ * Each call that the core makes to the system fails, at each time that it is made, with each
+ * error that it may have. The linker's --wrap (see spec/hostile/hostile.mk) leads them here.
+ * Afterwards there is a clean error, no descriptor, mapping or memory more than before, the same
+ * files, and a segment that works.
+ */
+#include "fault.h"
+#include "fixture.h"
+#include "peer.h"
+
+static char area[128], listing[4096];
+static ipm_segment *holder, *made;
+static ipm_layout *other;
+
+/* ---- What there is before, and what must be there afterwards ------------------------------ */
+
+static int list_one(const char *path, const struct stat *status, int type, struct FTW *where) {
+    (void)type;
+    (void)where;
+    size_t used = strlen(listing);
+    snprintf(listing + used, sizeof listing - used, "%s %lu %lld\n", path + strlen(dir),
+             S_ISDIR(status->st_mode) ? 0 : (unsigned long)status->st_ino,
+             S_ISDIR(status->st_mode) ? 0LL : (long long)status->st_size);
+    return 0;
+}
+
+static const char *list(void) {
+    listing[0] = '\0';
+    nftw(area, list_one, 16, FTW_PHYS);
+    return listing;
+}
+
+static ipm_options here(void) {
+    return (ipm_options){.mmap_dir = area};
+}
+
+static void must(int code) {
+    if (code != IPM_OK) {
+        printf("Bail out! %s\n", error.text);
+        exit(EXIT_FAILURE);
+    }
+}
+
+static void empty_area(void) {
+    nftw(area, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (mkdir(area, 0700) != 0)
+        exit(EXIT_FAILURE);
+}
+
+static void segment_alone(void) {
+    empty_area();
+    ipm_options options = here();
+    options.create = true;
+    must(ipm_segment_open(IPM_MANAGER, demo, &options, &holder, &error));
+    must(commit(holder, 5));
+    ipm_segment_close(holder, NULL);
+    holder = NULL;
+}
+
+static void segment_in_use(void) {
+    ipm_options options = here();
+    segment_alone();
+    must(ipm_segment_open(IPM_MANAGER, demo, &options, &holder, &error));
+}
+
+static void segment_without_lock_file(void) {
+    char path[256];
+    segment_alone();
+    snprintf(path, sizeof path, "%s/Demo_.lock", area);
+    remove(path);
+}
+
+static void segment_that_is_locked(void) {
+    segment_in_use();
+    must(ipm_segment_lock(holder, 0, &error));
+    set_both(holder, 6);
+}
+
+/* ---- What is done ------------------------------------------------------------------------ */
+
+static int create(void) {
+    char data[256], lock[256];
+    snprintf(data, sizeof data, "%s/x/y", area);
+    snprintf(lock, sizeof lock, "%s/z", area);
+    ipm_options options = {.mmap_dir = data, .lock_dir = lock, .create = true, .mode = 0640};
+    return ipm_segment_open(IPM_MANAGER, demo, &options, &made, &error);
+}
+
+static int open_editor(void) {
+    ipm_options options = here();
+    return ipm_segment_open(IPM_EDITOR, demo, &options, &made, &error);
+}
+
+static int open_reader(void) {
+    ipm_options options = here();
+    return ipm_segment_open(IPM_READER, demo, &options, &made, &error);
+}
+
+static int open_resident(void) {
+    ipm_options options = here();
+    options.create = true;
+    options.mlock = true;
+    return ipm_segment_open(IPM_MANAGER, demo, &options, &made, &error);
+}
+
+static int force_same(void) {
+    ipm_options options = here();
+    options.create = options.force = true;
+    return ipm_segment_open(IPM_MANAGER, demo, &options, &made, &error);
+}
+
+static int force_other(void) {
+    ipm_options options = here();
+    options.create = options.force = true;
+    return ipm_segment_open(IPM_MANAGER, other, &options, &made, &error);
+}
+
+static int lock_and_commit(void) {
+    int code = ipm_segment_lock(holder, 10 * SECOND, &error);
+    if (code != IPM_OK)
+        return code;
+    set_both(holder, 5);
+    return ipm_segment_unlock(holder, &error);
+}
+
+static int unlock_what_is_locked(void) {
+    return ipm_segment_rollback(holder, &error);
+}
+
+static int snapshot(void) {
+    unsigned char copy[DEMO_SIZE];
+    uint64_t version;
+    int code = ipm_segment_snapshot(holder, copy, &version, &error);
+    return code != IPM_OK ? code : ipm_segment_info(holder, &(ipm_info){0}, &error);
+}
+
+static int wait_in_vain(void) {
+    uint64_t now;
+    int code = ipm_segment_wait(holder, 1, 2 * MS, &now, &error);
+    return code == IPM_ETIMEOUT ? IPM_OK : code;
+}
+
+static int flush(void) {
+    return ipm_segment_flush(holder, &error);
+}
+
+static int destroy(void) {
+    return ipm_segment_destroy(holder, &error);
+}
+
+static int close_it(void) {
+    int code = ipm_segment_close(holder, &error);
+    holder = NULL;
+    return code;
+}
+
+static int load(void) {
+    char path[256];
+    ipm_layout *layout;
+    snprintf(path, sizeof path, "%s/Demo_.mmap", area);
+    int code = ipm_layout_load(path, &layout, &error);
+    ipm_layout_free(layout);
+    return code;
+}
+
+static int parse(void) {
+    ipm_layout *layout = NULL;
+    int code = ipm_layout_parse(DEMO_TEXT, strlen(DEMO_TEXT), &layout, &error);
+    ipm_layout_free(layout);
+    return code;
+}
+
+static const struct step {
+    const char *what;
+    void (*before)(void);
+    int (*act)(void);
+    bool may_change; /* files, also when it fails after its point of no return */
+} steps[] = {
+    {"creating", empty_area, create, false},
+    {"opening as editor", segment_alone, open_editor, false},
+    {"opening as editor in use", segment_in_use, open_editor, false},
+    {"opening as reader", segment_alone, open_reader, false},
+    {"opening as reader in use", segment_in_use, open_reader, false},
+    {"opening without a lock file", segment_without_lock_file, open_editor, false},
+    {"creating with mlock", empty_area, open_resident, false},
+    {"resetting by force", segment_in_use, force_same, false},
+    {"replacing by force", segment_in_use, force_other, true},
+    {"locking and committing", segment_in_use, lock_and_commit, false},
+    {"rolling back", segment_that_is_locked, unlock_what_is_locked, false},
+    {"a snapshot", segment_in_use, snapshot, false},
+    {"waiting", segment_in_use, wait_in_vain, false},
+    {"flushing", segment_in_use, flush, false},
+    {"destroying", segment_in_use, destroy, true},
+    {"closing", segment_in_use, close_it, false},
+    {"loading a layout", segment_alone, load, false},
+    {"parsing a layout", empty_area, parse, false},
+};
+
+/* ---- What is checked --------------------------------------------------------------------- */
+
+/* The codes that the errno may come as, whatever was being done. */
+static bool is_right(const struct step *step, const fault_plan *plan, int code) {
+    if (strcmp(plan->call, "stat") == 0) /* of the pid namespace */
+        return code == IPM_EINCOMPATIBLE;
+    if (strcmp(plan->call, "lstat") == 0) /* whether it is still the same file: better no */
+        return code == IPM_ELAYOUT || code == IPM_EREPLACED;
+    switch (plan->error) {
+    case ENOENT:
+    case ENOTDIR:
+        return code == IPM_ENOTFOUND;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return code == IPM_EPERMISSION;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return code == IPM_ENOSPACE;
+    case ELOOP:
+    case ENXIO:
+        return code == IPM_ECORRUPT || code == IPM_ESYSTEM; /* of opening, and of making */
+    case EINTR:
+        return code == (step->act == wait_in_vain ? IPM_EINTERRUPTED : IPM_ESYSTEM);
+    default:
+        return code == IPM_ESYSTEM;
+    }
+}
+
+static bool opens_and_locks(const ipm_layout *layout, ipm_segment **segment) {
+    ipm_options options = here();
+    return ipm_segment_open(IPM_EDITOR, layout, &options, segment, &error) == IPM_OK &&
+           ipm_segment_lock(*segment, SECOND, &error) == IPM_OK &&
+           ipm_segment_change(*segment, 16, 1) != NULL &&
+           ipm_segment_rollback(*segment, &error) == IPM_OK;
+}
+
+static bool works(void) {
+    ipm_segment *segment;
+    bool good = opens_and_locks(demo, &segment) && read_a(segment) == 5;
+    ipm_segment_close(segment, NULL);
+    if (good && holder != NULL)
+        good = !ipm_segment_is_locked(holder) && commit(holder, 5) == IPM_OK;
+    return good;
+}
+
+/* A replacement stands once it has the name, also where it could not be opened then. */
+static bool was_replaced(void) {
+    ipm_segment *segment;
+    bool good =
+        opens_and_locks(other, &segment) && ipm_segment_lock(holder, 0, &error) == IPM_EREPLACED;
+    ipm_segment_close(segment, NULL);
+    return good;
+}
+
+/* Its second unlink is of the lock file: the segment is gone, and only that file is left. */
+static bool is_past_return(const struct step *step, const fault_plan *plan) {
+    return step->act == destroy && strcmp(plan->call, "unlink") == 0 && plan->at == 2;
+}
+
+static unsigned points, failures;
+
+/* returns  whether the plan came to pass: the call was made that many times */
+static bool try_plan(const struct step *step, fault_plan *plan) {
+    char listed[sizeof listing], said[sizeof error.text];
+    step->before();
+    made = NULL;
+    memcpy(listed, list(), sizeof listed);
+    fault_balance before = fault_now;
+    memset(&error, 0, sizeof error);
+    fault_arm(plan);
+    int code = step->act();
+    bool fired = fault_disarm();
+    memcpy(said, error.text, sizeof said);
+    bool good = true;
+    if (fired) {
+        points++;
+        failures += code != IPM_OK;
+        good = CHECK(made == NULL || code == IPM_OK);
+        if (code != IPM_OK) {
+            good = CHECK(is_right(step, plan, code)) && good;
+            good = CHECK(said[0] != '\0') && good;
+            good = CHECK_INT(fault_now.descriptors, before.descriptors) && good;
+            good = CHECK_INT(fault_now.mappings, before.mappings) && good;
+            good = CHECK_INT(fault_now.blocks, before.blocks) && good;
+            if (!step->may_change)
+                good = CHECK_STR(list(), listed) && good;
+        }
+    }
+    ipm_segment_close(made, NULL);
+    if (fired && code != IPM_OK && step->before != empty_area)
+        good = is_past_return(step, plan) ||
+               (CHECK(works() || (step->act == force_other && was_replaced())) && good);
+    if (!good)
+        printf("#   %s, %s number %u failing with %s: %s (%s)\n", step->what, plan->call, plan->at,
+               strerror(plan->error), ipm_code_name((ipm_code)code), said);
+    ipm_segment_close(holder, NULL);
+    holder = NULL;
+    return fired;
+}
+
+static const struct step *current;
+
+static void fails_cleanly(void) {
+    for (size_t c = 0; c < fault_call_count; c++)
+        for (const int *e = fault_calls[c].errors; *e != 0; e++) {
+            fault_plan plan = {.call = fault_calls[c].name, .error = *e, .at = 1};
+            while (plan.at < 500 && try_plan(current, &plan))
+                plan.at++;
+        }
+}
+
+int main(void) {
+    set_up();
+    snprintf(area, sizeof area, "%s/area", dir);
+    other = layout_of(IPM_BASE_SCHEMA "struct Demo : BaseMmapStructure { a: int8 }");
+    for (size_t s = 0; s < sizeof steps / sizeof *steps; s++) {
+        char name[128];
+        current = &steps[s];
+        snprintf(name, sizeof name, "fails cleanly: %s", current->what);
+        run(name, fails_cleanly);
+    }
+    printf("# %u calls failed, %u of them visibly\n", points, failures);
+    ipm_layout_free(other);
+    return tear_down();
+}
