@@ -61,6 +61,7 @@ $(BUILD)/spec/helper/%.so: spec/helper/%.c | toolchain
 -include $(OBJECTS:.o=.d) $(TEST_PROGRAMS:=.d) $(TEST_MODULES:.so=.d)
 
 include src/host.mk
+include cli/cli.mk
 
 toolchain:
 	@echo '#include <stdio.h>' | $(CC) -E - >/dev/null 2>&1 || \

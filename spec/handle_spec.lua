@@ -184,7 +184,7 @@ describe("a handle", function()
       name = "HandleSpec", role = "manager", tag = "t", path = dir .. "/HandleSpec_t.mmap",
       lock_path = dir .. "/HandleSpec_t.lock", size = S.size, version = manager:version(),
       recoveries = 0, writable = true, lockable = true, max_readers = 128, readers = 0,
-      writer_pid = 0, in_transaction = false,
+      writer_pid = 0, pending = false,
     }, info)
     assert.is_false(reader:info().writable)
     do

@@ -46,7 +46,7 @@ describe("the rockspec", function()
     local source, tree, other = tmpdir() .. "/with a space", tmpdir() .. "/a/b", tmpdir() .. "/c"
     local luarocks = "luarocks --lua-version 5.4 "
     output_of(("mkdir '%s' && cp -r src lua *.rockspec LICENSE '%s'"):format(source, source))
-    output_of(("cd '%s' && %s make --tree %s"):format(source, luarocks, tree))
+    output_of(("cd '%s' && %s make --tree %s ipmmap-scm-1.rockspec"):format(source, luarocks, tree))
     output_of(("cd '%s' && %s --tree %s pack ipmmap"):format(source, luarocks, tree))
     output_of(("cd / && %s install --tree %s '%s'/ipmmap-scm-1.*.rock")
               :format(luarocks, other, source))
@@ -55,4 +55,61 @@ describe("the rockspec", function()
       LUA_CPATH='%s/lib/lua/5.4/?.so' lua5.4 -e 'print(require("ipmmap").base.size == 16)']])
       :format(other, other, other)))
   end)
+end)
+
+describe("the rockspec of the command", function()
+  local rockspec = {}
+  assert(loadfile("ipmmap-cli-scm-1.rockspec", "t", rockspec))()
+
+  it("has the Lua modules of the Makefile, under their names", function()
+    local files = {}
+    for name, file in pairs(rockspec.build.modules) do
+      files[#files + 1] = file
+      assert.equal(name, (file:gsub("^cli/", ""):gsub("%.lua$", ""):gsub("/", ".")))
+    end
+    table.sort(files)
+    assert.same(makefile_list("CLI_MODULES"), files)
+  end)
+
+  it("depends on the library, whose rock depends on Lua alone", function()
+    local library = {}
+    assert(loadfile("ipmmap-scm-1.rockspec", "t", library))()
+    assert.same({ "lua >= 5.4" }, library.dependencies)
+    assert.truthy(table.concat(rockspec.dependencies, " "):find("ipmmap", 1, true))
+  end)
+
+  it("builds, and its command works in the tree", function()
+    local source, tree = tmpdir() .. "/source", tmpdir() .. "/tree"
+    output_of(("mkdir '%s' && cp -r src lua cli bin *.rockspec LICENSE '%s'"):format(source, source))
+    for _, name in ipairs { "ipmmap", "ipmmap-cli" } do
+      output_of(("cd '%s' && luarocks --lua-version 5.4 make --deps-mode none --tree %s %s-scm-1.rockspec")
+        :format(source, tree, name))
+    end
+    -- As the other rocks are the system's packages here, luarocks does not look into the tree.
+    local help = output_of(([[cd / && env --unset=LUA_PATH_5_4 --unset=LUA_CPATH_5_4 \
+      LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;;' \
+      LUA_CPATH='%s/lib/lua/5.4/?.so;;' %s/bin/ipmmap --help]]):format(tree, tree, tree, tree))
+    assert.matches("Usage: ipmmap", help)
+  end)
+end)
+
+describe("make install", function()
+  it("installs the command with its manual page and completions; make uninstall removes all",
+    function()
+      local root = tmpdir()
+      local make = ("env --unset=MAKEFLAGS make -s DESTDIR='%s' "):format(root)
+      output_of(make .. "install")
+      local prefix = root .. "/usr/local/"
+      local help = output_of(([[cd / && env --unset=LUA_PATH_5_4 --unset=LUA_CPATH_5_4 \
+        LUA_PATH='%sshare/lua/5.4/?.lua;%sshare/lua/5.4/?/init.lua;;' \
+        LUA_CPATH='%slib/lua/5.4/?.so;;' %sbin/ipmmap --help]]):format(prefix, prefix, prefix, prefix))
+      assert.matches("Usage: ipmmap", help)
+      for _, file in ipairs { "man/man1/ipmmap.1", "bash-completion/completions/ipmmap",
+                              "zsh/site-functions/_ipmmap", "fish/vendor_completions.d/ipmmap.fish" } do
+        local handle <close> = assert(io.open(prefix .. "share/" .. file))
+        assert.matches("doctor", handle:read("a"))
+      end
+      output_of(make .. "uninstall")
+      assert.equal("", output_of(("find '%s' -type f"):format(root)))
+    end)
 end)

@@ -433,7 +433,7 @@ typedef struct ipm_info {
     const char *tag;
     uint64_t size;        /* of the struct */
     uint64_t version;     /* commits */
-    bool in_transaction;  /* one is open; with no writer alive, the next one will undo it */
+    bool pending;         /* a writer died in a transaction, which the next one will undo */
     uint64_t recoveries;  /* transactions rolled back because their writer died */
     uint32_t max_readers; /* slots */
     uint32_t readers;     /* living processes' read locks held just now */

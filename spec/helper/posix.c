@@ -4,13 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,6 +55,37 @@ static int posix_fork(lua_State *L) {
             _exit(1);
     }
     lua_pushinteger(L, pid);
+    return 1;
+}
+
+/* forkpty(columns, lines) -> 0 in the child, whose terminal it is; pid, master in the parent */
+static int posix_forkpty(lua_State *L) {
+    struct winsize size = {.ws_col = (unsigned short)check_int(L, 1),
+                           .ws_row = (unsigned short)check_int(L, 2)};
+    int master;
+    fflush(NULL);
+    pid_t pid = check(L, forkpty(&master, NULL, NULL, &size), "forkpty");
+    lua_pushinteger(L, pid);
+    if (pid == 0)
+        return 1;
+    lua_pushinteger(L, master);
+    return 2;
+}
+
+/* resize(master, columns, lines): the terminal; its process gets SIGWINCH */
+static int posix_resize(lua_State *L) {
+    struct winsize size = {.ws_col = (unsigned short)check_int(L, 2),
+                           .ws_row = (unsigned short)check_int(L, 3)};
+    check(L, ioctl(check_int(L, 1), TIOCSWINSZ, &size), "ioctl");
+    return 0;
+}
+
+/* settings(master) -> the terminal's, as text to compare */
+static int posix_settings(lua_State *L) {
+    struct termios settings;
+    check(L, tcgetattr(check_int(L, 1), &settings), "tcgetattr");
+    lua_pushfstring(L, "%d %d %d", (int)settings.c_iflag, (int)settings.c_oflag,
+                    (int)settings.c_lflag);
     return 1;
 }
 
@@ -121,6 +155,8 @@ static int posix_read(lua_State *L) {
     if (!is_readable(L, fd, 3))
         return timed_out(L);
     ssize_t got = read(fd, bytes, size);
+    if (got == -1 && errno == EIO) /* a terminal whose other side is closed */
+        got = 0;
     if (got == -1)
         return check(L, -1, "read");
     luaL_pushresultsize(&buffer, (size_t)got);
@@ -209,12 +245,16 @@ static int posix_mkdtemp(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"fork", posix_fork},       {"exec", posix_exec},   {"exit", posix_exit},
-    {"pipe", posix_pipe},       {"dup2", posix_dup2},   {"close", posix_close},
-    {"poll", posix_poll},       {"read", posix_read},   {"write", posix_write},
-    {"kill", posix_kill},       {"wait", posix_wait},   {"getpid", posix_getpid},
-    {"getcwd", posix_getcwd},   {"chdir", posix_chdir}, {"setenv", posix_setenv},
-    {"mkdtemp", posix_mkdtemp}, {NULL, NULL},
+    {"forkpty", posix_forkpty},   {"resize", posix_resize},
+    {"settings", posix_settings}, {"fork", posix_fork},
+    {"exec", posix_exec},         {"exit", posix_exit},
+    {"pipe", posix_pipe},         {"dup2", posix_dup2},
+    {"close", posix_close},       {"poll", posix_poll},
+    {"read", posix_read},         {"write", posix_write},
+    {"kill", posix_kill},         {"wait", posix_wait},
+    {"getpid", posix_getpid},     {"getcwd", posix_getcwd},
+    {"chdir", posix_chdir},       {"setenv", posix_setenv},
+    {"mkdtemp", posix_mkdtemp},   {NULL, NULL},
 };
 
 static const struct {

@@ -207,9 +207,9 @@ What is known of the segment.
 @treturn table `name` of the struct; `role`; `tag`; `path` and `lock_path` of the two files;
 `size` of the struct in bytes; `version`; `recoveries`: transactions rolled back because their
 writer died; `writable`: whether this role may write; `lockable`: false if this reader has only
-lock-free reads; `in_transaction`: one is open, and if no living process holds the write lock, the
-next that takes it will undo it; `max_readers`; `readers`: read locks held just now; `writer_pid`:
-the process that holds the write lock just now, or 0
+lock-free reads; `pending`: a writer died in a transaction, which the next one will undo;
+`max_readers`; `readers`: read locks held just now; `writer_pid`: the process that holds the write
+lock just now, or 0
 @raise an error object: `"replaced"`, `"forked"`
 */
 static int handle_info(lua_State *L) {
@@ -249,8 +249,8 @@ static int handle_info(lua_State *L) {
         lua_pushinteger(L, (lua_Integer)integers[i].value);
         lua_setfield(L, -2, integers[i].name);
     }
-    lua_pushboolean(L, info.in_transaction);
-    lua_setfield(L, -2, "in_transaction");
+    lua_pushboolean(L, info.pending);
+    lua_setfield(L, -2, "pending");
     lua_pushboolean(L, info.writable);
     lua_setfield(L, -2, "writable");
     lua_pushboolean(L, info.lockable);

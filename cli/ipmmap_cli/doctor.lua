@@ -1,0 +1,179 @@
+--- ipmmap doctor: what is wrong with a segment or a directory, and mending it where that is safe.
+local failure = require "ipmmap_cli.failure"
+local files = require "ipmmap_cli.files"
+local ipmmap = require "ipmmap"
+local output = require "ipmmap_cli.output"
+local segment = require "ipmmap_cli.segment"
+local uv = require "luv"
+
+local OTHERS_WRITE <const>, STICKY <const> = 2, 512 -- of the mode: o+w, t
+local DIRECTORY <const> = "directory"
+
+-- A check calls report(problem, repair): repair, if it is safe, is called for --repair.
+
+local function check_permissions(path, report)
+  local status = files.status(path)
+  if status and status.mode & OTHERS_WRITE ~= 0 then
+    report("every user of this machine may write to it (chmod o-w, unless that is meant)")
+  end
+end
+
+local function check_directory_permissions(dir, report)
+  local status = uv.fs_stat(dir)
+  if status and status.mode & OTHERS_WRITE ~= 0 and status.mode & STICKY == 0 then
+    report("every user of this machine may replace the files in it (chmod o-w, or +t)")
+  end
+end
+
+-- Open it for writing and close it again: whoever gets the write lock undoes what a dead one left.
+local function recover(path, lock_dir)
+  local editor <close> = segment.open("editor", path, lock_dir)
+  local _ <close> = failure.assert(editor:try_lock(1))
+end
+
+-- A manager who died between retiring a file and removing its name has left it.
+local function remove_retired(S, options)
+  local manager <close> = failure.assert(ipmmap.manager(S, {
+    create = true, mmap_dir = options.mmap_dir, lock_dir = options.lock_dir, tag = options.tag,
+  }))
+  manager:destroy()
+end
+
+local function check_users(reader, report)
+  for _, user in ipairs(reader:users()) do
+    if not user.alive and not user.writes then
+      report(("process %d died with a read lock; the next one gets it"):format(user.pid), nil, true)
+    end
+  end
+end
+
+local function check_open(path, lock_dir, report)
+  local reader <close>, message, code = segment.try_open("reader", path, lock_dir)
+  if not reader then return report(("%s (%s)"):format(message, code)) end
+  if not reader:info().lockable then
+    local _, why = reader:try_lock(0)
+    return report(("no locks: %s"):format(why))
+  end
+  if reader:info().pending then
+    report("its last writer died in a transaction, which is yet to be undone",
+      function() recover(path, lock_dir) end)
+  end
+  check_users(reader, report)
+  check_permissions(reader:info().lock_path, function(problem)
+    report("its lock file: " .. problem)
+  end)
+end
+
+local function check_file(path, lock_dir, report)
+  local S, options, code = segment.describe(path, lock_dir)
+  if not S then
+    if code == "not_found" then return end -- destroyed meanwhile
+    return report(("%s (%s)"):format(options, code))
+  end
+  check_permissions(path, report)
+  local reader, message = ipmmap.reader(S, options)
+  if reader then
+    reader:close()
+  elseif message:find("was destroyed", 1, true) and files.status(path) then
+    return report("its manager died while removing or replacing it",
+      function() remove_retired(S, options) end)
+  end
+  check_open(path, lock_dir, report)
+end
+
+-- A segment in the making, left behind by a creator that was killed.
+local function check_leftover(path, inspect)
+  local pid = math.tointeger(tonumber(path:match("%.(%d+)%-[^/]*%.new$")))
+  if not pid or files.is_alive(pid) then return end
+  inspect(path, function(report)
+    report(("left behind by process %d, which died while creating a segment"):format(pid),
+      function() files.assert(uv.fs_unlink(path)) end)
+  end)
+end
+
+local function check_lock(path, inspect)
+  if files.status((path:gsub("%.lock$", ".mmap"))) then return end
+  inspect(path, function(report)
+    report("a lock file without a data file; harmless", nil, true)
+  end)
+end
+
+local function check_directory(dir, lock_dir, inspect)
+  inspect(dir, function(report) check_directory_permissions(dir, report) end)
+  for _, path in ipairs(files.in_directory(dir, "%.mmap$")) do
+    inspect(path, function(report) check_file(path, lock_dir, report) end)
+  end
+  for _, path in ipairs(files.in_directory(dir, "%.new$")) do
+    check_leftover(path, inspect)
+  end
+  if not lock_dir then
+    for _, path in ipairs(files.in_directory(dir, "%.lock$")) do
+      check_lock(path, inspect)
+    end
+  end
+end
+
+-- Calls check(report), and adds what it reports of the path to the findings.
+local function inspect(findings, path, check, repairs)
+  local finding = { path = path, problems = {} }
+  findings[#findings + 1] = finding
+  check(function(problem, repair, is_note)
+    local entry = { problem = problem, is_note = is_note, repaired = false }
+    entry.repairable = repair ~= nil
+    if repair and repairs then
+      local ok, why = pcall(repair)
+      entry.repaired = ok
+      if not ok then
+        entry.problem = ("%s; cannot repair it: %s"):format(problem,
+          type(why) == "table" and why.message or why)
+      end
+    end
+    table.insert(finding.problems, entry)
+  end)
+end
+
+local function print_findings(findings)
+  for _, finding in ipairs(findings) do
+    if #finding.problems == 0 then
+      output.print("%s: %s", finding.path, output.paint("green", "ok"))
+    end
+    for _, entry in ipairs(finding.problems) do
+      local ending = entry.repaired and output.paint("green", " (repaired)")
+        or entry.repairable and " (--repair mends it)" or ""
+      output.print("%s: %s%s", finding.path,
+        output.paint(entry.is_note and "dim" or "red", entry.problem), ending)
+    end
+  end
+end
+
+local function print_json(findings)
+  local list = {}
+  for i, finding in ipairs(findings) do
+    local problems = {}
+    for j, entry in ipairs(finding.problems) do
+      problems[j] = output.object {
+        { "problem", entry.problem }, { "harmless", entry.is_note or false },
+        { "repairable", entry.repairable }, { "repaired", entry.repaired },
+      }
+    end
+    list[i] = output.object { { "path", finding.path }, { "problems", output.array(problems) } }
+  end
+  output.json(output.array(list))
+end
+
+return function(args)
+  local findings = {}
+  local function add(path, check) inspect(findings, path, check, args.repair) end
+  local status = files.assert(files.status(args.target))
+  if status.type == DIRECTORY then
+    check_directory(args.target, args.lock_dir, add)
+  else
+    add(args.target, function(report) check_file(args.target, args.lock_dir, report) end)
+  end
+  if args.json then print_json(findings) else print_findings(findings) end
+  for _, finding in ipairs(findings) do
+    for _, entry in ipairs(finding.problems) do
+      if not entry.repaired and not entry.is_note then return failure.status.differs end
+    end
+  end
+end

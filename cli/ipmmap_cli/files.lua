@@ -1,0 +1,49 @@
+--- Directories, files' attributes and processes, as luv gives them.
+local failure = require "ipmmap_cli.failure"
+local uv = require "luv"
+
+local files = {}
+
+local CODES <const> = {
+  ENOENT = "not_found", ENOTDIR = "not_found", EACCES = "permission", EPERM = "permission",
+  EROFS = "permission", ENOSPC = "no_space", EDQUOT = "no_space", EEXIST = "usage",
+}
+
+--- Asserts what a luv function returned; its errors look like "ENOENT: no such file: path".
+function files.assert(result, message, name)
+  if result == nil or result == false then
+    failure.raise(CODES[name] or "system", "%s", (message:gsub("^%u+: ", "")))
+  end
+  return result
+end
+
+function files.status(path) return uv.fs_lstat(path) end
+
+--- The paths in a directory whose names match a pattern, sorted.
+function files.in_directory(dir, pattern)
+  local scan = files.assert(uv.fs_scandir(dir))
+  local list = {}
+  for name in function() return uv.fs_scandir_next(scan) end do
+    if name:find(pattern) then
+      list[#list + 1] = dir == "." and name or (dir:gsub("/+$", "")) .. "/" .. name
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+--- Whether there is such a process.
+function files.is_alive(pid)
+  local ok, _, name = uv.kill(pid, 0)
+  return ok ~= nil or name == "EPERM"
+end
+
+--- What a process is called, or "?".
+function files.command_of(pid)
+  local file = io.open(("/proc/%d/comm"):format(pid))
+  if not file then return "?" end
+  local _ <close> = file
+  return file:read("l") or "?"
+end
+
+return files

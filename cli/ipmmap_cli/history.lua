@@ -1,0 +1,76 @@
+--- What watch knows: each scalar's text, when it changed and how it went; the rate of commits.
+local value = require "ipmmap_cli.value"
+
+local SAMPLES <const> = 256 -- kept of each number
+local WINDOW <const> = 2 -- seconds over which commits are counted
+
+local History = {}
+History.__index = History
+
+local function is_chosen(path, chosen)
+  if #chosen == 0 then return true end
+  for _, wanted in ipairs(chosen) do
+    local rest = path:sub(#wanted + 1)
+    if path:sub(1, #wanted) == wanted and (rest == "" or rest:find("^[.%[]")) then return true end
+  end
+  return false
+end
+
+local function as_number(type, data)
+  if type.kind == "uint64" and data < 0 then return data + 2.0 ^ 64 end
+  return data
+end
+
+local function remember(row, number)
+  if #row.samples == SAMPLES then table.remove(row.samples, 1) end
+  row.samples[#row.samples + 1] = number
+end
+
+-- Calls visit(row, type, data) for each row, in order.
+function History:each(data, visit)
+  local number = 0
+  value.walk(self.type, data, "", function(path, type, scalar)
+    if self.is_shown[path] == nil then self.is_shown[path] = is_chosen(path, self.chosen) end
+    if not self.is_shown[path] then return end
+    number = number + 1
+    local row = self.rows[number]
+    if not row then
+      row = { path = path, type = type, samples = {} }
+      self.rows[number] = row
+    end
+    visit(row, type, scalar)
+  end)
+end
+
+--- Takes in a snapshot. Its rows are then in `rows`: path, type, data, text, samples, changed
+-- (when, or nil).
+-- @return the rows that changed
+function History:add(data, version, now)
+  local changed = {}
+  self:each(data, function(row, type, scalar)
+    local text = value.write(type, scalar)
+    if row.text ~= text then
+      if row.text then row.changed = now end
+      row.text, row.data = text, scalar
+      changed[#changed + 1] = row
+    end
+    if value.is_number(type) then remember(row, as_number(type, scalar)) end
+  end)
+  self.version = version
+  self.commits[#self.commits + 1] = { now, version }
+  return changed
+end
+
+--- Commits a second, lately.
+function History:rate(now)
+  local commits = self.commits
+  while #commits > 1 and commits[2][1] <= now - WINDOW do table.remove(commits, 1) end
+  local span = math.max(now - math.max(commits[1][1], now - WINDOW), 0.5)
+  return (self.version - commits[1][2]) / span
+end
+
+return function(type, chosen)
+  return setmetatable({
+    type = type, chosen = chosen, is_shown = {}, rows = {}, commits = {}, version = 0,
+  }, History)
+end

@@ -1,0 +1,77 @@
+--- ipmmap ls: the segments in a directory.
+local output = require "ipmmap_cli.output"
+local segment = require "ipmmap_cli.segment"
+local files = require "ipmmap_cli.files"
+local ipmmap = require "ipmmap"
+
+-- What is wrong with a segment that is open, or "ok".
+local function health(info)
+  if not info.lockable then return "no locks" end
+  if info.pending then return "to be recovered" end
+  return "ok"
+end
+
+local function examine(path, lock_dir)
+  local S, message, code = ipmmap.describe(path)
+  local reader, found = nil, S
+  if S then
+    reader, message, code = segment.try_open("reader", path, lock_dir)
+    found = reader and message or S
+  end
+  local row = { path = path, name = found and found.name, size = found and found.size }
+  if not reader then
+    row.health = code
+    row.problem = message
+    return row
+  end
+  local _ <close> = reader
+  local info = reader:info()
+  row.tag, row.version, row.updated = info.tag, info.version, reader:last_update()
+  row.writer = info.writer_pid ~= 0 and info.writer_pid or nil
+  row.readers, row.recoveries, row.health = info.readers, info.recoveries, health(info)
+  return row
+end
+
+local function print_rows(rows)
+  local lines = {}
+  for i, row in ipairs(rows) do
+    local _, file = segment.split(row.path)
+    lines[i] = {
+      row.name or file, row.tag or "", row.size and output.bytes(row.size) or "?",
+      row.version and tostring(row.version) or "?",
+      row.updated and output.time(row.updated) or "?",
+      row.writer and tostring(row.writer) or "-", row.readers and tostring(row.readers) or "?",
+      (row.health:gsub("_", " ")),
+    }
+  end
+  output.columns({ "NAME", "TAG", "SIZE>", "VERSION>", "UPDATED", "WRITER>", "READERS>", "HEALTH" },
+    lines)
+end
+
+local KEYS <const> = { "path", "name", "tag", "size", "version", "updated", "writer", "readers",
+  "recoveries", "health", "problem" }
+
+local function print_json(rows)
+  local list = {}
+  for i, row in ipairs(rows) do
+    local object = {}
+    for _, key in ipairs(KEYS) do object[#object + 1] = { key, row[key] } end
+    list[i] = output.object(object)
+  end
+  output.json(output.array(list))
+end
+
+return function(args)
+  local rows, dir = {}, args.dir or "./.mmap"
+  for _, path in ipairs(files.in_directory(dir, "%.mmap$")) do
+    local row = examine(path, args.lock_dir)
+    if row.health ~= "not_found" then rows[#rows + 1] = row end -- destroyed meanwhile
+  end
+  if args.json then
+    print_json(rows)
+  elseif #rows == 0 then
+    output.say("no segments in %s", dir)
+  else
+    print_rows(rows)
+  end
+end

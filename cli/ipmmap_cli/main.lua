@@ -1,0 +1,20 @@
+--- Runs the command that the arguments ask for, and returns its exit status.
+local failure = require "ipmmap_cli.failure"
+local output = require "ipmmap_cli.output"
+local new_parser = require "ipmmap_cli.parser"
+
+-- A message with its trace where it is this program's fault.
+local function handle(problem)
+  if type(problem) == "table" and problem.code then return problem end
+  return { code = "bug", message = debug.traceback(tostring(problem), 2) }
+end
+
+return function(arguments)
+  local parser = new_parser()
+  local args = parser:parse(arguments)
+  local run = require("ipmmap_cli." .. args.command)
+  local ok, result = xpcall(run, handle, args, parser)
+  if ok then return result or failure.status.ok end
+  output.say("%s", result.message)
+  return failure.status[result.code] or failure.status.system
+end

@@ -1,0 +1,153 @@
+--- The command line: what argparse is told of each subcommand. Help, completions and the manual
+-- page are made from this.
+local argparse = require "argparse"
+local failure = require "ipmmap_cli.failure"
+
+local EXIT_STATUS <const> = [[
+Exit status: 0 done; 1 there are differences or problems (diff, doctor); 2 a bad command line, path
+or value; 3 not found; 4 another layout; 5 not a segment, or damaged; 6 no permission; 7 not in
+time; 8 the lock is of another libc, architecture or pid namespace; 9 replaced or destroyed; 10 no
+space; 11 another refusal of the system; 70 a bug of this program.]]
+
+local function positive(text)
+  local number = tonumber(text)
+  if not number or number <= 0 or number ~= number then
+    return nil, ("'%s' is not a number above 0"):format(text)
+  end
+  return number
+end
+
+local function speed(text)
+  if text == "max" then return math.huge end
+  return positive(text)
+end
+
+local function add_json(command)
+  command:flag("--json", "Print JSON.")
+end
+
+local function add_file(command)
+  command:argument("file", "The data file, <Struct>_<tag>.mmap."):argname("FILE")
+end
+
+local function command(parser, name, summary, example)
+  return parser:command(name, summary):epilog("Example:\n   " .. example)
+end
+
+local commands = {
+  function(parser)
+    local ls = command(parser, "ls", "List the segments in a directory.", "ipmmap ls .mmap")
+    ls:argument("dir", "The directory; otherwise ./.mmap."):argname("DIR"):args("?")
+    add_json(ls)
+  end,
+  function(parser)
+    local show = command(parser, "show", "Show the values, as last committed.",
+      "ipmmap show .mmap/Demo_.mmap points[2]")
+    add_file(show)
+    show:argument("path", "Only this part."):argname("PATH"):args("?")
+    add_json(show)
+  end,
+  function(parser)
+    local get = command(parser, "get", "Print one value, as last committed.",
+      "ipmmap get .mmap/Demo_.mmap points[2].x")
+    add_file(get)
+    get:argument("path", "Which, such as points[2].x; indices start at 1."):argname("PATH")
+    add_json(get)
+  end,
+  function(parser)
+    local set = command(parser, "set", "Set values, several as one transaction.",
+      "ipmmap set .mmap/Demo_.mmap count=5 text='hello' 'at={\"x\": 1}'")
+    add_file(set)
+    set:argument("assignments", "What to set; structs and arrays as JSON.")
+      :argname("PATH=VALUE"):args("+")
+    set:option("--timeout", "How many seconds to wait for the lock."):argname("SECONDS")
+      :default("10"):convert(positive)
+  end,
+  function(parser)
+    local watch = command(parser, "watch", "Watch the values live; q quits.",
+      "ipmmap watch .mmap/Demo_.mmap count points[1]")
+    add_file(watch)
+    watch:argument("paths", "Only these parts."):argname("PATH"):args("*")
+    watch:flag("--json", "Print a line of JSON for each commit seen, with the version, the time " ..
+      "and what changed.")
+  end,
+  function(parser)
+    local schema = command(parser, "schema", "Print the layout.",
+      "ipmmap schema --c .mmap/Demo_.mmap > demo.h")
+    add_file(schema)
+    schema:mutex(
+      schema:flag("--lua", "As a definition in Lua."),
+      schema:flag("--c", "As a C header, with a _Static_assert for every offset."),
+      schema:flag("--python", "As a Python module for ctypes."),
+      schema:flag("--luals", "As annotations for the Lua language server."),
+      schema:flag("--json", "As JSON."))
+  end,
+  function(parser)
+    local diff = command(parser, "diff", "Compare two segments' layouts and values.",
+      "ipmmap diff .mmap/Demo_a.mmap .mmap/Demo_b.mmap")
+    diff:argument("first", "A data file."):argname("FILE")
+    diff:argument("second", "Another one."):argname("FILE2")
+    add_json(diff)
+  end,
+  function(parser)
+    local who = command(parser, "who", "Tell who holds the lock, and who waits for it.",
+      "ipmmap who .mmap/Demo_.mmap")
+    add_file(who)
+    add_json(who)
+  end,
+  function(parser)
+    local doctor = command(parser, "doctor", "Check a segment, or all in a directory.",
+      "ipmmap doctor --repair .mmap")
+    doctor:argument("target", "A data file or a directory."):argname("FILE|DIR")
+    doctor:flag("--repair", "Mend what can be mended without harm.")
+    add_json(doctor)
+  end,
+  function(parser)
+    local record = command(parser, "record", "Record every commit with its time into a log.",
+      "ipmmap record .mmap/Demo_.mmap -o demo.log --seconds 60")
+    add_file(record)
+    record:option("-o --output", "The log, which must not exist yet."):argname("LOG"):count(1)
+    record:option("--seconds", "Stop after so long; otherwise at Ctrl-C."):argname("SECONDS")
+      :convert(positive)
+    add_json(record)
+    record:option("--commits", "Stop after so many commits."):argname("COUNT"):convert(positive)
+  end,
+  function(parser)
+    local replay = command(parser, "replay", "Play a log back into a segment.",
+      "ipmmap replay demo.log --dir .mmap --tag replayed --speed 10")
+    replay:argument("log", "What record wrote."):argname("LOG")
+    add_json(replay)
+    replay:option("--dir", "The segment's directory."):argname("DIR"):default("./.mmap")
+    replay:option("--tag", "The segment's tag; otherwise the recorded one's."):argname("TAG")
+    replay:option("--speed", "How many times faster, or max: without waiting."):argname("N")
+      :default("1"):convert(speed)
+  end,
+  function(parser)
+    local rm = command(parser, "rm", "Destroy a segment, telling those who have it open.",
+      "ipmmap rm .mmap/Demo_.mmap")
+    add_file(rm)
+  end,
+  function(parser)
+    command(parser, "man", "Print the manual page.", "ipmmap man | man -l -")
+  end,
+}
+
+--- Makes the parser.
+return function()
+  local parser = argparse("ipmmap", "Look into shared memory segments of ipmmap, and work on them.")
+    :epilog(EXIT_STATUS):command_target("command"):require_command(true)
+  parser:help_max_width(80)
+  parser:option("--lock-dir", "The directory of the lock files; otherwise that of the data files.")
+    :argname("DIR")
+  for _, add in ipairs(commands) do add(parser) end
+  parser:add_complete_command {
+    name = "completion", summary = "Print the completions for a shell.",
+    description = "Print the completions for a shell: bash, zsh or fish.",
+    epilog = "Example:\n   ipmmap completion bash > /etc/bash_completion.d/ipmmap",
+  }
+  function parser:error(message)
+    io.stderr:write(self:get_usage(), "\n\nipmmap: ", message, "\n")
+    os.exit(failure.status.usage)
+  end
+  return parser
+end

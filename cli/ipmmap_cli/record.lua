@@ -1,0 +1,76 @@
+--- ipmmap record: every commit with its time into a log.
+local failure = require "ipmmap_cli.failure"
+local files = require "ipmmap_cli.files"
+local ipmmap = require "ipmmap"
+local log = require "ipmmap_cli.log"
+local output = require "ipmmap_cli.output"
+local segment = require "ipmmap_cli.segment"
+local stop = require "ipmmap_cli.stop"
+
+local SLICE <const> = 0.1 -- seconds, after which a signal is noticed
+
+local function create(path)
+  if files.status(path) then failure.raise("usage", "%s is there already", path) end
+  local file, message = io.open(path, "wb")
+  if not file then failure.raise("permission", "cannot write %s", message) end
+  return file
+end
+
+local function write(file, bytes)
+  local ok, message = file:write(bytes)
+  if not ok then failure.raise("no_space", "cannot write the log: %s", message) end
+end
+
+-- Record until asked to stop. What was recorded is in `done` also when an error ends it.
+local function record(reader, file, args, done)
+  local started = ipmmap.now()
+  local value, version = reader:snapshot()
+  local bytes = ipmmap.bytes(value)
+  write(file, log.frame(started, version, ("\0"):rep(#bytes), bytes))
+  local function is_over()
+    return stop.is_asked() or done.commits >= (args.commits or math.huge)
+      or ipmmap.now() - started >= (args.seconds or math.huge)
+  end
+  while not is_over() do
+    local now, message, code = reader:wait(version, SLICE)
+    if now then
+      local last, old = version, bytes
+      version = select(2, reader:snapshot(value))
+      bytes = ipmmap.bytes(value)
+      write(file, log.frame(ipmmap.now(), version, old, bytes))
+      done.commits, done.missed = done.commits + 1, done.missed + version - last - 1
+    elseif code == "timeout" then
+      file:flush()
+    else
+      failure.raise(code, "%s", message)
+    end
+  end
+end
+
+local function report(args, done)
+  if args.json then
+    return output.json(output.object {
+      { "log", args.output }, { "commits", done.commits }, { "missed", done.missed },
+      { "bytes", files.status(args.output).size },
+    })
+  end
+  output.say("%d commits recorded in %s (%s)", done.commits, args.output,
+    output.bytes(files.status(args.output).size))
+  if done.missed > 0 then
+    output.say("%d more were missed: they went by faster than the segment can be copied",
+      done.missed)
+  end
+end
+
+return function(args)
+  local reader <close>, S = segment.open("reader", args.file, args.lock_dir)
+  local file <close> = create(args.output)
+  local done = { commits = 0, missed = 0 }
+  stop.notice()
+  write(file, log.header(tostring(S), reader:info().tag))
+  if output.is_terminal(2) then output.say("recording %s; Ctrl-C ends it", args.file) end
+  local ok, problem = pcall(record, reader, file, args, done)
+  file:flush()
+  report(args, done)
+  if not ok then error(problem, 0) end
+end

@@ -1,0 +1,95 @@
+--- What watch shows: lines of text for a terminal of a given size.
+local output = require "ipmmap_cli.output"
+
+local screen = {}
+
+local FRESH <const> = 1 -- seconds for which what changed is highlighted
+local BARS <const> = { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" }
+local ASCII <const> = { "_", ".", "-", "=", "+", "*", "#", "@" }
+local MIN_SPARK <const> = 8 -- columns, below which there is no sparkline
+local HIGHLIGHT <const>, PLAIN <const> = "\27[1;33m", "\27[0m"
+
+local function length(text)
+  return utf8.len(text) or #text
+end
+
+-- The text in exactly so many columns.
+local function fit(text, width)
+  if width <= 0 then return "" end
+  local count = length(text)
+  if count <= width then return text .. (" "):rep(width - count) end
+  return text:sub(1, utf8.offset(text, width) - 1) .. "~"
+end
+
+local function has_utf8()
+  local locale = os.getenv("LC_ALL") or os.getenv("LC_CTYPE") or os.getenv("LANG") or ""
+  return locale:upper():gsub("-", ""):find("UTF8", 1, true) ~= nil
+end
+
+local bars = has_utf8() and BARS or ASCII
+
+--- The last samples as bars between their least and their greatest.
+function screen.spark(samples, width)
+  local first = math.max(1, #samples - width + 1)
+  local low, high = math.huge, -math.huge
+  for i = first, #samples do
+    local sample = samples[i]
+    if sample == sample and math.abs(sample) ~= math.huge then
+      low, high = math.min(low, sample), math.max(high, sample)
+    end
+  end
+  local parts = {}
+  for i = first, #samples do
+    local sample = samples[i]
+    local level = 1
+    if sample ~= sample then
+      level = nil
+    elseif high > low then
+      level = 1 + math.floor((math.min(math.max(sample, low), high) - low) / (high - low) * 7)
+    end
+    parts[#parts + 1] = level and bars[level] or " "
+  end
+  return table.concat(parts)
+end
+
+-- How wide the path, the value and the sparkline are, with a space after the first two.
+local function columns(rows, width)
+  local path, text = 4, 5
+  for _, row in ipairs(rows) do
+    path, text = math.max(path, length(row.path)), math.max(text, length(row.text) + 1)
+  end
+  path = math.min(path, width // 2)
+  text = math.min(text, width - path - 1)
+  local spark = width - path - text - 2
+  if spark < MIN_SPARK then return path, width - path - 1, 0 end
+  return path, text, spark
+end
+
+local function line(row, now, path, text, spark)
+  local is_fresh = row.changed and now - row.changed < FRESH
+  local shown = fit((is_fresh and not output.has_colour() and "*" or "") .. row.text, text)
+  if is_fresh and output.has_colour() then shown = HIGHLIGHT .. shown .. PLAIN end
+  local parts = { fit(row.path, path), shown }
+  if spark > 0 then parts[3] = screen.spark(row.samples, spark) end
+  return table.concat(parts, " ")
+end
+
+--- The lines of the screen.
+-- @param title of the segment
+-- @param first the number of the first row that is shown
+function screen.render(history, title, first, width, height, now)
+  local heading = ("%s  version %d  %.1f commits/s"):format(title, history.version,
+    history:rate(now))
+  local lines = { output.paint("bold", fit(heading, width)) }
+  local room = math.max(height - 2, 1)
+  local rows = table.move(history.rows, first, math.min(first + room - 1, #history.rows), 1, {})
+  local path, text, spark = columns(rows, width)
+  for _, row in ipairs(rows) do lines[#lines + 1] = line(row, now, path, text, spark) end
+  local help = #history.rows > room
+    and ("q quits, arrows scroll: %d-%d of %d"):format(first, first + #rows - 1, #history.rows)
+    or "q quits"
+  lines[#lines + 1] = output.paint("dim", fit(help, width))
+  return lines
+end
+
+return screen

@@ -1,0 +1,52 @@
+--- Opening a segment by the name of its data file, whatever its struct.
+local failure = require "ipmmap_cli.failure"
+local ipmmap = require "ipmmap"
+
+local segment = {}
+
+local TRIES <const> = 20 -- with a segment that is being replaced by one of another layout
+
+--- Takes a data file's path apart.
+-- @return the directory, and the name in it
+function segment.split(path)
+  local dir, name = path:match("^(.*)/([^/]*)$")
+  if not dir then return ".", path end
+  return dir == "" and "/" or dir, name
+end
+
+--- What the file describes, and the options that open it.
+-- @return Struct, options; or nil, message, code
+function segment.describe(path, lock_dir)
+  local S, message, code = ipmmap.describe(path)
+  if not S then return nil, message, code end
+  local dir, name = segment.split(path)
+  local tag = name:match("^" .. S.name .. "_(.*)%.mmap$")
+  if not tag or tag:find("[^%w._-]") or tag:find("..", 1, true) then
+    return nil, ("%s holds a %s and could be opened if it were called %s_<tag>.mmap")
+      :format(path, S.name, S.name), "corrupt"
+  end
+  return S, { mmap_dir = dir, lock_dir = lock_dir or dir, tag = tag }
+end
+
+--- Opens the segment in a role.
+-- @return handle, Struct; or nil, message, code
+function segment.try_open(role, path, lock_dir)
+  local message, code
+  for _ = 1, TRIES do
+    local S, options = segment.describe(path, lock_dir)
+    if not S then return nil, select(2, segment.describe(path, lock_dir)) end
+    local handle
+    handle, message, code = ipmmap[role](S, options)
+    if handle then return handle, S end
+    if code ~= "layout" then break end
+  end
+  return nil, message, code
+end
+
+--- Opens the segment in a role, or ends the command.
+-- @return handle, Struct
+function segment.open(role, path, lock_dir)
+  return failure.assert(segment.try_open(role, path, lock_dir))
+end
+
+return segment

@@ -1,0 +1,93 @@
+--- ipmmap show: the values, nested.
+local output = require "ipmmap_cli.output"
+local segment = require "ipmmap_cli.segment"
+local value = require "ipmmap_cli.value"
+
+local WIDTH <const> = 78
+
+-- The value on one line, or nil if that gets too long.
+local function inline(type, data, room)
+  if room < 0 then return nil end
+  if value.is_scalar(type) then return value.write(type, data) end
+  local parts, used = {}, 4
+  local function add(prefix, element_type, element)
+    local text = inline(element_type, element, room - used - #prefix)
+    if not text then return false end
+    parts[#parts + 1] = prefix .. text
+    used = used + #parts[#parts] + 2
+    return used <= room
+  end
+  if type.kind == "array" then
+    for i = 1, type.count do
+      if not add("", type.element, data[i]) then return nil end
+    end
+    return "[" .. table.concat(parts, ", ") .. "]"
+  end
+  for _, field in ipairs(type.fields) do
+    if not add(field.name .. " = ", field.type, data[field.name]) then return nil end
+  end
+  return "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+local print_parts
+
+local function print_part(name, type, data, indent)
+  local heading = indent .. output.paint("cyan", name)
+  local text = inline(type, data, WIDTH - #indent - #name - 3)
+  if text or value.is_scalar(type) then
+    output.print("%s = %s", heading, text or value.write(type, data))
+  else
+    output.print("%s", heading)
+    print_parts(type, data, indent .. "  ")
+  end
+end
+
+-- As many numbers on a line as go there.
+local function print_numbers(type, data, indent)
+  local line, first = "", 1
+  local function flush()
+    output.print("%s%s = %s", indent, output.paint("cyan", ("[%d]"):format(first)), line)
+  end
+  for i = 1, type.count do
+    local text = value.write(type.element, data[i])
+    if line ~= "" and #indent + #line + #text + 12 > WIDTH then
+      flush()
+      line, first = "", i
+    end
+    line = line == "" and text or line .. ", " .. text
+  end
+  flush()
+end
+
+function print_parts(type, data, indent)
+  if type.kind == "struct" then
+    for _, field in ipairs(type.fields) do
+      print_part(field.name, field.type, data[field.name], indent)
+    end
+  elseif value.is_number(type.element) then
+    print_numbers(type, data, indent)
+  else
+    for i = 1, type.count do print_part(("[%d]"):format(i), type.element, data[i], indent) end
+  end
+end
+
+return function(args)
+  local reader <close>, S = segment.open("reader", args.file, args.lock_dir)
+  local type = args.path and value.type_at(S, args.path) or S:type()
+  local data, version
+  if args.path then
+    data = reader:read(args.path)
+  else
+    data, version = reader:snapshot()
+  end
+  if args.json then
+    output.json(value.for_json(type, data))
+  elseif args.path then
+    print_part(args.path, type, data, "")
+  else
+    local tag = reader:info().tag
+    output.print("%s", output.paint("bold", ("%s%s, version %d"):format(S.name,
+      tag ~= "" and (" '%s'"):format(tag) or "", version)))
+    print_parts(type, data, "")
+  end
+end

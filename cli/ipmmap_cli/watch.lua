@@ -1,0 +1,57 @@
+--- ipmmap watch: the values live, on a terminal; or line by line into a pipe.
+local ipmmap = require "ipmmap"
+local new_history = require "ipmmap_cli.history"
+local output = require "ipmmap_cli.output"
+local segment = require "ipmmap_cli.segment"
+local stop = require "ipmmap_cli.stop"
+local uv = require "luv"
+local value = require "ipmmap_cli.value"
+
+-- What went wrong in a callback; it ends the loop.
+local problem
+
+-- A callback of the loop that may raise.
+local function guard(fn)
+  local function handle(raised)
+    if type(raised) == "table" then return raised end
+    return { code = "bug", message = debug.traceback(tostring(raised), 2) }
+  end
+  return function(...)
+    local ok, raised = xpcall(fn, handle, ...)
+    if not ok then
+      problem = problem or raised
+      uv.stop()
+    end
+  end
+end
+
+-- Calls on_commit() now and after each commit, until the loop is stopped.
+local function follow(reader, on_commit)
+  on_commit()
+  local poll = uv.new_poll(reader:fd())
+  poll:start("r", guard(function()
+    reader:drain()
+    on_commit()
+  end))
+  if not problem then uv.run() end
+  poll:close()
+  if problem then error(problem, 0) end
+end
+
+return function(args)
+  local reader <close>, S = segment.open("reader", args.file, args.lock_dir)
+  for _, path in ipairs(args.paths) do value.type_at(S, path) end
+  local history, snapshot = new_history(S:type(), args.paths), S:new()
+  local function take()
+    local _, version = reader:snapshot(snapshot)
+    return history:add(snapshot, version, ipmmap.now())
+  end
+  stop.notice(uv.stop)
+  local is_live = output.is_terminal(1) and not args.json
+  local view = require(is_live and "ipmmap_cli.watch_screen" or "ipmmap_cli.watch_lines")
+  local tag = reader:info().tag
+  local title = S.name .. (tag ~= "" and (" '%s'"):format(tag) or "")
+  local on_commit <const>, leave <close> = view(history, take, guard, title, args)
+  local _ = leave
+  follow(reader, on_commit)
+end

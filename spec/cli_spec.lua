@@ -1,0 +1,310 @@
+local cli = require "spec.helper.cli"
+local demo = require "spec.helper.demo"
+local ipmmap = require "ipmmap"
+local json = require "dkjson"
+local posix = require "spec.helper.posix"
+local process = require "spec.helper.process"
+local tmpdir = require "spec.helper.tmpdir"
+
+describe("the command", function()
+  local dir, file, prelude, manager
+
+  before_each(function()
+    dir = tmpdir()
+    file = dir .. "/Demo_.mmap"
+    prelude = demo(dir)
+    manager = assert(assert(load(prelude .. "return open"))()("manager", { create = true }))
+    manager:set { count = 7, text = "hello", twin = 7, points = { { x = 0.1 } } }
+  end)
+
+  after_each(function() manager:close() end)
+
+  -- A process that commits all the time: count and twin are always the same.
+  local function busy()
+    local child = process.spawn(prelude .. [[
+      local editor = assert(open("editor"))
+      for i = 1, math.huge do
+        editor:set { count = i, twin = i }
+        if i == 100 then print("busy") end
+      end
+    ]])
+    child:expect("busy")
+    return child
+  end
+
+  local function fails(status, pattern, argv)
+    local version = manager:version()
+    local got, out, err = cli.run(argv)
+    assert.equal(status, got, err)
+    assert.equal("", out)
+    assert.matches(pattern, err)
+    assert.matches("^ipmmap: [^\n]+\n$", err)
+    assert.equal(version, manager:version())
+  end
+
+  it("ls lists segments while another process changes one", function()
+    local writer = busy()
+    local out = cli.output { "ls", dir }
+    assert.matches("^NAME +TAG +SIZE +VERSION +UPDATED +WRITER +READERS +HEALTH\n", out)
+    assert.matches("\nDemo +672 B +%d+ +%d%d%d%d%-", out)
+    local rows = json.decode(cli.output { "ls", "--json", dir })
+    assert.equal(1, #rows)
+    assert.equal("Demo", rows[1].name)
+    assert.equal(file, rows[1].path)
+    assert.is_true(rows[1].version > 100)
+    writer:kill()
+  end)
+
+  it("ls shows what is broken among the others", function()
+    local broken <close> = assert(io.open(dir .. "/Broken_.mmap", "w"))
+    broken:write("no segment")
+    broken:flush()
+    local rows = json.decode(cli.output { "ls", "--json", dir })
+    assert.equal("corrupt", rows[1].health)
+    assert.equal("ok", rows[2].health)
+    assert.matches("Broken_.mmap +.*corrupt\n", cli.output { "ls", dir })
+  end)
+
+  it("ls says that a directory is empty, or not there", function()
+    local status, out, err = cli.run { "ls", tmpdir() }
+    assert.same({ 0, "" }, { status, out })
+    assert.matches("no segments in", err)
+    fails(3, "no such file or directory: ", { "ls", dir .. "/nothing" })
+  end)
+
+  it("show shows the values, nested", function()
+    local out = cli.output { "show", file }
+    assert.matches("^Demo, version 1\n", out)
+    assert.matches('\ncount = 7\ntext = "hello"\n', out)
+    assert.matches("\npoints\n  %[1%] = { x = 0.1, y = 0.0 }\n  %[2%] = ", out)
+    assert.equal("points[1] = { x = 0.1, y = 0.0 }\n", cli.output { "show", file, "points[1]" })
+  end)
+
+  it("show never mixes two commits of a process that is busy", function()
+    local writer = busy()
+    for _ = 1, 5 do
+      local shown = json.decode(cli.output { "show", file, "--json" })
+      assert.equal(shown.count, shown.twin)
+      assert.is_true(shown.count >= 100)
+    end
+    writer:kill()
+  end)
+
+  it("show and get wait for nobody, even beside a writer that is stopped in its lock", function()
+    local child = process.spawn(prelude .. [[
+      local editor = assert(open("editor"))
+      local view <close> = editor:lock()
+      view.count = 8
+      print("held")
+      io.read()
+    ]])
+    child:expect("held")
+    child:stop()
+    assert.equal("7\n", cli.output { "get", file, "count" })
+    child:continue()
+    child:kill()
+  end)
+
+  it("get prints a value: a text as it is, a part as JSON", function()
+    assert.equal("hello\n", cli.output { "get", file, "text" })
+    assert.equal('"hello"\n', cli.output { "get", "--json", file, "text" })
+    assert.same({ x = 0.1, y = 0 }, json.decode(cli.output { "get", file, "points[1]" }))
+  end)
+
+  it("set sets several values as one transaction", function()
+    assert.equal("", cli.output { "set", file, "count=0x10", "text=a = b", "points[2].x=-1e3",
+      'points[3]={"x": 1, "y": 2}', "twin=-9223372036854775808" })
+    assert.equal(2, manager:version())
+    local value = manager:snapshot()
+    assert.same({ 16, "a = b", -1000.0, 2.0, math.mininteger },
+      { value.count, value.text, value.points[2].x, value.points[3].y, value.twin })
+  end)
+
+  it("set and a busy process do not disturb each other", function()
+    local writer = busy()
+    for i = 1, 5 do
+      cli.output { "set", file, "text=" .. i }
+      assert.equal(i .. "\n", cli.output { "get", file, "text" })
+    end
+    writer:kill()
+    writer:wait()
+    assert.equal(manager:read("count"), manager:read("twin"))
+  end)
+
+  it("set gives up when the lock is not free in time", function()
+    local _ <close> = manager:lock()
+    fails(7, "not free in time", { "set", file, "count=1", "--timeout", "0.05" })
+  end)
+
+  it("refuses a path or a value that does not fit, and changes nothing", function()
+    for _, case in ipairs {
+      { "nope=1", "Demo: no field 'nope'" }, { "count=1.5", "Demo.count is int64: '1.5'" },
+      { "count=99999999999999999999", "is not an integer" }, { "points[25].x=1", "25" },
+      { "text=" .. ("x"):rep(257), "257 bytes" }, { "points=[1]", "points%[1%]" },
+      { 'points[1]={"z": 1}', "no field 'z'" }, { "count", "'count' is not PATH=VALUE" },
+      { "header.header_code=1", "set only by" }, { "points={", "is not a JSON array" },
+    } do
+      fails(2, case[2], { "set", file, "twin=1", case[1] })
+    end
+    fails(2, "no field 'nope'", { "get", file, "nope" })
+    fails(2, "no field 'nope'", { "show", file, "nope" })
+    fails(2, "no field 'nope'", { "watch", file, "nope" })
+  end)
+
+  it("refuses what is not a segment, is not there, or may not be read", function()
+    local text <close> = assert(io.open(dir .. "/text_.mmap", "w"))
+    text:write(("no segment\n"):rep(1000))
+    text:flush()
+    for _, command in ipairs { "show", "who", "rm", "schema", "watch" } do
+      fails(5, "text_.mmap", { command, dir .. "/text_.mmap" })
+      fails(3, "nothing_.mmap", { command, dir .. "/nothing_.mmap" })
+      fails(5, "not a regular file", { command, dir })
+    end
+    fails(5, "if it were called Demo_<tag>.mmap", { "show", (function()
+      os.execute(("cp '%s' '%s/other.mmap'"):format(file, dir))
+      return dir .. "/other.mmap"
+    end)() })
+  end)
+
+  it("refuses a segment without permission", function()
+    if io.popen("id -u"):read("n") ~= 0 then pending("needs root, to become somebody else") end
+    os.execute("chmod 755 " .. dir)
+    local child = process.start { "setpriv", "--reuid=65534", "--clear-groups",
+      posix.getcwd() .. "/bin/ipmmap", "show", file }
+    child:match("^ipmmap: .*Permission denied$")
+    assert.same({ "exit", 6 }, { child:wait() })
+  end)
+
+  it("says that a command line is wrong, with the usage", function()
+    for _, argv in ipairs { { "nope" }, {}, { "get", file }, { "set", file, "count=1", "--timeout",
+                            "x" }, { "schema", "--c", "--lua", file } } do
+      local status, out, err = cli.run(argv)
+      assert.same({ 2, "" }, { status, out })
+      assert.matches("^Usage: ipmmap", err)
+    end
+  end)
+
+  it("has an example in the help of each subcommand", function()
+    local help = cli.output { "--help" }
+    assert.matches("Exit status", help)
+    for name in ("ls show get set watch schema diff who doctor record replay rm"):gmatch("%S+") do
+      assert.truthy(help:find("\n   " .. name, 1, true), name)
+      assert.matches("Example:\n   ipmmap " .. name, cli.output { name, "--help" })
+    end
+  end)
+
+  it("who says who holds the lock, who waits, and who died with it", function()
+    assert.equal("nobody holds the lock or waits for it\n", cli.output { "who", file })
+    local source = prelude .. [[
+      local handle = assert(open(...))
+      print("ready")
+      io.read()
+      local view = handle:lock()
+      if ... == "editor" then view.count = 99 end
+      print("held")
+      io.read()
+      handle:unlock()
+    ]]
+    local holder, waiter = process.spawn(source, "editor"), process.spawn(source, "editor")
+    holder:expect("ready")
+    waiter:expect("ready")
+    holder:send("go")
+    holder:expect("held")
+    waiter:send("go")
+    local out
+    repeat out = cli.output { "who", file } until out:find("waits", 1, true)
+    assert.matches(("\n *%d  lua5.4   holds the write lock"):format(holder.pid), out)
+    assert.matches(("\n *%d  lua5.4   waits for the write lock"):format(waiter.pid), out)
+    local users = json.decode(cli.output { "who", "--json", file })
+    assert.equal(2, #users)
+    assert.same({ holder.pid, "write", false, true },
+      { users[1].pid, users[1].lock, users[1].waits, users[1].alive })
+    holder:kill()
+    holder:wait()
+    waiter:expect("held")
+    waiter:kill()
+    waiter:wait()
+    assert.matches(("\n *%d  %%-        died with the write lock"):format(waiter.pid),
+      cli.output { "who", file })
+    assert.matches("to be recovered\n", cli.output { "ls", dir })
+  end)
+
+  it("rm destroys a segment, telling those who have it open", function()
+    local child = process.spawn(prelude .. [[
+      local reader = assert(open("reader"))
+      print("open")
+      print(select(3, reader:wait(reader:version())))
+    ]])
+    child:expect("open")
+    cli.output { "rm", file }
+    child:expect("replaced")
+    child:join()
+    assert.equal("no\n", io.popen(("test -e '%s' || echo no"):format(file)):read("a"))
+  end)
+
+  it("diff compares layouts and values", function()
+    assert.equal("", cli.output { "diff", file, file })
+    local other <close> = assert(ipmmap.manager(ipmmap.lookup("Demo"),
+      { create = true, mmap_dir = dir, tag = "b" }))
+    other:set { count = 8, text = "hello", twin = 7, points = { { x = 0.1 } } }
+    local status, out = cli.run { "diff", file, dir .. "/Demo_b.mmap" }
+    assert.same({ 1, "count: 7 -> 8\n" }, { status, out })
+    local T = assert(ipmmap.parse((tostring(ipmmap.lookup("Demo"))
+      :gsub("count: int64", "count: int32"):gsub("  twin: int64\n", "  twins: int64[2]\n"))))
+    local changed <close> = assert(ipmmap.manager(T, { create = true, mmap_dir = dir, tag = "c" }))
+    changed:set { count = 7, text = "hello", points = { { x = 0.1 } } }
+    status, out = cli.run { "diff", file, dir .. "/Demo_c.mmap" }
+    assert.equal(1, status)
+    assert.matches("count: int64 at 16 %-> int32 at 16\n", out)
+    assert.matches("%- twin: int64 at 664\n", out)
+    assert.matches("%+ twins: int64%[2%] at 664\n", out)
+    local found = json.decode((select(2, cli.run { "diff", "--json", file,
+      dir .. "/Demo_b.mmap" })))
+    assert.same({ { path = "count", first = "7", second = "8" } }, found.values)
+  end)
+
+  it("finds the lock files elsewhere by --lock-dir", function()
+    local locks = tmpdir()
+    local apart <close> = assert(ipmmap.manager("Demo",
+      { create = true, mmap_dir = dir, lock_dir = locks, tag = "apart" }))
+    local _ <close> = apart:lock()
+    local status = cli.run { "--lock-dir", locks, "set", dir .. "/Demo_apart.mmap", "count=1",
+      "--timeout", "0.05" }
+    assert.equal(7, status)
+  end)
+
+  it("writes colours to a terminal only, and not with NO_COLOR", function()
+    assert.is_nil(cli.output { "show", file }:find("\27", 1, true))
+    local terminal = cli.terminal(80, 24, { "show", file, env = { "TERM=xterm" } })
+    terminal:finish()
+    assert.truthy(terminal.output:find("\27[36mcount", 1, true))
+    terminal = cli.terminal(80, 24, { "show", file, env = { "TERM=xterm", "NO_COLOR=1" } })
+    terminal:finish()
+    assert.truthy(terminal.output:find("count = 7", 1, true))
+    assert.is_nil(terminal.output:find("\27", 1, true))
+  end)
+
+  it("ends when nobody reads what it prints", function()
+    local child = process.start { "sh", "-c", ("'%s/bin/ipmmap' watch '%s' | head -n 1"):format(
+      posix.getcwd(), file) }
+    local writer = busy()
+    child:match("^version %d+: ")
+    child:join()
+    writer:kill()
+  end)
+
+  it("prints completions that the shells take, and a manual page", function()
+    local bash = cli.output { "completion", "bash" }
+    assert.matches("doctor", bash)
+    local path = tmpdir() .. "/completion"
+    local script <close> = assert(io.open(path, "w"))
+    script:write(bash)
+    script:flush()
+    assert.is_true(os.execute("bash -n " .. path))
+    assert.matches("#compdef ipmmap", cli.output { "completion", "zsh" })
+    assert.matches("complete %-c ipmmap", cli.output { "completion", "fish" })
+    local page = cli.output { "man" }
+    assert.matches("\n%.SS doctor\n", page)
+    assert.matches("\n%.SH EXIT STATUS\n", page)
+  end)
+end)
