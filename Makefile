@@ -52,7 +52,7 @@ $(BUILD)/src/lua/%.o: src/lua/%.c | toolchain
 
 $(BUILD)/spec/core/%: spec/core/%.c $(CORE:%.c=$(BUILD)/%.o)
 	@mkdir -p $(@D)
-	$(COMPILE) -Isrc -MMD -MP $(LDFLAGS) -o $@ $^
+	$(COMPILE) -Isrc -MMD -MP $(LDFLAGS) -o $@ $(filter-out %.h,$^)
 
 $(BUILD)/spec/helper/%.so: spec/helper/%.c | toolchain
 	@mkdir -p $(@D)

@@ -103,7 +103,7 @@ static void refuses_a_path_too_long_for_the_system(void) {
     memset(path, 'a', sizeof path - 1);
     path[0] = '/';
     CHECK_ERROR(ipm_segment_open(IPM_READER, demo, &options, &segment, &error), IPM_ESYSTEM,
-                "File name too long");
+                strerror(ENAMETOOLONG));
     CHECK_INT(error.system, ENAMETOOLONG);
     CHECK(segment == NULL);
 }

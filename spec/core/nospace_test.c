@@ -24,7 +24,7 @@ static void expect(bool as_expected, int status) {
 static void mount_small(void) {
     char size[64];
     snprintf(size, sizeof size, "size=%u", pages * 4096);
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("none", full, "tmpfs", 0, size) != 0)
         _exit(NO_MOUNT);
 }

@@ -1,12 +1,34 @@
-# make fuzz [SECONDS=60]   mutated data files, lock files and schema texts, by libFuzzer
+# Files, systems and programs that are not as they should be.
+#
+# make fuzz       mutated data files, lock files and schema texts, by libFuzzer, for SECONDS=60
+# make sanitize   the tests under ASan and UBSan, threads under TSan, and memcheck
+# make musl       the C tests with another libc, and both libcs on one segment
 
-SECONDS  = 60
-TO_FUZZ  = $(TO_BUILD) clang libclang-rt-14-dev
+SECONDS = 60
+
+TO_FUZZ     = $(TO_BUILD) clang libclang-rt-14-dev
+TO_SANITIZE = $(TO_TEST) valgrind util-linux
+TO_MUSL     = $(TO_BUILD) musl-tools
+
+CORE_TESTS = $(basename $(filter spec/core/%,$(C_TESTS)))
+
 C_FILES += $(sort $(wildcard spec/hostile/*.c))
 
-FUZZERS  = $(addprefix $(BUILD)/fuzz/,fuzz_data fuzz_lock fuzz_schema)
-FUZZ     = clang $(WARNINGS) $(DEFINES) -O1 -g -pthread -Isrc \
-           -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+# ---- make test: what fault_test makes fail, see spec/core/fault.h ------------------------------
+
+WRAPPED = access calloc chmod close fallocate fchmod fclose fcntl free fstat fstatfs getcwd lstat \
+          madvise malloc mkdir mlock mmap msync munmap nanosleep open open_memstream \
+          posix_fallocate pread pthread_mutex_init pthread_mutex_trylock pthread_mutexattr_init \
+          pwrite realloc rename stat strdup syscall tsearch unlink
+comma  := ,
+
+$(BUILD)/spec/core/fault_test: LDFLAGS += $(WRAPPED:%=-Wl$(comma)--wrap=%)
+
+# ---- make fuzz ---------------------------------------------------------------------------------
+
+FUZZERS = $(addprefix $(BUILD)/fuzz/,fuzz_data fuzz_lock fuzz_schema)
+FUZZ    = clang $(WARNINGS) $(DEFINES) -O1 -g -pthread -Isrc \
+          -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 
 $(BUILD)/fuzz/%: spec/hostile/%.c spec/hostile/fuzz.h $(CORE) $(wildcard src/*.h src/core/*.h)
 	@mkdir -p $(@D)
@@ -17,13 +39,52 @@ fuzz:
 	@$(MAKE) --no-print-directory $(FUZZERS)
 	@spec/hostile/fuzz.sh $(SECONDS) $(BUILD)/fuzz $(FUZZERS)
 
-.PHONY: fuzz
+# ---- make sanitize -----------------------------------------------------------------------------
 
-# What fault_test makes fail: see spec/core/fault.h.
-WRAPPED = access calloc chmod close fallocate fchmod fclose fcntl free fstat fstatfs getcwd lstat madvise \
-          malloc mkdir mlock mmap msync munmap nanosleep open open_memstream posix_fallocate pread \
-          pthread_mutex_init pthread_mutex_trylock pthread_mutexattr_init pwrite realloc rename \
-          stat strdup syscall tsearch unlink
-comma  := ,
+# Built apart, by this Makefile, with other flags.
+ASAN  = BUILD=$(BUILD)/asan \
+        CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
+# gcc warns that TSan knows nothing of fences: all data that they order is read and written by
+# atomics, so that it has nothing to miss.
+TSAN  = BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -fsanitize=thread -Wno-tsan'
 
-$(BUILD)/spec/core/fault_test: LDFLAGS += $(WRAPPED:%=-Wl$(comma)--wrap=%)
+# Random pages are the point of hostile_test, and of no use under an interpreter; it and rwlock_test
+# are tests of time too. The others fork and thread as they are.
+MEMCHECK_TESTS = $(filter-out $(addprefix spec/core/,hostile_test rwlock_test thread_test fault_test), \
+                 $(CORE_TESTS))
+
+# Under ASan mlock does nothing.
+SANITIZED_TESTS = $(filter-out spec/core/resident_test,$(CORE_TESTS))
+# The specs of the module; the others build packages and programs, without sanitizers.
+SANITIZED_SPECS = $(filter-out $(addprefix spec/,ci_spec.lua host_spec.lua rockspec_spec.lua \
+                  reference_spec.lua helper_spec.lua resident_spec.lua),$(wildcard spec/*_spec.lua))
+
+sanitize:
+	@.ci/packages 'make sanitize' $(TO_SANITIZE)
+	@$(MAKE) --no-print-directory $(ASAN) $(SANITIZED_TESTS:%=$(BUILD)/asan/%) all
+	@$(MAKE) --no-print-directory $(TSAN) $(BUILD)/tsan/spec/core/thread_test
+	@$(MAKE) --no-print-directory $(TEST_PROGRAMS) $(TEST_MODULES)
+	@spec/hostile/sanitize.sh $(BUILD) '$(SANITIZED_TESTS)' '$(MEMCHECK_TESTS)' $(SANITIZED_SPECS)
+
+# ---- make musl ---------------------------------------------------------------------------------
+
+MIXED = spec/hostile/mixed
+# Without the check for Lua, which is not there for musl.
+MUSL  = BUILD=$(BUILD)/musl CC=musl-gcc
+
+$(BUILD)/$(MIXED): $(MIXED).c $(CORE:%.c=$(BUILD)/%.o)
+	@mkdir -p $(@D)
+	$(COMPILE) -Isrc -o $@ $^
+
+musl:
+	@.ci/packages 'make musl' $(TO_MUSL)
+	@$(MAKE) --no-print-directory --old-file=toolchain $(MUSL) $(CORE_TESTS:%=$(BUILD)/musl/%) $(BUILD)/musl/$(MIXED)
+	@$(MAKE) --no-print-directory $(BUILD)/$(MIXED)
+	@failed=0; \
+	for program in $(CORE_TESTS:%=$(BUILD)/musl/%) \
+	    '$(BUILD)/$(MIXED) $(BUILD)/musl/$(MIXED)' '$(BUILD)/musl/$(MIXED) $(BUILD)/$(MIXED)'; do \
+	    .ci/tap $$program || failed=1; \
+	done; \
+	exit $$failed
+
+.PHONY: fuzz sanitize musl
