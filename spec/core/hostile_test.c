@@ -18,6 +18,7 @@
 static unsigned char whole[FILE_SIZE], lock_image[4096 * 4];
 static size_t lock_size;
 static int data, lock;
+static unsigned data_files, lock_files; /* that were opened */
 
 static size_t load(const char *path, void *into, size_t size) {
     int fd = open(path, O_RDONLY);
@@ -64,6 +65,7 @@ static void use(ipm_segment *segment) {
 
 /* returns  whether a data file as it is now opens, or is refused as it should be */
 static bool opens_or_is_refused(bool *opens) {
+    data_files++;
     ipm_options options = {.mmap_dir = dir};
     ipm_segment *segment;
     ipm_layout *layout;
@@ -172,6 +174,7 @@ static bool hold_as_in_use(int fd, short type) {
 
 /* returns  whether it opens and can be tried, or is incompatible */
 static bool joins_or_is_incompatible(void) {
+    lock_files++;
     ipm_options options = {.mmap_dir = dir};
     ipm_segment *segment;
     int code = ipm_segment_open(IPM_EDITOR, demo, &options, &segment, &error);
@@ -199,6 +202,8 @@ static void joins_damaged_lock_files(peer *test) {
     flip_lock(4096, 4096 + 56, 3);  /* the gate */
     flip_lock(4160, 4160 + 12, 1);  /* the flag, the mark, the count */
     flip_lock(4224, 4224 + 112, 3); /* the slots */
+    printf("# %u damaged lock files in use\n", lock_files);
+    fflush(stdout);
     _exit(tap.bad);
 }
 
@@ -268,5 +273,6 @@ int main(void) {
     run("takes or refuses a damaged lock file in use", takes_or_refuses_a_lock_file_in_use);
     run("refuses a lock file in use without its magic", refuses_a_lock_file_in_use_without_magic);
     run("makes a damaged lock file that nobody uses afresh", makes_a_damaged_lock_file_afresh);
+    printf("# %u damaged data files\n", data_files);
     return tear_down();
 }
