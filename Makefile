@@ -101,7 +101,7 @@ lint-gcc lint-clang: lint-%:
 lint-rockspec:
 	@.ci/check 'luarocks lint' $(call EACH,luarocks lint $$file) $(wildcard *.rockspec)
 lint-shell:
-	@.ci/check shellcheck shellcheck $(wildcard .ci/* examples/*.sh)
+	@.ci/check shellcheck shellcheck $(wildcard .ci/* examples/*.sh spec/*/*.sh)
 
 demo:
 	@.ci/packages 'make demo' $(TO_DEMO)
