@@ -5,8 +5,9 @@
  *  - from the holder's SIGKILL until a process that was blocked has the lock, in ROUNDS rounds;
  *  - readers beside a writer that holds the lock for 1 ms and locks again at once, for SECONDS.
  *
- * Reports in TAP. The figures are given with the bars that they are to keep on an idle machine; a
- * test fails only where somebody is left waiting, whatever the machine.
+ * Reports in TAP. The figures are given with the bars that they are to keep on an idle machine;
+ * what fails a test does not depend on the machine: somebody who is left waiting for a second, or
+ * while the writer has OFTEN had its turn.
  */
 #include "stress.h"
 
@@ -24,7 +25,8 @@
 #define MEDIAN_BAR_NS INT64_C(200000)
 #define MOST_BAR_NS INT64_C(500000)
 #define READER_BAR_NS (50 * STRESS_MS)
-#define LEFT_WAITING_NS (400 * STRESS_MS)
+#define LEFT_WAITING_NS (1000 * STRESS_MS)
+#define OFTEN 15
 
 static ipm_layout *layout;
 static unsigned rounds = 1000, seconds = 5;
@@ -122,7 +124,7 @@ static void measure_deaths(const char *what, ipm_role dies, ipm_role waits) {
 static struct {
     volatile bool over;
     volatile int64_t longest_ns[MAX_READERS];
-    volatile unsigned reads[MAX_READERS];
+    volatile unsigned reads[MAX_READERS], passed[MAX_READERS]; /* writes during one wait */
     volatile unsigned writes;
 } * shared;
 
@@ -141,9 +143,15 @@ static void write_again_and_again(void) {
 static void read_again_and_again(unsigned number) {
     ipm_segment *segment = stress_must_open(IPM_READER, layout, false);
     for (; !shared->over; shared->reads[number]++) {
+        int64_t queued = stress_queued();
+        unsigned writes = shared->writes;
         int64_t before = stress_now();
         lock(segment);
         int64_t waited = stress_now() - before;
+        writes = shared->writes - writes;
+        bool asked = stress_queued() - queued < HOLD_NS; /* and did not wait for a processor */
+        if (asked && writes > shared->passed[number])
+            shared->passed[number] = writes;
         if (waited > shared->longest_ns[number])
             shared->longest_ns[number] = waited;
         ipm_segment_unlock(segment, NULL);
@@ -154,12 +162,12 @@ static void read_again_and_again(unsigned number) {
 static void measure_readers(unsigned readers) {
     pid_t children[MAX_READERS + 1];
     int64_t longest = 0;
-    unsigned reads = 0;
+    unsigned reads = 0, passed = 0;
     shared->over = false;
     shared->writes = 0;
     for (unsigned i = 0; i <= readers; i++) {
         if (i < readers)
-            shared->longest_ns[i] = shared->reads[i] = 0;
+            shared->longest_ns[i] = shared->reads[i] = shared->passed[i] = 0;
         if ((children[i] = stress_fork()) != 0)
             continue;
         if (i == readers)
@@ -176,12 +184,14 @@ static void measure_readers(unsigned readers) {
         reads += shared->reads[i];
         if (shared->longest_ns[i] > longest)
             longest = shared->longest_ns[i];
+        if (shared->passed[i] > passed)
+            passed = shared->passed[i];
     }
-    CHECK(longest < LEFT_WAITING_NS);
-    printf("# %u reader%s beside a writer that holds 1 ms: longest wait %.1f ms (bar %lld, %s), "
-           "%u reads, %u writes\n",
+    CHECK(passed < OFTEN);
+    printf("# %u reader%s beside a writer that holds 1 ms: longest wait %.1f ms (bar %lld, %s) "
+           "and %u writes, of %u reads and %u writes\n",
            readers, readers > 1 ? "s" : "", (double)longest / 1e6,
-           (long long)(READER_BAR_NS / STRESS_MS), against(longest, READER_BAR_NS), reads,
+           (long long)(READER_BAR_NS / STRESS_MS), against(longest, READER_BAR_NS), passed, reads,
            shared->writes);
 }
 

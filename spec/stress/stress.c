@@ -188,6 +188,17 @@ int64_t stress_now(void) {
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
+int64_t stress_queued(void) {
+    long long ran, queued = 0;
+    FILE *file = fopen("/proc/self/schedstat", "r");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%lld %lld", &ran, &queued) != 2)
+        queued = 0;
+    fclose(file);
+    return queued;
+}
+
 void stress_die(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);

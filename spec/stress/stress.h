@@ -53,6 +53,8 @@ const char *stress_data_path(void);
 const char *stress_lock_path(void);
 
 int64_t stress_now(void); /* CLOCK_MONOTONIC */
+/* How long this process could have run, but had no processor: not to be blamed on a lock. */
+int64_t stress_queued(void);
 void stress_die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /* A child that dies with its parent. returns as fork */

@@ -28,7 +28,8 @@
  * initialisation is also a phase of its own, with every instruction.
  */
 #define OPENING 32
-#define AT_LEAST 6000 /* points of a whole sweep */
+#define LONG_NS (90 * STRESS_MS) /* a wait that is worth a line */
+#define AT_LEAST 6000            /* points of a whole sweep */
 
 typedef enum company_kind { ALONE, IDLE, ONE, TWO, COMPANIES } company_kind;
 
@@ -38,7 +39,7 @@ static struct {
     unsigned points[COMPANIES];
     unsigned torn, stuck, wrong;
     unsigned litter;    /* files of dead creators, in nobody's way */
-    int64_t longest_ns; /* wait after a death, in this phase */
+    int64_t longest_ns; /* wait after a death, in this phase, but for a processor */
     int64_t longest_of_all_ns;
 } sum;
 
@@ -74,6 +75,14 @@ static void fault(unsigned *kind, const char *format, ...) {
     vprintf(format, arguments);
     va_end(arguments);
     printf("\n");
+}
+
+static void waited(const char *who, int64_t waited_ns) {
+    if (waited_ns > sum.longest_ns)
+        sum.longest_ns = waited_ns;
+    if (waited_ns > LONG_NS)
+        printf("# %s, %s, position %u: %s waits for %.1f ms\n", scene.phase->name,
+               company_names[scene.company], scene.position, who, (double)waited_ns / 1e6);
 }
 
 static void let_go(void) {
@@ -182,12 +191,10 @@ static bool may_be_gone(int code) {
 
 /* Lock, look, as a writer add a commit, and unlock. */
 static void check_turn(const char *who, ipm_segment *segment, bool writes) {
-    int64_t start = stress_now();
     uint64_t version = 0;
+    int64_t queued = stress_queued(), start = stress_now();
     int code = ipm_segment_lock(segment, STRESS_STUCK_NS, NULL);
-    int64_t waited = stress_now() - start;
-    if (waited > sum.longest_ns)
-        sum.longest_ns = waited;
+    waited(who, stress_now() - start - (stress_queued() - queued));
     if (code == IPM_ETIMEOUT) {
         fault(&sum.stuck, "%s is stuck", who);
         return;
@@ -224,8 +231,7 @@ static void check_waiter(waiter *w) {
         fault(&sum.wrong, "%s: %s", who, ipm_code_name((ipm_code)report.code));
     else if (!report.intact)
         fault(&sum.torn, "%s finds version %llu torn", who, (unsigned long long)report.version);
-    if (report.at_ns - scene.killed_ns > sum.longest_ns)
-        sum.longest_ns = report.at_ns - scene.killed_ns;
+    waited(who, report.at_ns - scene.killed_ns - report.queued_ns);
     scene.commits += report.committed;
 }
 

@@ -73,10 +73,12 @@ static void wait_in_child(const phase_kind *phase, bool reads, int in, int out) 
         segment = stress_must_open(reads ? IPM_READER : IPM_EDITOR, phase_layout, false);
     stress_send(out, &go, 1);
     stress_read(in, &go, 1);
+    int64_t queued = stress_queued();
     if (phase->newcomers)
         come_and_take_turn(phase, reads, &report);
     else
         take_turn(segment, phase, reads, &report);
+    report.queued_ns = stress_queued() - queued;
     stress_send(out, &report, sizeof report);
     _exit(EXIT_SUCCESS);
 }

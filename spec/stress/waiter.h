@@ -13,7 +13,8 @@ typedef struct waiter_report {
     bool intact;
     bool committed; /* it added a commit of its own */
     uint64_t version;
-    int64_t at_ns; /* when its turn came */
+    int64_t at_ns;     /* when its turn came */
+    int64_t queued_ns; /* the time since its go in which it had no processor */
 } waiter_report;
 
 typedef struct waiter {
