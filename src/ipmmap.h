@@ -401,7 +401,8 @@ IPM_API int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t tim
  * A file descriptor that polls readable after each commit, and once the segment is replaced or
  * destroyed: for an event loop. ipm_segment_drain makes it quiet again and gives the version;
  * without it a commit costs an editor one system call only until the descriptor is readable. A
- * reader that may not write to the lock file gets one that is readable every 10 ms.
+ * reader that may not write to the lock file gets one that is readable every 10 ms. Commits before
+ * the first call are not told: look at the segment after it.
  *
  * owner    the handle, whose closing closes it; nothing else may be done with it than to poll it
  * returns  IPM_EREPLACED, IPM_EFORKED, IPM_ESYSTEM (no more inotify instances or descriptors)

@@ -21,6 +21,13 @@ local function fit(text, width)
   return text:sub(1, utf8.offset(text, width) - 1) .. "~"
 end
 
+-- The same for a path, whose end tells more.
+local function fit_path(text, width)
+  local count = length(text)
+  if count <= width then return fit(text, width) end
+  return width > 0 and "~" .. text:sub(utf8.offset(text, count - width + 2)) or ""
+end
+
 local function has_utf8()
   local locale = os.getenv("LC_ALL") or os.getenv("LC_CTYPE") or os.getenv("LANG") or ""
   return locale:upper():gsub("-", ""):find("UTF8", 1, true) ~= nil
@@ -69,7 +76,7 @@ local function line(row, now, path, text, spark)
   local is_fresh = row.changed and now - row.changed < FRESH
   local shown = fit((is_fresh and not output.has_colour() and "*" or "") .. row.text, text)
   if is_fresh and output.has_colour() then shown = HIGHLIGHT .. shown .. PLAIN end
-  local parts = { fit(row.path, path), shown }
+  local parts = { fit_path(row.path, path), shown }
   if spark > 0 then parts[3] = screen.spark(row.samples, spark) end
   return table.concat(parts, " ")
 end

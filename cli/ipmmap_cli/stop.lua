@@ -13,7 +13,6 @@ function stop.notice(at_once)
       asked = true
       if at_once then at_once() end
     end)
-    signal:unref()
   end
 end
 

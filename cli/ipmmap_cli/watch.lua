@@ -27,8 +27,8 @@ end
 
 -- Calls on_commit() now and after each commit, until the loop is stopped.
 local function follow(reader, on_commit)
-  on_commit()
   local poll = uv.new_poll(reader:fd())
+  on_commit() -- what comes from here on is told
   poll:start("r", guard(function()
     reader:drain()
     on_commit()

@@ -6,6 +6,7 @@ local tmpdir = require "spec.helper.tmpdir"
 local cli = {}
 
 local COMMAND <const> = posix.getcwd() .. "/bin/ipmmap"
+local DEADLINE <const> = 20 -- seconds
 local errors = tmpdir() .. "/stderr"
 
 local function read_file(path)
@@ -14,6 +15,12 @@ local function read_file(path)
 end
 
 cli.read_file = read_file
+
+--- A file's bytes, 0 if there is none.
+function cli.size(path)
+  local file <close> = io.open(path, "rb")
+  return file and file:seek("end") or 0
+end
 
 --- Starts it; stdout is the child's, stderr goes to a file.
 -- @param argv arguments; `cwd`, and `env`: a list of NAME=VALUE
@@ -56,7 +63,7 @@ end
 function cli.last_screen(output)
   local screen = output:match(".*\27%[H(.-)\27%[J")
   local lines = {}
-  for line in ((screen or "") .. "\r\n"):gmatch("(.-)\r\n") do
+  for line in ((screen or "") .. "\r\n"):gmatch("(.-)\r+\n") do
     lines[#lines + 1] = line:gsub("\27%[[%d;?]*[%a]", "")
   end
   return lines
@@ -68,10 +75,19 @@ local Terminal = {}
 Terminal.__index = Terminal
 
 function cli.terminal(columns, lines, argv)
+  return cli.on_terminal(columns, lines, table.move(argv, 1, #argv, 2, { COMMAND }), argv.env)
+end
+
+--- Starts a shell command on a terminal of its own.
+function cli.shell(columns, lines, command, env)
+  return cli.on_terminal(columns, lines, { "sh", "-c", command }, env)
+end
+
+function cli.on_terminal(columns, lines, argv, env)
   local pid, master = posix.forkpty(columns, lines)
   if pid == 0 then
-    for _, setting in ipairs(argv.env or {}) do posix.setenv(setting:match("^(.-)=(.*)$")) end
-    pcall(posix.exec, table.move(argv, 1, #argv, 2, { COMMAND }))
+    for _, setting in ipairs(env or {}) do posix.setenv(setting:match("^(.-)=(.*)$")) end
+    pcall(posix.exec, argv)
     posix.exit(127)
   end
   return setmetatable({ pid = pid, master = master, output = "" }, Terminal)
@@ -79,9 +95,10 @@ end
 
 --- Reads until is_done(lines of the last screen, all output).
 function Terminal:wait_for(is_done)
+  local deadline = os.time() + DEADLINE
   while not is_done(cli.last_screen(self.output), self.output) do
-    local bytes = posix.read(self.master, 65536, 20)
-    if not bytes or bytes == "" then
+    local bytes = posix.read(self.master, 65536, DEADLINE)
+    if not bytes or bytes == "" or os.time() > deadline then
       error("the terminal shows something else: " .. self.output:sub(-2000):gsub("\27", "^["), 2)
     end
     self.output = self.output .. bytes
@@ -93,16 +110,14 @@ function Terminal:send(keys) posix.write(self.master, keys) end
 
 function Terminal:resize(columns, lines) posix.resize(self.master, columns, lines) end
 
-function Terminal:settings() return posix.settings(self.master) end
-
 --- Reads to the end.
 -- @return how it ended, exit status or signal
 function Terminal:finish()
   repeat
-    local bytes = posix.read(self.master, 65536, 20)
+    local bytes = posix.read(self.master, 65536, DEADLINE)
     self.output = self.output .. (bytes or "")
   until not bytes or bytes == ""
-  local how, status = posix.wait(self.pid, 20)
+  local how, status = posix.wait(self.pid, DEADLINE)
   posix.close(self.master)
   return how, status
 end

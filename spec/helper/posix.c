@@ -13,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -78,15 +77,6 @@ static int posix_resize(lua_State *L) {
                            .ws_row = (unsigned short)check_int(L, 3)};
     check(L, ioctl(check_int(L, 1), TIOCSWINSZ, &size), "ioctl");
     return 0;
-}
-
-/* settings(master) -> the terminal's, as text to compare */
-static int posix_settings(lua_State *L) {
-    struct termios settings;
-    check(L, tcgetattr(check_int(L, 1), &settings), "tcgetattr");
-    lua_pushfstring(L, "%d %d %d", (int)settings.c_iflag, (int)settings.c_oflag,
-                    (int)settings.c_lflag);
-    return 1;
 }
 
 /* exec({ program, argument... }): replaces the process */
@@ -245,16 +235,25 @@ static int posix_mkdtemp(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"forkpty", posix_forkpty},   {"resize", posix_resize},
-    {"settings", posix_settings}, {"fork", posix_fork},
-    {"exec", posix_exec},         {"exit", posix_exit},
-    {"pipe", posix_pipe},         {"dup2", posix_dup2},
-    {"close", posix_close},       {"poll", posix_poll},
-    {"read", posix_read},         {"write", posix_write},
-    {"kill", posix_kill},         {"wait", posix_wait},
-    {"getpid", posix_getpid},     {"getcwd", posix_getcwd},
-    {"chdir", posix_chdir},       {"setenv", posix_setenv},
-    {"mkdtemp", posix_mkdtemp},   {NULL, NULL},
+    {"forkpty", posix_forkpty},
+    {"resize", posix_resize},
+    {"fork", posix_fork},
+    {"exec", posix_exec},
+    {"exit", posix_exit},
+    {"pipe", posix_pipe},
+    {"dup2", posix_dup2},
+    {"close", posix_close},
+    {"poll", posix_poll},
+    {"read", posix_read},
+    {"write", posix_write},
+    {"kill", posix_kill},
+    {"wait", posix_wait},
+    {"getpid", posix_getpid},
+    {"getcwd", posix_getcwd},
+    {"chdir", posix_chdir},
+    {"setenv", posix_setenv},
+    {"mkdtemp", posix_mkdtemp},
+    {NULL, NULL},
 };
 
 static const struct {

@@ -1,0 +1,283 @@
+local cli = require "spec.helper.cli"
+local demo = require "spec.helper.demo"
+local ipmmap = require "ipmmap"
+local json = require "dkjson"
+local posix = require "spec.helper.posix"
+local process = require "spec.helper.process"
+local tmpdir = require "spec.helper.tmpdir"
+
+describe("ipmmap record and replay", function()
+  local dir, file, log, prelude, manager, open
+
+  before_each(function()
+    dir = tmpdir()
+    file, log = dir .. "/Demo_.mmap", dir .. "/demo.log"
+    prelude = demo(dir)
+    open = assert(load(prelude .. "return open"))()
+    manager = assert(open("manager", { create = true }))
+    manager:set { text = "before" }
+  end)
+
+  after_each(function() manager:close() end)
+
+  -- Records what another process commits, one commit after the other has been recorded.
+  local function record_commits(count)
+    local errors = dir .. "/record.err"
+    local recorder = cli.start { "record", file, "-o", log, "--commits", tostring(count), "--json",
+      errors = errors }
+    while not posix.poll(recorder.from, 0) and cli.size(log) < 100 do ipmmap.sleep(0.005) end
+    for i = 1, count do
+      local size = cli.size(log)
+      manager:set { count = i, twin = i, text = "commit " .. i }
+      while cli.size(log) == size and i < count do ipmmap.sleep(0.005) end
+    end
+    local status, out, err = cli.finish(recorder, errors)
+    assert.same({ 0, "" }, { status, err })
+    return json.decode(out)
+  end
+
+  it("bring every commit back, in order and at its pace", function()
+    local done = record_commits(5)
+    assert.same({ log = log, commits = 5, missed = 0, bytes = cli.size(log) }, done)
+    local child = process.spawn(prelude .. [[
+      local ahead = assert(open("manager", { create = true, tag = "r" }))
+      local last = ahead:version()
+      print("ready")
+      repeat
+        last = ahead:wait(last)
+        print(ahead:read("count"), ahead:read("text"))
+      until ahead:read("count") == 5
+    ]])
+    child:expect("ready")
+    local status, _, err = cli.run { "replay", log, "--dir", dir, "--tag", "r" }
+    assert.equal(0, status)
+    assert.matches("6 commits replayed into .*/Demo_r.mmap\n", err)
+    local lines = {}
+    for line in function() return child:line() end do lines[#lines + 1] = line end
+    assert.equal("5\tcommit 5", lines[#lines])
+    assert.equal("", (cli.output { "diff", file, dir .. "/Demo_r.mmap" }))
+  end)
+
+  it("keep to the pace, or go faster", function()
+    local recorder = cli.start { "record", file, "-o", log, "--commits", "2" }
+    while cli.size(log) < 100 do ipmmap.sleep(0.005) end
+    manager:write("count", 1)
+    ipmmap.sleep(0.6)
+    manager:write("count", 2)
+    assert.equal(0, (cli.finish(recorder)))
+    local function duration(speed)
+      local start = ipmmap.now()
+      cli.run { "replay", log, "--dir", dir, "--tag", "pace", "--speed", speed }
+      return ipmmap.now() - start
+    end
+    assert.is_true(duration("1") >= 0.6)
+    assert.is_true(duration("max") < 0.6)
+  end)
+
+  it("say how many commits went by unseen", function()
+    local recorder = cli.start { "record", "--json", file, "-o", log }
+    while cli.size(log) < 100 do ipmmap.sleep(0.005) end
+    local writer = process.spawn(prelude .. [[
+      local editor = assert(open("editor"))
+      for i = 1, 20000 do editor:set { count = i, twin = i } end
+      print("done")
+    ]])
+    writer:expect("done")
+    writer:join()
+    ipmmap.sleep(0.3)
+    recorder:kill(posix.SIGINT)
+    local status, out = cli.finish(recorder)
+    assert.equal(0, status)
+    local done = json.decode(out)
+    assert.equal(20000, done.commits + done.missed)
+    cli.run { "replay", log, "--dir", dir, "--tag", "r", "--speed", "max" }
+    assert.equal("20000\n", cli.output { "get", dir .. "/Demo_r.mmap", "twin" })
+  end)
+
+  it("cope with a log that is cut off anywhere", function()
+    record_commits(4)
+    local whole = cli.read_file(log)
+    local cut = dir .. "/cut.log"
+    for length = #whole - 1, 0, -7 do
+      local out = assert(io.open(cut, "wb"))
+      out:write(whole:sub(1, length))
+      out:close()
+      local status, _, err = cli.run { "replay", cut, "--dir", dir, "--tag", "cut", "--speed", "max" }
+      if status == 0 then
+        assert.matches("commits replayed into", err)
+        local reader <close> = assert(open("reader", { tag = "cut" }))
+        assert.equal(reader:read("count"), reader:read("twin"))
+        assert.is_true(reader:read("count") < 4)
+      else
+        assert.equal(5, status)
+        assert.matches("^ipmmap: .*cut.log", err)
+      end
+    end
+  end)
+
+  it("refuse what is no log, and leave everything as it is", function()
+    local version = manager:version()
+    local other = dir .. "/other.log"
+    local out = assert(io.open(other, "w"))
+    out:write(("IPMLOG1\nrubbish"):rep(100))
+    out:close()
+    for _, case in ipairs { { 5, other }, { 5, file }, { 3, dir .. "/nothing.log" } } do
+      local status, printed, err = cli.run { "replay", case[2], "--dir", dir }
+      assert.same({ case[1], "" }, { status, printed })
+      assert.matches("^ipmmap: [^\n]+\n$", err)
+    end
+    assert.equal(version, manager:version())
+  end)
+
+  it("refuse to replay into a segment of another layout", function()
+    record_commits(1)
+    local S = assert(ipmmap.parse((tostring(ipmmap.lookup("Demo")):gsub("twin: int64",
+      "twin: double"))))
+    local other <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "o" }))
+    local status, _, err = cli.run { "replay", log, "--dir", dir, "--tag", "o" }
+    assert.equal(4, status)
+    assert.matches("twin: double at 664", err)
+    assert.equal(0, other:version())
+  end)
+
+  it("do not overwrite a file, nor record what is not there", function()
+    local status, _, err = cli.run { "record", file, "-o", file }
+    assert.equal(2, status)
+    assert.matches("is there already", err)
+    assert.equal("before\n", cli.output { "get", file, "text" })
+    status = cli.run { "record", dir .. "/Nothing_.mmap", "-o", log }
+    assert.equal(3, status)
+    assert.equal(0, cli.size(log))
+  end)
+
+  it("end, with what was recorded so far, when the segment is destroyed", function()
+    local recorder = cli.start { "record", file, "-o", log }
+    while cli.size(log) < 100 do ipmmap.sleep(0.005) end
+    manager:destroy()
+    local status, _, err = cli.finish(recorder)
+    assert.equal(9, status)
+    assert.matches("0 commits recorded in .*\nipmmap: .*replaced or destroyed", err)
+    status = cli.run { "replay", log, "--dir", dir, "--tag", "r" }
+    assert.equal(0, status)
+    assert.equal("before\n", cli.output { "get", dir .. "/Demo_r.mmap", "text" })
+  end)
+
+  it("show a bar on a terminal when it takes long", function()
+    local recorder = cli.start { "record", file, "-o", log, "--commits", "1" }
+    while cli.size(log) < 100 do ipmmap.sleep(0.005) end
+    ipmmap.sleep(0.5)
+    manager:write("count", 1)
+    cli.finish(recorder)
+    local terminal = cli.terminal(80, 24, { "replay", log, "--dir", dir, "--tag", "r", "--speed",
+      "0.2" })
+    assert.same({ "exit", 0 }, { terminal:finish() })
+    assert.matches("%[###############%.+%]  50%%", terminal.output)
+    assert.matches("%[##############################%] 100%%", terminal.output)
+  end)
+end)
+
+describe("ipmmap doctor", function()
+  local dir, file, prelude, manager
+
+  before_each(function()
+    dir = tmpdir()
+    file = dir .. "/Demo_.mmap"
+    prelude = demo(dir)
+    manager = assert(assert(load(prelude .. "return open"))()("manager", { create = true }))
+    manager:set { count = 1, twin = 1 }
+  end)
+
+  after_each(function() manager:close() end)
+
+  local function doctor(...)
+    local status, out, err = cli.run { "doctor", ... }
+    assert.equal("", err)
+    return status, out
+  end
+
+  it("finds nothing wrong with a segment that others use", function()
+    local writer = process.spawn(prelude .. [[
+      local editor = assert(open("editor"))
+      print("busy")
+      for i = 1, math.huge do editor:set { count = i, twin = i } end
+    ]])
+    writer:expect("busy")
+    for _ = 1, 5 do assert.same({ 0, file .. ": ok\n" }, { doctor(file) }) end
+    assert.same({ 0, ("%s: ok\n%s: ok\n"):format(dir, file) }, { doctor(dir) })
+    writer:kill()
+  end)
+
+  it("finds a transaction whose writer died, and has it undone", function()
+    local child = process.spawn(prelude .. [[
+      local view = assert(open("editor")):lock()
+      view.count = 99
+      print("changed")
+      io.read()
+    ]])
+    child:expect("changed")
+    assert.equal(0, (doctor(file)))
+    child:kill()
+    child:wait()
+    local status, out = doctor(file)
+    assert.equal(1, status)
+    assert.matches("died in a transaction, which is yet to be undone %(%-%-repair mends it%)\n", out)
+    status, out = doctor("--repair", file)
+    assert.equal(0, status)
+    assert.matches("%(repaired%)\n", out)
+    assert.same({ 0, file .. ": ok\n" }, { doctor(file) })
+    assert.same({ 1, 1 }, { manager:read("count"), manager:info().recoveries })
+  end)
+
+  it("finds what a dead creator left behind, and removes it; a living one's it leaves", function()
+    local child = process.start { "true" }
+    child:wait()
+    local dead = ("%s/Demo_x.mmap.%d-1a2b.new"):format(dir, child.pid)
+    local living = ("%s/Demo_y.mmap.%d-1a2b.new"):format(dir, posix.getpid())
+    for _, path in ipairs { dead, living } do assert(io.open(path, "w")):close() end
+    local status, out = doctor(dir)
+    assert.equal(1, status)
+    assert.matches(("left behind by process %d"):format(child.pid), out)
+    assert.is_nil(out:find("Demo_y", 1, true))
+    assert.equal(0, (doctor("--repair", dir)))
+    assert.is_nil(io.open(dead))
+    assert(io.open(living)):close()
+  end)
+
+  it("finds a damaged segment and unsafe permissions, and leaves them alone", function()
+    local broken <close> = assert(io.open(dir .. "/Broken_.mmap", "w"))
+    broken:write("no segment")
+    broken:flush()
+    os.execute("chmod 666 " .. file)
+    os.execute("chmod 777 " .. dir)
+    local status, out = doctor("--repair", dir)
+    assert.equal(1, status)
+    assert.matches("Broken_.mmap: .*%(corrupt%)\n", out)
+    assert.matches("Demo_.mmap: every user of this machine may write to it", out)
+    assert.matches(dir:gsub("%p", "%%%0") .. ": every user of this machine may replace", out)
+    assert.equal("no segment", cli.read_file(dir .. "/Broken_.mmap"))
+    local findings = json.decode((select(2, doctor("--json", dir))))
+    assert.equal(3, #findings)
+    assert.is_false(findings[1].problems[1].repairable)
+  end)
+
+  it("finds a segment whose manager died while it destroyed it", function()
+    -- Retired is a word at 164 in the trailer's head, whose place the footer tells.
+    local bytes = cli.read_file(file)
+    local head = string.unpack("<I8", bytes, #bytes - 64 + 17)
+    manager:close()
+    local out = assert(io.open(file, "r+b"))
+    out:seek("set", head + 164)
+    out:write(string.pack("<I4", 1))
+    out:close()
+    local status, printed = doctor(file)
+    assert.equal(1, status)
+    assert.matches("its manager died while removing or replacing it %(%-%-repair", printed)
+    assert.equal(0, (doctor("--repair", dir)))
+    assert.is_nil(io.open(file))
+    manager = assert(assert(load(prelude .. "return open"))()("manager", { create = true }))
+  end)
+
+  it("says that there is no such file", function()
+    assert.equal(3, (cli.run { "doctor", dir .. "/nothing" }))
+  end)
+end)

@@ -1,0 +1,178 @@
+local cli = require "spec.helper.cli"
+local demo = require "spec.helper.demo"
+local json = require "dkjson"
+local posix = require "spec.helper.posix"
+local process = require "spec.helper.process"
+local tmpdir = require "spec.helper.tmpdir"
+
+local ENV <const> = { "TERM=xterm", "LC_ALL=C.UTF-8" }
+
+describe("ipmmap watch", function()
+  local dir, file, prelude, manager
+
+  before_each(function()
+    dir = tmpdir()
+    file = dir .. "/Demo_.mmap"
+    prelude = demo(dir)
+    manager = assert(assert(load(prelude .. "return open"))()("manager", { create = true }))
+  end)
+
+  after_each(function() manager:close() end)
+
+  local function busy()
+    local child = process.spawn(prelude .. [[
+      local editor = assert(open("editor"))
+      print("busy")
+      for i = 1, math.huge do
+        editor:set { count = i, twin = i }
+        ipmmap.sleep(0.001)
+      end
+    ]])
+    child:expect("busy")
+    return child
+  end
+
+  local function watch(columns, lines, paths, env)
+    return cli.terminal(columns, lines, { "watch", file, env = env or ENV,
+      table.unpack(paths or {}) })
+  end
+
+  local function shows(pattern)
+    return function(lines) return table.concat(lines, "\n"):find(pattern) end
+  end
+
+  -- Sends keys, and asserts a clean end.
+  local function quit(terminal, keys)
+    terminal:send(keys)
+    assert.same({ "exit", 0 }, { terminal:finish() })
+    assert.matches("\27%[%?7h\27%[%?25h\27%[%?1049l$", terminal.output)
+  end
+
+  it("redraws at each commit, highlights what changed, and draws sparklines", function()
+    local terminal = watch(80, 24, { "count", "text" })
+    terminal:wait_for(shows("^Demo  version 0  0.0 commits/s *\ncount +0 +▁\ntext +\"\" *\nq quits"))
+    manager:write("count", 41)
+    terminal:wait_for(shows("version 1 .*\ncount +41 +▁█\n"))
+    assert.truthy(terminal.output:match(".*\27%[H(.*)"):find("\27[1;33m41", 1, true))
+    manager:set { count = 20, text = "new" }
+    terminal:wait_for(shows("version 2 .*\ncount +20 +▁█▄\ntext +\"new\""))
+    terminal:wait_for(function(_, output) -- and it fades
+      return not output:match(".*\27%[H(.*)"):find("\27[1;33m", 1, true)
+    end)
+    quit(terminal, "q")
+  end)
+
+  it("follows a busy process and counts its commits", function()
+    local writer = busy()
+    local terminal = watch(80, 24, { "count", "twin" })
+    terminal:wait_for(function(lines)
+      local rate = tonumber((lines[1] or ""):match("([%d.]+) commits/s"))
+      if rate and lines[3] then
+        assert.equal(lines[2]:match("^count +(%d+)"), lines[3]:match("^twin +(%d+)"))
+      end
+      return rate and rate > 50
+    end)
+    writer:kill()
+    quit(terminal, "q")
+  end)
+
+  it("quits at Ctrl-C and at SIGTERM, too", function()
+    for _, how in ipairs { "\3", posix.SIGTERM, posix.SIGINT } do
+      local terminal = watch(80, 24)
+      terminal:wait_for(shows("version 0"))
+      if type(how) == "string" then terminal:send(how) else posix.kill(terminal.pid, how) end
+      terminal:wait_for(function(_, output) return output:find("\27[?1049l", 1, true) end)
+      assert.same({ "exit", 0 }, { terminal:finish() })
+    end
+  end)
+
+  it("leaves the terminal's settings as it found them", function()
+    local terminal = cli.shell(80, 24, ("stty -g; '%s/bin/ipmmap' watch '%s'; stty -g; echo end")
+      :format(posix.getcwd(), file), ENV)
+    terminal:wait_for(shows("version 0"))
+    terminal:send("q")
+    terminal:finish()
+    local before = terminal.output:match("^([%x:]+)\r\n")
+    assert.matches("\27%[%?1049l" .. before .. "\r\nend\r\n$", terminal.output)
+  end)
+
+  it("fits 20 columns and survives a resize", function()
+    local terminal = watch(20, 10)
+    local function fits(columns, rows)
+      return function(lines)
+        if #lines ~= rows or not lines[1]:find("^Demo") then return false end
+        for _, line in ipairs(lines) do
+          if utf8.len(line) > columns then return false end
+        end
+        return true
+      end
+    end
+    terminal:wait_for(fits(20, 10))
+    assert.matches("^Demo  version 0  0.~$", cli.last_screen(terminal.output)[1])
+    terminal:resize(100, 30)
+    terminal:wait_for(fits(100, 30))
+    terminal:resize(12, 4)
+    local lines = terminal:wait_for(fits(12, 4))
+    assert.matches("^~_code ", lines[2])
+    terminal:resize(1, 1)
+    manager:write("count", 1)
+    terminal:resize(20, 10)
+    terminal:wait_for(fits(20, 10))
+    quit(terminal, "q")
+  end)
+
+  it("scrolls what does not fit", function()
+    local terminal = watch(60, 10)
+    terminal:wait_for(shows("arrows scroll: 1%-8 of 53"))
+    terminal:send("\27[B")
+    terminal:wait_for(shows("arrows scroll: 2%-9 of 53"))
+    terminal:send("G")
+    terminal:wait_for(shows("\ntwin.*arrows scroll: 46%-53 of 53"))
+    terminal:send("g")
+    terminal:wait_for(shows("arrows scroll: 1%-8 of 53"))
+    quit(terminal, "q")
+  end)
+
+  it("marks what changed without colours where NO_COLOR is set", function()
+    local terminal = watch(60, 10, { "count" }, { "TERM=xterm", "NO_COLOR=1", "LC_ALL=C" })
+    terminal:wait_for(shows("count +0 +_"))
+    manager:write("count", 5)
+    terminal:wait_for(shows("count +%*5 +_@"))
+    assert.is_nil(terminal.output:find("\27%[[%d;]+m"))
+    quit(terminal, "q")
+  end)
+
+  it("shows texts that are no text safely", function()
+    manager:write("text", "a\27[2J\255\nb")
+    local terminal = watch(60, 10, { "text" })
+    terminal:wait_for(shows('text +"a\\u001b%[2J\\ufffd\\nb"'))
+    quit(terminal, "q")
+  end)
+
+  it("ends with an error when the segment is destroyed", function()
+    local terminal = watch(60, 10)
+    terminal:wait_for(shows("version 0"))
+    manager:destroy()
+    assert.same({ "exit", 9 }, { terminal:finish() })
+    assert.matches("\27%[%?1049l.*ipmmap: .*was replaced or destroyed", terminal.output)
+  end)
+
+  it("prints a line for each commit into a pipe", function()
+    local child = cli.start { "watch", file, "count", "text" }
+    child:expect('version 0: count = 0, text = ""')
+    manager:write("count", 5)
+    child:expect("version 1: count = 5")
+    manager:write("text", "a")
+    child:expect('version 2: text = "a"')
+    child:kill(posix.SIGINT)
+    assert.equal(0, (cli.finish(child)))
+    child = cli.start { "watch", "--json", file, "points[2]" }
+    assert.same({ ["points[2].x"] = 0, ["points[2].y"] = 0 }, json.decode(child:line()).changed)
+    manager:write("count", 6)
+    manager:write("points[2].y", 0.5)
+    local line = json.decode(child:line())
+    assert.same({ 4, { ["points[2].y"] = 0.5 } }, { line.version, line.changed })
+    child:kill(posix.SIGTERM)
+    assert.equal(0, (cli.finish(child)))
+  end)
+end)
