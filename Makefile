@@ -4,6 +4,8 @@
 # make host    builds what C and C++ hosts link: libraries, with and without the Lua module, and dist
 # make bench   installs what the benchmarks need, runs them, writes bench/results.json and .svg;
 #              make bench QUICK=1 takes less than a minute and is less exact
+# make proof   installs spin and has it check the models of proof/, in minutes
+#              (QUICK=1: in one; FULL=1: larger ones too)
 # make demo    installs what the demo needs, builds, runs an editor and a reader for five seconds
 # make install copies the library to $(DESTDIR)$(PREFIX); make uninstall removes it
 # make clean   removes all that was built
@@ -34,6 +36,7 @@ TEST_MODULES  = $(HELPERS:%.c=$(BUILD)/%.so)
 TO_BUILD = gcc libc6-dev liblua5.4-dev
 TO_DEMO  = $(TO_BUILD) lua5.4
 TO_TEST  = $(TO_DEMO) lua-busted luarocks lua-luv lua-cqueues
+TO_PROVE = gcc libc6-dev spin
 TO_LINT  = $(TO_BUILD) lua5.4 lua-check luarocks clang clang-format clang-tidy shellcheck
 
 all: $(BUILD)/ipmmap/core.so
@@ -101,7 +104,11 @@ lint-gcc lint-clang: lint-%:
 lint-rockspec:
 	@.ci/check 'luarocks lint' $(call EACH,luarocks lint $$file) $(wildcard *.rockspec)
 lint-shell:
-	@.ci/check shellcheck shellcheck $(wildcard .ci/* examples/*.sh spec/*/*.sh)
+	@.ci/check shellcheck shellcheck proof/check proof/run $(wildcard .ci/* examples/*.sh spec/*/*.sh)
+
+proof:
+	@.ci/packages 'make proof' $(TO_PROVE)
+	@proof/run $(if $(QUICK),quick,$(if $(FULL),full,default))
 
 demo:
 	@.ci/packages 'make demo' $(TO_DEMO)
@@ -127,5 +134,5 @@ include spec/hostile/hostile.mk
 help:
 	@sed -n 's/^# //p' Makefile
 
-.PHONY: all toolchain test lint demo install uninstall clean help \
+.PHONY: all toolchain test lint proof demo install uninstall clean help \
         lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell

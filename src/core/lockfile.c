@@ -15,6 +15,7 @@
 #define BYTE_ORDER_MARK 0x01020304
 #define USERS_BYTE 0
 #define MANAGER_BYTE 1
+#define DOOR_BYTE 2
 #define PATIENCE_NS (10000 * IPM_MS) /* with a process that initialises, or manages */
 #define NAP_NS (IPM_MS / 2)
 #define UNMARKED_TRIES 2000 /* after which a file in use without the magic is a damaged one */
@@ -151,11 +152,9 @@ static int map_checked(int fd, const char *path, const ipm_lock_head *head, ipm_
 
 enum { AGAIN = -1, UNMARKED = -2 };
 
-/*
- * One try at joining those who use the file.
- * returns  AGAIN: it is being initialised; UNMARKED: it is not, others look at it, and it should be
- */
-static int join(int fd, const char *path, uint32_t slots, ipm_lockfile *file, ipm_error *error) {
+/* Whoever finds the file used, behind the door, finds it used by one who has come in. */
+static int join_behind_door(int fd, const char *path, uint32_t slots, ipm_lockfile *file,
+                            ipm_error *error) {
     int rc = ipm_file_lock(fd, USERS_BYTE, F_WRLCK);
     if (rc == 0) {
         int code = initialise(fd, path, slots, error);
@@ -174,10 +173,30 @@ static int join(int fd, const char *path, uint32_t slots, ipm_lockfile *file, ip
     if (got < 0)
         return ipm_fail_errno(error, errno, "cannot read %s", path);
     if (got < (ssize_t)sizeof head || memcmp(head.magic, magic, sizeof magic) != 0) {
-        ipm_file_lock(fd, USERS_BYTE, F_UNLCK); /* its initialiser died: start again */
+        ipm_file_lock(fd, USERS_BYTE, F_UNLCK);
         return UNMARKED;
     }
     return map_checked(fd, path, &head, file, error);
+}
+
+/*
+ * One try at joining those who use the file; one opener at a time. Without the door, an opener
+ * that finds the file used by an initialiser which dies before it has wiped out the magic would
+ * take what is from before a reboot for initialised.
+ * returns  AGAIN: another is at it; UNMARKED: others use it, and it has no magic
+ */
+static int join(int fd, const char *path, uint32_t slots, ipm_lockfile *file, ipm_error *error) {
+    int rc = ipm_file_lock(fd, DOOR_BYTE, F_WRLCK);
+    if (rc == EAGAIN)
+        return AGAIN;
+    if (rc != 0)
+        return ipm_fail_errno(error, rc, "cannot lock %s", path);
+    int code = join_behind_door(fd, path, slots, file, error);
+    /* After a failure the caller closes the file: the door, too, stays locked until what this
+     * process may hold of the users' byte is gone. */
+    if (code == IPM_OK || code == AGAIN || code == UNMARKED)
+        ipm_file_lock(fd, DOOR_BYTE, F_UNLCK);
+    return code;
 }
 
 /* An error other than EAGAIN is one that whoever wants to use the file has as well. */

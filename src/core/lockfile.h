@@ -4,7 +4,8 @@
  * Every handle that takes locks holds a shared open-file-description lock on byte 0 for as long
  * as its mapping lasts. Who gets it exclusively is alone, and makes everything afresh: so a file
  * from before a reboot, from a copied directory or from another libc blocks nobody. A manager
- * holds byte 1 while it creates, replaces or destroys.
+ * holds byte 1 while it creates, replaces or destroys; an opener holds byte 2, the door, until it
+ * is in.
  */
 #ifndef IPM_CORE_LOCKFILE_H
 #define IPM_CORE_LOCKFILE_H

@@ -21,6 +21,15 @@
 #define FULL_NS (5 * IPM_MS)      /* of waiting for one slot while all are held */
 #define STUCK_WAITS 8             /* after which they are taken for dead */
 
+/*
+ * The word with the count of slow readers: the lower half is the count, the upper half numbers
+ * their arrivals, so that a count which only looks like an earlier one is not mistaken for it.
+ * Else, of two writers that take the same reader for dead, the later one could wipe out a living
+ * reader that has counted itself after the earlier one's reset.
+ */
+#define ARRIVAL 0x10001U
+#define COUNT 0xFFFFU
+
 /* Where libc keeps what never changes in a mutex: its kind. */
 #ifdef __GLIBC__
 #define KIND_OFFSET offsetof(pthread_mutex_t, __data.__kind)
@@ -330,15 +339,16 @@ static int grab_behind_gate(ipm_rwlock *lock, patience *p) {
 }
 
 static void count_in(ipm_rwlock *lock) {
-    atomic_fetch_add_explicit(&lock->shared->slow_readers, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&lock->shared->slow_readers, ARRIVAL, memory_order_relaxed);
 }
 
 static void count_out(ipm_rwlock *lock) {
     _Atomic uint32_t *count = &lock->shared->slow_readers;
     uint32_t seen = atomic_load_explicit(count, memory_order_relaxed);
     /* A writer may have set it to 0 meanwhile, taking this reader for dead. */
-    while (seen > 0 && !atomic_compare_exchange_weak_explicit(
-                           count, &seen, seen - 1, memory_order_relaxed, memory_order_relaxed))
+    while ((seen & COUNT) != 0 &&
+           !atomic_compare_exchange_weak_explicit(count, &seen, seen - 1, memory_order_relaxed,
+                                                  memory_order_relaxed))
         ;
 }
 
@@ -394,16 +404,16 @@ static IPM_RARE void let_readers_go_first(ipm_rwlock *lock, uint32_t first, int6
     uint32_t seen = first;
     int64_t now = ipm_clock_now();
     int64_t until = deadline - now < COURTESY_NS ? deadline : now + COURTESY_NS;
-    while (seen != 0 && now < until && !is_retired(lock)) {
+    while ((seen & COUNT) != 0 && now < until && !is_retired(lock)) {
         ipm_clock_nap(NAP_NS);
         seen = atomic_load_explicit(count, memory_order_relaxed);
         now = ipm_clock_now();
     }
-    if (seen == 0 || seen != first || seen != lock->stuck_at)
+    if ((seen & COUNT) == 0 || seen != first || seen != lock->stuck_at)
         lock->stuck = 0;
     lock->stuck_at = seen;
-    if (seen != 0 && ++lock->stuck >= STUCK_WAITS) {
-        atomic_compare_exchange_strong_explicit(count, &seen, 0, memory_order_relaxed,
+    if ((seen & COUNT) != 0 && ++lock->stuck >= STUCK_WAITS) {
+        atomic_compare_exchange_strong_explicit(count, &seen, seen & ~COUNT, memory_order_relaxed,
                                                 memory_order_relaxed);
         lock->stuck = 0;
     }
@@ -434,7 +444,7 @@ int ipm_rwlock_write(ipm_rwlock *lock, int64_t timeout_ns) {
         return IPM_EDEADLOCK;
     lock->wanted = IPM_HOLD_WRITE;
     uint32_t queued = atomic_load_explicit(&shared->slow_readers, memory_order_relaxed);
-    if (queued == 0)
+    if ((queued & COUNT) == 0)
         lock->stuck = 0;
     else if (timeout_ns != 0)
         let_readers_go_first(lock, queued, deadline_of(&p));

@@ -36,7 +36,7 @@ typedef struct ipm_rwlock_shared {
     _Alignas(64) ipm_slot gate;
     _Alignas(64) _Atomic uint32_t writing; /* the flag: a writer is, or was, about */
     _Atomic uint32_t high_water;           /* slots below it were used */
-    _Atomic uint32_t slow_readers;         /* readers on their way through the gate */
+    _Atomic uint32_t slow_readers;         /* on their way through the gate: see rwlock.c */
     _Alignas(64) struct { _Alignas(64) ipm_slot slot; } slots[];
 } ipm_rwlock_shared;
 
