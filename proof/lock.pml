@@ -1,0 +1,407 @@
+/*
+ * The lock, the transaction, the snapshot and recovery: src/core/rwlock.c, transaction.c and
+ * segment.c, under sequential consistency (weak memory: memory.pml).
+ *
+ * WRITERS and READERS take the lock ROUNDS times each, SNAPS processes take a snapshot, with SLOTS
+ * slots. DEATHS processes die, each before any step at which it holds a mutex; the kernel then
+ * releases its mutexes one by one, in any order, while everyone else goes on, and the process
+ * starts again as a new one. TIMEOUTS waits end by a timeout. A struct is two words in two blocks,
+ * and a transaction writes its own odd sequence to what it changes, so all values differ. With
+ * ANY_BLOCKS it changes any of the blocks, or none; with ROLLBACKS its writer may undo it; with
+ * SAME_SLOT all readers begin with slot 0.
+ *
+ * The budgets need not be used up, so a state in which everyone waits after k deaths is an invalid
+ * end of the run with DEATHS=k. What is left out, and why that is sound: README.md.
+ */
+#ifndef WRITERS
+#define WRITERS 2
+#endif
+#ifndef READERS
+#define READERS 1
+#endif
+#ifndef SNAPS
+#define SNAPS 1
+#endif
+#ifndef SLOTS
+#define SLOTS 2
+#endif
+#ifndef ROUNDS
+#define ROUNDS 1
+#endif
+#ifndef DEATHS
+#define DEATHS 1
+#endif
+#ifndef TIMEOUTS
+#define TIMEOUTS 0
+#endif
+
+#ifdef SAME_SLOT
+#define FIRST_SLOT 0
+#else
+#define FIRST_SLOT (n - WRITERS - 1) % SLOTS
+#endif
+
+#define GATE SLOTS
+#define DIED 15 /* free; the next owner is told EOWNERDEAD */
+#define FREE(m) (own[m] == 0 || own[m] == DIED)
+
+byte own[SLOTS + 1]; /* the mutexes' owners */
+bit flag;            /* writing */
+byte mark;           /* high_water */
+byte seq, ver, before;                  /* sequence, version, version_before */
+byte data0, data1, shadow0, shadow1, tag0, tag1;
+
+/* What must hold is said with these: what was committed last, who is inside. */
+byte good0, good1, commits;
+byte reading, writing, deaths, timeouts;
+#define INTACT (data0 == good0 && data1 == good1 && ver == commits)
+
+#if DEATHS
+#define DIE :: atomic { deaths < DEATHS -> deaths++; goto dead }
+#else
+#define DIE
+#endif
+#define STEP(action) if :: action DIE fi
+#define LOCK(mutex) atomic { FREE(mutex) -> told = (own[mutex] == DIED); own[mutex] = me }
+#define TIMEOUT(mutex) !FREE(mutex) && timeouts < TIMEOUTS -> timeouts++
+#define KERNEL_RELEASES(mutex) atomic { own[mutex] == me -> own[mutex] = DIED }
+
+/* release_gate: consistent, then unlock; without the first the mutex is lost for ever */
+#define UNLOCK_GATE d_step { assert(!told); own[GATE] = 0 }
+
+/* undo in transaction.c; a step a block */
+inline undo_block(data, shadow, tag) {
+  STEP(d_step { if :: tag == seq -> data = shadow :: else fi })
+}
+
+inline undo() {
+#ifdef EVEN_BEFORE_UNDO
+  i = seq;
+  STEP(seq++);
+  STEP(d_step { if :: tag0 == i -> data0 = shadow0 :: else fi });
+  STEP(d_step { if :: tag1 == i -> data1 = shadow1 :: else fi; i = 0 });
+#else
+  undo_block(data0, shadow0, tag0);
+  undo_block(data1, shadow1, tag1);
+#ifndef UNDO_KEEPS_VERSION
+  STEP(ver = before);
+#endif
+  STEP(d_step { assert(INTACT); seq++ })
+#endif
+}
+
+/* ipm_transaction_save of one block, and a change in it */
+inline change(data, shadow, tag) {
+#ifdef TAG_BEFORE_SHADOW
+  STEP(tag = seq);
+  STEP(shadow = data);
+#else
+  STEP(shadow = data);
+  STEP(tag = seq);
+#endif
+  STEP(data = seq)
+}
+
+proctype Writer(byte me) {
+  byte round, i, used, blocks;
+  bit told, inside;
+again:
+  do
+  :: round == ROUNDS -> break
+  :: round < ROUNDS ->
+#ifdef FLAG_BEFORE_GATE
+     flag = 1;
+#endif
+     LOCK(GATE);
+#if !defined(NO_FLAG) && !defined(FLAG_AFTER_MARK) && !defined(FLAG_AFTER_DRAIN) && !defined(FLAG_BEFORE_GATE)
+     STEP(flag = 1);
+#endif
+     /* drain */
+     STEP(used = mark);
+#ifdef FLAG_AFTER_MARK
+     STEP(flag = 1);
+#endif
+     do
+     :: i == used -> break
+     :: atomic { i < used && FREE(i) -> own[i] = me };
+        STEP(d_step { own[i] = 0; i++ })
+     :: atomic { i < used && TIMEOUT(i); i = 0; used = 0 };
+#ifdef TIMEOUT_UNLOCKS_FIRST
+        told = 0;
+        UNLOCK_GATE;
+        atomic { flag = 0; round++; goto again };
+#else
+        STEP(flag = 0);
+#ifndef TIMEOUT_INCONSISTENT
+        told = 0;
+#endif
+        STEP(UNLOCK_GATE);
+        atomic { round++; goto again }
+#endif
+     DIE
+     od;
+#ifdef FLAG_AFTER_DRAIN
+     STEP(flag = 1);
+#endif
+     atomic { i = 0; used = 0; inside = 1; writing++; assert(writing == 1 && reading == 0) };
+
+     /* ipm_transaction_recover */
+     if
+#ifdef REPAIR_WHEN_TOLD
+     :: seq % 2 == 1 && told -> undo()
+#else
+     :: seq % 2 == 1 -> undo()
+#endif
+     :: else
+     fi;
+
+     /* no commit is lost */
+     STEP(d_step { assert(INTACT); told = 0 });
+
+     /* The first change begins the transaction; without one nothing is stored. */
+#ifdef ANY_BLOCKS
+     if :: blocks = 0 :: blocks = 1 :: blocks = 2 :: blocks = 3 fi;
+#else
+     blocks = 3;
+#endif
+     if
+     :: blocks ->
+#ifdef BEFORE_AFTER_ODD
+        STEP(seq++);
+        STEP(before = ver);
+#else
+        STEP(before = ver);
+        STEP(seq++);
+#endif
+        if :: blocks & 1 -> change(data0, shadow0, tag0) :: else fi;
+        if :: blocks & 2 -> change(data1, shadow1, tag1) :: else fi;
+#ifdef CLEAR_BEFORE_COMMIT
+        STEP(flag = 0);
+#endif
+        if
+        :: true -> /* ipm_transaction_commit */
+#ifdef VERSION_AFTER_EVEN
+           STEP(atomic { good0 = data0; good1 = data1; commits++; seq++ });
+           STEP(atomic { ver = before + 1; writing--; inside = 0 })
+#else
+           STEP(ver = before + 1);
+           STEP(atomic { good0 = data0; good1 = data1; commits++; seq++; writing--; inside = 0 })
+#endif
+#ifdef ROLLBACKS
+        :: true -> undo(); atomic { writing--; inside = 0 }
+#endif
+        fi
+     :: else -> atomic { writing--; inside = 0 }
+     fi;
+     blocks = 0;
+
+     /* ipm_rwlock_unlock */
+#if !defined(CLEAR_BEFORE_COMMIT) && !defined(CLEAR_AFTER_UNLOCK)
+     STEP(flag = 0);
+#endif
+     STEP(atomic { UNLOCK_GATE; round++ });
+#ifdef CLEAR_AFTER_UNLOCK
+     flag = 0
+#endif
+  od;
+  goto done;
+dead:
+  atomic { writing = writing - inside; inside = 0; told = 0; i = 0; used = 0; blocks = 0 };
+  do /* it holds the gate, and perhaps one slot */
+  :: KERNEL_RELEASES(GATE)
+  :: KERNEL_RELEASES(0)
+  :: KERNEL_RELEASES(1)
+  :: own[GATE] != me && own[0] != me && own[1] != me -> break
+  od;
+  goto again;
+done:
+  skip
+}
+
+/* raise_mark: compare and swap */
+inline raise_mark() {
+#ifdef MARK_STORED
+  if :: mark <= slot -> STEP(mark = slot + 1) :: else fi
+#elif defined(MARK_NOT_ELSEWHERE)
+  STEP(d_step { if :: tried == 0 && mark <= slot -> mark = slot + 1 :: else fi })
+#else
+  STEP(d_step { if :: mark <= slot -> mark = slot + 1 :: else fi })
+#endif
+}
+
+#define ENTER inside = 1; reading++; assert(writing == 0)
+
+proctype Reader(byte me; byte first) {
+  byte round, slot = first, tried;
+  bit told, gate, inside, seen;
+again:
+  do
+  :: round == ROUNDS -> break
+  :: round < ROUNDS ->
+#ifdef FLAG_BEFORE_SLOT
+     seen = flag;
+#endif
+grab:
+     if
+     :: atomic { FREE(slot) -> own[slot] = me }
+     :: atomic { tried < SLOTS && !FREE(slot) -> slot = (slot + 1) % SLOTS; tried++; goto grab }
+     :: atomic { !gate && tried == SLOTS && !FREE(slot) -> tried = 0; goto slow }
+     :: atomic { gate && tried == SLOTS && !FREE(slot) && FREE((slot + 1) % SLOTS) ->
+          slot = (slot + 1) % SLOTS; goto grab } /* await_slot: whichever comes free */
+     :: atomic { gate && tried == SLOTS && TIMEOUT(slot); tried = 0 };
+#ifndef READER_INCONSISTENT
+        told = 0;
+#endif
+        STEP(UNLOCK_GATE);
+        atomic { gate = 0; round++; goto again }
+#if DEATHS
+     :: atomic { gate && deaths < DEATHS -> deaths++; goto dead }
+#endif
+     fi;
+#ifndef MARK_AFTER_FLAG
+     raise_mark();
+#endif
+     tried = 0;
+     if
+     :: gate -> goto behind_gate
+     :: else
+     fi;
+     if
+#ifdef FLAG_BEFORE_SLOT
+     :: atomic { seen == 0 -> ENTER }; goto held
+     :: atomic { seen == 1 -> seen = 0 }
+#else
+     :: atomic { flag == 0 -> ENTER };
+#ifdef MARK_AFTER_FLAG
+        raise_mark();
+#endif
+        goto held
+     :: flag == 1
+#endif
+     DIE
+     fi;
+#ifdef SLOT_KEPT
+     LOCK(GATE);
+     STEP(atomic { told = 0; own[GATE] = 0; ENTER });
+     goto held;
+#endif
+     STEP(own[slot] = 0);
+slow:
+     LOCK(GATE);
+     gate = 1;
+     goto grab;
+behind_gate:
+#ifdef MARK_AFTER_FLAG
+     raise_mark();
+#endif
+#ifndef READER_CLEARS_LATE
+     STEP(flag = 0);
+#endif
+     STEP(atomic { told = 0; UNLOCK_GATE; gate = 0; ENTER });
+#ifdef READER_CLEARS_LATE
+     STEP(flag = 0);
+#endif
+held:
+     /* readable in segment.c: in place, or a copy when a writer died inside. In one step: as
+      * ENTER and the writers assert, nobody changes anything while a reader is inside. */
+     STEP(d_step {
+       if
+#ifdef READ_IN_PLACE
+       :: true -> assert(data0 == good0 && data1 == good1)
+#else
+       :: seq % 2 == 0 -> assert(INTACT)
+       :: else ->
+          assert((tag0 == seq -> shadow0 : data0) == good0);
+          assert((tag1 == seq -> shadow1 : data1) == good1);
+          assert(before == commits)
+#endif
+       fi });
+     STEP(d_step { own[slot] = 0; reading--; inside = 0; round++ })
+  od;
+  goto done;
+dead:
+  atomic { reading = reading - inside; inside = 0; gate = 0; told = 0; tried = 0; seen = 0 };
+  do
+  :: KERNEL_RELEASES(GATE)
+  :: KERNEL_RELEASES(slot)
+  :: own[GATE] != me && own[slot] != me -> break
+  od;
+  slot = first;
+  goto again;
+done:
+  skip
+}
+
+/* copy_blocks in transaction.c, of one block */
+inline copy_block(copy, data, shadow, tag) {
+  if
+  :: tag < since
+  :: else ->
+     if
+     :: tag == s -> copy = shadow
+     :: else ->
+        copy = data;
+#ifndef NO_SECOND_LOOK
+        if :: tag == s -> copy = shadow :: else fi
+#endif
+     fi
+  fi
+}
+
+/* ipm_snapshot; never locks, so its death is nobody's concern */
+proctype Snapshot() {
+  byte s, since, v, copy0, copy1;
+  byte want0, want1, want; /* what belongs to the sequence */
+turn:
+  atomic { s = seq; want0 = good0; want1 = good1; want = commits };
+  if
+  :: s % 2 == 0 -> v = ver
+  :: else -> v = before
+#ifndef VERSION_UNCHECKED
+     ; if :: seq == s :: else -> goto turn fi
+#endif
+  fi;
+  if
+  :: since == 0 && s % 2 == 0 -> copy0 = data0; copy1 = data1
+  :: else ->
+     copy_block(copy0, data0, shadow0, tag0);
+     copy_block(copy1, data1, shadow1, tag1)
+  fi;
+  d_step {
+    if
+#ifdef NOT_VALIDATED
+    :: seq == s || s % 2 == 1 ->
+#else
+    :: seq == s || (s % 2 == 1 && seq == s + 1) ->
+#endif
+       assert(copy0 == want0 && copy1 == want1 && v == want);
+       since = 255
+#if defined(SINCE_TOO_LATE)
+    :: else -> since = (s | 1) + 2
+#else
+    :: else -> since = s | 1
+#endif
+    fi;
+    s = 0; v = 0; want0 = 0; want1 = 0; want = 0
+  };
+  if
+  :: since < 255 -> goto turn
+  :: else
+  fi;
+  d_step { since = 0; copy0 = 0; copy1 = 0 }
+}
+
+init {
+  byte n;
+  atomic {
+    do
+    :: n < WRITERS -> n++; run Writer(n)
+    :: n >= WRITERS && n < WRITERS + READERS -> n++; run Reader(n, FIRST_SLOT)
+    :: n == WRITERS + READERS -> break
+    od;
+#if SNAPS
+    run Snapshot();
+#endif
+    n = 0
+  }
+}

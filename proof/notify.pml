@@ -1,0 +1,177 @@
+/*
+ * The waiting flag and the notify word: src/core/notify.c, ipm_segment_wait and the end of
+ * ipm_segment_unlock in segment.c. All accesses of both are sequentially consistent, with a full
+ * fence before the last look; a fence left out shows here as two steps in the other order.
+ *
+ * WAITERS wait until the version is WANTED; TELLERS commit NEWS times each and tell; with RETIRE,
+ * one more process retires the segment, which ends all waits. The slices of a sleep are left out:
+ * a wake-up that comes only with a slice's end is lost here. DEATHS tellers may die before any
+ * step; each death may cost a sleeper one slice, and no more.
+ */
+#ifndef WAITERS
+#define WAITERS 2
+#endif
+#ifndef TELLERS
+#define TELLERS 2
+#endif
+#ifndef NEWS
+#define NEWS 2
+#endif
+#ifndef WANTED
+#define WANTED (TELLERS * NEWS)
+#endif
+#ifndef DEATHS
+#define DEATHS 0
+#endif
+
+bit waiting, retired;
+byte word, version, deaths;
+bit asleep[WAITERS];
+byte slices[WAITERS];
+byte goal[WAITERS]; /* the version that each waits for */
+
+#if DEATHS
+#define DIE :: atomic { deaths < DEATHS -> deaths++; goto dead }
+#else
+#define DIE
+#endif
+#define STEP(action) if :: action DIE fi
+
+inline wake_all() {
+  d_step {
+    for (n : 0 .. WAITERS - 1) { asleep[n] = 0 };
+    n = 0
+  }
+}
+
+inline notify_all() {
+  STEP(word++);
+  STEP(wake_all())
+}
+
+proctype Waiter(byte me) {
+  byte seen;
+  goal[me] = 1;
+  do
+  :: goal[me] > WANTED -> break
+  :: goal[me] <= WANTED ->
+     /* ipm_notify_prepare */
+#ifdef LOOK_BEFORE_FLAG
+     if :: retired || version >= goal[me] -> goto news :: else fi;
+#endif
+     do
+     :: true ->
+        waiting = 1;
+        seen = word;
+#ifdef FLAG_NOT_CHECKED
+        break
+#else
+        if :: waiting -> break :: else fi
+#endif
+     od;
+     /* the last look */
+#ifndef LOOK_BEFORE_FLAG
+     if :: retired -> goto news :: else fi;
+     if :: version >= goal[me] -> goto news :: else fi;
+#endif
+     /* ipm_notify_sleep */
+     if
+#ifdef WORD_NOT_COMPARED
+     :: true -> asleep[me] = 1
+#else
+     :: atomic { word == seen -> asleep[me] = 1 }
+     :: word != seen
+#endif
+     fi;
+end_asleep:
+     if
+     :: !asleep[me]
+#if DEATHS
+     :: atomic { timeout && asleep[me] && slices[me] < deaths -> slices[me]++; asleep[me] = 0 }
+#endif
+     fi;
+     goto again;
+news:
+     goal[me] = (retired -> WANTED + 1 : version + 1);
+again:
+     seen = 0
+  od
+}
+
+proctype Teller() {
+  byte news, n;
+  bit flagged;
+  do
+  :: news == NEWS -> break
+  :: news < NEWS ->
+#ifdef LOOK_BEFORE_NEWS
+     STEP(flagged = waiting);
+     STEP(version++);
+#else
+     STEP(version++); /* within the write lock */
+     STEP(flagged = waiting); /* ipm_notify_tell */
+#endif
+     if
+     :: !flagged
+     :: flagged ->
+#if defined(RAISE_BEFORE_CLEAR)
+        STEP(word++);
+        STEP(waiting = 0);
+        STEP(wake_all())
+#elif defined(WAKE_BEFORE_CLEAR)
+        notify_all();
+        STEP(waiting = 0)
+#elif defined(WORD_NOT_RAISED)
+        STEP(waiting = 0);
+        STEP(wake_all())
+#elif defined(NOBODY_WOKEN)
+        STEP(waiting = 0);
+        STEP(word++)
+#else
+        STEP(waiting = 0);
+        notify_all()
+#endif
+     fi;
+     flagged = 0;
+     news++
+  od;
+dead:
+  skip
+}
+
+/* ipm_datafile_retire */
+proctype Retirer() {
+  byte n;
+#ifdef RETIRED_AFTER_WAKE
+  word++;
+  wake_all();
+  retired = 1
+#else
+  retired = 1;
+  word++;
+  wake_all()
+#endif
+}
+
+/* When nothing can go on any more, nobody may be asleep with news to see. */
+proctype Monitor() {
+  byte n;
+  timeout ->
+  d_step {
+    for (n : 0 .. WAITERS - 1) {
+      assert(!asleep[n] || slices[n] < deaths || (version < goal[n] && !retired))
+    }
+  }
+}
+
+init {
+  byte n;
+  atomic {
+    for (n : 1 .. WAITERS) { run Waiter(n - 1) };
+    for (n : 1 .. TELLERS) { run Teller() };
+#ifdef RETIRE
+    run Retirer();
+#endif
+    run Monitor()
+  }
+}
