@@ -8,7 +8,7 @@ INCLUDE_DIR = $(DESTDIR)$(PREFIX)/include
 HOST_LIBDIR = $(DESTDIR)$(PREFIX)/lib
 
 GAME_SOURCES   = $(sort $(wildcard examples/game/*.c))
-HOST_SOURCES   = $(sort $(wildcard src/host/*.c)) $(GAME_SOURCES)
+HOST_SOURCES   = $(sort $(wildcard src/host/*.c)) $(GAME_SOURCES) spec/host/budget.c
 HOST_OBJECTS   = $(CORE:%.c=$(BUILD)/%.o)
 MODULE_OBJECTS = $(OBJECTS) $(BUILD)/src/host/open.o $(BUILD)/host/modules.o
 HOST_LIBRARIES = $(BUILD)/libipmmap.a $(BUILD)/libipmmap.so.$(VERSION) $(BUILD)/libipmmap_lua.a
@@ -16,8 +16,8 @@ HOST_FILES     = $(HOST_LIBRARIES) dist/ipmmap.c dist/ipmmap.h
 
 TO_HOST  = gcc libc6-dev binutils liblua5.4-dev lua5.4
 TO_GAME  = $(TO_HOST) libncurses-dev
-TO_TEST += g++ pkg-config libncurses-dev
-TO_LINT += libncurses-dev
+TO_TEST += g++ pkg-config libncurses-dev valgrind strace
+TO_LINT += libncurses-dev valgrind
 
 host: $(HOST_FILES)
 
@@ -82,7 +82,8 @@ CXX_TESTS      = $(BUILD)/spec/core/fields_test_cxx
 TSAN_TESTS     = $(BUILD)/tsan/threads_test
 C_TESTS       += spec/host/threads_test.c
 TEST_PROGRAMS += $(CXX_TESTS) $(TSAN_TESTS)
-TEST_MODULES  += $(BUILD)/static/ipmmap.so $(BUILD)/amalgamation/ipmmap.so $(BUILD)/examples/game/game
+TEST_MODULES  += $(BUILD)/static/ipmmap.so $(BUILD)/amalgamation/ipmmap.so \
+                 $(BUILD)/examples/game/game $(BUILD)/spec/host/budget
 
 $(CXX_TESTS): $(BUILD)/%_cxx: %.c $(BUILD)/libipmmap.a
 	@mkdir -p $(@D)
@@ -92,6 +93,10 @@ $(CXX_TESTS): $(BUILD)/%_cxx: %.c $(BUILD)/libipmmap.a
 $(BUILD)/spec/host/threads_test: spec/host/threads_test.c $(BUILD)/libipmmap_lua.a
 	@mkdir -p $(@D)
 	$(COMPILE) -I$(LUA_INCDIR) $(LDFLAGS) -o $@ $^ -llua5.4
+
+$(BUILD)/spec/host/budget: spec/host/budget.c $(BUILD)/libipmmap.a
+	@mkdir -p $(@D)
+	$(COMPILE) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/tsan/threads_test: spec/host/threads_test.c dist/ipmmap.c dist/ipmmap.h
 	@mkdir -p $(@D)
