@@ -1,6 +1,7 @@
 # make         builds build/ipmmap/core.so; installs nothing
 # make test    installs what the tests need, builds, runs all of them
 # make lint    installs what the checks need, runs all of them
+# make docs    makes the Lua reference in docs/html from the sources
 # make host    builds what C and C++ hosts link: libraries, with and without the Lua module, and dist
 # make bench   installs what the benchmarks need, runs them, writes bench/results.json and .svg;
 #              make bench QUICK=1 takes less than a minute and is less exact
@@ -65,6 +66,7 @@ $(BUILD)/spec/helper/%.so: spec/helper/%.c | toolchain
 
 include src/host.mk
 include cli/cli.mk
+include docs/docs.mk
 
 toolchain:
 	@echo '#include <stdio.h>' | $(CC) -E - >/dev/null 2>&1 || \
@@ -74,7 +76,7 @@ toolchain:
 
 test:
 	@.ci/packages 'make test' $(TO_TEST)
-	@$(MAKE) --no-print-directory all $(TEST_PROGRAMS) $(TEST_MODULES) $(STRESS_PROGRAMS)
+	@$(MAKE) --no-print-directory tests
 	@failed=0; \
 	for program in $(TEST_PROGRAMS); do .ci/tap $$program || failed=1; done; \
 	for quick in $(STRESS_QUICK); do .ci/tap $(STRESS_DIR)/$$quick || failed=1; done; \
@@ -131,8 +133,11 @@ clean:
 include spec/stress/stress.mk
 include spec/hostile/hostile.mk
 
+## Here, where all of the lists are complete.
+tests: all $(TEST_PROGRAMS) $(TEST_MODULES) $(STRESS_PROGRAMS)
+
 help:
 	@sed -n 's/^# //p' Makefile
 
-.PHONY: all toolchain test lint proof demo install uninstall clean help \
+.PHONY: all toolchain tests test lint proof demo install uninstall clean help \
         lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell

@@ -73,3 +73,7 @@ build = {
     ["ipmmap.struct"] = "lua/ipmmap/struct.lua",
   },
 }
+test = {
+  type = "command",
+  command = "make -s tests && busted", -- the specs; make test runs the tests in C, too
+}

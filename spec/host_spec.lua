@@ -194,6 +194,18 @@ describe("make install", function()
     host:join()
   end)
 
+  it("puts in place what the README's host and script need", function()
+    write(dir .. "/host.c", block("README.md", "host.c"))
+    local script = read("README.md"):match("lua5.4 %-e '(.-)'  ")
+    build("host", "ipmmap")
+    local host = process.start { "sh", "-c", env .. "exec ./host" }
+    host:expect("the target is 20 degrees")
+    run(("%s lua5.4 -e '%s'"):format(env, script))
+    host:expect("the target is 22 degrees")
+    run(("%s lua5.4 -e '%s'"):format(env, script:gsub("22", "0")))
+    host:join()
+  end)
+
   it("says the version by pkg-config", function()
     local version = read("src/ipmmap.h"):match('IPM_VERSION "([^"]+)"')
     assert.equal(version .. "\n" .. version .. "\n", run(env .. "pkg-config --modversion ipmmap ipmmap-lua"))

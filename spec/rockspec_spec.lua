@@ -55,6 +55,11 @@ describe("the rockspec", function()
       LUA_CPATH='%s/lib/lua/5.4/?.so' lua5.4 -e 'print(require("ipmmap").base.size == 16)']])
       :format(other, other, other)))
   end)
+
+  it("runs the specs by luarocks test", function()
+    assert.matches("\n[1-9]%d* successes / 0 failures / 0 errors",
+                   output_of("luarocks --lua-version 5.4 test ipmmap-scm-1.rockspec -- spec/struct_spec.lua"))
+  end)
 end)
 
 describe("the rockspec of the command", function()

@@ -26,7 +26,7 @@ $(BUILD)/libipmmap.a: $(HOST_OBJECTS)
 	$(AR) rcs $@ $^
 
 $(BUILD)/libipmmap.so.$(VERSION): $(HOST_OBJECTS)
-	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs -o $@ $^
+	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic -Wl,-z,defs -o $@ $^
 	ln -sf $(@F) $(BUILD)/$(SONAME)
 	ln -sf $(@F) $(BUILD)/libipmmap.so
 
@@ -58,11 +58,6 @@ dist/ipmmap.c: src/host/amalgamate.lua $(CORE) $(BINDING) $(wildcard src/*/*.h) 
 dist/ipmmap.h: src/ipmmap.h
 	@mkdir -p $(@D)
 	cp $< $@
-
-# The reference is kept, for those who read the repository; a test compares it with the header.
-docs/c-api.md: src/ipmmap.h docs/c_api.lua
-	lua5.4 docs/c_api.lua <src/ipmmap.h >$@.new
-	mv $@.new $@
 
 # The example of a host: examples/game.
 game:
