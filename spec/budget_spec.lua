@@ -47,7 +47,7 @@ local function count_calls()
     if mark then
       counts[mark] = count / TIMES
       count = 0
-    elseif thread == main then
+    elseif thread == main and call:find("^%l") then -- a call's beginning: not "<... resumed>", nor a signal
       count = count + 1
     end
   end
