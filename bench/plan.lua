@@ -38,6 +38,7 @@ plan.targets = {
 plan.sections = {
   { "Writing, ns",
     { "lua.lock_1", "Lua: lock, write a field of the view, release" },
+    { "floor.lock_1", "the same of a C module whose lock and release do nothing" },
     { "lua.lock_4", "Lua: lock, write 4 fields, release" },
     { "lua.lock_4_nested", "Lua: the same with 3 of them in 2 nested structs" },
     { "lua.write", "Lua: write(path, value), a transaction of its own" },
@@ -86,6 +87,7 @@ plan.sections = {
   { "Waking, ns",
     { "c.wake", "a commit to the process that waits for it awake" },
     { "floor.futex", "the same with a bare futex" },
+    { "floor.futex_limited", "a bare futex that sleeps 100 ms at most, as all waits here do" },
   },
   { "Lua memory for each, once warm, bytes",
     { "memory.lock_1", "lock, write a field of the view, release" },

@@ -1,4 +1,10 @@
---- The table that a person reads.
+--- The table that a person reads, as text.
+
+local lines
+
+local function put(...)
+  lines[#lines + 1] = table.concat({ ... }, "\t")
+end
 
 local function number(value)
   if not value then
@@ -21,11 +27,11 @@ local function spread(summary)
 end
 
 local function line(name, ...)
-  print(("  %-68s %12s  %s"):format(name, ...))
+  put(("  %-68s %12s  %s"):format(name, ...))
 end
 
 local function targets(list)
-  print "\nTargets (median of the rounds' ratios, and between which they lay)"
+  put "\nTargets (median of the rounds' ratios, and between which they lay)"
   for _, target in ipairs(list) do
     local bar = target.least and "at least " .. target.least or "at most " .. target.most
     local verdict = target.is_reached == nil and "left out"
@@ -36,7 +42,7 @@ local function targets(list)
 end
 
 local function section(list, metrics)
-  print("\n" .. list[1])
+  put("\n" .. list[1])
   for i = 2, #list do
     local summary = metrics[list[i][1]]
     line(list[i][2], number(summary and summary.median), spread(summary))
@@ -44,22 +50,23 @@ local function section(list, metrics)
 end
 
 local function growth(list)
-  print "\nHow it grows (the slope e: as the size to the power of e)"
+  put "\nHow it grows (the slope e: as the size to the power of e)"
   for _, result in ipairs(list) do
-    print(("  %s: slope %.2f"):format(result.name, result.slope))
+    put(("  %s: slope %.2f"):format(result.name, result.slope))
     local cells = {}
     for _, point in ipairs(result.points) do
       cells[#cells + 1] = ("%d: %s"):format(point.x, number(point.y))
     end
-    print("    " .. table.concat(cells, "  "))
+    put("    " .. table.concat(cells, "  "))
   end
 end
 
 return function(results, sections)
+  lines = {}
   for _, fact in ipairs(results.machine) do
-    print(("%-11s %s"):format(fact[1], fact[2]))
+    put(("%-11s %s"):format(fact[1], fact[2]))
   end
-  print(("%-11s %d%s"):format("rounds", results.rounds,
+  put(("%-11s %d%s"):format("rounds", results.rounds,
     results.is_quick and " (QUICK: short, so less exact)" or ""))
   targets(results.targets)
   for _, list in ipairs(sections) do
@@ -67,6 +74,7 @@ return function(results, sections)
   end
   growth(results.growth)
   if #results.left_out > 0 then
-    print("\nLeft out, since they could not be had here: " .. table.concat(results.left_out, ", "))
+    put("\nLeft out, since they could not be had here: " .. table.concat(results.left_out, ", "))
   end
+  return table.concat(lines, "\n") .. "\n"
 end

@@ -1,5 +1,8 @@
 --- Runs the benchmarks: lua5.4 bench/run.lua <build directory> [quick]
 --
+-- Writes bench/results.json, bench/results.svg and, unless it is quick, the table into
+-- docs/performance.md.
+--
 -- Every round runs every program once, so that what is compared is measured side by side. Each
 -- ratio is taken within a round; of five rounds the median is shown, and the spread.
 local json = require "dkjson"
@@ -17,6 +20,16 @@ local function output(command)
   local pipe = assert(io.popen(command))
   local text = pipe:read "a"
   return text, pipe:close()
+end
+
+local function read(path)
+  local file <close> = assert(io.open(path))
+  return file:read "a"
+end
+
+local function write(path, text)
+  local file <close> = assert(io.open(path, "w"))
+  assert(file:write(text))
 end
 
 --- A new directory in memory, if there is room for the largest segments.
@@ -134,8 +147,12 @@ local results = {
   growth = grow(),
   left_out = setmetatable(missing, { __jsontype = "array" }),
 }
-report(results, plan.sections)
-
-local file <close> = assert(io.open("bench/results.json", "w"))
-assert(file:write(json.encode(results, { indent = true }), "\n"))
+local table_text = report(results, plan.sections)
+print(table_text)
+write("bench/results.json", json.encode(results, { indent = true }) .. "\n")
+if not is_quick then
+  local document = read "docs/performance.md"
+  local head, tail = document:match "^(.-<!%-%- make bench %-%->\n).-(<!%-%- end %-%->.*)$"
+  write("docs/performance.md", ("%s```\n%s```\n%s"):format(head, table_text, tail))
+end
 plot(results, plan, directory.path)

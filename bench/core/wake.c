@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FUTEX_WAIT 0
@@ -30,9 +31,12 @@ static void wake(_Atomic uint32_t *word, uint32_t value) {
     syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
+/* NULL: without a limit */
+static const struct timespec *limit;
+
 static void sleep_while(_Atomic uint32_t *word, uint32_t value) {
     while (atomic_load(word) == value)
-        syscall(SYS_futex, word, FUTEX_WAIT, value, NULL, NULL, 0);
+        syscall(SYS_futex, word, FUTEX_WAIT, value, limit, NULL, 0);
 }
 
 typedef struct pair {
@@ -103,5 +107,7 @@ int main(void) {
     double commits = turn(&p, commit_turns, true);
     print("floor.futex", futex);
     print("c.wake", commits - futex);
+    limit = &(struct timespec){.tv_nsec = 100000000};
+    print("floor.futex_limited", turn(&p, futex_turns, false) / 2);
     ipm_segment_destroy(p.segment, NULL);
 }

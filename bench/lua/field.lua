@@ -38,6 +38,16 @@ function ways.get_element(object)
   end
 end
 
+function ways.lock(handle)
+  return function(count)
+    for i = 1, count do
+      local data <close> = handle:lock()
+      data.data_int = i & 0xffff
+    end
+  end
+end
+
+measure.print("floor.lock_1", measure.time(ways.lock(minimal.handle(minimal.new()))))
 do
   local data <close> = manager:lock()
   local plain = minimal.new()

@@ -1,6 +1,7 @@
 /*
  * The least that a userdata with fields by name can do: look the name up in a table, and load or
- * store an integer. It checks neither what it is called on nor the value's range.
+ * store an integer. It checks neither what it is called on nor the value's range. And the least
+ * that a method can do that gives an object to be closed: nothing.
  */
 #include <lauxlib.h>
 #include <lua.h>
@@ -43,6 +44,22 @@ static int new (lua_State *L) {
     lua_setfield(L, -3, "__index");
     lua_pushcclosure(L, set, 1);
     lua_setfield(L, -2, "__newindex");
+    lua_pushcfunction(L, close);
+    lua_setfield(L, -2, "__close");
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
+/* handle(object): its method lock() gives the object */
+static int handle(lua_State *L) {
+    lua_newuserdatauv(L, 0, 1);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    lua_createtable(L, 0, 1);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, lock);
+    lua_setfield(L, -2, "lock");
+    lua_setfield(L, -2, "__index");
     lua_setmetatable(L, -2);
     return 1;
 }
@@ -50,8 +67,10 @@ static int new (lua_State *L) {
 int luaopen_minimal(lua_State *L);
 
 int luaopen_minimal(lua_State *L) {
-    lua_createtable(L, 0, 1);
+    lua_createtable(L, 0, 2);
     lua_pushcfunction(L, new);
     lua_setfield(L, -2, "new");
+    lua_pushcfunction(L, handle);
+    lua_setfield(L, -2, "handle");
     return 1;
 }
