@@ -30,7 +30,17 @@ static int set(lua_State *L) {
     return 0;
 }
 
-static int new (lua_State *L) {
+static int close(lua_State *L) {
+    (void)L;
+    return 0;
+}
+
+static int lock(lua_State *L) {
+    lua_getiuservalue(L, 1, 1);
+    return 1;
+}
+
+static int create(lua_State *L) {
     plain *p = lua_newuserdatauv(L, sizeof *p, 0);
     *p = (plain){0};
     lua_createtable(L, 0, 2);
@@ -68,7 +78,7 @@ int luaopen_minimal(lua_State *L);
 
 int luaopen_minimal(lua_State *L) {
     lua_createtable(L, 0, 2);
-    lua_pushcfunction(L, new);
+    lua_pushcfunction(L, create);
     lua_setfield(L, -2, "new");
     lua_pushcfunction(L, handle);
     lua_setfield(L, -2, "handle");
