@@ -5,7 +5,8 @@
 
 /*
  * Long copies are libc's, which moves 16 to 64 bytes at a time: three times as fast as by words.
- * To the C memory model that is a race, so it is kept out of the compiler's sight on both sides.
+ * To the C memory model that is a race, so it is kept out of the compiler's sight: before the copy
+ * here, after it by the return from this file and by the fence that every caller has.
  * The machine orders its loads and stores by the fences around the copy just as it does those of
  * words. That a word may be torn is no harm: what was copied outside a lock is believed only once
  * the sequence says that nobody changed it meanwhile. ThreadSanitizer is given the words.
@@ -26,31 +27,37 @@
 /* Much larger ones libc copies past the cache: slower here, and weakly ordered. */
 #define PIECE 65536
 
-static bool is_long(size_t size) {
+static inline bool is_long(size_t size) {
     return !BY_WORDS && size >= LONG;
 }
 
-static void hide_from_compiler(void) {
+static inline void hide_from_compiler(void) {
     __asm__ volatile("" ::: "memory");
 }
 
-static void copy_long(void *restrict to, const void *restrict from, size_t size) {
+static __attribute__((noinline)) void copy_pieces(void *restrict to, const void *restrict from,
+                                                  size_t size) {
     unsigned char *t = to;
     const unsigned char *f = from;
-    hide_from_compiler();
     for (; size > PIECE; size -= PIECE, t += PIECE, f += PIECE)
         memcpy(t, f, PIECE);
     memcpy(t, f, size);
-    hide_from_compiler();
 }
 
-static void zero_long(void *to, size_t size) {
-    unsigned char *t = to;
+static inline void copy_long(void *restrict to, const void *restrict from, size_t size) {
     hide_from_compiler();
+    if (size <= PIECE)
+        memcpy(to, from, size);
+    else
+        copy_pieces(to, from, size);
+}
+
+static inline void zero_long(void *to, size_t size) {
+    unsigned char *t = to;
     for (; size > PIECE; size -= PIECE, t += PIECE)
         memset(t, 0, PIECE);
-    memset(t, 0, size);
     hide_from_compiler();
+    memset(t, 0, size);
 }
 
 /* Bytes before the next multiple of 8, so that what follows can be copied by words. */
