@@ -8,7 +8,7 @@ local function write(path, text)
   assert(file:write(text))
 end
 
---- "label" median low high, slowest last.
+--- "label" median low high, in the table's order.
 local function bars(section, metrics)
   local rows, lines = {}, {}
   for i = 2, #section do
@@ -18,7 +18,6 @@ local function bars(section, metrics)
         section[i][1]:match "^c%.", summary = summary }
     end
   end
-  table.sort(rows, function(a, b) return a.summary.median < b.summary.median end)
   for i, row in ipairs(rows) do
     lines[i] = ("%d \"%s\" %g %g %g %d"):format(i, row.label, row.summary.median,
       row.summary.low, row.summary.high, row.ours and 1 or 2)
@@ -27,7 +26,7 @@ local function bars(section, metrics)
 end
 
 local HEAD = [[
-set terminal svg size 1200,1500 font "sans,12" background "white"
+set terminal svg size 1200,1500 font "sans,12" background "white" noenhanced
 set output "bench/results.svg"
 set multiplot
 set style fill solid 0.7 noborder
