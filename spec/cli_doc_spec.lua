@@ -1,0 +1,32 @@
+local cli_doc = require "spec.helper.cli_doc"
+
+-- What differs from run to run, as what it is.
+local VOLATILE <const> = {
+  { "%d%d%d%d%-%d%d%-%d%d %d%d:%d%d:%d%d", "DATE" },
+  { "time_stamp = [%d.]+", "time_stamp = TIME" },
+  { '"version":%d+,"time":[%d.]+', '"version":N,"time":TIME' },
+  { '"celsius":%-?[%d.]+', '"celsius":NUMBER' },
+  { "\n *%d+  lua5.4", "\nPID  lua5.4" },
+  { "\n *PID ", "\nPID " },
+  { "%(%d+ s%)", "(N s)" },
+  { "in weather.log %(%d+ B%)", "in weather.log (N B)" },
+  { "[^\n]*more were missed[^\n]*\n", "" },
+}
+
+local function stable(text)
+  text = "\n" .. text
+  for _, volatile in ipairs(VOLATILE) do text = text:gsub(volatile[1], volatile[2]) end
+  return text
+end
+
+describe("docs/cli.md", function()
+  it("shows what the command prints", function()
+    local file <close> = assert(io.open("docs/cli.md"))
+    local commands = 0
+    cli_doc.each(file:read("a"), function(command, written, now)
+      assert.equal(stable(written), stable(now), command)
+      commands = commands + 1
+    end)
+    assert.is_true(commands >= 15)
+  end)
+end)
