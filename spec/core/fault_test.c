@@ -206,7 +206,6 @@ static bool is_right(const struct step *step, const fault_plan *plan, int code) 
         return code == IPM_ELAYOUT || code == IPM_EREPLACED;
     switch (plan->error) {
     case ENOENT:
-    case ENOTDIR:
         return code == IPM_ENOTFOUND;
     case EACCES:
     case EPERM:

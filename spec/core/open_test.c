@@ -132,10 +132,10 @@ static void refuses_a_file_as_directory(void) {
     close(open(in_dir("file"), O_CREAT | O_WRONLY, 0600));
     CHECK_ERROR(
         open_with(IPM_MANAGER, demo, (ipm_options){.create = true, .mmap_dir = in_dir("file/sub")}),
-        IPM_ENOTFOUND, "Not a directory");
+        IPM_ESYSTEM, "Not a directory");
     CHECK_INT(
         open_with(IPM_MANAGER, demo, (ipm_options){.create = true, .mmap_dir = in_dir("file")}),
-        IPM_ENOTFOUND);
+        IPM_ESYSTEM);
     CHECK_INT(entries(dir), 1);
     remove(in_dir("file"));
 }

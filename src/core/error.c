@@ -72,7 +72,6 @@ int ipm_fail(ipm_error *error, int code, int system, const char *format, ...) {
 static int code_of(int system) {
     switch (system) {
     case ENOENT:
-    case ENOTDIR:
         return IPM_ENOTFOUND;
     case EACCES:
     case EPERM:
