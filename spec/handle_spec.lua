@@ -49,7 +49,7 @@ describe("a constructor", function()
       print(ipmmap.editor("HandleSpec", { mmap_dir = ... }))
       print(ipmmap.manager("HandleSpec", { mmap_dir = ..., create = true, force = true }):version())
     ]], dir)
-    child:expect "nil\tnumber: int32 at 16 in the file, int64 at 16 in the definition\tlayout"
+    child:expect("nil\tnumber: int32 at 16 in the file, int64 at 16 in the definition (" .. path .. ")\tlayout")
     child:expect "0"
     assert.truthy(exists(path))
   end)

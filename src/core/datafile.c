@@ -95,6 +95,15 @@ static int read_layout(int fd, const char *path, const ipm_geometry *geometry, i
     return code;
 }
 
+static int compare(const ipm_layout *described, const ipm_layout *layout, const char *path,
+                   ipm_error *error) {
+    ipm_error detail;
+    const ipm_type *in_file = ipm_layout_type(described), *defined = ipm_layout_type(layout);
+    if (ipm_layout_difference(in_file, defined, &detail) == IPM_OK)
+        return IPM_OK;
+    return ipm_fail(error, IPM_ELAYOUT, 0, "%s (%s)", detail.text, path);
+}
+
 static int check(int fd, const char *path, uint64_t size, const ipm_layout *layout,
                  ipm_trailer_head *head, ipm_error *error) {
     ipm_layout *described;
@@ -106,7 +115,7 @@ static int check(int fd, const char *path, uint64_t size, const ipm_layout *layo
     if (code != IPM_OK)
         return code;
     if (layout != NULL)
-        code = ipm_layout_difference(ipm_layout_type(described), ipm_layout_type(layout), error);
+        code = compare(described, layout, path, error);
     ipm_layout_free(described);
     return code;
 }
