@@ -108,10 +108,10 @@ describe("access by path", function()
       is_unchanged_by(function() refused("AccessSpec", editor.add, editor, path, 1) end)
     end
     for _, wrong in ipairs { 5, {}, true } do
-      refused("path expected", reader.read, reader, wrong)
-      refused("path expected", editor.write, editor, wrong, 1)
+      refused("is not a path", reader.read, reader, wrong)
+      refused("is not a path", editor.write, editor, wrong, 1)
     end
-    refused("path expected", reader.read, reader)
+    refused("is not a path", reader.read, reader)
     refused("no field 'nope'", reader.read, reader, "nope")
   end)
 

@@ -142,11 +142,11 @@ struct StructSpecText {
     refuses("fields by name",
       "StructSpecBad: fields are a list of { name, type }, which has no key 'x'",
       "StructSpecBad", { x = "int32" })
-    refuses("a field that is no pair", "StructSpecBad: field 2 is not { name, type }",
+    refuses("a field that is no pair", "StructSpecBad.y: field 2 is not { name, type }",
       "StructSpecBad", { { "x", "int32" }, { "y" } })
-    refuses("a field of three", "StructSpecBad: field 1 is not { name, type }",
+    refuses("a field of three", "StructSpecBad.x: field 1 is not { name, type }",
       "StructSpecBad", { { "x", "int32", 4 } })
-    refuses("a field with more in it", "StructSpecBad: field 1 is not { name, type }",
+    refuses("a field with more in it", "StructSpecBad.x: field 1 is not { name, type }",
       "StructSpecBad", { { "x", "int32", unit = "m" } })
     refuses("a field's name that is none",
       "StructSpecBad: field 1: '1x' is not a name (letters, digits and _, at most 63)",

@@ -60,10 +60,13 @@ end
 
 -- The type's text, and the Struct it needs or nil; nil and the reason if there is no such type.
 local function resolve(written)
-  if is_struct(written) then
-    return written.name, written
-  elseif getmetatable(written) == array then
-    return tostring(written), written.element
+  local is_array = getmetatable(written) == array
+  if is_array or is_struct(written) then
+    local needed = is_array and written.element or written
+    if registered[needed.name] ~= needed then
+      return nil, ("the Struct %s is not the registered one of its name"):format(needed.name)
+    end
+    return is_array and tostring(written) or needed.name, needed
   elseif type(written) ~= "string" then
     return nil, ("%s is not a type"):format(show(written))
   end
@@ -101,7 +104,8 @@ end
 
 local function check_field(name, index, field, level)
   if type(field) ~= "table" or #field ~= 2 or next(field, next(field, next(field))) ~= nil then
-    refuse(level, "%s: field %d is not { name, type }", name, index)
+    local called = type(field) == "table" and is_name(field[1]) and "." .. field[1] or ""
+    refuse(level, "%s%s: field %d is not { name, type }", name, called, index)
   elseif not is_name(field[1]) then
     refuse(level, "%s: field %d: %s is not a name (letters, digits and _, at most %d)",
       name, index, show(field[1]), MAX_NAME)
@@ -144,17 +148,34 @@ local function difference(old, new)
   return ("'%s' here"):format(lines():match "%S.*")
 end
 
+-- What the core says of schema text, such as "Demo: line 3: ...", with the field for the line.
+local function explain(name, schema, message)
+  local line, reason = message:match "^[%w_]+: line (%d+): (.*)$"
+  if not line then
+    return ("%s: %s"):format(name, (message:gsub("^[%w_]+: ", "")))
+  end
+  local lines = schema:gmatch "([^\n]*)\n"
+  for _ = 2, tonumber(line) do
+    lines()
+  end
+  local field = lines():match "^  ([%w_]+):"
+  return ("%s%s: %s"):format(name, field and "." .. field or "", reason)
+end
+
 local function define(name, parent, fields, level)
   if not is_name(name) then
     refuse(level, "%s is not a struct's name (letters, digits and _, at most %d)", show(name),
       MAX_NAME)
   elseif SCALARS[name] then
     refuse(level, "'%s' is the name of a type already", name)
+  elseif parent and registered[parent.name] ~= parent then
+    refuse(level, "%s: the Struct %s is not the registered one of its name", name, parent.name)
   end
   check_list(name, fields, level + 1)
-  local new, message = core.struct.parse(compose(name, parent, fields, level + 1))
+  local schema = compose(name, parent, fields, level + 1)
+  local new, message = core.struct.parse(schema)
   if not new then
-    refuse(level, "%s: %s", name, (message:gsub("^[%w_]+: ", ""):gsub("^line %d+: ", "")))
+    refuse(level, "%s", explain(name, schema, message))
   end
   local old = registered[name]
   if old and tostring(old) ~= tostring(new) then

@@ -65,15 +65,19 @@ int lipm_handle_read(lua_State *L) {
 
 /* The detached value at 2 that a snapshot of the handle's struct goes into. */
 static unsigned char *check_into(lua_State *L, const lipm_handle *handle) {
-    const lipm_view *view = lipm_checkview(L, 2);
-    luaL_argcheck(L, !view->memory->is_live, 2, "a live view, where a detached value is expected");
+    const lipm_view *view = lipm_testview(L, 2);
+    const char *name = handle->memory.type->name;
+    if (view == NULL || view->memory->is_live) {
+        lipm_pushshown(L, 2);
+        luaL_error(L, "%s: a snapshot goes into a detached value, not into %s%s", name,
+                   view == NULL ? "" : "the view of ", lua_tostring(L, -1));
+    }
     unsigned char *base = lipm_base(view->memory);
     if (base == NULL) {
         lipm_complain_access(L, view->memory, view->type, view->offset);
     }
     if (view->type != handle->memory.type && !ipm_type_equal(view->type, handle->memory.type)) {
-        luaL_error(L, "%s: a snapshot does not fit into a %s", handle->memory.type->name,
-                   view->type->name);
+        luaL_error(L, "%s: a snapshot does not fit into a %s", name, view->type->name);
     }
     return base + view->offset;
 }

@@ -51,7 +51,8 @@ static int push_changed(lua_State *L, const lipm_handle *handle, const lipm_part
 }
 
 int lipm_waitfield(lua_State *L, lipm_handle *handle) {
-    lipm_deadline until = lipm_deadline_start(lipm_checkseconds(L, SECONDS, IPM_FOREVER));
+    const char *name = handle->memory.type->name;
+    lipm_deadline until = lipm_deadline_start(lipm_checkseconds(L, SECONDS, IPM_FOREVER, name));
     lua_settop(L, SECONDS);
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
     const lipm_part *part = lipm_checkpath(L, PATH, OWNER, handle->layout);

@@ -274,8 +274,11 @@ int lipm_waitcommit(lua_State *L, const lipm_handle *handle, uint64_t version,
 /* Wait for a change of the field whose path is at 2, at most for the seconds at 3 (changed.c). */
 int lipm_waitfield(lua_State *L, lipm_handle *handle);
 
-/* Seconds at `index` in nanoseconds: `absent` if there is none; below 0 counts as 0. */
-int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent);
+/*
+ * Seconds at `index` in nanoseconds: `absent` if there is none; below 0 counts as 0.
+ * whose  what a refusal begins with: the struct's name
+ */
+int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent, const char *whose);
 
 int lipm_open(lua_State *L);
 int lipm_now(lua_State *L);

@@ -88,7 +88,7 @@ Take the role's lock if it can be had at once, or within a time.
 */
 int lipm_handle_try_lock(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);
-    int64_t timeout_ns = lipm_checkseconds(L, 2, 0);
+    int64_t timeout_ns = lipm_checkseconds(L, 2, 0, handle->memory.type->name);
     ipm_error error;
     lua_settop(L, 1);
     if (acquire(L, handle, timeout_ns, &error) != IPM_OK) {

@@ -19,7 +19,9 @@ static lipm_part *find_part(lua_State *L, int index, const lipm_layout *layout) 
 
 const lipm_part *lipm_checkpath(lua_State *L, int index, int owner, lipm_layout *layout) {
     if (lua_type(L, index) != LUA_TSTRING) {
-        luaL_typeerror(L, index, "path");
+        lipm_pushshown(L, index);
+        luaL_error(L, "%s: %s is not a path", ipm_layout_type(layout->layout)->name,
+                   lua_tostring(L, -1));
     }
     lua_getiuservalue(L, owner, LIPM_STRUCT_PATHS);
     lua_pushvalue(L, index);

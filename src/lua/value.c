@@ -129,7 +129,11 @@ int lipm_setbytes(lua_State *L) {
     lipm_memory *memory = view->memory;
     uint64_t offset = view->offset;
     size_t size;
-    luaL_checktype(L, 2, LUA_TSTRING);
+    if (lua_type(L, 2) != LUA_TSTRING) {
+        lipm_pushshown(L, 2);
+        return lipm_complain(L, memory, view->type, offset, "%s is not a string of bytes",
+                             lua_tostring(L, -1));
+    }
     const char *bytes = lua_tolstring(L, 2, &size);
     const unsigned char *base = lipm_base(memory);
     if (base == NULL) {

@@ -42,13 +42,15 @@ void lipm_runhooks(lua_State *L) {
     lua_call(L, 0, 0);
 }
 
-int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent) {
+int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent, const char *whose) {
     if (lua_isnoneornil(L, index)) {
         return absent;
     }
-    luaL_checktype(L, index, LUA_TNUMBER);
     lua_Number seconds = lua_tonumber(L, index);
-    luaL_argcheck(L, !isnan(seconds), index, "seconds are not a number");
+    if (lua_type(L, index) != LUA_TNUMBER || isnan(seconds)) {
+        lipm_pushshown(L, index);
+        luaL_error(L, "%s: %s is not a number of seconds", whose, lua_tostring(L, -1));
+    }
     if (seconds <= 0) {
         return 0;
     }
@@ -111,11 +113,16 @@ int lipm_handle_wait(lua_State *L) {
     if (lua_type(L, 2) == LUA_TSTRING) {
         return lipm_waitfield(L, handle);
     }
-    luaL_checktype(L, 2, LUA_TNUMBER);
-    lua_Integer version = luaL_checkinteger(L, 2);
-    luaL_argcheck(L, version >= 0, 2, "a version is not negative");
+    const char *name = handle->memory.type->name;
+    int is_whole;
+    lua_Integer version = lua_tointegerx(L, 2, &is_whole);
+    if (!is_whole || version < 0) {
+        lipm_pushshown(L, 2);
+        return luaL_error(L, "%s: %s is neither a version nor a field's path", name,
+                          lua_tostring(L, -1));
+    }
     uint64_t now;
-    lipm_deadline until = lipm_deadline_start(lipm_checkseconds(L, 3, IPM_FOREVER));
+    lipm_deadline until = lipm_deadline_start(lipm_checkseconds(L, 3, IPM_FOREVER, name));
     ipm_error error;
     if (lipm_waitcommit(L, handle, (uint64_t)version, &until, &now, &error) != IPM_OK) {
         return lipm_fail(L, &error);
@@ -141,8 +148,8 @@ Sleep; Ctrl-C ends it.
 @raise not a number
 */
 int lipm_sleep(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TNUMBER);
-    lipm_deadline until = lipm_deadline_start(lipm_checkseconds(L, 1, 0));
+    luaL_checkany(L, 1);
+    lipm_deadline until = lipm_deadline_start(lipm_checkseconds(L, 1, 0, "sleep"));
     int64_t now_ns;
     while ((now_ns = lipm_deadline_slice(&until)) > 0) {
         struct timespec time = {.tv_sec = now_ns / SECOND, .tv_nsec = now_ns % SECOND};
