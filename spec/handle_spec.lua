@@ -73,7 +73,7 @@ describe("a constructor", function()
   end)
 
   it("raises for a bad option, at the caller's line", function()
-    refused("there is no option 'tga'", ipmmap.editor, S, { tga = "x" })
+    refused("HandleSpec: there is no option 'tga'", ipmmap.editor, S, { tga = "x" })
     refused("there is no option 1", ipmmap.editor, S, { "x" })
     refused("options are a table, not 'x'", ipmmap.editor, S, "x")
     refused("option 'create' is for a manager, not for this editor",

@@ -92,7 +92,7 @@ describe("a lock", function()
 
   it("refuses to be released without being held", function()
     refused("LockSpec: unlock without a lock", editor.unlock, editor)
-    refused("LockSpec: unlock without a lock", editor.rollback, editor)
+    refused("LockSpec: rollback without a lock", editor.rollback, editor)
     refused("LockSpec: unlock without a lock", reader.unlock, reader)
   end)
 

@@ -91,7 +91,7 @@ struct StructSpecText {
     raises("StructSpecOther is defined already with another layout: "
       .. "'x: int32' there, 'x: int64' here",
       ipmmap.struct, "StructSpecOther", { { "x", "int64" } })
-    raises("StructSpecOther is defined already with another layout: '}' there, 'y: int32' here",
+    raises("StructSpecOther is defined already with another layout: no more fields there, 'y: int32' here",
       ipmmap.struct, "StructSpecOther", { { "x", "int32" }, { "y", "int32" } })
     assert.equal(first, ipmmap.lookup "StructSpecOther")
   end)
@@ -153,7 +153,8 @@ struct StructSpecText {
       "StructSpecBad", { { "1x", "int32" } })
     refuses("two fields of one name", "StructSpecBad.x: there are two fields of that name",
       "StructSpecBad", { { "x", "int32" }, { "x", "int8" } })
-    refuses("an unknown type", "StructSpecBad.x: no type or registered struct 'int33'",
+    refuses("an unknown type", "StructSpecBad.x: 'int33' is neither a type (bool, char, int8 to uint64, float, "
+      .. "double) nor a registered struct",
       "StructSpecBad", { { "x", "int33" } })
     refuses("a type that is none", "StructSpecBad.x: 'int32[' is not a type",
       "StructSpecBad", { { "x", "int32[" } })
@@ -165,7 +166,8 @@ struct StructSpecText {
       "StructSpecBad", { { "x", 4 } })
     refuses("an array of nothing", "StructSpecBad.x: 'int32[0]': an array has at least one element",
       "StructSpecBad", { { "x", "int32[0]" } })
-    refuses("itself for a field", "StructSpecBad.x: no type or registered struct 'StructSpecBad'",
+    refuses("itself for a field", "StructSpecBad.x: 'StructSpecBad' is neither a type (bool, char, int8 to uint64, float, "
+      .. "double) nor a registered struct",
       "StructSpecBad", { { "x", "StructSpecBad" } })
 
     it("a struct too large for any memory", function()

@@ -233,8 +233,8 @@ describe("assignment to a struct or an array", function()
     refused("ValueSpecAll.points: index 4 is out of range (1 to 3)", function()
       v.points = { {}, {}, {}, {} }
     end)
-    refused("ValueSpecAll.points: a table for an array has the keys 1 to n: 1 of 1 to 2 are "
-      .. "missing", function() v.points = { [2] = {} } end)
+    refused("ValueSpecAll.points: a table for an array has the keys 1 to n: 2 is there, "
+      .. "but not 1", function() v.points = { [2] = {} } end)
     refused("ValueSpecAll.points: 'n' is not an index", function() v.points = { n = 1 } end)
     refused("ValueSpecAll.point: a ValueSpecPoint[3] is not a ValueSpecPoint of the same layout",
       function() v.point = v.points end)

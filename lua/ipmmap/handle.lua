@@ -55,26 +55,27 @@ local function show(value)
   return type(value) == "string" and ("'%s'"):format(value) or tostring(value)
 end
 
+-- A copy for the core; nil and what is wrong with them.
 local function check_options(role, options)
   if type(options) ~= "table" then
-    error(("options are a table, not %s"):format(show(options)), 4)
+    return nil, ("options are a table, not %s"):format(show(options))
   end
   local checked = {}
   for name, value in pairs(options) do
     local check = checks[name]
     if not check then
-      error(("there is no option %s"):format(show(name)), 4)
+      return nil, ("there is no option %s"):format(show(name))
     elseif of_managers[name] and role ~= "manager" then
-      error(("option '%s' is for a manager, not for this %s"):format(name, role), 4)
+      return nil, ("option '%s' is for a manager, not for this %s"):format(name, role)
     end
     local wrong = check(value)
     if wrong then
-      error(("option '%s': %s %s"):format(name, show(value), wrong), 4)
+      return nil, ("option '%s': %s %s"):format(name, show(value), wrong)
     end
     checked[name] = value
   end
   if checked.force and not checked.create then
-    error("option 'force' starts afresh what 'create' makes: give both", 4)
+    return nil, "option 'force' starts afresh what 'create' makes: give both"
   end
   checked.mode = checked.mode and tonumber(checked.mode, 8)
   return checked
@@ -82,7 +83,11 @@ end
 
 local function open(role, shared, options)
   shared = struct.check_shared(shared, 4)
-  local opened, message, code = core.open(role, shared, check_options(role, options or {}))
+  local checked, wrong = check_options(role, options or {})
+  if not checked then
+    error(("%s: %s"):format(shared.name, wrong), 3)
+  end
+  local opened, message, code = core.open(role, shared, checked)
   if code == "invalid" then
     error(message, 3)
   end

@@ -76,7 +76,8 @@ local function resolve(written)
   elseif dimensions:find "%[%s*0+%s*%]" then
     return nil, ("%s: an array has at least one element"):format(show(written))
   elseif not SCALARS[name] and not registered[name] then
-    return nil, ("no type or registered struct '%s'"):format(name)
+    return nil, ("'%s' is neither a type (bool, char, int8 to uint64, float, double) nor a "
+      .. "registered struct"):format(name)
   end
   return name .. dimensions:gsub("%s", ""), registered[name]
 end
@@ -136,16 +137,19 @@ local function compose(name, parent, fields, level)
   return table.concat(schema)
 end
 
--- The first line in which two schemas differ.
+local function show_line(line)
+  return line == "}" and "no more fields" or ("'%s'"):format(line:match "%S.*")
+end
+
+-- The first line in which two schemas differ: before each one's end, as both end in their struct.
 local function difference(old, new)
   local lines = new:gmatch "[^\n]+"
   for line in old:gmatch "[^\n]+" do
     local other = lines()
     if line ~= other then
-      return ("'%s' there, '%s' here"):format(line:match "%S.*", (other or "}"):match "%S.*")
+      return ("%s there, %s here"):format(show_line(line), show_line(other))
     end
   end
-  return ("'%s' here"):format(lines():match "%S.*")
 end
 
 -- What the core says of schema text, such as "Demo: line 3: ...", with the field for the line.

@@ -114,7 +114,7 @@ describe("the contract of handles:", function()
 
     it("tag refuses all but letters, digits, dot, underscore and hyphen", function()
       for _, tag in ipairs { "a/b", "../up", "/", "a b", "a\0b", "ü", 5, true, {} } do
-        raises("tag", ipmmap.manager, S, { mmap_dir = dir, create = true, tag = tag })
+        raises("CHandle.*tag", ipmmap.manager, S, { mmap_dir = dir, create = true, tag = tag })
       end
       assert.equal("", sh("ls -A " .. dir))
     end)
@@ -259,7 +259,7 @@ describe("the contract of handles:", function()
 
     it("that is unknown, or not this role's, raises", function()
       raises("colour", ipmmap.manager, S, { colour = "red" })
-      raises("colour", ipmmap.reader, S, { colour = "red" })
+      raises("CHandle.*colour", ipmmap.reader, S, { colour = "red" })
       for _, role in ipairs { "editor", "reader" } do
         for option, value in pairs { create = true, force = true, mode = "600", max_readers = 3 } do
           raises(option, ipmmap[role], S, { mmap_dir = dir, [option] = value })

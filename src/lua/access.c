@@ -71,6 +71,7 @@ static unsigned char *check_into(lua_State *L, const lipm_handle *handle) {
         lipm_pushshown(L, 2);
         luaL_error(L, "%s: a snapshot goes into a detached value, not into %s%s", name,
                    view == NULL ? "" : "the view of ", lua_tostring(L, -1));
+        return NULL; /* never: luaL_error raises */
     }
     unsigned char *base = lipm_base(view->memory);
     if (base == NULL) {

@@ -32,6 +32,15 @@ static bool is_same_type(const ipm_type *a, const ipm_type *b) {
     return a == b || ipm_type_equal(a, b);
 }
 
+static lua_Integer first_missing(lua_State *L, int index) {
+    lua_Integer key = 1;
+    while (lua_rawgeti(L, index, key) != LUA_TNIL) {
+        lua_pop(L, 1);
+        key++;
+    }
+    return key;
+}
+
 static void check_table(lua_State *L, int index, const lipm_memory *memory, const ipm_type *type,
                         uint64_t offset) {
     lua_Integer last = 0, count = 0;
@@ -53,8 +62,8 @@ static void check_table(lua_State *L, int index, const lipm_memory *memory, cons
     }
     if (count != last) {
         lipm_complain(L, memory, type, offset,
-                      "a table for an array has the keys 1 to n: %I of 1 to %I are missing",
-                      last - count, last);
+                      "a table for an array has the keys 1 to n: %I is there, but not %I", last,
+                      first_missing(L, index));
     }
 }
 

@@ -107,7 +107,8 @@ static int unlock(lua_State *L, lipm_handle *handle, bool is_commit) {
                           handle->memory.type->name);
     }
     if (handle->memory.base == NULL) {
-        return luaL_error(L, "%s: unlock without a lock", handle->memory.type->name);
+        return luaL_error(L, "%s: %s without a lock", handle->memory.type->name,
+                          is_commit ? "unlock" : "rollback");
     }
     if (release(handle, is_commit, &error) != IPM_OK) {
         return lipm_raise(L, &error);
