@@ -166,8 +166,8 @@ struct StructSpecText {
       "StructSpecBad", { { "x", 4 } })
     refuses("an array of nothing", "StructSpecBad.x: 'int32[0]': an array has at least one element",
       "StructSpecBad", { { "x", "int32[0]" } })
-    refuses("itself for a field", "StructSpecBad.x: 'StructSpecBad' is neither a type (bool, char, int8 to uint64, float, "
-      .. "double) nor a registered struct",
+    refuses("itself for a field", "StructSpecBad.x: 'StructSpecBad' is neither a type (bool, char, int8 to "
+      .. "uint64, float, double) nor a registered struct",
       "StructSpecBad", { { "x", "StructSpecBad" } })
 
     it("a struct too large for any memory", function()
