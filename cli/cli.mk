@@ -6,6 +6,7 @@ CLI_GENERATED  = $(addprefix $(BUILD)/cli/,ipmmap.1 ipmmap.bash ipmmap.zsh ipmma
 
 TO_CLI   = lua5.4 lua-argparse lua-dkjson lua-luv
 TO_DEMO += $(TO_CLI)
+TO_TEST += python3
 
 SHARE   = $(DESTDIR)$(PREFIX)/share
 CLI_DIR = $(SHARE)/lua/5.4/ipmmap_cli
@@ -27,11 +28,17 @@ $(BUILD)/cli/ipmmap.%: $(CLI_MODULES) $(BUILD)/ipmmap/core.so
 install: install-cli
 
 install-cli: all
-	@.ci/packages 'the command ipmmap' $(TO_CLI)
-	@$(MAKE) --no-print-directory $(CLI_GENERATED)
-	install -d $(CLI_DIR) $(DESTDIR)$(PREFIX)/bin $(dir $(MAN) $(BASH) $(ZSH) $(FISH))
+	install -d $(CLI_DIR) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(CLI_MODULES) $(CLI_DIR)
 	install -m 755 bin/ipmmap $(DESTDIR)$(PREFIX)/bin
+	@if .ci/packages 'the command ipmmap' $(TO_CLI); then \
+	    $(MAKE) --no-print-directory install-cli-generated; \
+	else \
+	    echo 'installed without what is generated: its manual page and completions' >&2; \
+	fi
+
+install-cli-generated: $(CLI_GENERATED)
+	install -d $(dir $(MAN) $(BASH) $(ZSH) $(FISH))
 	install -m 644 $(BUILD)/cli/ipmmap.1 $(MAN)
 	install -m 644 $(BUILD)/cli/ipmmap.bash $(BASH)
 	install -m 644 $(BUILD)/cli/ipmmap.zsh $(ZSH)
@@ -43,4 +50,4 @@ uninstall-cli:
 	rm -rf $(CLI_DIR)
 	rm -f $(DESTDIR)$(PREFIX)/bin/ipmmap $(MAN) $(BASH) $(ZSH) $(FISH)
 
-.PHONY: cli install-cli uninstall-cli
+.PHONY: cli install-cli install-cli-generated uninstall-cli

@@ -140,6 +140,12 @@ describe("ipmmap record and replay", function()
     assert.equal(0, other:version())
   end)
 
+  it("say that the log cannot be written", function()
+    local status, out, err = cli.run { "record", file, "-o", dir .. "/nowhere/demo.log" }
+    assert.same({ 3, "" }, { status, out })
+    assert.matches("^ipmmap: cannot write .*No such file", err)
+  end)
+
   it("do not overwrite a file, nor record what is not there", function()
     local status, _, err = cli.run { "record", file, "-o", file }
     assert.equal(2, status)

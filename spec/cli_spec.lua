@@ -166,6 +166,48 @@ describe("the command", function()
     end)() })
   end)
 
+  it("copes with a segment that is being replaced by one of another layout, again and again",
+    function()
+      local other = tmpdir()
+      local child = process.spawn([[
+        local dir = ...
+        local ipmmap = require "ipmmap"
+        local texts = {}
+        for i, kind in ipairs { "int64", "double" } do
+          texts[i] = tostring(ipmmap.base) .. "struct Other : BaseMmapStructure {\n  a: " .. kind ..
+            "\n  b: " .. kind .. "\n}\n"
+        end
+        for i = 1, math.huge do
+          local S = assert(ipmmap.parse(texts[i % 2 + 1]))
+          local manager <close> = assert(ipmmap.manager(S,
+            { create = true, force = true, mmap_dir = dir }))
+          manager:set { a = i, b = i }
+          if i == 3 then print("busy") end
+        end
+      ]], other)
+      child:expect("busy")
+      local path, shown = other .. "/Other_.mmap", 0
+      local function assert_gone(status, err) -- 3: it took long to replace it
+        assert.is_true(status == 9 or status == 3, err)
+        assert.matches("^ipmmap: [^\n]*destroyed[^\n]*\n$", err)
+      end
+      for _ = 1, 20 do
+        local status, out, err = cli.run { "show", "--json", path }
+        if status == 0 then
+          local value = json.decode(out)
+          assert.equal(value.a, value.b)
+          shown = shown + 1
+        else
+          assert_gone(status, err)
+        end
+        status, _, err = cli.run { "set", path, "a=1", "b=1" }
+        if status ~= 0 then assert_gone(status, err) end
+      end
+      assert.is_true(shown > 0)
+      assert.equal(0, (cli.run { "ls", other }))
+      child:kill()
+    end)
+
   it("refuses a segment without permission", function()
     if io.popen("id -u"):read("n") ~= 0 then pending("needs root, to become somebody else") end
     os.execute("chmod 755 " .. dir)

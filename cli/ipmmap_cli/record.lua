@@ -12,14 +12,18 @@ local SLICE <const> = 0.1 -- seconds, after which a signal is noticed
 local function create(path)
   if files.status(path) then failure.raise("usage", "%s is there already", path) end
   local file, message = io.open(path, "wb")
-  if not file then failure.raise("permission", "cannot write %s", message) end
+  if not file then
+    failure.raise(message:find("No such file", 1, true) and "not_found" or "permission",
+      "cannot write %s", message)
+  end
   return file
 end
 
-local function write(file, bytes)
-  local ok, message = file:write(bytes)
+local function check(ok, message)
   if not ok then failure.raise("no_space", "cannot write the log: %s", message) end
 end
+
+local function write(file, bytes) check(file:write(bytes)) end
 
 -- Record until asked to stop. What was recorded is in `done` also when an error ends it.
 local function record(reader, file, args, done)
@@ -40,7 +44,7 @@ local function record(reader, file, args, done)
       write(file, log.frame(ipmmap.now(), version, old, bytes))
       done.commits, done.missed = done.commits + 1, done.missed + version - last - 1
     elseif code == "timeout" then
-      file:flush()
+      check(file:flush())
     else
       failure.raise(code, "%s", message)
     end
@@ -70,7 +74,7 @@ return function(args)
   write(file, log.header(tostring(S), reader:info().tag))
   if output.is_terminal(2) then output.say("recording %s; Ctrl-C ends it", args.file) end
   local ok, problem = pcall(record, reader, file, args, done)
-  file:flush()
+  check(file:flush())
   report(args, done)
   if not ok then error(problem, 0) end
 end

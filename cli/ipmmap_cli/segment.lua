@@ -33,8 +33,8 @@ end
 function segment.try_open(role, path, lock_dir)
   local message, code
   for _ = 1, TRIES do
-    local S, options = segment.describe(path, lock_dir)
-    if not S then return nil, select(2, segment.describe(path, lock_dir)) end
+    local S, options, why = segment.describe(path, lock_dir)
+    if not S then return nil, options, why end
     local handle
     handle, message, code = ipmmap[role](S, options)
     if handle then return handle, S end
