@@ -55,15 +55,16 @@ MEMCHECK_TESTS = $(filter-out $(addprefix spec/core/,hostile_test rwlock_test th
 
 # Under ASan mlock does nothing.
 SANITIZED_TESTS = $(filter-out spec/core/resident_test,$(CORE_TESTS))
-# The specs of the module; the others build packages and programs, without sanitizers.
+# The specs of the module; the others build packages and programs without sanitizers, or count
+# instructions.
 SANITIZED_SPECS = $(filter-out $(addprefix spec/,ci_spec.lua host_spec.lua rockspec_spec.lua \
-                  reference_spec.lua helper_spec.lua resident_spec.lua),$(wildcard spec/*_spec.lua))
+                  reference_spec.lua helper_spec.lua resident_spec.lua budget_spec.lua),$(wildcard spec/*_spec.lua))
 
 sanitize:
 	@.ci/packages 'make sanitize' $(TO_SANITIZE)
 	@$(MAKE) --no-print-directory $(ASAN) $(SANITIZED_TESTS:%=$(BUILD)/asan/%) all
 	@$(MAKE) --no-print-directory $(TSAN) $(BUILD)/tsan/spec/core/thread_test
-	@$(MAKE) --no-print-directory $(TEST_PROGRAMS) $(TEST_MODULES)
+	@$(MAKE) --no-print-directory all $(TEST_PROGRAMS) $(TEST_MODULES)
 	@spec/hostile/sanitize.sh $(BUILD) '$(SANITIZED_TESTS)' '$(MEMCHECK_TESTS)' $(SANITIZED_SPECS)
 
 # ---- make musl ---------------------------------------------------------------------------------
