@@ -11,6 +11,13 @@ local function health(info)
   return "ok"
 end
 
+local function fill(row, reader)
+  local info = reader:info()
+  row.tag, row.version, row.updated = info.tag, info.version, reader:last_update()
+  row.writer = info.writer_pid ~= 0 and info.writer_pid or nil
+  row.readers, row.recoveries, row.health = info.readers, info.recoveries, health(info)
+end
+
 local function examine(path, lock_dir)
   local S, message, code = ipmmap.describe(path)
   local reader, found = nil, S
@@ -25,10 +32,8 @@ local function examine(path, lock_dir)
     return row
   end
   local _ <close> = reader
-  local info = reader:info()
-  row.tag, row.version, row.updated = info.tag, info.version, reader:last_update()
-  row.writer = info.writer_pid ~= 0 and info.writer_pid or nil
-  row.readers, row.recoveries, row.health = info.readers, info.recoveries, health(info)
+  local ok, replaced = pcall(fill, row, reader)
+  if not ok then row.health, row.problem = replaced.code, replaced.message end
   return row
 end
 

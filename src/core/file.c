@@ -14,6 +14,8 @@
 #define F_OFD_SETLK 37 /* from the kernel's interface, for a libc without it */
 #endif
 
+#define OPEN_TRIES 100
+
 /* O_NONBLOCK: opening a FIFO would wait for its other end. */
 #define SAFE_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
 
@@ -48,7 +50,7 @@ static int check(int fd, const char *path, struct stat *status, ipm_error *error
     return IPM_OK;
 }
 
-int ipm_file_open(const char *path, int flags, int *fd, struct stat *status, ipm_error *error) {
+static int open_once(const char *path, int flags, int *fd, struct stat *status, ipm_error *error) {
     *fd = open(path, flags | SAFE_FLAGS);
     if (*fd < 0) {
         if (errno == ELOOP)
@@ -62,6 +64,17 @@ int ipm_file_open(const char *path, int flags, int *fd, struct stat *status, ipm
         close(*fd);
         *fd = -1;
     }
+    return code;
+}
+
+/* One that lost its name between opening and examining it has given way to another, or to none. */
+int ipm_file_open(const char *path, int flags, int *fd, struct stat *status, ipm_error *error) {
+    int code;
+    int tries = 0;
+    do {
+        status->st_nlink = 1;
+        code = open_once(path, flags, fd, status, error);
+    } while (code == IPM_ENOTFOUND && status->st_nlink == 0 && ++tries < OPEN_TRIES);
     return code;
 }
 
