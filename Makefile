@@ -137,7 +137,7 @@ include spec/hostile/hostile.mk
 tests: all $(TEST_PROGRAMS) $(TEST_MODULES) $(STRESS_PROGRAMS)
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^# \(make \|  \)/s/^# //p' Makefile spec/stress/stress.mk spec/hostile/hostile.mk
 
 .PHONY: all toolchain tests test lint proof demo install uninstall clean help \
         lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell
