@@ -288,10 +288,11 @@ describe("tools", function()
 
   it("know the version that a snapshot shows", function()
     manager:write("hp", 5)
-    local value, version = manager:snapshot()
+    local value, version = manager:versioned_snapshot()
     assert.equal(5, value.hp)
     assert.equal(1, version)
-    assert.same({ value, 1 }, { manager:snapshot(value) })
+    assert.same({ value, 1 }, { manager:versioned_snapshot(value) })
+    assert.same({ value }, { manager:snapshot(value) })
   end)
 
   it("see who holds the lock, who waits for it, and who has died with it", function()

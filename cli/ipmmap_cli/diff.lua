@@ -98,7 +98,7 @@ return function(args)
   compare({
     layout = unless_known(layout),
     value = function(difference) values[#values + 1] = difference end,
-  }, S:type(), T:type(), "", first:snapshot(), (second:snapshot()))
+  }, S:type(), T:type(), "", first:snapshot(), second:snapshot())
   if args.json then
     output.json(output.object {
       { "first_struct", S.name }, { "second_struct", T.name },

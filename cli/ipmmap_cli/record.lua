@@ -28,7 +28,7 @@ local function write(file, bytes) check(file:write(bytes)) end
 -- Record until asked to stop. What was recorded is in `done` also when an error ends it.
 local function record(reader, file, args, done)
   local started = ipmmap.now()
-  local value, version = reader:snapshot()
+  local value, version = reader:versioned_snapshot()
   local bytes = ipmmap.bytes(value)
   write(file, log.frame(started, version, ("\0"):rep(#bytes), bytes))
   local function is_over()
@@ -39,7 +39,7 @@ local function record(reader, file, args, done)
     local now, message, code = reader:wait(version, SLICE)
     if now then
       local last, old = version, bytes
-      version = select(2, reader:snapshot(value))
+      version = select(2, reader:versioned_snapshot(value))
       bytes = ipmmap.bytes(value)
       write(file, log.frame(ipmmap.now(), version, old, bytes))
       done.commits, done.missed = done.commits + 1, done.missed + version - last - 1

@@ -78,7 +78,7 @@ return function(args)
   if args.path then
     data = reader:read(args.path)
   else
-    data, version = reader:snapshot()
+    data, version = reader:versioned_snapshot()
   end
   if args.json then
     output.json(value.for_json(type, data))

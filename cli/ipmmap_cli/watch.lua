@@ -43,7 +43,7 @@ return function(args)
   for _, path in ipairs(args.paths) do value.type_at(S, path) end
   local history, snapshot = new_history(S:type(), args.paths), S:new()
   local function take()
-    local _, version = reader:snapshot(snapshot)
+    local _, version = reader:versioned_snapshot(snapshot)
     return history:add(snapshot, version, ipmmap.now())
   end
   stop.notice(uv.stop)

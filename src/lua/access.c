@@ -83,16 +83,8 @@ static unsigned char *check_into(lua_State *L, const lipm_handle *handle) {
     return base + view->offset;
 }
 
-/***
-Copy the whole struct as last committed. Consistent, and never waits, even while an editor holds
-the lock, is stopped or has died; within the handle's own lock too it shows the last commit.
-@function Handle:snapshot
-@tparam[opt] value into a detached value of the same struct, to be used again
-@treturn value `into` if given
-@treturn integer the version that it shows
-@raise `into` is something else; an error object: `"replaced"`, `"forked"`
-*/
-int lipm_handle_snapshot(lua_State *L) {
+/* Leave the snapshot on the top, in the value at 2 or in a new one. */
+static uint64_t push_snapshot(lua_State *L) {
     const lipm_handle *handle = lipm_checkhandle(L);
     unsigned char *into;
     uint64_t version;
@@ -106,8 +98,34 @@ int lipm_handle_snapshot(lua_State *L) {
         into = check_into(L, handle);
     }
     if (ipm_segment_snapshot(handle->segment, into, &version, &error) != IPM_OK) {
-        return lipm_raise(L, &error);
+        lipm_raise(L, &error);
     }
+    return version;
+}
+
+/***
+Copy the whole struct as last committed. Consistent, and never waits, even while an editor holds
+the lock, is stopped or has died; within the handle's own lock too it shows the last commit.
+@function Handle:snapshot
+@tparam[opt] value into a detached value of the same struct, to be used again
+@treturn value `into` if given
+@raise `into` is something else; an error object: `"replaced"`, `"forked"`
+*/
+int lipm_handle_snapshot(lua_State *L) {
+    push_snapshot(L);
+    return 1;
+}
+
+/***
+The same, with the version that it shows, which `version` before or after could not tell.
+@function Handle:versioned_snapshot
+@tparam[opt] value into a detached value of the same struct, to be used again
+@treturn value `into` if given
+@treturn integer the version
+@raise as `snapshot`
+*/
+int lipm_handle_versioned_snapshot(lua_State *L) {
+    uint64_t version = push_snapshot(L);
     lua_pushinteger(L, (lua_Integer)version);
     return 2;
 }

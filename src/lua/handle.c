@@ -308,6 +308,7 @@ static const luaL_Reg methods[] = {
     {"rollback", lipm_handle_rollback},
     {"read", lipm_handle_read},
     {"snapshot", lipm_handle_snapshot},
+    {"versioned_snapshot", lipm_handle_versioned_snapshot},
     {"write", lipm_handle_write},
     {"set", lipm_handle_set},
     {"add", lipm_handle_add},

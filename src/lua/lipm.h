@@ -290,6 +290,7 @@ int lipm_handle_unlock(lua_State *L);
 int lipm_handle_rollback(lua_State *L);
 int lipm_handle_read(lua_State *L);
 int lipm_handle_snapshot(lua_State *L);
+int lipm_handle_versioned_snapshot(lua_State *L);
 int lipm_handle_write(lua_State *L);
 int lipm_handle_set(lua_State *L);
 int lipm_handle_add(lua_State *L);
