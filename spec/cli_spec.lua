@@ -210,9 +210,13 @@ describe("the command", function()
 
   it("refuses a segment without permission", function()
     if io.popen("id -u"):read("n") ~= 0 then pending("needs root, to become somebody else") end
+    local command = posix.getcwd() .. "/bin/ipmmap"
+    local other = "setpriv --reuid=65534 --clear-groups "
+    if not os.execute(other .. "test -r '" .. command .. "'") then
+      pending("somebody else cannot read this tree")
+    end
     os.execute("chmod 755 " .. dir)
-    local child = process.start { "setpriv", "--reuid=65534", "--clear-groups",
-      posix.getcwd() .. "/bin/ipmmap", "show", file }
+    local child = process.start { "setpriv", "--reuid=65534", "--clear-groups", command, "show", file }
     child:match("^ipmmap: .*Permission denied$")
     assert.same({ "exit", 6 }, { child:wait() })
   end)
