@@ -1,9 +1,9 @@
--- usage: lua5.4 spec/stress/mutate.lua LIST TEST...
+-- usage: lua5.4 spec/stress/mutate.lua LIST [TEST...]
 --
 -- Changes the core one line at a time, as the list says, in a copy of this tree, and runs the tests
 -- on each until one notices: stress programs and their arguments, as "chaos 1 1000". Prints a line
 -- for each mutant, in TAP, and the score. With ONLY in the environment, those alone whose title
--- contains it.
+-- contains it. Without a test it only looks whether all lines of the list are there.
 
 local LIMIT <const> = 120 -- seconds for one test
 
@@ -50,9 +50,9 @@ local function write(path, text)
   file:close()
 end
 
---- The text with one line changed, within the function.
+--- The text with one line changed, within the function; nil if there is no such line.
 local function change(text, mutant)
-  local lines, inside, changed = {}, false, 0
+  local lines, inside, changed = {}, false, false
   for line in text:gmatch("(.-)\n") do
     if line:match("^%S.*[^%w_]" .. mutant.name .. "%(.*[^;]$") then
       inside = true
@@ -60,13 +60,13 @@ local function change(text, mutant)
       inside = false
     end
     local indent, code = line:match("^(%s*)(.-)$")
-    if inside and code == mutant["-"] and changed == 0 then
+    if inside and code == mutant["-"] and not changed then
       line = indent .. mutant["+"]
-      changed = 1
+      changed = true
     end
     lines[#lines + 1] = line
   end
-  return table.concat(lines, "\n") .. "\n", changed
+  return changed and table.concat(lines, "\n") .. "\n" or nil
 end
 
 --- The first test that notices, or nil.
@@ -82,9 +82,19 @@ local function notice(tree, tests)
 end
 
 local list, only = arg[1], os.getenv("ONLY")
-if not arg[2] then fail("usage: lua5.4 spec/stress/mutate.lua LIST TEST...") end
+if not list then fail("usage: lua5.4 spec/stress/mutate.lua LIST [TEST...]") end
 local tests = table.move(arg, 2, #arg, 1, {})
 local mutants = parse(list)
+local missing = 0
+for _, mutant in ipairs(mutants) do
+  if not change(read(mutant.file), mutant) then
+    print(("%s: no such line in %s, %s: %s"):format(list, mutant.file, mutant.name, mutant["-"]))
+    missing = missing + 1
+  end
+end
+if missing > 0 then os.exit(false) end
+if #tests == 0 then os.exit(true) end
+
 local tree <const> = io.popen("mktemp -d /dev/shm/ipmmap-mutants-XXXXXX"):read("l")
 local _ <close> = setmetatable({}, { __close = function() run("rm -rf %s", tree) end })
 must_run("tar -c --exclude=./.git . | tar -x -C %s && make -s -C %s stress", tree, tree)
@@ -98,12 +108,8 @@ for _, mutant in ipairs(mutants) do
   if not title:find(only or "", 1, true) then goto continue end
   local path = tree .. "/" .. mutant.file
   local original = read(path)
-  local text, changed = change(original, mutant)
-  if changed ~= 1 then
-    fail("no such line in %s, %s: %s", mutant.file, mutant.name, mutant["-"])
-  end
   number = number + 1
-  write(path, text)
+  write(path, change(original, mutant))
   must_run("make -s -C %s stress 2>/dev/null", tree)
   local test = notice(tree, tests)
   write(path, original)

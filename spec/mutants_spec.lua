@@ -1,0 +1,5 @@
+describe("the list of mutants", function()
+  it("has only lines that are in the core", function()
+    assert.is_true(os.execute("lua5.4 spec/stress/mutate.lua spec/stress/mutants"))
+  end)
+end)
