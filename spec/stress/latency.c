@@ -119,6 +119,32 @@ static void measure_deaths(const char *what, ipm_role dies, ipm_role waits) {
     free(waited);
 }
 
+/* How long a writer waits for readers that had to wait, but did, and are gone. */
+static void writers_wait_for_nobody(void) {
+    enum { ROUNDS = 20 };
+    int64_t waited[ROUNDS];
+    child reader;
+    ipm_segment *segment = stress_must_open(IPM_EDITOR, layout, false);
+    start(&reader, IPM_READER, wait_each_time);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        char go = 0;
+        int64_t at;
+        lock(segment);
+        stress_send(reader.to, &go, 1);
+        while (!stress_is_blocked(reader.pid))
+            ;
+        ipm_segment_unlock(segment, NULL);
+        stress_read(reader.from, &at, sizeof at);
+        int64_t before = stress_now();
+        lock(segment);
+        waited[i] = stress_now() - before;
+        ipm_segment_unlock(segment, NULL);
+    }
+    end(&reader);
+    ipm_segment_close(segment, NULL);
+    CHECK(stress_percentile(waited, ROUNDS, 50) < 5 * STRESS_MS);
+}
+
 /* ---- Beside a busy writer ---------------------------------------------------------------- */
 
 static struct {
@@ -217,6 +243,7 @@ int main(int argc, char **argv) {
     if (shared == MAP_FAILED)
         stress_die("no memory");
     run("who is blocked goes on when the holder dies", go_on_after_deaths);
+    run("readers that had their turn keep no writer waiting", writers_wait_for_nobody);
     run("readers have their turn beside a writer that never rests", readers_have_their_turn);
     printf("# %u rounds, %u s; %s\n", rounds, seconds, stress_machine());
     ipm_segment_close(segment, NULL);
