@@ -135,6 +135,7 @@ void stress_make_dir(void) {
     atexit(remove_dir);
     signal(SIGINT, end);
     signal(SIGTERM, end);
+    signal(SIGPIPE, end);
 }
 
 const char *stress_data_path(void) {
