@@ -4,7 +4,7 @@ local ipmmap = require "ipmmap"
 
 local segment = {}
 
-local TRIES <const> = 20 -- with a segment that is being replaced by one of another layout
+local PATIENCE <const> = 2 -- seconds, with one that is replaced by other layouts again and again
 
 --- Takes a data file's path apart.
 -- @return the directory, and the name in it
@@ -31,16 +31,14 @@ end
 --- Opens the segment in a role.
 -- @return handle, Struct; or nil, message, code
 function segment.try_open(role, path, lock_dir)
-  local message, code
-  for _ = 1, TRIES do
+  local deadline = ipmmap.now() + PATIENCE
+  while true do
     local S, options, why = segment.describe(path, lock_dir)
     if not S then return nil, options, why end
-    local handle
-    handle, message, code = ipmmap[role](S, options)
+    local handle, message, code = ipmmap[role](S, options)
     if handle then return handle, S end
-    if code ~= "layout" then break end
+    if code ~= "layout" or ipmmap.now() > deadline then return nil, message, code end
   end
-  return nil, message, code
 end
 
 --- Opens the segment in a role, or ends the command.
