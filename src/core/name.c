@@ -26,7 +26,7 @@ static int check_tag(const char *struct_name, const char *tag, ipm_error *error)
     return IPM_OK;
 }
 
-/* "dir///" under the working directory: "/work/dir". */
+/* "dir///" under the working directory /home/ada: "/home/ada/dir". */
 static char *absolute(const char *dir) {
     char here[PATH_MAX] = "";
     while (dir[0] == '.' && dir[1] == '/')

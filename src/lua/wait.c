@@ -5,6 +5,7 @@ Nothing waits longer than a second at a time. Between two slices an empty functi
 there a pending debug hook runs and can raise, which is how lua's Ctrl-C works.
 @submodule ipmmap
 */
+#include "../core/clock.h"
 #include "lipm.h"
 
 #include <errno.h>
@@ -13,22 +14,15 @@ there a pending debug hook runs and can raise, which is how lua's Ctrl-C works.
 
 #define SECOND INT64_C(1000000000)
 
-static int64_t clock_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * SECOND + now.tv_nsec;
-}
-
 lipm_deadline lipm_deadline_start(int64_t timeout_ns) {
-    int64_t now = timeout_ns == IPM_FOREVER ? 0 : clock_ns();
-    return (lipm_deadline){timeout_ns >= IPM_FOREVER - now ? IPM_FOREVER : now + timeout_ns};
+    return (lipm_deadline){ipm_clock_deadline(timeout_ns)};
 }
 
 int64_t lipm_deadline_slice(const lipm_deadline *until) {
     if (until->end_ns == IPM_FOREVER) {
         return SECOND;
     }
-    int64_t left = until->end_ns - clock_ns();
+    int64_t left = until->end_ns - ipm_clock_now();
     return left <= 0 ? 0 : left < SECOND ? left : SECOND;
 }
 
