@@ -45,12 +45,15 @@ typedef struct lipm_memory {
     bool is_writable;
 } lipm_memory;
 
+typedef struct lipm_names lipm_names; /* a struct's fields by name: see view.c */
+
 /* The userdata of every view, and the beginning of those of root views and values. */
 typedef struct lipm_view {
     const void *mark; /* &lipm_mark, by which a metamethod knows its views */
     lipm_memory *memory;
     const ipm_type *type;
     uint64_t offset;
+    const lipm_names *names; /* the Struct keeps them, and `memory` knows if it is collected */
 } lipm_view;
 
 /* A view keeps its memory alive through its container: a view, and at last a handle or value. */
@@ -191,9 +194,10 @@ static inline bool lipm_is_scalar(const ipm_type *type) {
     return type->kind < IPM_ARRAY;
 }
 
-/* The beginning of a view. */
-#define LIPM_VIEW(memory, type, offset) ((lipm_view){&lipm_mark, memory, type, offset})
 extern const char lipm_mark;
+
+/* The beginning of a view that is to have the metatable on the top. */
+lipm_view lipm_makeview(lua_State *L, lipm_memory *memory, const ipm_type *type, uint64_t offset);
 
 /* The view or value at `index`, or NULL. */
 lipm_view *lipm_testview(lua_State *L, int index);

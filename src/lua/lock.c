@@ -15,15 +15,14 @@ static lipm_root *push_root(lua_State *L, lipm_handle *handle) {
     }
     lua_pop(L, 1);
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
-    lipm_pushrootmetatable(L, lua_gettop(L), handle->layout);
     lipm_root *root = lua_newuserdatauv(L, sizeof *root, LIPM_VIEW_VALUES);
-    *root = (lipm_root){
-        .view = LIPM_VIEW(&handle->memory, handle->memory.type, 0),
-        .handle = handle,
-    };
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
-    lua_insert(L, -2);
+    lipm_pushrootmetatable(L, lua_absindex(L, -2), handle->layout);
+    *root = (lipm_root){
+        .view = lipm_makeview(L, &handle->memory, handle->memory.type, 0),
+        .handle = handle,
+    };
     lua_setmetatable(L, -2);
     return root;
 }

@@ -10,9 +10,9 @@ Detached values, and what can be done to any view as a whole: totable, bytes, se
 #include "../core/word.h"
 
 lipm_value *lipm_pushvalue(lua_State *L, int owner, lipm_layout *layout, const ipm_type *type) {
-    lipm_pushmetatable(L, owner, type);
     lipm_value *value = lua_newuserdatauv(L, sizeof *value + type->size, LIPM_VIEW_VALUES);
-    value->view = LIPM_VIEW(&value->memory, type, 0);
+    lipm_pushmetatable(L, owner, type);
+    value->view = lipm_makeview(L, &value->memory, type, 0);
     value->memory = (lipm_memory){
         .layout = layout,
         .type = type,
@@ -23,7 +23,6 @@ lipm_value *lipm_pushvalue(lua_State *L, int owner, lipm_layout *layout, const i
         .expected = 1,
         .is_writable = true,
     };
-    lua_insert(L, -2);
     lua_setmetatable(L, -2);
     return value;
 }
