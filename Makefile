@@ -21,7 +21,7 @@ CFLAGS   = -O3 -g
 WARNINGS = -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
            -Wstrict-prototypes -Wmissing-prototypes
 DEFINES  = -D_GNU_SOURCE
-COMPILE  = $(CC) $(WARNINGS) $(DEFINES) -fPIC -fvisibility=hidden -pthread $(CPPFLAGS) $(CFLAGS)
+COMPILE  = $(CC) $(WARNINGS) $(DEFINES) -fPIC -fno-plt -fvisibility=hidden -pthread $(CPPFLAGS) $(CFLAGS)
 LINK     = $(CC) $(CFLAGS) $(LDFLAGS) -pthread
 
 CORE    := $(sort $(wildcard src/core/*.c))

@@ -48,13 +48,23 @@ typedef struct thread_state {
     uint32_t generation; /* the fork generation in which it took them */
 } thread_state;
 
+/*
+ * A module that is loaded later finds its threads' variables by a call, unless they lie among the
+ * program's own, by an instruction. glibc keeps room there for some; musl has none.
+ */
+#ifdef __GLIBC__
+#define IPM_NEAR __attribute__((tls_model("initial-exec")))
+#else
+#define IPM_NEAR
+#endif
+
 static IPM_RARE void number(thread_state *thread) {
     static _Atomic uint64_t threads;
     thread->number = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
 }
 
 static inline thread_state *this_thread(void) {
-    static _Thread_local thread_state self;
+    static _Thread_local IPM_NEAR thread_state self;
     thread_state *thread = &self;
     __asm__("" : "+r"(thread)); /* or the compiler finds it anew for each use */
     if (thread->number == 0)

@@ -13,7 +13,7 @@ static uint64_t block_length(const ipm_memory *memory, uint64_t block) {
 }
 
 static void begin(ipm_transaction *transaction) {
-    ipm_state *state = transaction->memory.state;
+    ipm_state *state = transaction->memory->state;
     uint64_t sequence = atomic_load_explicit(&state->sequence, memory_order_relaxed) + 1;
     uint64_t version = atomic_load_explicit(&state->version, memory_order_relaxed);
     /* Pairs with the fence in version_at: who sees this version_before sees that the transaction
@@ -28,7 +28,7 @@ static void begin(ipm_transaction *transaction) {
 }
 
 void ipm_transaction_save(ipm_transaction *transaction, uint64_t first, uint64_t last) {
-    const ipm_memory *memory = &transaction->memory;
+    const ipm_memory *memory = transaction->memory;
     if (transaction->sequence == IPM_NOT_BEGUN)
         begin(transaction);
     for (uint64_t block = first; block <= last; block++) {
@@ -46,7 +46,7 @@ void ipm_transaction_save(ipm_transaction *transaction, uint64_t first, uint64_t
 }
 
 bool ipm_transaction_commit(ipm_transaction *transaction) {
-    ipm_state *state = transaction->memory.state;
+    ipm_state *state = transaction->memory->state;
     if (transaction->sequence == IPM_NOT_BEGUN)
         return false;
     uint64_t before = atomic_load_explicit(&state->version_before, memory_order_relaxed);
@@ -89,7 +89,7 @@ bool ipm_transaction_recover(const ipm_memory *memory) {
 void ipm_transaction_rollback(ipm_transaction *transaction) {
     if (transaction->sequence == IPM_NOT_BEGUN)
         return;
-    undo(&transaction->memory, transaction->sequence);
+    undo(transaction->memory, transaction->sequence);
     transaction->sequence = IPM_NOT_BEGUN;
 }
 

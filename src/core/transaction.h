@@ -47,7 +47,7 @@ typedef struct ipm_memory {
 
 /* A writer's side of it: private, valid while the write lock is held. */
 typedef struct ipm_transaction {
-    ipm_memory memory;
+    const ipm_memory *memory;
     uint64_t sequence; /* the odd one, or IPM_NOT_BEGUN */
 } ipm_transaction;
 
@@ -71,7 +71,7 @@ bool ipm_transaction_recover(const ipm_memory *memory);
 
 /* Nothing is stored before the first change. */
 static inline void ipm_transaction_open(ipm_transaction *transaction, const ipm_memory *memory) {
-    transaction->memory = *memory;
+    transaction->memory = memory;
     transaction->sequence = IPM_NOT_BEGUN;
 }
 
@@ -86,7 +86,7 @@ static inline void ipm_transaction_change(ipm_transaction *transaction, uint64_t
                                           uint64_t size) {
     uint64_t first = offset >> IPM_BLOCK_SHIFT;
     uint64_t last = (offset + size - 1) >> IPM_BLOCK_SHIFT;
-    if (first != last || atomic_load_explicit(&transaction->memory.tags[first],
+    if (first != last || atomic_load_explicit(&transaction->memory->tags[first],
                                               memory_order_relaxed) != transaction->sequence)
         ipm_transaction_save(transaction, first, last);
 }

@@ -10,10 +10,10 @@ one whose lock was released otherwise may still be somebody's <close> variable, 
 
 /* Push the spare root view of the handle at 1, or a new one. */
 static lipm_root *push_root(lua_State *L, lipm_handle *handle) {
-    if (lua_getiuservalue(L, 1, LIPM_HANDLE_SPARE) == LUA_TUSERDATA) {
-        return lua_touserdata(L, -1);
+    if (handle->spare != NULL) {
+        lua_getiuservalue(L, 1, LIPM_HANDLE_SPARE);
+        return handle->spare;
     }
-    lua_pop(L, 1);
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
     lipm_root *root = lua_newuserdatauv(L, sizeof *root, LIPM_VIEW_VALUES);
     lua_pushvalue(L, 1);
@@ -43,8 +43,11 @@ static int acquire(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_er
     handle->was_forgotten = false;
     root->epoch = ++handle->epoch;
     root->is_suspect = false;
-    lua_pushnil(L);
-    lua_setiuservalue(L, 1, LIPM_HANDLE_SPARE);
+    if (handle->spare != NULL) {
+        handle->spare = NULL;
+        lua_pushnil(L);
+        lua_setiuservalue(L, 1, LIPM_HANDLE_SPARE);
+    }
     return IPM_OK;
 }
 
@@ -52,7 +55,7 @@ static int acquire(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_er
 static int release(lipm_handle *handle, bool is_commit, ipm_error *error) {
     int code = is_commit ? ipm_segment_unlock(handle->segment, error)
                          : ipm_segment_rollback(handle->segment, error);
-    if (!ipm_segment_is_locked(handle->segment)) {
+    if (code == IPM_OK || code == IPM_EREPLACED) {
         handle->memory.base = NULL;
     }
     return code;
@@ -137,7 +140,7 @@ int lipm_handle_rollback(lua_State *L) {
 /* ---- The root view's end ----------------------------------------------------------------- */
 
 /* Of the views of handles only root views are as large. */
-static lipm_root *check_root(lua_State *L) {
+static inline lipm_root *check_root(lua_State *L) {
     lipm_root *root = lua_touserdata(L, 1);
     if (root == NULL || lua_rawlen(L, 1) != sizeof *root || root->view.mark != &lipm_mark ||
         !root->view.memory->is_live) {
@@ -153,17 +156,19 @@ static bool stands(const lipm_root *root) {
 
 /* __close(view, error) */
 int lipm_root_close(lua_State *L) {
-    const lipm_root *root = check_root(L);
+    lipm_root *root = check_root(L);
+    lipm_handle *handle = root->handle;
     bool is_commit = lua_isnoneornil(L, 2);
     ipm_error error;
     if (!stands(root)) {
         return 0;
     }
-    int code = release(root->handle, is_commit, &error);
-    if (root->handle->memory.base == NULL) {
+    int code = release(handle, is_commit, &error);
+    if (handle->memory.base == NULL) {
         lua_getiuservalue(L, 1, LIPM_VIEW_CONTAINER);
         lua_pushvalue(L, 1);
         lua_setiuservalue(L, -2, LIPM_HANDLE_SPARE);
+        handle->spare = root;
     }
     return code != IPM_OK && is_commit ? lipm_raise(L, &error) : 0;
 }

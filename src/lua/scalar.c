@@ -208,6 +208,12 @@ static const char *expectation(ipm_kind kind) {
     }
 }
 
+/* Infinity is, NaN is not. Without floor, for which hosts would have to link libm. */
+static bool is_whole(lua_Number number) {
+    lua_Number size = fabs(number);
+    return size >= 0x1p53 || (size < 0x1p53 && (lua_Number)(int64_t)number == number);
+}
+
 static bool has_expected_type(lua_State *L, int index, ipm_kind kind) {
     switch (kind) {
     case IPM_BOOL:
@@ -218,8 +224,7 @@ static bool has_expected_type(lua_State *L, int index, ipm_kind kind) {
     case IPM_DOUBLE:
         return lua_type(L, index) == LUA_TNUMBER;
     default:
-        return lua_isinteger(L, index) || (lua_type(L, index) == LUA_TNUMBER &&
-                                           floor(lua_tonumber(L, index)) == lua_tonumber(L, index));
+        return lua_type(L, index) == LUA_TNUMBER && is_whole(lua_tonumber(L, index));
     }
 }
 

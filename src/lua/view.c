@@ -72,7 +72,7 @@ static _Noreturn void refuse_self(lua_State *L) {
  * The view that a metamethod was called on, of memory that can be touched now. If it was called by
  * hand, the view may be of any type.
  */
-static const lipm_view *check_self(lua_State *L) {
+static inline const lipm_view *check_self(lua_State *L) {
     const lipm_view *view = lua_touserdata(L, 1);
     if (view == NULL || lua_rawlen(L, 1) < sizeof *view || view->mark != &lipm_mark) {
         refuse_self(L);
@@ -226,7 +226,7 @@ static const ipm_field *find_long_name(lua_State *L, const ipm_type *type) {
     return ipm_type_field(type, name, length);
 }
 
-static const ipm_field *find_field(lua_State *L, const lipm_view *view) {
+static inline const ipm_field *find_field(lua_State *L, const lipm_view *view) {
     const lipm_names *names = view->names;
     const void *name = lua_topointer(L, 2);
     for (uintptr_t i = first_slot(name) & names->mask; names->slots[i].field != NULL;
@@ -239,7 +239,7 @@ static const ipm_field *find_field(lua_State *L, const lipm_view *view) {
 }
 
 /* The field named by the string at 2. */
-static const ipm_field *check_field(lua_State *L, const lipm_view *view) {
+static inline const ipm_field *check_field(lua_State *L, const lipm_view *view) {
     const ipm_field *field = find_field(L, view);
     if (field == NULL) {
         lipm_complain_key(L, 2, view->memory, view->type, view->offset);

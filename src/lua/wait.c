@@ -58,20 +58,27 @@ static int lock(lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
     return code;
 }
 
-int lipm_waitlock(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
-    if (timeout_ns == 0) {
-        return lock(handle, 0, error);
-    }
+static int wait_on(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
     lipm_deadline until = lipm_deadline_start(timeout_ns);
     for (;;) {
+        lipm_runhooks(L);
+        lipm_checkopen(L, handle);
         int64_t now_ns = lipm_deadline_slice(&until);
         int code = lock(handle, now_ns, error);
         if (code != IPM_ETIMEOUT || now_ns == 0) {
             return code;
         }
-        lipm_runhooks(L);
-        lipm_checkopen(L, handle);
     }
+}
+
+/* A lock that is had within the first slice, as most are, costs no look at the clock here. */
+int lipm_waitlock(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
+    int64_t first_ns = timeout_ns < SECOND ? timeout_ns : SECOND;
+    int code = lock(handle, first_ns, error);
+    return code == IPM_ETIMEOUT && first_ns < timeout_ns
+               ? wait_on(L, handle, timeout_ns == IPM_FOREVER ? timeout_ns : timeout_ns - first_ns,
+                         error)
+               : code;
 }
 
 int lipm_waitcommit(lua_State *L, const lipm_handle *handle, uint64_t version,
