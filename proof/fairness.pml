@@ -1,5 +1,5 @@
 /*
- * No reader starves: the count of slow readers in src/core/rwlock.c, and who waits for whom.
+ * No reader starves: the count in src/core/slow_readers.c, and who waits for whom.
  *
  * WRITERS lock again and again; READERS read, again and again or (ONCE) once. The gate goes to
  * anyone who asks, so only the writers' courtesy lets a slow reader through; the scheduler is
@@ -38,7 +38,7 @@ byte deaths, timeouts;
 #define TIME_IS_UP (living == 0)
 #endif
 
-inline count_in() {
+inline enter() {
 #ifdef ONE_BIT
   count = 1
 #else
@@ -52,7 +52,7 @@ inline count_in() {
 #endif
 }
 
-inline count_out() {
+inline leave() {
 #ifdef COUNT_BELOW_0
   count--
 #elif defined(ONE_BIT)
@@ -64,8 +64,7 @@ inline count_out() {
 
 inline release_gate() { gate = 0 }
 
-/* let_readers_go_first */
-inline let_readers_go_first() {
+inline go_first() {
   first = count;
   left = first;
   if
@@ -103,7 +102,7 @@ proctype Writer(byte me) {
   :: true ->
      if :: me == 0 -> wants = 1 :: else fi;
 #ifndef NO_COURTESY
-     let_readers_go_first();
+     go_first();
 #endif
      atomic { !gate -> gate = 1 };
      flag = 1;
@@ -125,12 +124,12 @@ again:
   :: flag -> slot[me] = 0
   fi;
   atomic { living++; if :: me == 0 -> slow = 1 :: else fi };
-  count_in();
+  enter();
   if
   :: atomic { !gate -> gate = 1 }
 #if TIMEOUTS
   :: atomic { gate && timeouts < TIMEOUTS -> timeouts++ };
-     count_out();
+     leave();
      goto out
 #endif
 #if DEATHS
@@ -142,7 +141,7 @@ again:
   flag = 0;
 #endif
   release_gate();
-  count_out();
+  leave();
   atomic { living--; if :: me == 0 -> slow = 0 :: else fi };
 held:
   slot[me] = 0;

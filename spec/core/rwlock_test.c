@@ -2,6 +2,7 @@
 #include "../../src/core/rwlock.h"
 #include "../../src/core/clock.h"
 #include "../../src/core/fork.h"
+#include "../../src/core/mutex.h"
 #include "fixture.h"
 #include "peer.h"
 
@@ -367,7 +368,7 @@ static void survives_random_mutexes(peer *test) {
     unsigned seed = 11;
     pthread_mutex_t sound;
     (void)test;
-    ipm_rwlock_template(&sound);
+    ipm_mutex_template(&sound);
     for (int i = 0; i < 3000; i++) {
         fresh();
         for (int s = -1; s < SLOTS; s++) {

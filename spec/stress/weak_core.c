@@ -64,8 +64,10 @@ static long weak_syscall(long number, const volatile void *word, int operation, 
 #define syscall weak_syscall
 
 /* What is inline in a header is compiled here too, and not elsewhere. */
+#include "../../src/core/mutex.c"
 #include "../../src/core/notify.c"
 #include "../../src/core/rwlock.c"
+#include "../../src/core/slow_readers.c"
 #include "../../src/core/transaction.c"
 
 #include "weak_core.h"

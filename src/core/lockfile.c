@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "error.h"
 #include "file.h"
+#include "mutex.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +54,7 @@ static uint64_t file_size(uint32_t slots) {
 /* What the head of a lock file made here says, but for the magic. */
 static int describe(ipm_lock_head *head, uint32_t slots) {
     pthread_mutex_t mutex;
-    int rc = ipm_rwlock_template(&mutex);
+    int rc = ipm_mutex_template(&mutex);
     memset(head, 0, sizeof *head);
     head->format = FORMAT;
     head->byte_order = BYTE_ORDER_MARK;

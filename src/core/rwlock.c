@@ -2,6 +2,8 @@
 
 #include "clock.h"
 #include "fork.h"
+#include "mutex.h"
+#include "slow_readers.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -15,27 +17,8 @@
  * release. Model-checked, see proof/.
  */
 
-#define SLICE_NS (100 * IPM_MS)   /* after which a waiter looks at `retired` */
-#define NAP_NS (50 * 1000)        /* of a writer that lets slow readers go first */
-#define COURTESY_NS (10 * IPM_MS) /* the most it waits for them each time */
-#define FULL_NS (5 * IPM_MS)      /* of waiting for one slot while all are held */
-#define STUCK_WAITS 8             /* after which they are taken for dead */
-
-/*
- * The word with the count of slow readers: the lower half is the count, the upper half numbers
- * their arrivals, so that a count which only looks like an earlier one is not mistaken for it.
- * Else, of two writers that take the same reader for dead, the later one could wipe out a living
- * reader that has counted itself after the earlier one's reset.
- */
-#define ARRIVAL 0x10001U
-#define COUNT 0xFFFFU
-
-/* Where libc keeps what never changes in a mutex: its kind. */
-#ifdef __GLIBC__
-#define KIND_OFFSET offsetof(pthread_mutex_t, __data.__kind)
-#else
-#define KIND_OFFSET 0 /* musl */
-#endif
+#define SLICE_NS (100 * IPM_MS) /* after which a waiter looks at `retired` */
+#define FULL_NS (5 * IPM_MS)    /* of waiting for one slot while all are held */
 
 /*
  * What a thread knows of itself, all in one place: finding it costs as much as a call. The number
@@ -78,58 +61,17 @@ size_t ipm_rwlock_size(uint32_t slots) {
     return offsetof(ipm_rwlock_shared, slots) + (size_t)slots * 64;
 }
 
-static int init_mutexes(pthread_mutex_t *first, size_t stride, uint32_t count) {
-    pthread_mutexattr_t attributes;
-    int rc = pthread_mutexattr_init(&attributes);
-    if (rc != 0)
-        return rc;
-    rc = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
-    if (rc == 0)
-        rc = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    if (rc == 0)
-        rc = pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    for (uint32_t i = 0; rc == 0 && i < count; i++)
-        rc = pthread_mutex_init((pthread_mutex_t *)((char *)first + i * stride), &attributes);
-    pthread_mutexattr_destroy(&attributes);
-    return rc;
-}
-
 int ipm_rwlock_init(ipm_rwlock_shared *shared, uint32_t slots) {
     memset(shared, 0, ipm_rwlock_size(slots));
-    int rc = init_mutexes(&shared->gate.mutex, 0, 1);
-    return rc != 0 ? rc : init_mutexes(&shared->slots[0].slot.mutex, 64, slots);
-}
-
-int ipm_rwlock_template(pthread_mutex_t *mutex) {
-    memset(mutex, 0, sizeof *mutex);
-    return init_mutexes(mutex, 0, 1);
-}
-
-static uint32_t kind_of(const pthread_mutex_t *mutex) {
-    const void *kind = (const char *)mutex + KIND_OFFSET;
-    return __atomic_load_n((const uint32_t *)kind, __ATOMIC_RELAXED);
-}
-
-static _Atomic uint32_t known_kind;
-
-static IPM_RARE uint32_t find_kind(void) {
-    pthread_mutex_t mutex;
-    uint32_t kind = ipm_rwlock_template(&mutex) == 0 ? kind_of(&mutex) : 0;
-    atomic_store_explicit(&known_kind, kind, memory_order_relaxed);
-    return kind;
-}
-
-static inline uint32_t sound_kind(void) {
-    uint32_t kind = atomic_load_explicit(&known_kind, memory_order_relaxed);
-    return kind != 0 ? kind : find_kind();
+    int rc = ipm_mutex_init(&shared->gate.mutex, 0, 1);
+    return rc != 0 ? rc : ipm_mutex_init(&shared->slots[0].slot.mutex, 64, slots);
 }
 
 bool ipm_rwlock_is_sound(const ipm_rwlock_shared *shared, uint32_t slots) {
-    uint32_t kind = sound_kind();
-    if (kind_of(&shared->gate.mutex) != kind)
+    if (!ipm_mutex_is_sound(&shared->gate.mutex))
         return false;
     for (uint32_t i = 0; i < slots; i++)
-        if (kind_of(&shared->slots[i].slot.mutex) != kind)
+        if (!ipm_mutex_is_sound(&shared->slots[i].slot.mutex))
             return false;
     return true;
 }
@@ -138,29 +80,6 @@ bool ipm_rwlock_is_sound(const ipm_rwlock_shared *shared, uint32_t slots) {
 
 static bool is_retired(const ipm_rwlock *lock) {
     return atomic_load_explicit(lock->retired, memory_order_acquire) != 0;
-}
-
-/* returns  0, EOWNERDEAD, EBUSY, or what makes it unusable */
-static inline int try_mutex(pthread_mutex_t *mutex) {
-    return kind_of(mutex) == sound_kind() ? pthread_mutex_trylock(mutex) : EUCLEAN;
-}
-
-static int wait_mutex(pthread_mutex_t *mutex, int64_t until_ns) {
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 30)
-    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
-    return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
-#else
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    int64_t ns = until.tv_nsec + (until_ns - ipm_clock_now());
-    until.tv_sec += ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
-    if (until.tv_nsec < 0) {
-        until.tv_nsec += 1000000000;
-        until.tv_sec--;
-    }
-    return pthread_mutex_timedlock(mutex, &until);
-#endif
 }
 
 /* How long to wait. The clock is not looked at before there is something to wait for. */
@@ -189,7 +108,8 @@ static IPM_RARE int take_later(ipm_rwlock *lock, ipm_slot *slot, patience *p) {
         else if (now >= deadline)
             break;
         else
-            rc = wait_mutex(&slot->mutex, deadline - now < SLICE_NS ? deadline : now + SLICE_NS);
+            rc =
+                ipm_mutex_wait(&slot->mutex, deadline - now < SLICE_NS ? deadline : now + SLICE_NS);
     }
     ipm_waiters_leave(waiter);
     return rc;
@@ -201,7 +121,7 @@ static IPM_RARE int take_later(ipm_rwlock *lock, ipm_slot *slot, patience *p) {
  * returns  0 or EOWNERDEAD: locked; ETIMEDOUT; ECANCELED: retired; or what makes it unusable
  */
 static inline int take(ipm_rwlock *lock, ipm_slot *slot, patience *p) {
-    int rc = try_mutex(&slot->mutex);
+    int rc = ipm_mutex_try(&slot->mutex);
     return rc == EBUSY ? take_later(lock, slot, p) : rc;
 }
 
@@ -285,7 +205,7 @@ static ipm_slot *slot_of(ipm_rwlock *lock) {
 /* Lock the slot that it had last. returns 0, EBUSY or what went wrong */
 static inline int try_slot(ipm_rwlock *lock) {
     pthread_mutex_t *mutex = &slot_of(lock)->mutex;
-    int rc = try_mutex(mutex);
+    int rc = ipm_mutex_try(mutex);
     return rc == EOWNERDEAD ? pthread_mutex_consistent(mutex) : rc;
 }
 
@@ -348,25 +268,11 @@ static int grab_behind_gate(ipm_rwlock *lock, patience *p) {
     return 0;
 }
 
-static void count_in(ipm_rwlock *lock) {
-    atomic_fetch_add_explicit(&lock->shared->slow_readers, ARRIVAL, memory_order_relaxed);
-}
-
-static void count_out(ipm_rwlock *lock) {
-    _Atomic uint32_t *count = &lock->shared->slow_readers;
-    uint32_t seen = atomic_load_explicit(count, memory_order_relaxed);
-    /* A writer may have set it to 0 meanwhile, taking this reader for dead. */
-    while ((seen & COUNT) != 0 &&
-           !atomic_compare_exchange_weak_explicit(count, &seen, seen - 1, memory_order_relaxed,
-                                                  memory_order_relaxed))
-        ;
-}
-
 static IPM_RARE int read_slow(ipm_rwlock *lock, int64_t timeout_ns) {
     patience p = {.timeout_ns = timeout_ns};
     lock->wanted = IPM_HOLD_READ;
     if (timeout_ns != 0)
-        count_in(lock);
+        ipm_slow_readers_enter(lock);
     int rc = take(lock, &lock->shared->gate, &p);
     if (rc == 0 || rc == EOWNERDEAD) {
         lock->gate_died = rc == EOWNERDEAD;
@@ -374,7 +280,7 @@ static IPM_RARE int read_slow(ipm_rwlock *lock, int64_t timeout_ns) {
         release_gate(lock);
     }
     if (timeout_ns != 0)
-        count_out(lock);
+        ipm_slow_readers_leave(lock);
     return rc;
 }
 
@@ -404,31 +310,6 @@ int ipm_rwlock_read(ipm_rwlock *lock, int64_t timeout_ns) {
 
 /* ---- Writing ----------------------------------------------------------------------------- */
 
-/*
- * Let the readers that queue at the gate go first: mutexes are not fair, and beside a writer that
- * locks again at once a reader was measured to wait for seconds. Should their count not move for
- * a while, those that it counts have died.
- */
-static IPM_RARE void let_readers_go_first(ipm_rwlock *lock, uint32_t first, int64_t deadline) {
-    _Atomic uint32_t *count = &lock->shared->slow_readers;
-    uint32_t seen = first;
-    int64_t now = ipm_clock_now();
-    int64_t until = deadline - now < COURTESY_NS ? deadline : now + COURTESY_NS;
-    while ((seen & COUNT) != 0 && now < until && !is_retired(lock)) {
-        ipm_clock_nap(NAP_NS);
-        seen = atomic_load_explicit(count, memory_order_relaxed);
-        now = ipm_clock_now();
-    }
-    if ((seen & COUNT) == 0 || seen != first || seen != lock->stuck_at)
-        lock->stuck = 0;
-    lock->stuck_at = seen;
-    if ((seen & COUNT) != 0 && ++lock->stuck >= STUCK_WAITS) {
-        atomic_compare_exchange_strong_explicit(count, &seen, seen & ~COUNT, memory_order_relaxed,
-                                                memory_order_relaxed);
-        lock->stuck = 0;
-    }
-}
-
 /* Wait for the readers that are inside; later ones see the flag. */
 static int drain(ipm_rwlock *lock, patience *p) {
     uint32_t used = atomic_load_explicit(&lock->shared->high_water, memory_order_seq_cst);
@@ -454,10 +335,10 @@ int ipm_rwlock_write(ipm_rwlock *lock, int64_t timeout_ns) {
         return IPM_EDEADLOCK;
     lock->wanted = IPM_HOLD_WRITE;
     uint32_t queued = atomic_load_explicit(&shared->slow_readers, memory_order_relaxed);
-    if ((queued & COUNT) == 0)
+    if ((queued & IPM_SLOW_READERS) == 0)
         lock->stuck = 0;
     else if (timeout_ns != 0)
-        let_readers_go_first(lock, queued, deadline_of(&p));
+        ipm_slow_readers_go_first(lock, queued, deadline_of(&p));
     int rc = take(lock, &shared->gate, &p);
     if (rc != 0 && rc != EOWNERDEAD)
         return code_of(lock, rc);

@@ -76,12 +76,6 @@ size_t ipm_rwlock_size(uint32_t slots);
  */
 int ipm_rwlock_init(ipm_rwlock_shared *shared, uint32_t slots);
 
-/*
- * A freshly initialised mutex, for comparing.
- * returns  0 or an errno
- */
-int ipm_rwlock_template(pthread_mutex_t *mutex);
-
 /* Whether every mutex has the constant parts of a fresh one: libc aborts on some others. */
 bool ipm_rwlock_is_sound(const ipm_rwlock_shared *shared, uint32_t slots);
 

@@ -1,0 +1,50 @@
+#include "mutex.h"
+
+#include "clock.h"
+
+#include <string.h>
+#include <time.h>
+
+int ipm_mutex_init(pthread_mutex_t *first, size_t stride, uint32_t count) {
+    pthread_mutexattr_t attributes;
+    int rc = pthread_mutexattr_init(&attributes);
+    if (rc != 0)
+        return rc;
+    rc = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+    if (rc == 0)
+        rc = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    if (rc == 0)
+        rc = pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        rc = pthread_mutex_init((pthread_mutex_t *)((char *)first + i * stride), &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    return rc;
+}
+
+int ipm_mutex_template(pthread_mutex_t *mutex) {
+    memset(mutex, 0, sizeof *mutex);
+    return ipm_mutex_init(mutex, 0, 1);
+}
+
+uint32_t ipm_mutex_find_kind(void) {
+    pthread_mutex_t mutex;
+    return ipm_mutex_template(&mutex) == 0 ? ipm_mutex_kind(&mutex) : 0;
+}
+
+int ipm_mutex_wait(pthread_mutex_t *mutex, int64_t until_ns) {
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 30)
+    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
+#else
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    int64_t ns = until.tv_nsec + (until_ns - ipm_clock_now());
+    until.tv_sec += ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    if (until.tv_nsec < 0) {
+        until.tv_nsec += 1000000000;
+        until.tv_sec--;
+    }
+    return pthread_mutex_timedlock(mutex, &until);
+#endif
+}
