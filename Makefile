@@ -42,9 +42,9 @@ TO_LINT  = $(TO_BUILD) lua5.4 lua-check luarocks clang clang-format clang-tidy s
 
 all: $(BUILD)/ipmmap/core.so
 
-$(BUILD)/ipmmap/core.so: $(OBJECTS)
+$(BUILD)/ipmmap/core.so: $(OBJECTS) src/lua/core.map
 	@mkdir -p $(@D)
-	$(LINK) -shared -Wl,-Bsymbolic -o $@ $^
+	$(LINK) -shared -Wl,--version-script=src/lua/core.map -o $@ $(OBJECTS)
 
 $(BUILD)/src/core/%.o: src/core/%.c | toolchain
 	@mkdir -p $(@D)
@@ -52,7 +52,7 @@ $(BUILD)/src/core/%.o: src/core/%.c | toolchain
 
 $(BUILD)/src/lua/%.o: src/lua/%.c | toolchain
 	@mkdir -p $(@D)
-	$(COMPILE) -Isrc -I$(LUA_INCDIR) -MMD -MP -c -o $@ $<
+	$(COMPILE) -Isrc -I'$(LUA_INCDIR)' -MMD -MP -c -o $@ $<
 
 $(BUILD)/spec/core/%: spec/core/%.c $(CORE:%.c=$(BUILD)/%.o)
 	@mkdir -p $(@D)
@@ -71,7 +71,7 @@ include docs/docs.mk
 toolchain:
 	@echo '#include <stdio.h>' | $(CC) -E - >/dev/null 2>&1 || \
 	    { echo 'no C compiler ($(CC)): on Debian it is in the packages gcc and libc6-dev' >&2; exit 1; }
-	@echo '#include <lua.h>' | $(CC) $(CPPFLAGS) -I$(LUA_INCDIR) -E - >/dev/null 2>&1 || \
+	@echo '#include <lua.h>' | $(CC) $(CPPFLAGS) -I'$(LUA_INCDIR)' -E - >/dev/null 2>&1 || \
 	    { echo 'no lua.h in $(LUA_INCDIR): on Debian it is in the package liblua5.4-dev' >&2; exit 1; }
 
 test:
@@ -119,13 +119,16 @@ demo:
 
 include bench/bench.mk
 
-install: all
-	install -d $(LUA_DIR) $(LUA_LIBDIR)
-	install -m 644 $(MODULES) $(LUA_DIR)
-	install -m 755 $(BUILD)/ipmmap/core.so $(LUA_LIBDIR)
+install: install-module
+
+# What the rock has, see ipmmap-scm-1.rockspec.
+install-module: all
+	install -d '$(LUA_DIR)' '$(LUA_LIBDIR)'
+	install -m 644 $(MODULES) '$(LUA_DIR)'
+	install -m 755 $(BUILD)/ipmmap/core.so '$(LUA_LIBDIR)'
 
 uninstall:
-	rm -rf $(LUA_DIR) $(LUA_LIBDIR)
+	rm -rf '$(LUA_DIR)' '$(LUA_LIBDIR)'
 
 clean:
 	rm -rf $(BUILD)
@@ -139,5 +142,5 @@ tests: all $(TEST_PROGRAMS) $(TEST_MODULES) $(STRESS_PROGRAMS)
 help:
 	@sed -n '/^# \(make \|  \)/s/^# //p' Makefile spec/stress/stress.mk spec/hostile/hostile.mk
 
-.PHONY: all toolchain tests test lint proof demo install uninstall clean help \
+.PHONY: all toolchain tests test lint proof demo install install-module uninstall clean help \
         lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell

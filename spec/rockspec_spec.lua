@@ -19,46 +19,106 @@ local function makefile_list(variable)
   return words(output_of(show:format(variable)))
 end
 
+local function sources()
+  local copy = tmpdir() .. "/with a space"
+  output_of(("mkdir '%s' && tar -c --exclude=./.git --exclude=./build --exclude=./dist . | tar -x -C '%s'")
+            :format(copy, copy))
+  return copy
+end
+
+local luarocks = "luarocks --lua-version 5.4 "
+
+--- Puts a program and the modules of a tree together: nothing else is found.
+local function with_modules_of(tree, command)
+  return ([[cd / && env --unset=LUA_PATH_5_4 --unset=LUA_CPATH_5_4 LUA_CPATH='%s/lib/lua/5.4/?.so' \
+    LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua' %s]]):format(tree, tree, tree, command)
+end
+
 describe("the rockspec", function()
-  local rockspec = {}
-  assert(loadfile("ipmmap-scm-1.rockspec", "t", rockspec))()
+  local source, dir = sources(), tmpdir()
+  local made, made_by_make, installed = dir .. "/a tree", dir .. "/make", dir .. "/b"
 
-  it("has the C sources of the Makefile", function()
-    local sources = rockspec.build.modules["ipmmap.core"].sources
-    table.sort(sources)
-    assert.same(makefile_list("CORE) $(BINDING"), sources)
+  setup(function()
+    output_of(("cd '%s' && %s make --tree '%s' ipmmap-scm-1.rockspec"):format(source, luarocks, made))
+    output_of(("cd '%s' && %s --tree '%s' pack ipmmap"):format(source, luarocks, made))
+    output_of(("cd / && %s install --tree '%s' '%s'/ipmmap-scm-1.*.rock"):format(luarocks, installed, source))
+    output_of(("env --unset=MAKEFLAGS make -s install-module PREFIX=%s"):format(made_by_make))
   end)
 
-  it("has the Lua modules of the Makefile, under their names", function()
-    local files = {}
-    for name, file in pairs(rockspec.build.modules) do
-      if type(file) == "string" then
-        files[#files + 1] = file
-        assert.equal(name, (file:gsub("^lua/", ""):gsub("/init%.lua$", ""):gsub("%.lua$", "")
-                                :gsub("/", ".")))
-      end
+  it("installs the Lua modules and the C module", function()
+    local expected = words("lib/lua/5.4/ipmmap/core.so "
+                           .. output_of("find lua -name '*.lua'"):gsub("lua/", "share/lua/5.4/"))
+    for _, tree in ipairs { made, installed } do
+      assert.same(expected, words(output_of(("cd '%s' && find share lib/lua -type f"):format(tree))))
     end
-    table.sort(files)
-    assert.same(makefile_list("MODULES"), files)
   end)
 
-  it("builds, packs, and installs the packed rock, from any directory into any tree", function()
-    local source, tree, other = tmpdir() .. "/with a space", tmpdir() .. "/a/b", tmpdir() .. "/c"
-    local luarocks = "luarocks --lua-version 5.4 "
-    output_of(("mkdir '%s' && cp -r src lua *.rockspec LICENSE '%s'"):format(source, source))
-    output_of(("cd '%s' && %s make --tree %s ipmmap-scm-1.rockspec"):format(source, luarocks, tree))
-    output_of(("cd '%s' && %s --tree %s pack ipmmap"):format(source, luarocks, tree))
-    output_of(("cd / && %s install --tree %s '%s'/ipmmap-scm-1.*.rock")
-              :format(luarocks, other, source))
-    assert.equal("true\n", output_of(([[cd / && env --unset=LUA_PATH_5_4 --unset=LUA_CPATH_5_4 \
-      LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua' \
-      LUA_CPATH='%s/lib/lua/5.4/?.so' lua5.4 -e 'print(require("ipmmap").base.size == 16)']])
-      :format(other, other, other)))
+  it("packs, and installs the packed rock, from any directory into any tree", function()
+    for _, tree in ipairs { made, installed } do
+      assert.equal("true\n", output_of(with_modules_of(tree,
+        [[lua5.4 -e 'print(require("ipmmap").base.size == 16)']])))
+    end
   end)
+
+  it("builds with luarocks's flags, whatever flags were there before", function()
+    local flags = "CFLAGS='-O0 -fPIC' LIBFLAG='-shared -s'"
+    local output = output_of(("cd '%s' && %s make --tree '%s/c' %s ipmmap-scm-1.rockspec")
+                             :format(source, luarocks, dir, flags))
+    for object in output_of(("cd '%s' && find build -name '*.o'"):format(source)):gmatch("%S+") do
+      assert.matches(" %-O0 [^\n]*" .. object:gsub("%p", "%%%0"), output)
+    end
+    assert.matches(" %-shared %-s [^\n]*core%.so", output)
+  end)
+
+  -- So that a host with a library of another version inside does not get calls from this one.
+  for what, tree in pairs { ["make builds"] = made_by_make, ["luarocks builds"] = installed } do
+    describe("and the module that " .. what, function()
+      local core = tree .. "/lib/lua/5.4/ipmmap/core.so"
+
+      it("shows its opener and nothing else", function()
+        assert.matches("^%x+ T luaopen_ipmmap_core\n$", output_of("nm -D --defined-only " .. core))
+      end)
+
+      it("works in a host that has functions of the same names", function()
+        local host = assert(io.open(dir .. "/host.c", "w"))
+        host:write [[
+          #include <lauxlib.h>
+          #include <lualib.h>
+          #include <stdio.h>
+          #include <stdlib.h>
+
+          int main(void) {
+              lua_State *L = luaL_newstate();
+              luaL_openlibs(L);
+              int failed = luaL_dostring(L,
+                  "local ipmmap = require 'ipmmap' "
+                  "ipmmap.base:extend('Counter', { { 'n', 'int32' } }) "
+                  "local counter = assert(ipmmap.manager('Counter', { create = true, mmap_dir = os.getenv('DIR') })) "
+                  "do local locked <close> = counter:lock(); locked.n = 1 end "
+                  "print(counter:add('n', 1)) "
+                  "counter:destroy()");
+              if (failed)
+                  puts(lua_tostring(L, -1));
+              lua_close(L);
+              return failed;
+          }
+        ]]
+        local names = output_of("nm --defined-only build/src/core/*.o build/src/lua/*.o")
+        for name in names:gmatch(" [TRB] (l?ipm_[%w_]+)\n") do
+          host:write(("void %s(void) { abort(); }\n"):format(name))
+        end
+        host:close()
+        output_of(("cc -rdynamic $(pkg-config --cflags lua5.4) -o %s/host %s/host.c $(pkg-config --libs lua5.4)")
+                  :format(dir, dir))
+        assert.matches(" T ipm_segment_lock\n", output_of(("nm -D %s/host"):format(dir)))
+        assert.equal("2\n", output_of(with_modules_of(tree, ("DIR=%s %s/host"):format(dir, dir))))
+      end)
+    end)
+  end
 
   it("runs the specs by luarocks test", function()
     assert.matches("\n[1-9]%d* successes / 0 failures / 0 errors",
-                   output_of("luarocks --lua-version 5.4 test ipmmap-scm-1.rockspec -- spec/struct_spec.lua"))
+                   output_of(luarocks .. "test ipmmap-scm-1.rockspec -- spec/struct_spec.lua"))
   end)
 end)
 
@@ -84,11 +144,10 @@ describe("the rockspec of the command", function()
   end)
 
   it("builds, and its command works in the tree", function()
-    local source, tree = tmpdir() .. "/source", tmpdir() .. "/tree"
-    output_of(("mkdir '%s' && cp -r src lua cli bin *.rockspec LICENSE '%s'"):format(source, source))
+    local source, tree = sources(), tmpdir() .. "/tree"
     for _, name in ipairs { "ipmmap", "ipmmap-cli" } do
-      output_of(("cd '%s' && luarocks --lua-version 5.4 make --deps-mode none --tree %s %s-scm-1.rockspec")
-        :format(source, tree, name))
+      output_of(("cd '%s' && %s make --deps-mode none --tree %s %s-scm-1.rockspec")
+        :format(source, luarocks, tree, name))
     end
     -- As the other rocks are the system's packages here, luarocks does not look into the tree.
     local help = output_of(([[cd / && env --unset=LUA_PATH_5_4 --unset=LUA_CPATH_5_4 \
