@@ -142,6 +142,10 @@ struct StructSpecText {
     refuses("fields by name",
       "StructSpecBad: fields are a list of { name, type }, which has no key 'x'",
       "StructSpecBad", { x = "int32" })
+    refuses("a nil before a field", "StructSpecBad: field 1 is not { name, type }",
+      "StructSpecBad", { nil, { "x", "int32" } })
+    refuses("a nil between fields", "StructSpecBad: field 2 is not { name, type }",
+      "StructSpecBad", { { "x", "int32" }, nil, { "y", "int32" } })
     refuses("a field that is no pair", "StructSpecBad.y: field 2 is not { name, type }",
       "StructSpecBad", { { "x", "int32" }, { "y" } })
     refuses("a field of three", "StructSpecBad.x: field 1 is not { name, type }",
@@ -291,6 +295,7 @@ describe("lookup and load", function()
   it("refuse what is no list of names", function()
     raises("load takes a list of module names, not 'x'", ipmmap.load, "x")
     raises("load: 5 is not a module's name", ipmmap.load, { 5 })
+    raises("load: nil is not a module's name", ipmmap.load, { nil, "struct_spec_missing" })
     assert.has_error(function() ipmmap.load { "struct_spec_missing" } end)
   end)
 

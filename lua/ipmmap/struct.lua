@@ -119,7 +119,8 @@ local function compose(name, parent, fields, level)
   if parent then
     include(schema, known, parent)
   end
-  for index, field in ipairs(fields) do
+  for index = 1, #fields do -- not ipairs, which would leave out what comes after a nil
+    local field = fields[index]
     check_field(name, index, field, level + 1)
     local text, needed = resolve(field[2])
     if not text then
@@ -214,7 +215,8 @@ function struct.load(modules)
     refuse(2, "load takes a list of module names, not %s", show(modules))
   end
   local results = {}
-  for index, name in ipairs(modules) do
+  for index = 1, #modules do
+    local name = modules[index]
     if type(name) ~= "string" then
       refuse(2, "load: %s is not a module's name", show(name))
     end
