@@ -249,6 +249,15 @@ static void tells_those_who_use_what_is_destroyed(void) {
     CHECK_INT(entries(dir), 0);
 }
 
+static void leaves_nothing_of_a_failed_destroy(void) {
+    ipm_segment *manager = opened(IPM_MANAGER, "");
+    unlink(data_path(""));
+    unlink(lock_path(""));
+    CHECK_ERROR(ipm_segment_destroy(manager, &error), IPM_EREPLACED, "no longer this segment");
+    CHECK_INT(entries(dir), 0);
+    ipm_segment_close(manager, NULL);
+}
+
 static void rolls_back_what_it_destroys(void) {
     ipm_segment *manager = opened(IPM_MANAGER, "");
     CHECK_INT(ipm_segment_lock(manager, 0, &error), IPM_OK);
@@ -372,6 +381,7 @@ int main(void) {
     run("names the first difference of another layout", names_the_first_difference);
     run("replaces another layout with force", replaces_another_layout_with_force);
     run("tells those who use what is destroyed", tells_those_who_use_what_is_destroyed);
+    run("leaves nothing behind where it fails to destroy", leaves_nothing_of_a_failed_destroy);
     run("rolls back its own transaction when it destroys", rolls_back_what_it_destroys);
     run("tells an editor that its commit is seen by none", tells_an_editor_that_its_commit_is_lost);
     run("treats a retired file as none", treats_a_retired_file_as_none);

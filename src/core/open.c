@@ -358,6 +358,8 @@ int ipm_segment_destroy(ipm_segment *segment, ipm_error *error) {
     if (code != IPM_OK)
         return code;
     code = remove_files(segment, error);
+    if (code != IPM_OK && made && ipm_lockfile_claim(manager))
+        unlink(segment->names.lock_path);
     close(manager);
     return code;
 }
