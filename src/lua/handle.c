@@ -209,8 +209,8 @@ What is known of the segment.
 writer died; `writable`: whether this role may write; `lockable`: false if this reader has only
 lock-free reads; `pending`: a writer died in a transaction, which the next one will undo;
 `max_readers`; `readers`: read locks held just now; `writer_pid`: the process that holds the write
-lock just now, or 0
-@raise an error object: `"replaced"`, `"forked"`
+lock just now, or 0. Of a segment that was replaced or destroyed it tells the last
+@raise an error object: `"forked"`
 */
 static int handle_info(lua_State *L) {
     const lipm_handle *handle = lipm_checkhandle(L);
@@ -242,6 +242,7 @@ static int handle_info(lua_State *L) {
         {"writer_pid", (uint64_t)info.writer_pid},
     };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
+        lipm_checkopen(L, handle); /* the strings are its segment's */
         lua_pushstring(L, strings[i].value);
         lua_setfield(L, -2, strings[i].name);
     }
