@@ -111,7 +111,7 @@ describe("access by path", function()
       refused("is not a path", reader.read, reader, wrong)
       refused("is not a path", editor.write, editor, wrong, 1)
     end
-    refused("is not a path", reader.read, reader)
+    refused("AccessSpec: nil is not a path", reader.read, reader)
     refused("no field 'nope'", reader.read, reader, "nope")
   end)
 
@@ -226,6 +226,9 @@ describe("access by path", function()
       assert.equal(math.mininteger, editor:add("uint64", 1))
       assert.equal(-1, editor:add("uint64", math.maxinteger))
       assert.equal(math.maxinteger, editor:add("uint64", math.mininteger))
+      editor:write("uint64", -2)
+      refused("AccessSpec.uint64: 18446744073709551614 + 2 is out of range for uint64",
+        editor.add, editor, "uint64", 2)
     end)
 
     it("of float raises where a finite sum leaves the range", function()

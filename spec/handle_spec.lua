@@ -76,6 +76,7 @@ describe("a constructor", function()
     refused("HandleSpec: there is no option 'tga'", ipmmap.editor, S, { tga = "x" })
     refused("there is no option 1", ipmmap.editor, S, { "x" })
     refused("options are a table, not 'x'", ipmmap.editor, S, "x")
+    refused("options are a table, not false", ipmmap.editor, S, false)
     refused("option 'create' is for a manager, not for this editor",
       ipmmap.editor, S, { create = true })
     refused("option 'force' is for a manager, not for this reader",
@@ -193,6 +194,21 @@ describe("a handle", function()
     end
     local _ <close> = reader:lock()
     assert.equal(1, manager:info().readers)
+  end)
+
+  it("says it or is closed, when a finalizer closes it meanwhile", function()
+    local there = { mmap_dir = ("%s/%s"):format(dir, ("long"):rep(20)), create = true }
+    local first <close> = assert(ipmmap.manager(S, there))
+    local expected = first:info()
+    local mode = collectgarbage "generational"
+    collectgarbage("generational", 1)
+    finally(function() collectgarbage(mode) end)
+    for _ = 1, 5000 do
+      local handle = assert(ipmmap.reader(S, { mmap_dir = there.mmap_dir }))
+      setmetatable({}, { __gc = function() handle:close() end })
+      local ok, info = pcall(handle.info, handle)
+      assert(not ok or info.path == expected.path and info.lock_path == expected.lock_path)
+    end
   end)
 
   it("tells its class and file as a string", function()
@@ -322,6 +338,7 @@ describe("a handle", function()
     assert.equal("replaced", select(2, pcall(editor.set, editor, { number = 1 })).code)
     assert.equal("replaced", select(2, pcall(editor.add, editor, "number", 1)).code)
     assert.equal("replaced", select(2, pcall(editor.touch, editor)).code)
+    assert.equal(dir .. "/HandleSpec_t.mmap", reader:info().path)
     assert.equal("not_found", select(3, ipmmap.editor(S, { mmap_dir = dir, tag = "t" })))
   end)
 

@@ -57,7 +57,9 @@ end
 
 -- A copy for the core; nil and what is wrong with them.
 local function check_options(role, options)
-  if type(options) ~= "table" then
+  if options == nil then
+    return {}
+  elseif type(options) ~= "table" then
     return nil, ("options are a table, not %s"):format(show(options))
   end
   local checked = {}
@@ -83,7 +85,7 @@ end
 
 local function open(role, shared, options)
   shared = struct.check_shared(shared, 4)
-  local checked, wrong = check_options(role, options or {})
+  local checked, wrong = check_options(role, options)
   if not checked then
     error(("%s: %s"):format(shared.name, wrong), 3)
   end

@@ -5,6 +5,8 @@ transaction, outside it as a transaction of its own, or as a read that waits for
 */
 #include "lipm.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Scalars of up to so many bytes are read on the C stack. */
@@ -48,6 +50,7 @@ own lock: what the lock sees, its own changes included.
 */
 int lipm_handle_read(lua_State *L) {
     const lipm_handle *handle = lipm_checkhandle(L);
+    lua_settop(L, 2);
     const lipm_part *part = check_part(L, handle);
     ipm_error error;
     if (lipm_is_scalar(part->type)) {
@@ -231,13 +234,25 @@ static void check_number(lua_State *L, const lipm_handle *handle, const lipm_par
     }
 }
 
+/* As text: of a uint64 without the sign that a Lua integer has. */
+static void push_old(lua_State *L, const ipm_type *type, uint64_t old) {
+    char text[24];
+    if (type->kind == IPM_UINT64) {
+        snprintf(text, sizeof text, "%" PRIu64, old);
+        lua_pushstring(L, text);
+    } else {
+        lipm_pushscalar(L, type, &old);
+        lipm_pushshown(L, -1);
+    }
+}
+
 static int complain_sum(lua_State *L, const lipm_handle *handle, const lipm_part *part,
                         uint64_t old) {
     lipm_pushshown(L, 3);
-    lipm_pushscalar(L, part->type, &old);
-    lipm_pushshown(L, -1);
+    const char *n = lua_tostring(L, -1);
+    push_old(L, part->type, old);
     return lipm_complain(L, &handle->memory, part->type, part->offset,
-                         "%s + %s is out of range for %s", lua_tostring(L, -1), lua_tostring(L, -3),
+                         "%s + %s is out of range for %s", lua_tostring(L, -1), n,
                          part->type->name);
 }
 
