@@ -1,7 +1,7 @@
 /*
- * The waiting flag and the notify word: src/core/notify.c, ipm_segment_wait and the end of
- * ipm_segment_unlock in segment.c. All accesses of both are sequentially consistent, with a full
- * fence before the last look; a fence left out shows here as two steps in the other order.
+ * The word with the bit and the count: src/core/notify.c, ipm_segment_wait and the end of
+ * ipm_segment_unlock in segment.c. All accesses are sequentially consistent, with a full fence
+ * before the last look; a fence left out shows here as two steps in the other order.
  *
  * WAITERS wait until the version is WANTED; TELLERS commit NEWS times each and tell; with RETIRE,
  * one more process retires the segment, which ends all waits. The slices of a sleep are left out:
@@ -24,8 +24,8 @@
 #define DEATHS 0
 #endif
 
-bit waiting, retired;
-byte word, version, deaths;
+bit retired;
+byte word, version, deaths; /* the lowest bit of the word: someone sleeps */
 bit asleep[WAITERS];
 byte slices[WAITERS];
 byte goal[WAITERS]; /* the version that each waits for */
@@ -44,9 +44,38 @@ inline wake_all() {
   }
 }
 
-inline notify_all() {
-  STEP(word++);
-  STEP(wake_all())
+#define ASLEEP(value) ((value) & 1)
+
+inline clear() {
+  d_step {
+    if
+#if defined(NOT_COUNTED)
+    :: word == seen -> word = seen - 1
+#else
+    :: word == seen -> word = seen + 1
+#endif
+    :: else
+    fi
+  }
+}
+
+/* ipm_notify_tell */
+inline tell() {
+  STEP(seen = word);
+  if
+  :: !ASLEEP(seen)
+  :: ASLEEP(seen) ->
+#if defined(WAKE_BEFORE_CLEAR)
+     STEP(wake_all());
+     STEP(clear())
+#elif defined(NOBODY_WOKEN)
+     STEP(clear())
+#else
+     STEP(clear());
+     STEP(wake_all())
+#endif
+  fi;
+  seen = 0
 }
 
 proctype Waiter(byte me) {
@@ -55,22 +84,18 @@ proctype Waiter(byte me) {
   do
   :: goal[me] > WANTED -> break
   :: goal[me] <= WANTED ->
-     /* ipm_notify_prepare */
-#ifdef LOOK_BEFORE_FLAG
+#ifdef LOOK_BEFORE_BIT
      if :: retired || version >= goal[me] -> goto news :: else fi;
 #endif
-     do
-     :: true ->
-        waiting = 1;
-        seen = word;
-#ifdef FLAG_NOT_CHECKED
-        break
+     /* ipm_notify_announce */
+#ifdef SEEN_AFTERWARDS
+     word = word | 1;
+     seen = word;
 #else
-        if :: waiting -> break :: else fi
+     d_step { word = word | 1; seen = word };
 #endif
-     od;
      /* the last look */
-#ifndef LOOK_BEFORE_FLAG
+#ifndef LOOK_BEFORE_BIT
      if :: retired -> goto news :: else fi;
      if :: version >= goal[me] -> goto news :: else fi;
 #endif
@@ -99,58 +124,35 @@ again:
 }
 
 proctype Teller() {
-  byte news, n;
-  bit flagged;
+  byte news, n, seen;
   do
   :: news == NEWS -> break
   :: news < NEWS ->
 #ifdef LOOK_BEFORE_NEWS
-     STEP(flagged = waiting);
+     tell();
      STEP(version++);
 #else
      STEP(version++); /* within the write lock */
-     STEP(flagged = waiting); /* ipm_notify_tell */
+     tell();
 #endif
-     if
-     :: !flagged
-     :: flagged ->
-#if defined(RAISE_BEFORE_CLEAR)
-        STEP(word++);
-        STEP(waiting = 0);
-        STEP(wake_all())
-#elif defined(WAKE_BEFORE_CLEAR)
-        notify_all();
-        STEP(waiting = 0)
-#elif defined(WORD_NOT_RAISED)
-        STEP(waiting = 0);
-        STEP(wake_all())
-#elif defined(NOBODY_WOKEN)
-        STEP(waiting = 0);
-        STEP(word++)
-#else
-        STEP(waiting = 0);
-        notify_all()
-#endif
-     fi;
-     flagged = 0;
      news++
   od;
 dead:
   skip
 }
 
-/* ipm_datafile_retire */
+/* ipm_segment_destroy */
 proctype Retirer() {
-  byte n;
-#ifdef RETIRED_AFTER_WAKE
-  word++;
-  wake_all();
-  retired = 1
+  byte n, seen;
+#ifdef RETIRED_AFTER_TELLING
+  tell();
+  STEP(retired = 1);
 #else
-  retired = 1;
-  word++;
-  wake_all()
+  STEP(retired = 1);
+  tell();
 #endif
+dead:
+  skip
 }
 
 /* When nothing can go on any more, nobody may be asleep with news to see. */

@@ -267,12 +267,12 @@ describe("ipmmap doctor", function()
   end)
 
   it("finds a segment whose manager died while it destroyed it", function()
-    -- Retired is a word at 164 in the trailer's head, whose place the footer tells.
+    -- Retired is a word at 160 in the trailer's head, whose place the footer tells.
     local bytes = cli.read_file(file)
     local head = string.unpack("<I8", bytes, #bytes - 64 + 17)
     manager:close()
     local out = assert(io.open(file, "r+b"))
-    out:seek("set", head + 164)
+    out:seek("set", head + 160)
     out:write(string.pack("<I4", 1))
     out:close()
     local status, printed = doctor(file)

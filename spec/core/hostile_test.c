@@ -111,17 +111,17 @@ static void takes_or_refuses_the_trailer_head(void) {
 }
 
 static void takes_or_refuses_the_state(void) {
-    int opening = flip(HEAD + 128, HEAD + 164, 1);
-    CHECK(opening >= 36 * 255 - 128); /* but for a sequence near its end */
-    opening = flip(HEAD + 168, HEAD + 192, 1);
-    CHECK_INT(opening, 24 * 255);
+    int opening = flip(HEAD + 128, HEAD + 160, 1);
+    CHECK(opening >= 32 * 255 - 128); /* but for a sequence near its end */
+    opening = flip(HEAD + 164, HEAD + 192, 1);
+    CHECK_INT(opening, 28 * 255);
 }
 
 /* Anything but zero is retired, and so none; the opener waits for its successor. */
 static void takes_a_retired_file_for_none(void) {
     ipm_options options = {.mmap_dir = dir};
     ipm_segment *segment;
-    for (off_t at = HEAD + 164; at < HEAD + 168; at++) {
+    for (off_t at = HEAD + 160; at < HEAD + 164; at++) {
         put(data, at, 0x80);
         CHECK_INT(ipm_segment_open(IPM_EDITOR, demo, &options, &segment, &error), IPM_ENOTFOUND);
         put(data, at, 0);

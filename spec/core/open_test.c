@@ -293,7 +293,7 @@ static void tells_an_editor_that_its_commit_is_lost(void) {
 static void set_retired(const char *path) {
     uint32_t retired = 1;
     int fd = open(path, O_WRONLY);
-    CHECK_INT(pwrite(fd, &retired, sizeof retired, 4096 + 164), 4);
+    CHECK_INT(pwrite(fd, &retired, sizeof retired, 4096 + 160), 4);
     close(fd);
 }
 

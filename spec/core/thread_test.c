@@ -1,4 +1,5 @@
 /* Threads of one process: on the same memory, and with a handle each. Clean under TSan. */
+#include "../../src/core/clock.h"
 #include "../../src/core/rwlock.h"
 #include "../../src/core/transaction.h"
 #include "../../src/core/notify.h"
@@ -33,7 +34,7 @@ static _Alignas(8) unsigned char data[SIZE], shadow[SIZE];
 static const ipm_memory memory = {
     .state = &state, .tags = tags, .data = data, .shadow = shadow, .size = SIZE};
 static _Alignas(64) unsigned char lock_memory[128 + 8 * 64];
-static _Atomic uint32_t retired, waiting, torn, failed;
+static _Atomic uint32_t retired, news, torn, failed;
 
 static ipm_rwlock side(void) {
     return (ipm_rwlock){.shared = (ipm_rwlock_shared *)lock_memory,
@@ -75,7 +76,7 @@ static void *writes(void *p) {
             ipm_transaction_rollback(&t);
         ipm_rwlock_unlock(&lock);
         if (commits)
-            ipm_notify_tell(&state.notify, &waiting);
+            ipm_notify_tell(&news);
     }
     return NULL;
 }
@@ -100,9 +101,9 @@ static void *copies(void *p) {
     uint64_t words[WORDS], last = 0, version = 0;
     (void)p;
     while (version < (uint64_t)WRITERS * ROUNDS * 4 / 5) {
-        uint32_t seen = ipm_notify_prepare(&state.notify, &waiting);
+        uint32_t seen = ipm_notify_announce(&news);
         if (ipm_snapshot_version(&memory) == version)
-            ipm_notify_sleep(&state.notify, seen, 100 * MS);
+            ipm_notify_sleep(&news, seen, ipm_clock_now() + 100 * MS);
         version = ipm_snapshot(&memory, 0, SIZE, words);
         torn += !is_whole(words) || words[0] != version || version < last;
         last = version;

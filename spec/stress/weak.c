@@ -242,6 +242,14 @@ uint64_t weak_add(volatile void *at, size_t size, uint64_t value, memory_order o
     return old;
 }
 
+uint64_t weak_or(volatile void *at, size_t size, uint64_t bits, memory_order order) {
+    thread *t = turn();
+    place *p = place_of(at, size);
+    uint64_t old = read_value(t, p, p->count - 1U, order);
+    add_value(t, p, old | bits, order, true);
+    return old;
+}
+
 bool weak_swap(volatile void *at, size_t size, void *expected, uint64_t desired,
                memory_order order) {
     thread *t = turn();

@@ -48,6 +48,7 @@ bool weak_is_last(void);
 uint64_t weak_load(const volatile void *at, size_t size, memory_order order);
 void weak_store(volatile void *at, size_t size, uint64_t value, memory_order order);
 uint64_t weak_add(volatile void *at, size_t size, uint64_t value, memory_order order);
+uint64_t weak_or(volatile void *at, size_t size, uint64_t bits, memory_order order);
 bool weak_swap(volatile void *at, size_t size, void *expected, uint64_t desired,
                memory_order order);
 void weak_fence(memory_order order);

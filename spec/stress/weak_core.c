@@ -16,12 +16,15 @@
 #undef atomic_load_explicit
 #undef atomic_store_explicit
 #undef atomic_fetch_add_explicit
+#undef atomic_fetch_or_explicit
 #undef atomic_compare_exchange_weak_explicit
 #undef atomic_compare_exchange_strong_explicit
 #undef atomic_thread_fence
 #define atomic_load_explicit(p, order) ((VALUE_OF(p))weak_load((p), sizeof *(p), (order)))
 #define atomic_store_explicit(p, value, order) weak_store((p), sizeof *(p), (value), (order))
 #define atomic_fetch_add_explicit(p, value, order) weak_add((p), sizeof *(p), (value), (order))
+#define atomic_fetch_or_explicit(p, bits, order)                                                   \
+    ((VALUE_OF(p))weak_or((p), sizeof *(p), (bits), (order)))
 #define atomic_compare_exchange_weak_explicit(p, expected, desired, order, otherwise)              \
     weak_swap((p), sizeof *(p), (expected), (desired), (order))
 #define atomic_compare_exchange_strong_explicit(p, expected, desired, order, otherwise)            \
@@ -56,7 +59,7 @@ static bool no_nap(int64_t ns) {
 static long weak_syscall(long number, const volatile void *word, int operation, uint32_t value,
                          void *timeout, void *other, int mask) {
     (void)number, (void)timeout, (void)other, (void)mask;
-    if (operation == 0) /* FUTEX_WAIT */
+    if (operation != 1) /* not FUTEX_WAKE */
         return (errno = weak_sleep(word, value)) == 0 ? 0 : -1;
     weak_wake();
     return 0;

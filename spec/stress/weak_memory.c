@@ -136,7 +136,7 @@ static void snapshots_are_whole(void) {
 
 static struct {
     _Atomic uint64_t news;
-    _Atomic uint32_t word, waiting;
+    _Atomic uint32_t word;
 } board;
 
 #define NEWS 3
@@ -144,13 +144,13 @@ static struct {
 static void tell(void) {
     for (uint64_t news = 1; news <= NEWS; news++) {
         weak_store(&board.news, 8, news, memory_order_release);
-        ipm_notify_tell(&board.word, &board.waiting);
+        ipm_notify_tell(&board.word);
     }
 }
 
 static void hear(void) {
     for (uint64_t heard = 0; heard < NEWS;) {
-        uint32_t seen = ipm_notify_prepare(&board.word, &board.waiting);
+        uint32_t seen = ipm_notify_announce(&board.word);
         uint64_t news = weak_load(&board.news, 8, memory_order_acquire);
         if (news > heard)
             heard = news;

@@ -3,7 +3,6 @@
 #include "error.h"
 #include "file.h"
 #include "difference.h"
-#include "notify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -273,6 +272,4 @@ void ipm_datafile_unmake(const char *path, const ipm_layout *layout) {
 
 void ipm_datafile_retire(ipm_datafile *file, bool retired) {
     atomic_store_explicit(&file->memory.state->retired, retired, memory_order_seq_cst);
-    if (retired)
-        ipm_notify_all(&file->memory.state->notify);
 }

@@ -7,47 +7,40 @@
 #include <unistd.h>
 
 /* From the kernel's interface: its header is not there with every libc. */
-#define FUTEX_WAIT 0
 #define FUTEX_WAKE 1
+#define FUTEX_WAIT_BITSET 9 /* unlike FUTEX_WAIT until a time: 90 ns less than for a while */
+#define ANY_BIT (-1)
+
+#define ASLEEP 1U
 
 /*
- * A waiter sets the flag and then looks for news; a teller stores the news and then looks at the
- * flag: with a full fence between the two on both sides, one of them sees the other.
+ * A waiter sets the bit and then looks for news; a teller stores the news and then looks at the
+ * bit: with a full fence between the two on both sides, one of them sees the other.
  *
- * The teller clears the flag before it raises the word, and the waiter looks at the flag once more
- * after it has loaded the word: a flag that a teller of older news cleared in between is noticed,
- * and one that is cleared later comes with a word that has moved on. Were the word raised first,
- * a waiter could sleep on the raised word with its flag cleared, and the next news would not wake
- * it.
+ * The teller clears the bit and counts in one operation, so that who announced itself before it
+ * does not fall asleep after it. Where that fails, another teller has just done it, and may die
+ * before it wakes anyone.
  */
-uint32_t ipm_notify_prepare(const _Atomic uint32_t *word, _Atomic uint32_t *waiting) {
-    uint32_t seen;
-    do {
-        if (waiting != NULL)
-            atomic_store_explicit(waiting, 1, memory_order_seq_cst);
-        seen = atomic_load_explicit(word, memory_order_seq_cst);
-    } while (waiting != NULL && atomic_load_explicit(waiting, memory_order_seq_cst) == 0);
+uint32_t ipm_notify_announce(_Atomic uint32_t *word) {
+    uint32_t seen = atomic_fetch_or_explicit(word, ASLEEP, memory_order_seq_cst) | ASLEEP;
     atomic_thread_fence(memory_order_seq_cst);
     return seen;
 }
 
-int ipm_notify_sleep(const _Atomic uint32_t *word, uint32_t seen, int64_t timeout_ns) {
-    struct timespec timeout = {.tv_sec = timeout_ns / 1000000000,
-                               .tv_nsec = timeout_ns % 1000000000};
-    if (syscall(SYS_futex, word, FUTEX_WAIT, seen, &timeout, NULL, 0) == 0 || errno == EAGAIN)
+int ipm_notify_sleep(_Atomic uint32_t *word, uint32_t seen, int64_t until_ns) {
+    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET, seen, &until, NULL, ANY_BIT) == 0 ||
+        errno == EAGAIN)
         return 0;
     return errno;
 }
 
-void ipm_notify_all(_Atomic uint32_t *word) {
-    atomic_fetch_add_explicit(word, 1, memory_order_seq_cst);
-    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-}
-
-void ipm_notify_tell(_Atomic uint32_t *word, _Atomic uint32_t *waiting) {
+void ipm_notify_tell(_Atomic uint32_t *word) {
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(waiting, memory_order_seq_cst) == 0)
+    uint32_t seen = atomic_load_explicit(word, memory_order_seq_cst);
+    if ((seen & ASLEEP) == 0)
         return;
-    atomic_store_explicit(waiting, 0, memory_order_seq_cst);
-    ipm_notify_all(word);
+    atomic_compare_exchange_strong_explicit(word, &seen, seen + 1, memory_order_seq_cst,
+                                            memory_order_relaxed);
+    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "file.h"
 #include "fork.h"
+#include "notify.h"
 #include "resident.h"
 
 #include <errno.h>
@@ -49,6 +50,7 @@ static int replace(const ipm_names *names, const ipm_layout *layout, const ipm_o
 typedef struct making {
     int manager; /* keeps other managers out while it is open; or -1 */
     bool lock_made, data_made;
+    bool replaced;
     bool reset; /* nothing was made: the segment was there, and is to start afresh */
     size_t mmap_made, lock_dir_made;
 } making;
@@ -73,10 +75,13 @@ static int provide(const ipm_names *names, const ipm_layout *layout, const ipm_o
     bool give_way =
         code == IPM_EREPLACED || (options->force && (code == IPM_ELAYOUT || code == IPM_ECORRUPT) &&
                                   is_plain_file(names->path));
-    if (give_way)
-        return replace(names, layout, options, error);
-    if (error != NULL)
-        *error = detail;
+    if (!give_way) {
+        if (error != NULL)
+            *error = detail;
+        return code;
+    }
+    code = replace(names, layout, options, error);
+    m->replaced = code == IPM_OK;
     return code;
 }
 
@@ -237,6 +242,8 @@ static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ip
     }
     if (m.manager >= 0)
         close(m.manager);
+    if (code == IPM_OK && m.replaced)
+        ipm_notify_tell(&segment->lockfile.head->news); /* those who wait at the old one */
     if (code == IPM_OK && m.reset)
         code = reset(segment, error);
     return code;
@@ -336,6 +343,7 @@ static int remove_files(ipm_segment *segment, ipm_error *error) {
         ipm_datafile_retire(&segment->data, false);
         return ipm_fail_errno(error, rc, "cannot remove %s", names->path);
     }
+    ipm_notify_tell(&segment->lockfile.head->news);
     if (unlink(names->lock_path) != 0)
         return ipm_fail_errno(error, errno, "cannot remove %s", names->lock_path);
     return IPM_OK;

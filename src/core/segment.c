@@ -186,7 +186,7 @@ int ipm_segment_unlock(ipm_segment *segment, ipm_error *error) {
     release_lock(segment);
     if (!committed)
         return IPM_OK;
-    ipm_notify_tell(&segment->data.memory.state->notify, &segment->lockfile.head->waiting);
+    ipm_notify_tell(&segment->lockfile.head->news);
     ipm_listen_tell(&segment->lockfile.head->listening, segment->names.path);
     return retired ? replaced(segment, error) : IPM_OK;
 }
@@ -319,12 +319,14 @@ int ipm_segment_version(ipm_segment *segment, uint64_t *version, ipm_error *erro
 
 /* ---- Waiting ----------------------------------------------------------------------------- */
 
-/* returns  0, ETIMEDOUT (at the latest after a slice) or EINTR */
-static int sleep_once(ipm_segment *segment, uint32_t seen, int64_t left_ns) {
-    if (segment->lockfile.head != NULL)
-        return ipm_notify_sleep(&segment->data.memory.state->notify, seen,
-                                left_ns < SLICE_NS ? left_ns : SLICE_NS);
-    return ipm_clock_nap(left_ns < POLL_NS ? left_ns : POLL_NS) ? 0 : EINTR;
+/* Sleep for a slice, or until there may be news. returns  false: a signal came */
+static bool sleep_once(ipm_segment *segment, uint32_t seen, int64_t now, int64_t deadline) {
+    int64_t left = deadline - now;
+    ipm_lock_head *head = segment->lockfile.head;
+    if (head == NULL)
+        return ipm_clock_nap(left < POLL_NS ? left : POLL_NS);
+    return ipm_notify_sleep(&head->news, seen, left < SLICE_NS ? deadline : now + SLICE_NS) !=
+           EINTR;
 }
 
 /* returns  IPM_OK: there was a commit after `version`; IPM_ETIMEOUT: not yet (and no text) */
@@ -339,26 +341,25 @@ static int look_for_news(ipm_segment *segment, uint64_t version, uint64_t *now, 
 int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t timeout_ns, uint64_t *now,
                      ipm_error *error) {
     int64_t deadline = ipm_clock_deadline(timeout_ns);
-    const _Atomic uint32_t *notify = &segment->data.memory.state->notify;
+    ipm_lock_head *head = segment->lockfile.head;
     for (;;) {
         /* Not only after announcing it: that would cost the next commit a useless system call. */
         int code = look_for_news(segment, version, now, error);
         if (code != IPM_ETIMEOUT)
             return code;
-        ipm_lock_head *head = segment->lockfile.head;
-        uint32_t seen = ipm_notify_prepare(notify, head != NULL ? &head->waiting : NULL);
+        uint32_t seen = head != NULL ? ipm_notify_announce(&head->news) : 0;
         code = look_for_news(segment, version, now, error);
         if (code != IPM_ETIMEOUT)
             return code;
-        int64_t left = deadline - ipm_clock_now();
-        if (left <= 0)
+        int64_t clock = ipm_clock_now();
+        if (clock >= deadline)
             return ipm_fail(error, IPM_ETIMEOUT, 0, "%s: no commit after version %llu in time",
                             segment->name, (unsigned long long)version);
         if (segment->view != NULL)
             return ipm_fail(error, IPM_EINVALID, 0,
                             "%s: no commit can come while this handle holds its lock",
                             segment->name);
-        if (sleep_once(segment, seen, left) == EINTR)
+        if (!sleep_once(segment, seen, clock, deadline))
             return ipm_fail(error, IPM_EINTERRUPTED, 0, "%s: a signal came", segment->name);
     }
 }

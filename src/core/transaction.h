@@ -27,14 +27,12 @@ typedef struct ipm_state {
     _Atomic uint64_t version;        /* commits; counts while the sequence is even */
     _Atomic uint64_t version_before; /* the same; counts while the sequence is odd */
     _Atomic uint64_t recoveries;     /* transactions undone because their writer died */
-    _Atomic uint32_t notify;         /* the futex of those who wait for a commit */
     _Atomic uint32_t retired;        /* 1: replaced or destroyed */
-    unsigned char reserved[24];
+    unsigned char reserved[28];
 } ipm_state;
 
 _Static_assert(sizeof(ipm_state) == 64, "a cache line");
-_Static_assert(offsetof(ipm_state, notify) == 32, "file format");
-_Static_assert(offsetof(ipm_state, retired) == 36, "file format");
+_Static_assert(offsetof(ipm_state, retired) == 32, "file format");
 
 /* Where a struct and its guards lie. `data` and `shadow` are aligned to 8. */
 typedef struct ipm_memory {
