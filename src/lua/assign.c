@@ -7,25 +7,14 @@
 
 #include "../core/word.h"
 
-/* The part that the key at `key` names. */
-static bool find_part(lua_State *L, int key, const ipm_type *type, lipm_part *part) {
-    if (type->kind == IPM_ARRAY) {
-        lua_Integer index = lua_isinteger(L, key) ? lua_tointeger(L, key) : 0;
-        part->type = type->element;
-        part->offset = ((uint64_t)index - 1) * type->element->size;
-        return index >= 1 && (uint64_t)index <= type->count;
-    }
+/* The field that the key at `key` names, or NULL. */
+static const ipm_field *find_field(lua_State *L, int key, const ipm_type *type) {
     if (lua_type(L, key) != LUA_TSTRING) {
-        return false;
+        return NULL;
     }
     size_t length;
     const char *name = lua_tolstring(L, key, &length);
-    const ipm_field *field = ipm_type_field(type, name, length);
-    if (field == NULL) {
-        return false;
-    }
-    *part = (lipm_part){field->type, field->offset};
-    return true;
+    return ipm_type_field(type, name, length);
 }
 
 static bool is_same_type(const ipm_type *a, const ipm_type *b) {
@@ -41,29 +30,50 @@ static lua_Integer first_missing(lua_State *L, int index) {
     return key;
 }
 
-static void check_table(lua_State *L, int index, const lipm_memory *memory, const ipm_type *type,
-                        uint64_t offset) {
-    lua_Integer last = 0, count = 0;
-    lipm_part part = {0};
-    luaL_checkstack(L, LUA_MINSTACK, "table nested too deeply");
+static void check_fields(lua_State *L, int index, const lipm_memory *memory, const ipm_type *type,
+                         uint64_t offset) {
     lua_pushnil(L);
     while (lua_next(L, index) != 0) {
         int value = lua_gettop(L);
-        if (!find_part(L, value - 1, type, &part)) {
+        const ipm_field *field = find_field(L, value - 1, type);
+        if (field == NULL) {
             lipm_complain_key(L, value - 1, memory, type, offset);
         }
-        lipm_checkassign(L, value, memory, part.type, offset + part.offset);
-        if (type->kind == IPM_ARRAY) {
-            lua_Integer key = lua_tointeger(L, value - 1);
-            last = key > last ? key : last;
-            count++;
-        }
+        lipm_checkassign(L, value, memory, field->type, offset + field->offset);
         lua_pop(L, 1);
+    }
+}
+
+static void check_elements(lua_State *L, int index, const lipm_memory *memory, const ipm_type *type,
+                           uint64_t offset) {
+    const ipm_type *element = type->element;
+    lua_Integer last = 0, count = 0;
+    lua_pushnil(L);
+    int key = lua_gettop(L), value = key + 1;
+    while (lua_next(L, index) != 0) {
+        lua_Integer at = lua_isinteger(L, key) ? lua_tointeger(L, key) : 0;
+        if (at < 1 || (uint64_t)at > type->count) {
+            lipm_complain_key(L, key, memory, type, offset);
+        }
+        lipm_checkassign(L, value, memory, element, offset + ((uint64_t)at - 1) * element->size);
+        last = at > last ? at : last;
+        count++;
+        lua_settop(L, key);
     }
     if (count != last) {
         lipm_complain(L, memory, type, offset,
                       "a table for an array has the keys 1 to n: %I is there, but not %I", last,
                       first_missing(L, index));
+    }
+}
+
+static void check_table(lua_State *L, int index, const lipm_memory *memory, const ipm_type *type,
+                        uint64_t offset) {
+    luaL_checkstack(L, LUA_MINSTACK, "table nested too deeply");
+    if (type->kind == IPM_ARRAY) {
+        check_elements(L, index, memory, type, offset);
+    } else {
+        check_fields(L, index, memory, type, offset);
     }
 }
 
@@ -101,19 +111,33 @@ void lipm_checkassign(lua_State *L, int index, const lipm_memory *memory, const 
     }
 }
 
-static bool assign_table(lua_State *L, int index, lipm_memory *memory, const ipm_type *type,
-                         uint64_t offset) {
-    lipm_part part = {0};
+static bool assign_fields(lua_State *L, int index, lipm_memory *memory, const ipm_type *type,
+                          uint64_t offset) {
     bool is_stored = true;
     lua_pushnil(L);
     while (is_stored && lua_next(L, index) != 0) {
         int value = lua_gettop(L);
-        is_stored = find_part(L, value - 1, type, &part) &&
-                    lipm_assign(L, value, memory, part.type, offset + part.offset);
+        const ipm_field *field = find_field(L, value - 1, type);
+        is_stored =
+            field != NULL && lipm_assign(L, value, memory, field->type, offset + field->offset);
         lua_settop(L, value - 1);
     }
     if (!is_stored) {
         lua_pop(L, 1);
+    }
+    return is_stored;
+}
+
+static bool assign_elements(lua_State *L, int index, lipm_memory *memory, const ipm_type *type,
+                            uint64_t offset) {
+    const ipm_type *element = type->element;
+    uint64_t count = lua_rawlen(L, index);
+    bool is_stored = count <= type->count;
+    int value = lua_gettop(L) + 1;
+    for (uint64_t i = 0; is_stored && i < count; i++) {
+        lua_rawgeti(L, index, (lua_Integer)i + 1);
+        is_stored = lipm_assign(L, value, memory, element, offset + i * element->size);
+        lua_settop(L, value - 1);
     }
     return is_stored;
 }
@@ -141,16 +165,9 @@ static bool assign_view(const lipm_view *source, lipm_memory *memory, const ipm_
     return true;
 }
 
-bool lipm_assign(lua_State *L, int index, lipm_memory *memory, const ipm_type *type,
-                 uint64_t offset) {
+static bool assign_scalar(lua_State *L, int index, lipm_memory *memory, const ipm_type *type,
+                          uint64_t offset) {
     lipm_scalar scalar;
-    if (lua_istable(L, index) && !lipm_is_scalar(type)) {
-        return assign_table(L, index, memory, type, offset);
-    }
-    if (!lipm_is_scalar(type)) {
-        const lipm_view *source = lipm_testview(L, index);
-        return source != NULL && assign_view(source, memory, type, offset);
-    }
     if (!lipm_toscalar(L, index, type, &scalar)) {
         return false;
     }
@@ -160,4 +177,17 @@ bool lipm_assign(lua_State *L, int index, lipm_memory *memory, const ipm_type *t
     }
     lipm_storescalar(at, type, &scalar);
     return true;
+}
+
+bool lipm_assign(lua_State *L, int index, lipm_memory *memory, const ipm_type *type,
+                 uint64_t offset) {
+    if (lipm_is_scalar(type)) {
+        return assign_scalar(L, index, memory, type, offset);
+    }
+    if (!lua_istable(L, index)) {
+        const lipm_view *source = lipm_testview(L, index);
+        return source != NULL && assign_view(source, memory, type, offset);
+    }
+    return type->kind == IPM_ARRAY ? assign_elements(L, index, memory, type, offset)
+                                   : assign_fields(L, index, memory, type, offset);
 }
