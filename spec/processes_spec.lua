@@ -196,6 +196,26 @@ describe("between processes", function()
     reader:join()
   end)
 
+  it("force starts afresh what was replaced while it waited for the lock", function()
+    local holder = spawn(HOLD, "editor")
+    holder:expect("held")
+    local forcing = spawn [[
+      local handle = assert(open("manager", { create = true, force = true }))
+      print(handle:read("count"), handle:version())
+    ]]
+    repeat local users = manager:users() until users[2] and users[2].pid == forcing.pid
+    process.spawn([[
+      local ipmmap = require "ipmmap"
+      local Demo = ipmmap.base:extend("Demo", { { "count", "int32" } })
+      assert(ipmmap.manager(Demo, { mmap_dir = ..., create = true, force = true }))
+    ]], dir):join()
+    forcing:expect("0\t0")
+    forcing:join()
+    holder:kill()
+    holder:wait()
+    assert.equal(0, assert(open("reader")):read("count"))
+  end)
+
   it("force resets in place, and handles elsewhere go on", function()
     manager:set { count = 5, text = "old" }
     local reader = spawn [[

@@ -278,6 +278,25 @@ static int check_options(ipm_role role, const ipm_type *type, ipm_options *optio
     return IPM_OK;
 }
 
+/* returns  IPM_EREPLACED when another manager replaced or destroyed it before it could be reset */
+static int open_once(ipm_role role, const ipm_layout *layout, const ipm_options *options,
+                     ipm_segment **segment, ipm_error *error) {
+    const char *name = ipm_layout_type(layout)->name;
+    ipm_segment *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return ipm_fail_errno(error, ENOMEM, "cannot open %s", name);
+    made->role = role;
+    made->listener = IPM_NO_LISTENER;
+    made->generation = ipm_fork_generation;
+    made->name = name;
+    int code = open_segment(made, layout, options, error);
+    if (code == IPM_OK)
+        *segment = made;
+    else
+        ipm_segment_release(made);
+    return code;
+}
+
 int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
                      ipm_segment **segment, ipm_error *error) {
     const ipm_type *type = ipm_layout_type(layout);
@@ -289,18 +308,11 @@ int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options 
     if (code != IPM_OK)
         return code;
     int rc = ipm_fork_watch();
-    ipm_segment *made = rc == 0 ? calloc(1, sizeof *made) : NULL;
-    if (made == NULL)
-        return ipm_fail_errno(error, rc != 0 ? rc : ENOMEM, "cannot open %s", type->name);
-    made->role = role;
-    made->listener = IPM_NO_LISTENER;
-    made->generation = ipm_fork_generation;
-    made->name = type->name;
-    code = open_segment(made, layout, &chosen, error);
-    if (code == IPM_OK)
-        *segment = made;
-    else
-        ipm_segment_release(made);
+    if (rc != 0)
+        return ipm_fail_errno(error, rc, "cannot open %s", type->name);
+    do
+        code = open_once(role, layout, &chosen, segment, error);
+    while (code == IPM_EREPLACED);
     return code;
 }
 
