@@ -200,7 +200,7 @@ static void joins_damaged_lock_files(peer *test) {
     (void)test;
     flip_lock(8, 192, 1);           /* the head, but for the magic: see below */
     flip_lock(4096, 4096 + 56, 3);  /* the gate */
-    flip_lock(4160, 4160 + 12, 1);  /* the flag, the mark, the count */
+    flip_lock(4160, 4160 + 16, 1);  /* the flag, the mark, the slow readers */
     flip_lock(4224, 4224 + 112, 3); /* the slots */
     printf("# %u damaged lock files in use\n", lock_files);
     fflush(stdout);

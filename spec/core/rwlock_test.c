@@ -1,67 +1,6 @@
 /* The reader-writer lock on shared memory, with processes that hold it and die. */
-#include "../../src/core/rwlock.h"
-#include "../../src/core/clock.h"
-#include "../../src/core/fork.h"
 #include "../../src/core/mutex.h"
-#include "fixture.h"
-#include "peer.h"
-
-#include <sys/mman.h>
-
-#define SLOTS 4
-
-static struct shared {
-    _Alignas(64) _Atomic uint32_t retired;
-    _Alignas(64) unsigned char lock[128 + IPM_MAX_READERS * 64];
-} * shared;
-
-static ipm_rwlock lock;
-
-static ipm_rwlock side(uint32_t slots) {
-    return (ipm_rwlock){.shared = (ipm_rwlock_shared *)shared->lock,
-                        .retired = &shared->retired,
-                        .slots = slots,
-                        .pid = getpid(),
-                        .inode = 1};
-}
-
-static void fresh_with(uint32_t slots) {
-    shared->retired = 0;
-    lock = side(slots);
-    CHECK_INT(ipm_rwlock_init(lock.shared, slots), 0);
-}
-
-static void fresh(void) {
-    fresh_with(SLOTS);
-}
-
-static void held_by_peer(peer *test, int (*take)(ipm_rwlock *, int64_t)) {
-    lock.pid = getpid();
-    tell(test, take(&lock, 10 * SECOND) == IPM_OK ? 'h' : 'x');
-    if (hear(test) == 'u')
-        tell(test, ipm_rwlock_unlock(&lock) == IPM_OK ? 'u' : 'x');
-}
-
-static void reads(peer *test) {
-    held_by_peer(test, ipm_rwlock_read);
-}
-
-static void writes(peer *test) {
-    held_by_peer(test, ipm_rwlock_write);
-}
-
-/* A peer that holds the lock. */
-static peer holder(void (*body)(peer *)) {
-    peer p = start(body);
-    CHECK_INT(hear(&p), 'h');
-    return p;
-}
-
-static void let_go(peer *p) {
-    tell(p, 'u');
-    CHECK_INT(hear(p), 'u');
-    finish(p);
-}
+#include "lock_fixture.h"
 
 static void lets_readers_in_together(void) {
     fresh();
@@ -303,47 +242,6 @@ static void clears_the_flag_of_a_dead_writer(void) {
     CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
 }
 
-/* The lower half is the count. */
-static unsigned slow_readers(void) {
-    return lock.shared->slow_readers & 0xffff;
-}
-
-static void gives_dead_slow_readers_up(void) {
-    fresh();
-    lock.shared->slow_readers = 2; /* counted in, and died at the gate */
-    for (int i = 0; i < 20 && slow_readers() != 0; i++) {
-        CHECK_INT(ipm_rwlock_write(&lock, SECOND), IPM_OK);
-        CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
-    }
-    CHECK_INT(slow_readers(), 0);
-}
-
-static void counts_slow_readers_out_again(void) {
-    fresh();
-    peer p = holder(writes);
-    CHECK_INT(ipm_rwlock_read(&lock, 5 * MS), IPM_ETIMEOUT);
-    CHECK_INT(slow_readers(), 0);
-    CHECK_INT(ipm_rwlock_read(&lock, 0), IPM_ETIMEOUT);
-    CHECK_INT(slow_readers(), 0);
-    peer q = start(reads);
-    for (int i = 0; i < 20000 && slow_readers() == 0; i++)
-        ipm_clock_nap(MS);
-    CHECK_INT(slow_readers(), 1);
-    let_go(&p);
-    CHECK_INT(hear(&q), 'h');
-    CHECK_INT(slow_readers(), 0);
-    let_go(&q);
-}
-
-static void does_not_wait_for_slow_readers_beyond_its_deadline(void) {
-    fresh();
-    lock.shared->slow_readers = 1;
-    int64_t before = ipm_clock_now();
-    CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_OK);
-    CHECK(ipm_clock_now() - before < 5 * MS);
-    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
-}
-
 /* glibc aborts on some mutexes that are not mutexes. */
 static void notices_what_is_not_a_lock(void) {
     unsigned seed = 7;
@@ -417,12 +315,7 @@ static void tells_a_childs_locks_from_the_parents(void) {
 }
 
 int main(void) {
-    set_up();
-    if (ipm_fork_watch() != 0)
-        return EXIT_FAILURE;
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED)
-        return EXIT_FAILURE;
+    set_up_lock();
     run("lets readers in together", lets_readers_in_together);
     run("keeps all out while it is held for writing", keeps_all_out_while_written);
     run("keeps writers out while it is held for reading", keeps_writers_out_while_read);
@@ -439,10 +332,6 @@ int main(void) {
     run("is released by its thread alone", is_released_by_its_thread_alone);
     run("stops waiting when the segment is retired", stops_waiting_when_retired);
     run("clears the flag that a dead writer left", clears_the_flag_of_a_dead_writer);
-    run("counts slow readers in and out", counts_slow_readers_out_again);
-    run("gives slow readers up that died", gives_dead_slow_readers_up);
-    run("waits for slow readers no longer than it was told to",
-        does_not_wait_for_slow_readers_beyond_its_deadline);
     run("notices what is not a lock", notices_what_is_not_a_lock);
     run("does not abort on random mutexes", does_not_abort_on_random_mutexes);
     run("refuses a mark beyond its slots", refuses_a_mark_beyond_its_slots);

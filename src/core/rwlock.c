@@ -3,7 +3,6 @@
 #include "clock.h"
 #include "fork.h"
 #include "mutex.h"
-#include "slow_readers.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -271,8 +270,9 @@ static int grab_behind_gate(ipm_rwlock *lock, patience *p) {
 static IPM_RARE int read_slow(ipm_rwlock *lock, int64_t timeout_ns) {
     patience p = {.timeout_ns = timeout_ns};
     lock->wanted = IPM_HOLD_READ;
+    uint16_t turn = 0;
     if (timeout_ns != 0)
-        ipm_slow_readers_enter(lock);
+        turn = ipm_slow_readers_enter(&lock->shared->slow_readers);
     int rc = take(lock, &lock->shared->gate, &p);
     if (rc == 0 || rc == EOWNERDEAD) {
         lock->gate_died = rc == EOWNERDEAD;
@@ -280,7 +280,7 @@ static IPM_RARE int read_slow(ipm_rwlock *lock, int64_t timeout_ns) {
         release_gate(lock);
     }
     if (timeout_ns != 0)
-        ipm_slow_readers_leave(lock);
+        ipm_slow_readers_leave(&lock->shared->slow_readers, turn);
     return rc;
 }
 
@@ -334,11 +334,8 @@ int ipm_rwlock_write(ipm_rwlock *lock, int64_t timeout_ns) {
     if (holds_already(thread, lock))
         return IPM_EDEADLOCK;
     lock->wanted = IPM_HOLD_WRITE;
-    uint32_t queued = atomic_load_explicit(&shared->slow_readers, memory_order_relaxed);
-    if ((queued & IPM_SLOW_READERS) == 0)
-        lock->stuck = 0;
-    else if (timeout_ns != 0)
-        ipm_slow_readers_go_first(lock, queued, deadline_of(&p));
+    if (ipm_slow_readers_any(&shared->slow_readers) && timeout_ns != 0)
+        ipm_slow_readers_go_first(&shared->slow_readers, deadline_of(&p), lock->retired);
     int rc = take(lock, &shared->gate, &p);
     if (rc != 0 && rc != EOWNERDEAD)
         return code_of(lock, rc);

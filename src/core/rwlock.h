@@ -14,6 +14,7 @@
 #define IPM_CORE_RWLOCK_H
 
 #include "../ipmmap.h"
+#include "slow_readers.h"
 #include "waiters.h"
 
 #include <pthread.h>
@@ -36,12 +37,13 @@ typedef struct ipm_rwlock_shared {
     _Alignas(64) ipm_slot gate;
     _Alignas(64) _Atomic uint32_t writing; /* the flag: a writer is, or was, about */
     _Atomic uint32_t high_water;           /* slots below it were used */
-    _Atomic uint32_t slow_readers;         /* on their way through the gate: see rwlock.c */
+    ipm_slow_readers slow_readers;         /* on their way through the gate */
     _Alignas(64) struct { _Alignas(64) ipm_slot slot; } slots[];
 } ipm_rwlock_shared;
 
 _Static_assert(sizeof(ipm_slot) <= 64, "a cache line");
 _Static_assert(offsetof(ipm_rwlock_shared, writing) == 64, "file format");
+_Static_assert(offsetof(ipm_rwlock_shared, slow_readers) == 72, "file format");
 _Static_assert(offsetof(ipm_rwlock_shared, slots) == 128, "file format");
 
 typedef enum ipm_hold { IPM_HOLD_NONE, IPM_HOLD_READ, IPM_HOLD_WRITE } ipm_hold;
@@ -60,8 +62,6 @@ struct ipm_rwlock {
     ipm_hold hold;
     ipm_hold wanted;       /* what it tries to get */
     bool gate_died;        /* the gate's owner before this one died, and that is not repaired */
-    unsigned stuck;        /* waits in a row in which the count of slow readers did not move */
-    uint32_t stuck_at;     /* that count */
     uint64_t thread;       /* which took it last */
     ipm_rwlock *next_held; /* by the same thread */
     int system;            /* the errno behind the last IPM_ESYSTEM */
