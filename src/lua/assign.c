@@ -38,6 +38,7 @@ static void check_fields(lua_State *L, int index, const lipm_memory *memory, con
         const ipm_field *field = find_field(L, value - 1, type);
         if (field == NULL) {
             lipm_complain_key(L, value - 1, memory, type, offset);
+            return; /* never: it raises */
         }
         lipm_checkassign(L, value, memory, field->type, offset + field->offset);
         lua_pop(L, 1);
