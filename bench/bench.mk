@@ -5,7 +5,7 @@ TO_BENCH_PEERS = gnuplot-nox python3-fasteners liblmdb-dev libtdb-dev g++ libboo
 
 BENCH_CORE = $(patsubst %.c,$(BUILD)/%,$(filter-out bench/core/open.c,$(wildcard bench/core/*.c)))
 BENCH_PEER = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/peer/*.c)) $(BUILD)/bench/peer/boost
-BENCH_LUA  = $(BUILD)/bench/lua/minimal.so
+BENCH_LUA  = $(BUILD)/bench/lua/minimal.so $(BUILD)/bench/lua/bare.so
 
 $(BUILD)/bench/core/%: bench/core/%.c bench/core/open.c bench/measure.c $(CORE:%.c=$(BUILD)/%.o)
 	@mkdir -p $(@D)
@@ -14,6 +14,11 @@ $(BUILD)/bench/core/%: bench/core/%.c bench/core/open.c bench/measure.c $(CORE:%
 $(BUILD)/bench/lua/%.so: bench/lua/%.c | toolchain
 	@mkdir -p $(@D)
 	$(COMPILE) -I$(LUA_INCDIR) -fvisibility=default -shared -o $@ $<
+
+$(BUILD)/bench/lua/bare.so: bench/lua/bare.c bench/core/open.c bench/measure.c \
+    $(CORE:%.c=$(BUILD)/%.o)
+	@mkdir -p $(@D)
+	$(COMPILE) -Isrc -I$(LUA_INCDIR) -fvisibility=default -shared -o $@ $^
 
 $(BUILD)/bench/measure.o: bench/measure.c | toolchain
 	@mkdir -p $(@D)

@@ -39,6 +39,7 @@ plan.sections = {
   { "Writing, ns",
     { "lua.lock_1", "Lua: lock, write a field of the view, release" },
     { "floor.lock_1", "the same of a C module whose lock and release do nothing" },
+    { "floor.lock_1_core", "the same of a C module that does nothing but the core's part" },
     { "lua.lock_4", "Lua: lock, write 4 fields, release" },
     { "lua.lock_4_nested", "Lua: the same with 3 of them in 2 nested structs" },
     { "lua.write", "Lua: write(path, value), a transaction of its own" },

@@ -1,4 +1,5 @@
 --- A view's fields read and written, against a minimal C module's.
+local bare = require "bare"
 local measure = require "measure"
 local minimal = require "minimal"
 
@@ -48,6 +49,7 @@ function ways.lock(handle)
 end
 
 measure.print("floor.lock_1", measure.time(ways.lock(minimal.handle(minimal.new()))))
+measure.print("floor.lock_1_core", measure.time(ways.lock(bare.handle())))
 do
   local data <close> = manager:lock()
   local plain = minimal.new()

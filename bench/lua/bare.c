@@ -1,0 +1,64 @@
+/*
+ * The least that a method lock(), a field's assignment and a release can do on this core: they
+ * lock, change and commit, and check nothing. What the binding takes longer than this is its own.
+ */
+#include "../../src/core/word.h"
+#include "../core/open.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+
+static ipm_segment *segment;
+
+static int lock(lua_State *L) {
+    ipm_segment_lock(segment, IPM_FOREVER, NULL);
+    lua_getiuservalue(L, 1, 1);
+    return 1;
+}
+
+static int set(lua_State *L) {
+    lua_pushvalue(L, 2);
+    lua_rawget(L, lua_upvalueindex(1));
+    void *at = ipm_segment_change(segment, (uint64_t)lua_tointeger(L, -1), 4);
+    ipm_store_u32(at, (uint32_t)lua_tointeger(L, 3));
+    return 0;
+}
+
+static int release(lua_State *L) {
+    (void)L;
+    ipm_segment_unlock(segment, NULL);
+    return 0;
+}
+
+/* handle(): its method lock() gives an object whose data_int can be set until it is closed */
+static int handle(lua_State *L) {
+    segment = open_demo(IPM_MANAGER, "bare");
+    lua_newuserdatauv(L, 0, 1);
+    lua_createtable(L, 0, 1);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, lock);
+    lua_setfield(L, -2, "lock");
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+    lua_newuserdatauv(L, 0, 0);
+    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, 1);
+    lua_pushinteger(L, IPM_HEADER_SIZE);
+    lua_setfield(L, -2, "data_int");
+    lua_pushcclosure(L, set, 1);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushcfunction(L, release);
+    lua_setfield(L, -2, "__close");
+    lua_setmetatable(L, -2);
+    lua_setiuservalue(L, -2, 1);
+    return 1;
+}
+
+int luaopen_bare(lua_State *L);
+
+int luaopen_bare(lua_State *L) {
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, handle);
+    lua_setfield(L, -2, "handle");
+    return 1;
+}
