@@ -47,7 +47,7 @@
 
 byte own[SLOTS + 1]; /* the mutexes' owners */
 bit flag;            /* writing */
-byte mark;           /* high_water */
+byte mark, lowered;  /* high_water: the mark, and how often it was lowered */
 byte seq, ver, before;                  /* sequence, version, version_before */
 byte data0, data1, shadow0, shadow1, tag0, tag1;
 
@@ -102,6 +102,11 @@ inline change(data, shadow, tag) {
   STEP(data = seq)
 }
 
+/* ipm_high_water_lower */
+inline lower() {
+  if :: used > 0 -> STEP(d_step { mark = used - 1; lowered++ }) :: else fi
+}
+
 proctype Writer(byte me) {
   byte round, i, used, blocks;
   bit told, inside;
@@ -120,6 +125,9 @@ again:
      STEP(used = mark);
 #ifdef FLAG_AFTER_MARK
      STEP(flag = 1);
+#endif
+#ifdef LOWERED_BEFORE_DRAIN
+     lower();
 #endif
      do
      :: i == used -> break
@@ -142,6 +150,9 @@ again:
      od;
 #ifdef FLAG_AFTER_DRAIN
      STEP(flag = 1);
+#endif
+#ifndef LOWERED_BEFORE_DRAIN
+     lower();
 #endif
      atomic { i = 0; used = 0; inside = 1; writing++; assert(writing == 1 && reading == 0) };
 
@@ -218,21 +229,30 @@ done:
   skip
 }
 
-/* raise_mark: compare and swap */
+/* ipm_high_water_raise: compare and swap */
 inline raise_mark() {
 #ifdef MARK_STORED
-  if :: mark <= slot -> STEP(mark = slot + 1) :: else fi
+  if :: mark <= slot -> STEP(d_step { mark = slot + 1; count = lowered }) :: else -> count = lowered fi
 #elif defined(MARK_NOT_ELSEWHERE)
-  STEP(d_step { if :: tried == 0 && mark <= slot -> mark = slot + 1 :: else fi })
+  STEP(d_step { if :: tried == 0 && mark <= slot -> mark = slot + 1 :: else fi; count = lowered })
 #else
-  STEP(d_step { if :: mark <= slot -> mark = slot + 1 :: else fi })
+  STEP(d_step { if :: mark <= slot -> mark = slot + 1 :: else fi; count = lowered })
 #endif
 }
+
+/* ipm_high_water_stands */
+#ifdef NOT_LOOKED_AGAIN
+#define STANDS true
+#elif defined(MARK_LOOKED_AT_AGAIN)
+#define STANDS (mark > slot)
+#else
+#define STANDS (lowered == count)
+#endif
 
 #define ENTER inside = 1; reading++; assert(writing == 0)
 
 proctype Reader(byte me; byte first) {
-  byte round, slot = first, tried;
+  byte round, slot = first, tried, count;
   bit told, gate, inside, seen;
 again:
   do
@@ -258,6 +278,7 @@ grab:
      :: atomic { gate && deaths < DEATHS -> deaths++; goto dead }
 #endif
      fi;
+raise:
 #ifndef MARK_AFTER_FLAG
      raise_mark();
 #endif
@@ -271,11 +292,18 @@ grab:
      :: atomic { seen == 0 -> ENTER }; goto held
      :: atomic { seen == 1 -> seen = 0 }
 #else
-     :: atomic { flag == 0 -> ENTER };
 #ifdef MARK_AFTER_FLAG
+     :: atomic { flag == 0 -> ENTER };
         raise_mark();
-#endif
         goto held
+#else
+     :: flag == 0 ->
+        if
+        :: atomic { STANDS -> count = 0; ENTER }; goto held
+        :: !(STANDS) -> goto raise
+        DIE
+        fi
+#endif
      :: flag == 1
 #endif
      DIE
@@ -285,7 +313,7 @@ grab:
      STEP(atomic { told = 0; own[GATE] = 0; ENTER });
      goto held;
 #endif
-     STEP(own[slot] = 0);
+     STEP(d_step { own[slot] = 0; count = 0 });
 slow:
      LOCK(GATE);
      gate = 1;
@@ -297,7 +325,7 @@ behind_gate:
 #ifndef READER_CLEARS_LATE
      STEP(flag = 0);
 #endif
-     STEP(atomic { told = 0; UNLOCK_GATE; gate = 0; ENTER });
+     STEP(atomic { told = 0; UNLOCK_GATE; gate = 0; count = 0; ENTER });
 #ifdef READER_CLEARS_LATE
      STEP(flag = 0);
 #endif
@@ -320,7 +348,7 @@ held:
   od;
   goto done;
 dead:
-  atomic { reading = reading - inside; inside = 0; gate = 0; told = 0; tried = 0; seen = 0 };
+  atomic { reading = reading - inside; inside = 0; gate = 0; told = 0; tried = 0; seen = 0; count = 0 };
   do
   :: KERNEL_RELEASES(GATE)
   :: KERNEL_RELEASES(slot)

@@ -298,6 +298,28 @@ static void refuses_a_mark_beyond_its_slots(void) {
     CHECK_INT(ipm_rwlock_readers(&lock), 0);
 }
 
+static uint32_t mark_after_a_write(void) {
+    CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_OK);
+    CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
+    return ipm_high_water_mark(ipm_high_water_look(&lock.shared->high_water));
+}
+
+static void forgets_slots_that_nobody_uses(void) {
+    fresh();
+    peer p = holder(reads);
+    peer q = holder(reads);
+    let_go(&p);
+    let_go(&q);
+    CHECK_INT(mark_after_a_write(), 1);
+    CHECK_INT(mark_after_a_write(), 0);
+    CHECK_INT(mark_after_a_write(), 0);
+    p = holder(reads);
+    CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_ETIMEOUT);
+    CHECK_INT(ipm_rwlock_readers(&lock), 1);
+    let_go(&p);
+    CHECK_INT(mark_after_a_write(), 0);
+}
+
 static void forgets_the_parents_locks_in_a_child(peer *test) {
     ipm_rwlock own = side(SLOTS);
     (void)test;
@@ -335,6 +357,7 @@ int main(void) {
     run("notices what is not a lock", notices_what_is_not_a_lock);
     run("does not abort on random mutexes", does_not_abort_on_random_mutexes);
     run("refuses a mark beyond its slots", refuses_a_mark_beyond_its_slots);
+    run("forgets slots that nobody uses", forgets_slots_that_nobody_uses);
     run("tells a child's locks from its parent's", tells_a_childs_locks_from_the_parents);
     return tear_down();
 }

@@ -9,13 +9,6 @@
 #include <string.h>
 #include <time.h>
 
-/*
- * The flag and the high-water mark are a Dekker pair: a reader raises the mark and then looks at
- * the flag, a writer sets the flag and then reads the mark, and one of them must see the other.
- * So every load and store of both is sequentially consistent; only clearing the flag may be a
- * release. Model-checked, see proof/.
- */
-
 #define SLICE_NS (100 * IPM_MS) /* after which a waiter looks at `retired` */
 #define FULL_NS (5 * IPM_MS)    /* of waiting for one slot while all are held */
 
@@ -223,13 +216,16 @@ static IPM_RARE int grab(ipm_rwlock *lock) {
     return EBUSY;
 }
 
-static void raise_mark(ipm_rwlock *lock) {
-    _Atomic uint32_t *mark = &lock->shared->high_water;
-    uint32_t seen = atomic_load_explicit(mark, memory_order_seq_cst);
-    while (seen <= lock->slot &&
-           !atomic_compare_exchange_weak_explicit(mark, &seen, lock->slot + 1, memory_order_seq_cst,
-                                                  memory_order_seq_cst))
-        ;
+/* With a slot locked: whether no writer is about that would not wait for it. */
+static inline bool is_open(ipm_rwlock *lock) {
+    ipm_high_water *mark = &lock->shared->high_water;
+    uint32_t seen;
+    do {
+        seen = ipm_high_water_raise(mark, lock->slot);
+        if (atomic_load_explicit(&lock->shared->writing, memory_order_seq_cst) != 0)
+            return false;
+    } while (!ipm_high_water_stands(mark, seen));
+    return true;
 }
 
 /*
@@ -260,7 +256,7 @@ static int grab_behind_gate(ipm_rwlock *lock, patience *p) {
         rc = await_slot(lock, p);
     if (rc != 0)
         return rc;
-    raise_mark(lock);
+    ipm_high_water_raise(&lock->shared->high_water, lock->slot);
     /* A flag that is set while nobody holds the gate is a dead writer's: clear it, so that reads
      * are fast again. Only here: after the gate is unlocked it may be a living one's. */
     atomic_store_explicit(&lock->shared->writing, 0, memory_order_release);
@@ -293,12 +289,9 @@ int ipm_rwlock_read(ipm_rwlock *lock, int64_t timeout_ns) {
         next_slot(lock);
         rc = grab(lock);
     }
-    if (rc == 0) {
-        raise_mark(lock);
-        if (atomic_load_explicit(&lock->shared->writing, memory_order_seq_cst) != 0) {
-            pthread_mutex_unlock(&slot_of(lock)->mutex);
-            rc = EBUSY;
-        }
+    if (rc == 0 && !is_open(lock)) {
+        pthread_mutex_unlock(&slot_of(lock)->mutex);
+        rc = EBUSY;
     }
     if (rc == EBUSY)
         rc = read_slow(lock, timeout_ns);
@@ -312,7 +305,8 @@ int ipm_rwlock_read(ipm_rwlock *lock, int64_t timeout_ns) {
 
 /* Wait for the readers that are inside; later ones see the flag. */
 static int drain(ipm_rwlock *lock, patience *p) {
-    uint32_t used = atomic_load_explicit(&lock->shared->high_water, memory_order_seq_cst);
+    uint32_t seen = ipm_high_water_look(&lock->shared->high_water);
+    uint32_t used = ipm_high_water_mark(seen);
     if (used > lock->slots)
         return EUCLEAN;
     for (uint32_t i = 0; i < used; i++) {
@@ -324,6 +318,8 @@ static int drain(ipm_rwlock *lock, patience *p) {
             return rc;
         pthread_mutex_unlock(&slot->mutex);
     }
+    if (used > 0)
+        ipm_high_water_lower(&lock->shared->high_water, seen);
     return 0;
 }
 
@@ -381,7 +377,7 @@ static int32_t living(const ipm_slot *slot) {
 }
 
 uint32_t ipm_rwlock_readers(const ipm_rwlock *lock) {
-    uint32_t used = atomic_load_explicit(&lock->shared->high_water, memory_order_seq_cst);
+    uint32_t used = ipm_high_water_mark(ipm_high_water_look(&lock->shared->high_water));
     uint32_t readers = 0;
     for (uint32_t i = 0; i < used && i < lock->slots; i++)
         readers += living(&lock->shared->slots[i].slot) != 0;

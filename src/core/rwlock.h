@@ -4,7 +4,7 @@
  * POSIX has no robust reader-writer lock, so it is made of robust mutexes: one gate, which a
  * writer holds all the time, and a slot for each reader that is inside. A reader locks a slot,
  * looks at the writer's flag, and is in if that is clear; otherwise it queues at the gate. A
- * writer locks the gate, sets the flag, and passes once through every slot that was ever used.
+ * writer locks the gate, sets the flag, and passes once through every slot below the mark.
  *
  * Works on given memory, which all processes map read-write. Threads: an ipm_rwlock is one
  * handle's side of the lock, for one thread at a time; the thread that locked must unlock. A
@@ -14,6 +14,7 @@
 #define IPM_CORE_RWLOCK_H
 
 #include "../ipmmap.h"
+#include "high_water.h"
 #include "slow_readers.h"
 #include "waiters.h"
 
@@ -36,7 +37,7 @@ typedef struct ipm_slot {
 typedef struct ipm_rwlock_shared {
     _Alignas(64) ipm_slot gate;
     _Alignas(64) _Atomic uint32_t writing; /* the flag: a writer is, or was, about */
-    _Atomic uint32_t high_water;           /* slots below it were used */
+    ipm_high_water high_water;             /* of the slots in use */
     ipm_slow_readers slow_readers;         /* on their way through the gate */
     _Alignas(64) struct { _Alignas(64) ipm_slot slot; } slots[];
 } ipm_rwlock_shared;

@@ -54,7 +54,7 @@ int ipm_segment_users(ipm_segment *segment, ipm_user *users, size_t capacity, si
     if (file->head != NULL) {
         if (!gate_holder_waits(file))
             add_holder(&all, &file->shared->gate, true);
-        uint32_t used = atomic_load_explicit(&file->shared->high_water, memory_order_relaxed);
+        uint32_t used = ipm_high_water_mark(ipm_high_water_look(&file->shared->high_water));
         for (uint32_t i = 0; i < used && i < file->slots; i++)
             add_holder(&all, &file->shared->slots[i].slot, false);
         for (int i = 0; i < IPM_WAITERS; i++) {
