@@ -167,7 +167,26 @@ describe("a lock", function()
     assert.is_true(is_free())
   end)
 
-  it("is released when its coroutine is closed", function()
+  it("rolls back when the error that ends its block is nil", function()
+    assert.is_false(pcall(function()
+      local data <close> = editor:lock()
+      data.number = 1
+      error()
+    end))
+    assert.is_false(pcall(editor.with, editor, function(data)
+      data.number = 1
+      error()
+    end))
+    assert.is_false(pcall(coroutine.wrap(function()
+      local data <close> = editor:lock()
+      data.number = 1
+      error()
+    end)))
+    assert.equal(0, reader:read "number")
+    assert.is_true(is_free())
+  end)
+
+  it("rolls back when its coroutine is closed in mid-block", function()
     local co = coroutine.create(function()
       local data <close> = editor:lock()
       data.number = 1
@@ -175,7 +194,39 @@ describe("a lock", function()
     end)
     coroutine.resume(co)
     coroutine.close(co)
-    assert.equal(1, reader:read "number")
+    assert.equal(0, reader:read "number")
+    assert.is_true(is_free())
+  end)
+
+  it("rolls back when os.exit closes the state in mid-block", function()
+    process.spawn([[
+      local ipmmap = require "ipmmap"
+      ipmmap.struct("LockSpecPoint", { { "x", "double" } })
+      local S = ipmmap.base:extend("LockSpec", {
+        { "number", "int32" }, { "point", "LockSpecPoint" },
+      })
+      local data <close> = assert(ipmmap.editor(S, { mmap_dir = ... })):lock()
+      data.number = 1
+      os.exit(0, true)
+    ]], dir):join()
+    assert.equal(0, reader:read "number")
+    assert.is_true(is_free())
+  end)
+
+  it("commits in whatever function it is closed at the end of a block", function()
+    local function lock() return editor:lock() end
+    do
+      local data <close> = lock()
+      data.number = 1
+    end
+    local co = coroutine.wrap(function()
+      local data <close> = editor:lock()
+      coroutine.yield()
+      data.number = data.number + 1
+    end)
+    co()
+    co()
+    assert.equal(2, reader:read "number")
     assert.is_true(is_free())
   end)
 
@@ -273,6 +324,15 @@ describe("a lock", function()
     local function collect()
       for _ = 1, 4 do collectgarbage() end
     end
+
+    it("is released though a second lock was refused meanwhile", function()
+      editor:lock().number = 1
+      refused("LockSpec: this handle holds its lock already", editor.lock, editor)
+      refused("LockSpec: this handle holds its lock already", editor.try_lock, editor)
+      collect()
+      assert.is_true(is_free())
+      assert.equal(0, reader:read "number")
+    end)
 
     it("is rolled back and released by the collector, and unlock says so", function()
       editor:lock().number = 1

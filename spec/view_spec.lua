@@ -246,6 +246,26 @@ describe("a view", function()
     assert.equal(0, data.number)
   end)
 
+  it("survives the emptying of its metatable", function()
+    local struct = ipmmap.struct("ViewSpecEmptied", { { "x", "double" }, { "y", "int32" } })
+    local kept = {}
+    for i = 1, 20 do
+      local ok, v = pcall(struct.new, struct)
+      if not ok then
+        assert.matches("ViewSpecEmptied: the metatable of its views was changed", v)
+        break
+      end
+      local metatable = getmetatable(v)
+      local index = metatable.__index
+      for key in pairs(metatable) do metatable[key] = nil end
+      collectgarbage()
+      for j = 1, 100 do kept[#kept + 1] = ("z"):rep(40 + i + j) end
+      assert.equal(0.0, index(v, "x"))
+      assert.has_error(function() index(v, "z") end)
+    end
+    assert.is_false(pcall(struct.new, struct))
+  end)
+
   it("allocates nothing for a lock, accesses and the release, once warm", function()
     local function round(i)
       local data <close> = manager:lock()

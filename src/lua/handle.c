@@ -33,9 +33,14 @@ void lipm_checkopen(lua_State *L, const lipm_handle *handle) {
     }
 }
 
-lipm_handle *lipm_checkhandle(lua_State *L) {
+lipm_handle *lipm_openhandle(lua_State *L) {
     lipm_handle *handle = check_any(L);
     lipm_checkopen(L, handle);
+    return handle;
+}
+
+lipm_handle *lipm_checkhandle(lua_State *L) {
+    lipm_handle *handle = lipm_openhandle(L);
     handle->is_pinned = true;
     return handle;
 }

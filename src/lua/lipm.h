@@ -247,8 +247,9 @@ int lipm_new(lua_State *L);
 
 /*
  * The handle that a method was called on, open and of any role, or of one that may write. Its
- * lock is pinned.
+ * lock is pinned, but by lipm_openhandle.
  */
+lipm_handle *lipm_openhandle(lua_State *L);
 lipm_handle *lipm_checkhandle(lua_State *L);
 lipm_handle *lipm_checkwriter(lua_State *L);
 

@@ -65,12 +65,14 @@ static int release(lipm_handle *handle, bool is_commit, ipm_error *error) {
 Take the role's lock, for writing or for reading, and wait for it.
 @function Handle:lock
 @treturn view the struct in live memory, to be closed: `local data <close> = editor:lock()`.
-Closing it commits, or rolls back if it is an error that ends the block
+The end of its block commits, also by `return`, `break` and `goto`. An error rolls back, and so does
+whatever else closes it: `coroutine.close`, `os.exit(code, true)`, a C function (which can call
+`unlock`)
 @raise a bug: the handle holds its lock already, or is closed; an error object: `"deadlock"`,
 `"incompatible"`, `"permission"`, `"replaced"`, `"forked"`, `"system"`
 */
 int lipm_handle_lock(lua_State *L) {
-    lipm_handle *handle = lipm_checkhandle(L);
+    lipm_handle *handle = lipm_openhandle(L);
     ipm_error error;
     if (acquire(L, handle, IPM_FOREVER, &error) != IPM_OK) {
         return lipm_raise(L, &error);
@@ -89,7 +91,7 @@ Take the role's lock if it can be had at once, or within a time.
 @raise the handle holds its lock already, or is closed
 */
 int lipm_handle_try_lock(lua_State *L) {
-    lipm_handle *handle = lipm_checkhandle(L);
+    lipm_handle *handle = lipm_openhandle(L);
     int64_t timeout_ns = lipm_checkseconds(L, 2, 0, handle->memory.type->name);
     ipm_error error;
     lua_settop(L, 1);
@@ -154,15 +156,26 @@ static bool stands(const lipm_root *root) {
     return root->epoch == root->handle->epoch && lipm_is_locked(root->handle);
 }
 
+/*
+ * Whether a block has come to its end: then its own function closes the view. An error that is nil
+ * closes it from pcall, the closing of a coroutine or of the state from no function at all. Leaves
+ * a value on the stack.
+ */
+static inline bool has_ended(lua_State *L) {
+    lua_Debug block;
+    return lua_isnoneornil(L, 2) && lua_getstack(L, 1, &block) && lua_getinfo(L, "f", &block) &&
+           !lua_iscfunction(L, -1);
+}
+
 /* __close(view, error) */
 int lipm_root_close(lua_State *L) {
     lipm_root *root = check_root(L);
     lipm_handle *handle = root->handle;
-    bool is_commit = lua_isnoneornil(L, 2);
     ipm_error error;
     if (!stands(root)) {
         return 0;
     }
+    bool is_commit = handle->role == IPM_READER || has_ended(L);
     int code = release(handle, is_commit, &error);
     if (handle->memory.base == NULL) {
         lua_getiuservalue(L, 1, LIPM_VIEW_CONTAINER);

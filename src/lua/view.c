@@ -41,6 +41,9 @@ unsigned char *lipm_makeready(lipm_memory *memory, uint64_t offset, uint64_t siz
 lipm_view lipm_makeview(lua_State *L, lipm_memory *memory, const ipm_type *type, uint64_t offset) {
     lua_rawgetp(L, -1, &lipm_mark);
     const lipm_names *names = lua_touserdata(L, -1);
+    if (names == NULL) {
+        luaL_error(L, "%s: the metatable of its views was changed", type->name);
+    }
     lua_pop(L, 1);
     return (lipm_view){&lipm_mark, memory, type, offset, names};
 }
@@ -394,6 +397,8 @@ static void push_new_metatable(lua_State *L, int owner, const ipm_type *type, co
         luaL_setfuncs(L, root_metamethods, 0);
     }
     lua_getiuservalue(L, owner, LIPM_STRUCT_METATABLES);
+    lua_rawgetp(L, -2, &lipm_mark);
+    lua_rawsetp(L, -2, lua_touserdata(L, -1)); /* out of reach of who changes the metatable */
     lua_pushvalue(L, -2);
     lua_rawsetp(L, -2, key);
     lua_pop(L, 1);
