@@ -231,11 +231,17 @@ describe("access by path", function()
         editor.add, editor, "uint64", 2)
     end)
 
-    it("of float raises where a finite sum leaves the range", function()
-      editor:write("float", 3e38)
-      is_unchanged_by(function()
-        refused("is out of range for float", editor.add, editor, "float", 3e38)
-      end)
+    it("of finite numbers raises where the sum is none, and of infinity gives infinity", function()
+      for name, huge in pairs { float = 3e38, double = 1.5e308 } do
+        editor:write(name, huge)
+        is_unchanged_by(function()
+          refused("is out of range for " .. name, editor.add, editor, name, huge)
+        end)
+        assert.equal(math.huge, editor:add(name, math.huge))
+        assert.equal(math.huge, editor:add(name, 1))
+        local nan = editor:add(name, -math.huge)
+        assert.is_true(nan ~= nan)
+      end
     end)
 
     it("refuses what is no number", function()

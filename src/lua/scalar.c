@@ -160,6 +160,12 @@ static bool add_integer(ipm_kind kind, lua_Integer old, lua_Integer n, uint64_t 
     return true;
 }
 
+/* Infinity comes of infinity alone. */
+static bool add_number(ipm_kind kind, lua_Number old, lua_Number n, uint64_t *sum) {
+    lua_Number result = old + n;
+    return (isfinite(result) || !isfinite(old) || !isfinite(n)) && from_number(kind, result, sum);
+}
+
 bool lipm_addscalar(lua_State *L, int index, const ipm_type *type, const void *old,
                     lipm_scalar *sum) {
     lua_Integer n = lua_tointeger(L, index);
@@ -181,12 +187,11 @@ bool lipm_addscalar(lua_State *L, int index, const ipm_type *type, const void *o
     case IPM_UINT64:
         return add_unsigned(ipm_load_u64(old), n, &sum->bits);
     case IPM_FLOAT:
-        return from_number(type->kind,
-                           (lua_Number)to_float(ipm_load_u32(old)) + lua_tonumber(L, index),
-                           &sum->bits);
+        return add_number(type->kind, (lua_Number)to_float(ipm_load_u32(old)),
+                          lua_tonumber(L, index), &sum->bits);
     case IPM_DOUBLE:
-        return from_number(type->kind, to_double(ipm_load_u64(old)) + lua_tonumber(L, index),
-                           &sum->bits);
+        return add_number(type->kind, to_double(ipm_load_u64(old)), lua_tonumber(L, index),
+                          &sum->bits);
     default:
         return false;
     }
