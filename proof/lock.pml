@@ -47,7 +47,8 @@
 
 byte own[SLOTS + 1]; /* the mutexes' owners */
 bit flag;            /* writing */
-byte mark, lowered;  /* high_water: the mark, and how often it was lowered */
+byte mark;           /* high_water */
+bit kept[READERS + 1]; /* since a reader looked at the mark it was not lowered: for its count */
 byte seq, ver, before;                  /* sequence, version, version_before */
 byte data0, data1, shadow0, shadow1, tag0, tag1;
 
@@ -102,13 +103,19 @@ inline change(data, shadow, tag) {
   STEP(data = seq)
 }
 
+#define KEPT kept[me - WRITERS]
+
 /* ipm_high_water_lower */
 inline lower() {
-  if :: used > 0 -> STEP(d_step { mark = used - 1; lowered++ }) :: else fi
+  if
+  :: used > 0 ->
+     STEP(d_step { mark = used - 1; for (n : 0 .. READERS) { kept[n] = 0 }; n = 0 })
+  :: else
+  fi
 }
 
 proctype Writer(byte me) {
-  byte round, i, used, blocks;
+  byte round, i, used, blocks, n;
   bit told, inside;
 again:
   do
@@ -232,11 +239,11 @@ done:
 /* ipm_high_water_raise: compare and swap */
 inline raise_mark() {
 #ifdef MARK_STORED
-  if :: mark <= slot -> STEP(d_step { mark = slot + 1; count = lowered }) :: else -> count = lowered fi
+  if :: mark <= slot -> STEP(d_step { mark = slot + 1; KEPT = 1 }) :: else -> KEPT = 1 fi
 #elif defined(MARK_NOT_ELSEWHERE)
-  STEP(d_step { if :: tried == 0 && mark <= slot -> mark = slot + 1 :: else fi; count = lowered })
+  STEP(d_step { if :: tried == 0 && mark <= slot -> mark = slot + 1 :: else fi; KEPT = 1 })
 #else
-  STEP(d_step { if :: mark <= slot -> mark = slot + 1 :: else fi; count = lowered })
+  STEP(d_step { if :: mark <= slot -> mark = slot + 1 :: else fi; KEPT = 1 })
 #endif
 }
 
@@ -246,13 +253,13 @@ inline raise_mark() {
 #elif defined(MARK_LOOKED_AT_AGAIN)
 #define STANDS (mark > slot)
 #else
-#define STANDS (lowered == count)
+#define STANDS (KEPT)
 #endif
 
-#define ENTER inside = 1; reading++; assert(writing == 0)
+#define ENTER KEPT = 0; inside = 1; reading++; assert(writing == 0)
 
 proctype Reader(byte me; byte first) {
-  byte round, slot = first, tried, count;
+  byte round, slot = first, tried;
   bit told, gate, inside, seen;
 again:
   do
@@ -299,7 +306,7 @@ raise:
 #else
      :: flag == 0 ->
         if
-        :: atomic { STANDS -> count = 0; ENTER }; goto held
+        :: atomic { STANDS -> ENTER }; goto held
         :: !(STANDS) -> goto raise
         DIE
         fi
@@ -313,7 +320,7 @@ raise:
      STEP(atomic { told = 0; own[GATE] = 0; ENTER });
      goto held;
 #endif
-     STEP(d_step { own[slot] = 0; count = 0 });
+     STEP(d_step { own[slot] = 0; KEPT = 0 });
 slow:
      LOCK(GATE);
      gate = 1;
@@ -325,7 +332,7 @@ behind_gate:
 #ifndef READER_CLEARS_LATE
      STEP(flag = 0);
 #endif
-     STEP(atomic { told = 0; UNLOCK_GATE; gate = 0; count = 0; ENTER });
+     STEP(atomic { told = 0; UNLOCK_GATE; gate = 0; ENTER });
 #ifdef READER_CLEARS_LATE
      STEP(flag = 0);
 #endif
@@ -348,7 +355,7 @@ held:
   od;
   goto done;
 dead:
-  atomic { reading = reading - inside; inside = 0; gate = 0; told = 0; tried = 0; seen = 0; count = 0 };
+  atomic { reading = reading - inside; inside = 0; gate = 0; told = 0; tried = 0; seen = 0; KEPT = 0 };
   do
   :: KERNEL_RELEASES(GATE)
   :: KERNEL_RELEASES(slot)
