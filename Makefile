@@ -44,7 +44,7 @@ all: $(BUILD)/ipmmap/core.so
 
 $(BUILD)/ipmmap/core.so: $(OBJECTS) src/lua/core.map
 	@mkdir -p $(@D)
-	$(LINK) -shared -Wl,--version-script=src/lua/core.map -o $@ $(OBJECTS)
+	$(LINK) -shared -Wl,-z,nodelete -Wl,--version-script=src/lua/core.map -o $@ $(OBJECTS)
 
 $(BUILD)/src/core/%.o: src/core/%.c | toolchain
 	@mkdir -p $(@D)

@@ -186,6 +186,19 @@ describe("a lock", function()
     assert.is_true(is_free())
   end)
 
+  it("rolls back when a finalizer fails in its block", function()
+    local is_done
+    setmetatable({}, { __gc = function()
+      local data <close> = editor:lock()
+      data.number = 1
+      is_done = true
+      error()
+    end })
+    repeat local _ = {} until is_done
+    assert.equal(0, reader:read "number")
+    assert.is_true(is_free())
+  end)
+
   it("rolls back when its coroutine is closed in mid-block", function()
     local co = coroutine.create(function()
       local data <close> = editor:lock()

@@ -26,7 +26,7 @@ $(BUILD)/libipmmap.a: $(HOST_OBJECTS)
 	$(AR) rcs $@ $^
 
 $(BUILD)/libipmmap.so.$(VERSION): $(HOST_OBJECTS)
-	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic -Wl,-z,defs -o $@ $^
+	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic -Wl,-z,defs -Wl,-z,nodelete -o $@ $^
 	ln -sf $(@F) $(BUILD)/$(SONAME)
 	ln -sf $(@F) $(BUILD)/libipmmap.so
 

@@ -32,6 +32,8 @@ uint32_t ipm_mutex_find_kind(void) {
 }
 
 int ipm_mutex_wait(pthread_mutex_t *mutex, int64_t until_ns) {
+    if (!ipm_mutex_is_sound(mutex))
+        return EUCLEAN;
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 30)
     struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
     return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);

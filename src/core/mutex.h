@@ -2,8 +2,8 @@
  * A robust mutex between processes: it tells who locks it that its last owner has died.
  *
  * libc's own, of the kind that checks for errors, in memory that others can damage: so its kind is
- * looked at before each use, since libc aborts on some others. Unlocked, and made consistent after
- * a death, by libc's functions.
+ * looked at before each locking, since libc aborts on some others. Unlocked, and made consistent
+ * after a death, by libc's functions.
  */
 #ifndef IPM_CORE_MUTEX_H
 #define IPM_CORE_MUTEX_H
@@ -59,8 +59,8 @@ static inline int ipm_mutex_try(pthread_mutex_t *mutex) {
 }
 
 /*
- * Lock one that is sound, waiting for it until then by ipm_clock_now.
- * returns  0 or EOWNERDEAD: locked; ETIMEDOUT; or what makes it unusable
+ * Lock, waiting until then by ipm_clock_now.
+ * returns  0 or EOWNERDEAD: locked; ETIMEDOUT; or what makes it unusable, EUCLEAN: it is no mutex
  */
 int ipm_mutex_wait(pthread_mutex_t *mutex, int64_t until_ns);
 

@@ -25,7 +25,8 @@ typedef struct thread_state {
 
 /*
  * A module that is loaded later finds its threads' variables by a call, unless they lie among the
- * program's own, by an instruction. glibc keeps room there for some; musl has none.
+ * program's own, by an instruction. glibc keeps room there for some; musl has none. Freed room is
+ * lost if another module came to lie behind it, so what has this inside is linked with nodelete.
  */
 #ifdef __GLIBC__
 #define IPM_NEAR __attribute__((tls_model("initial-exec")))

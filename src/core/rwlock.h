@@ -2,9 +2,10 @@
  * A reader-writer lock between processes that survives the death of whoever holds it.
  *
  * POSIX has no robust reader-writer lock, so it is made of robust mutexes: one gate, which a
- * writer holds all the time, and a slot for each reader that is inside. A reader locks a slot,
- * looks at the writer's flag, and is in if that is clear; otherwise it queues at the gate. A
- * writer locks the gate, sets the flag, and passes once through every slot below the mark.
+ * writer holds all the time, and a slot for each reader that is inside. A reader locks a slot, sees
+ * to it that the slot lies below the mark, looks at the writer's flag, and is in if that is clear;
+ * otherwise it queues at the gate. A writer locks the gate, sets the flag, and passes once through
+ * every slot below the mark.
  *
  * Works on given memory, which all processes map read-write. Threads: an ipm_rwlock is one
  * handle's side of the lock, for one thread at a time; the thread that locked must unlock. A

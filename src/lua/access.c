@@ -49,7 +49,7 @@ own lock: what the lock sees, its own changes included.
 @raise a path that leads nowhere; an error object: `"replaced"`, `"forked"`
 */
 int lipm_handle_read(lua_State *L) {
-    const lipm_handle *handle = lipm_checkhandle(L);
+    const lipm_handle *handle = lipm_pinhandle(L);
     lua_settop(L, 2);
     const lipm_part *part = check_part(L, handle);
     ipm_error error;
@@ -88,7 +88,7 @@ static unsigned char *check_into(lua_State *L, const lipm_handle *handle) {
 
 /* Leave the snapshot on the top, in the value at 2 or in a new one. */
 static uint64_t push_snapshot(lua_State *L) {
-    const lipm_handle *handle = lipm_checkhandle(L);
+    const lipm_handle *handle = lipm_pinhandle(L);
     unsigned char *into;
     uint64_t version;
     ipm_error error;
@@ -189,7 +189,7 @@ transaction, which waits for the lock. Editors and managers.
 and `unlock` raise
 */
 int lipm_handle_write(lua_State *L) {
-    lipm_handle *handle = lipm_checkwriter(L);
+    lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 3);
     const lipm_part *part = check_part(L, handle);
     return assign(L, 3, handle, part->type, part->offset);
@@ -203,7 +203,7 @@ the same struct, of which all but the header is copied
 @raise as for `write`
 */
 int lipm_handle_set(lua_State *L) {
-    lipm_handle *handle = lipm_checkwriter(L);
+    lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 2);
     return assign(L, 2, handle, handle->memory.type, 0);
 }
@@ -265,7 +265,7 @@ Add to a number, atomically: no other write comes between. Editors and managers.
 @raise a sum that is out of range, which leaves the old value; else as for `write`
 */
 int lipm_handle_add(lua_State *L) {
-    lipm_handle *handle = lipm_checkwriter(L);
+    lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 3);
     const lipm_part *part = check_part(L, handle);
     check_number(L, handle, part);
@@ -290,7 +290,7 @@ int lipm_handle_add(lua_State *L) {
 }
 
 static int in_transaction(lua_State *L, int (*change)(ipm_segment *, ipm_error *)) {
-    lipm_handle *handle = lipm_checkwriter(L);
+    lipm_handle *handle = lipm_pinwriter(L);
     ipm_error error;
     bool has_begun = begin(L, handle);
     int code = change(handle->segment, &error);

@@ -5,7 +5,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #define ERROR "ipmmap.error"
 #define SHOWN_BYTES 40

@@ -5,8 +5,6 @@ a handle says of its segment.
 */
 #include "lipm.h"
 
-#include <string.h>
-
 static const char *const roles[] = {"reader", "editor", "manager", NULL};
 static const char *const classes[] = {"ipmmap.reader", "ipmmap.editor", "ipmmap.manager"};
 
@@ -33,20 +31,20 @@ void lipm_checkopen(lua_State *L, const lipm_handle *handle) {
     }
 }
 
-lipm_handle *lipm_openhandle(lua_State *L) {
+lipm_handle *lipm_checkhandle(lua_State *L) {
     lipm_handle *handle = check_any(L);
     lipm_checkopen(L, handle);
     return handle;
 }
 
-lipm_handle *lipm_checkhandle(lua_State *L) {
-    lipm_handle *handle = lipm_openhandle(L);
+lipm_handle *lipm_pinhandle(lua_State *L) {
+    lipm_handle *handle = lipm_checkhandle(L);
     handle->is_pinned = true;
     return handle;
 }
 
-lipm_handle *lipm_checkwriter(lua_State *L) {
-    lipm_handle *handle = lipm_checkhandle(L);
+lipm_handle *lipm_pinwriter(lua_State *L) {
+    lipm_handle *handle = lipm_pinhandle(L);
     if (handle->role == IPM_READER) {
         luaL_error(L, "%s: a reader cannot write", handle_name(handle));
     }
@@ -178,7 +176,7 @@ The number of commits since the segment was created: it grows with each.
 @raise an error object: `"replaced"`, `"forked"`
 */
 static int handle_version(lua_State *L) {
-    const lipm_handle *handle = lipm_checkhandle(L);
+    const lipm_handle *handle = lipm_pinhandle(L);
     uint64_t version;
     ipm_error error;
     if (ipm_segment_version(handle->segment, &version, &error) != IPM_OK) {
@@ -195,7 +193,7 @@ When the segment was last touched, or else created: `header.time_stamp`.
 @raise an error object: `"replaced"`, `"forked"`
 */
 static int handle_last_update(lua_State *L) {
-    const lipm_handle *handle = lipm_checkhandle(L);
+    const lipm_handle *handle = lipm_pinhandle(L);
     double time;
     ipm_error error;
     if (ipm_segment_read(handle->segment, IPM_HEADER_SIZE - sizeof time, sizeof time, &time,
@@ -218,7 +216,7 @@ lock just now, or 0. Of a segment that was replaced or destroyed it tells the la
 @raise an error object: `"forked"`
 */
 static int handle_info(lua_State *L) {
-    const lipm_handle *handle = lipm_checkhandle(L);
+    const lipm_handle *handle = lipm_pinhandle(L);
     ipm_info info;
     ipm_error error;
     lua_createtable(L, 0, 14);
@@ -270,7 +268,7 @@ Return when the data is on disk. Editors and managers.
 @raise an error object: `"system"`, `"no_space"`, `"replaced"`, `"forked"`
 */
 static int handle_flush(lua_State *L) {
-    const lipm_handle *handle = lipm_checkwriter(L);
+    const lipm_handle *handle = lipm_pinwriter(L);
     ipm_error error;
     if (ipm_segment_flush(handle->segment, &error) != IPM_OK) {
         return lipm_raise(L, &error);
@@ -285,7 +283,7 @@ holds is rolled back and released. Managers only.
 @raise an error object: `"permission"`, `"system"`, `"replaced"`, `"forked"`
 */
 static int handle_destroy(lua_State *L) {
-    lipm_handle *handle = lipm_checkhandle(L);
+    lipm_handle *handle = lipm_pinhandle(L);
     ipm_error error;
     if (handle->role != IPM_MANAGER) {
         return luaL_error(L, "%s: only a manager can destroy a segment", handle_name(handle));

@@ -9,7 +9,7 @@
  * is interrupted (hooks), and that code may unlock or close any handle. So an address got from
  * lipm_base or lipm_change is used before the next such call, and never kept over one.
  *
- * Functions named lipm_check... raise; lipm_to... and lipm_test... do not.
+ * Functions named lipm_check... and lipm_pin... raise; lipm_to... and lipm_test... do not.
  */
 #ifndef LIPM_H
 #define LIPM_H
@@ -53,7 +53,7 @@ typedef struct lipm_view {
     lipm_memory *memory;
     const ipm_type *type;
     uint64_t offset;
-    const lipm_names *names; /* the Struct keeps them, and `memory` knows if it is collected */
+    const lipm_names *names; /* the Struct keeps them, and a container or `watched` the Struct */
 } lipm_view;
 
 /* A view keeps its memory alive through its container: a view, and at last a handle or value. */
@@ -141,8 +141,7 @@ void lipm_pushshown(lua_State *L, int index);
 /* Create the metatable of error objects. */
 void lipm_open_error(lua_State *L);
 
-/* ---- Structs (layout.c, path.c, type.c)
- * ---------------------------------------------------------- */
+/* ---- Structs (layout.c, path.c, type.c) -------------------------------------------------- */
 
 lipm_layout *lipm_checklayout(lua_State *L, int index);
 
@@ -200,9 +199,6 @@ static inline bool lipm_is_scalar(const ipm_type *type) {
 
 extern const char lipm_mark;
 
-/* The beginning of a view that is to have the metatable on the top. */
-lipm_view lipm_makeview(lua_State *L, lipm_memory *memory, const ipm_type *type, uint64_t offset);
-
 /* The view or value at `index`, or NULL. */
 lipm_view *lipm_testview(lua_State *L, int index);
 
@@ -211,14 +207,15 @@ lipm_view *lipm_checkview(lua_State *L, int index);
 
 /*
  * Push the metatable of views of a struct or array type, made at first need.
- * owner  index of the Struct whose layout owns the type
+ * owner    index of the Struct whose layout owns the type
+ * returns  the names that such a view is to know
  */
-void lipm_pushmetatable(lua_State *L, int owner, const ipm_type *type);
+const lipm_names *lipm_pushmetatable(lua_State *L, int owner, const ipm_type *type);
 
 /* Push the metatable of the root views of handles of a Struct, made at first need. */
-void lipm_pushrootmetatable(lua_State *L, int owner, lipm_layout *layout);
+const lipm_names *lipm_pushrootmetatable(lua_State *L, int owner, lipm_layout *layout);
 
-/* Release the lock that a root view still holds (root.c): view's __close and __gc. */
+/* Release the lock that a root view still holds (lock.c): view's __close and __gc. */
 int lipm_root_close(lua_State *L);
 int lipm_root_collect(lua_State *L);
 
@@ -242,16 +239,14 @@ int lipm_bytes(lua_State *L);
 int lipm_setbytes(lua_State *L);
 int lipm_new(lua_State *L);
 
-/* ---- Handles (handle.c, lock.c, access.c, wait.c, changed.c, listen.c)
- * ---------------------------------------- */
+/* ---- Handles (handle.c, lock.c, access.c, wait.c, changed.c, listen.c) ------------------- */
 
-/*
- * The handle that a method was called on, open and of any role, or of one that may write. Its
- * lock is pinned, but by lipm_openhandle.
- */
-lipm_handle *lipm_openhandle(lua_State *L);
+/* The handle that a method was called on, open and of any role. */
 lipm_handle *lipm_checkhandle(lua_State *L);
-lipm_handle *lipm_checkwriter(lua_State *L);
+
+/* The same, its lock pinned; and of a role that may write. */
+lipm_handle *lipm_pinhandle(lua_State *L);
+lipm_handle *lipm_pinwriter(lua_State *L);
 
 /* Raise if the handle was closed: to be called after whatever may have run other code. */
 void lipm_checkopen(lua_State *L, const lipm_handle *handle);

@@ -15,7 +15,7 @@ the segment after it. The handle closes it.
 @raise an error object: `"system"` (no more inotify instances), `"replaced"`, `"forked"`
 */
 int lipm_handle_fd(lua_State *L) {
-    const lipm_handle *handle = lipm_checkhandle(L);
+    const lipm_handle *handle = lipm_pinhandle(L);
     int fd;
     ipm_error error;
     if (ipm_segment_fd(handle->segment, &fd, &error) != IPM_OK) {
@@ -32,7 +32,7 @@ Make the descriptor of `fd` quiet until the next commit.
 @raise an error object: `"replaced"`, `"forked"`
 */
 int lipm_handle_drain(lua_State *L) {
-    const lipm_handle *handle = lipm_checkhandle(L);
+    const lipm_handle *handle = lipm_pinhandle(L);
     uint64_t version;
     ipm_error error;
     if (ipm_segment_drain(handle->segment, &version, &error) != IPM_OK) {
@@ -56,7 +56,7 @@ Unix seconds. Empty if this reader cannot use the lock file
 @raise an error object: `"forked"`
 */
 int lipm_handle_users(lua_State *L) {
-    const lipm_handle *handle = lipm_checkhandle(L);
+    const lipm_handle *handle = lipm_pinhandle(L);
     ipm_user users[IPM_MAX_USERS];
     size_t count;
     ipm_error error;

@@ -8,6 +8,8 @@ one whose lock was released otherwise may still be somebody's <close> variable, 
 */
 #include "lipm.h"
 
+#include <string.h>
+
 /* Push the spare root view of the handle at 1, or a new one. */
 static lipm_root *push_root(lua_State *L, lipm_handle *handle) {
     if (handle->spare != NULL) {
@@ -18,9 +20,9 @@ static lipm_root *push_root(lua_State *L, lipm_handle *handle) {
     lipm_root *root = lua_newuserdatauv(L, sizeof *root, LIPM_VIEW_VALUES);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
-    lipm_pushrootmetatable(L, lua_absindex(L, -2), handle->layout);
+    const lipm_names *names = lipm_pushrootmetatable(L, lua_absindex(L, -2), handle->layout);
     *root = (lipm_root){
-        .view = lipm_makeview(L, &handle->memory, handle->memory.type, 0),
+        .view = {&lipm_mark, &handle->memory, handle->memory.type, 0, names},
         .handle = handle,
     };
     lua_setmetatable(L, -2);
@@ -72,7 +74,7 @@ whatever else closes it: `coroutine.close`, `os.exit(code, true)`, a C function 
 `"incompatible"`, `"permission"`, `"replaced"`, `"forked"`, `"system"`
 */
 int lipm_handle_lock(lua_State *L) {
-    lipm_handle *handle = lipm_openhandle(L);
+    lipm_handle *handle = lipm_checkhandle(L);
     ipm_error error;
     if (acquire(L, handle, IPM_FOREVER, &error) != IPM_OK) {
         return lipm_raise(L, &error);
@@ -91,7 +93,7 @@ Take the role's lock if it can be had at once, or within a time.
 @raise the handle holds its lock already, or is closed
 */
 int lipm_handle_try_lock(lua_State *L) {
-    lipm_handle *handle = lipm_openhandle(L);
+    lipm_handle *handle = lipm_checkhandle(L);
     int64_t timeout_ns = lipm_checkseconds(L, 2, 0, handle->memory.type->name);
     ipm_error error;
     lua_settop(L, 1);
@@ -127,7 +129,7 @@ Release the lock; an editor's changes are committed.
 meanwhile, so that nobody will see the changes, `"forked"`
 */
 int lipm_handle_unlock(lua_State *L) {
-    return unlock(L, lipm_checkhandle(L), true);
+    return unlock(L, lipm_pinhandle(L), true);
 }
 
 /***
@@ -136,7 +138,7 @@ Undo everything since the lock was taken, and release it. Editors and managers.
 @raise as for `unlock`
 */
 int lipm_handle_rollback(lua_State *L) {
-    return unlock(L, lipm_checkwriter(L), false);
+    return unlock(L, lipm_pinwriter(L), false);
 }
 
 /* ---- The root view's end ----------------------------------------------------------------- */
@@ -157,14 +159,15 @@ static bool stands(const lipm_root *root) {
 }
 
 /*
- * Whether a block has come to its end: then its own function closes the view. An error that is nil
- * closes it from pcall, the closing of a coroutine or of the state from no function at all. Leaves
- * a value on the stack.
+ * Whether a block has come to its end: then Lua code calls __close, by the instruction that ends it
+ * or by hand. An error that is nil, the closing of a coroutine or of the state call it from C, and
+ * an error that ends a finalizer under the finalizer's name.
  */
 static inline bool has_ended(lua_State *L) {
-    lua_Debug block;
-    return lua_isnoneornil(L, 2) && lua_getstack(L, 1, &block) && lua_getinfo(L, "f", &block) &&
-           !lua_iscfunction(L, -1);
+    lua_Debug call;
+    return lua_isnoneornil(L, 2) && lua_getstack(L, 0, &call) && lua_getinfo(L, "n", &call) &&
+           call.name != NULL &&
+           (strcmp(call.namewhat, "metamethod") != 0 || strcmp(call.name, "close") == 0);
 }
 
 /* __close(view, error) */

@@ -11,8 +11,10 @@ Detached values, and what can be done to any view as a whole: totable, bytes, se
 
 lipm_value *lipm_pushvalue(lua_State *L, int owner, lipm_layout *layout, const ipm_type *type) {
     lipm_value *value = lua_newuserdatauv(L, sizeof *value + type->size, LIPM_VIEW_VALUES);
-    lipm_pushmetatable(L, owner, type);
-    value->view = lipm_makeview(L, &value->memory, type, 0);
+    lua_pushvalue(L, owner);
+    lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
+    const lipm_names *names = lipm_pushmetatable(L, owner, type);
+    value->view = (lipm_view){&lipm_mark, &value->memory, type, 0, names};
     value->memory = (lipm_memory){
         .layout = layout,
         .type = type,

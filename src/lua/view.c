@@ -17,8 +17,7 @@ enum { STRUCT = 1, UPVALUES = STRUCT };
 /* Arrays of more elements than this let the collector have the views of those not in use. */
 #define CACHED_ELEMENTS 1024
 
-/* Begins each view, and is the key of the names in its metatable: what tells views from other
- * userdata. */
+/* Begins each view, and is a key in its metatable: what tells views from other userdata. */
 const char lipm_mark = 'v';
 
 /* A block of a transaction: making it ready costs the same as making one byte in it ready. */
@@ -38,19 +37,10 @@ unsigned char *lipm_makeready(lipm_memory *memory, uint64_t offset, uint64_t siz
     return ready + (offset - first);
 }
 
-lipm_view lipm_makeview(lua_State *L, lipm_memory *memory, const ipm_type *type, uint64_t offset) {
-    lua_rawgetp(L, -1, &lipm_mark);
-    const lipm_names *names = lua_touserdata(L, -1);
-    if (names == NULL) {
-        luaL_error(L, "%s: the metatable of its views was changed", type->name);
-    }
-    lua_pop(L, 1);
-    return (lipm_view){&lipm_mark, memory, type, offset, names};
-}
-
 lipm_view *lipm_testview(lua_State *L, int index) {
     lipm_view *view = lua_touserdata(L, index);
-    if (view == NULL || !lua_getmetatable(L, index)) {
+    if (view == NULL || lua_rawlen(L, index) < sizeof *view || view->mark != &lipm_mark ||
+        !lua_getmetatable(L, index)) {
         return NULL;
     }
     bool is_view = lua_rawgetp(L, -1, &lipm_mark) != LUA_TNIL;
@@ -117,8 +107,8 @@ static int push_nested(lua_State *L, int key, const lipm_view *view, const ipm_t
     }
     lua_pushvalue(L, key);
     lipm_view *nested = lua_newuserdatauv(L, sizeof *nested, LIPM_VIEW_VALUES);
-    lipm_pushmetatable(L, lua_upvalueindex(STRUCT), type);
-    *nested = lipm_makeview(L, view->memory, type, offset);
+    const lipm_names *names = lipm_pushmetatable(L, lua_upvalueindex(STRUCT), type);
+    *nested = (lipm_view){&lipm_mark, view->memory, type, offset, names};
     lua_setmetatable(L, -2);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
@@ -177,7 +167,10 @@ static int set_part(lua_State *L, const lipm_view *view, const ipm_type *type, u
 
 /* ---- Structs ----------------------------------------------------------------------------- */
 
-/* The fields by the addresses of their names, which the table in the user value keeps alive. */
+/* The fields by the addresses of their names, which the table in a user value keeps alive. In the
+ * other is the metatable: what scripts change in that does not come here. */
+enum { STRINGS = 1, METATABLE, NAMES_VALUES = METATABLE };
+
 typedef struct name_slot {
     const void *name;
     const ipm_field *field; /* NULL: nothing here, nor what would have been put here */
@@ -207,7 +200,8 @@ static void push_names(lua_State *L, const ipm_type *type) {
     while (size < count * 2 + 1) {
         size *= 2;
     }
-    lipm_names *names = lua_newuserdatauv(L, sizeof *names + size * sizeof(name_slot), 1);
+    lipm_names *names =
+        lua_newuserdatauv(L, sizeof *names + size * sizeof(name_slot), NAMES_VALUES);
     memset(names, 0, sizeof *names + size * sizeof(name_slot));
     names->mask = size - 1;
     lua_newtable(L);
@@ -216,7 +210,7 @@ static void push_names(lua_State *L, const ipm_type *type) {
         add_name(names, lua_topointer(L, -1), &type->fields[i]);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
-    lua_setiuservalue(L, -2, 1);
+    lua_setiuservalue(L, -2, STRINGS);
 }
 
 /* The field named by the key at 2, which is none of those known by address: a long string. */
@@ -382,42 +376,43 @@ static const luaL_Reg root_metamethods[] = {
     {NULL, NULL},
 };
 
-/* Push a new metatable, and remember it in the Struct at `owner` under `key`. */
-static void push_new_metatable(lua_State *L, int owner, const ipm_type *type, const void *key,
-                               bool is_root) {
+static void push_new_metatable(lua_State *L, int owner, const ipm_type *type, bool is_root) {
     bool is_struct = type->kind == IPM_STRUCT;
     lua_newtable(L);
     lua_pushstring(L, type->name);
     lua_setfield(L, -2, "__name");
-    push_names(L, type);
+    lua_pushboolean(L, true);
     lua_rawsetp(L, -2, &lipm_mark);
     lua_pushvalue(L, owner);
     luaL_setfuncs(L, is_struct ? struct_metamethods : array_metamethods, UPVALUES);
     if (is_root) {
         luaL_setfuncs(L, root_metamethods, 0);
     }
-    lua_getiuservalue(L, owner, LIPM_STRUCT_METATABLES);
-    lua_rawgetp(L, -2, &lipm_mark);
-    lua_rawsetp(L, -2, lua_touserdata(L, -1)); /* out of reach of who changes the metatable */
-    lua_pushvalue(L, -2);
-    lua_rawsetp(L, -2, key);
-    lua_pop(L, 1);
 }
 
-static void push_metatable(lua_State *L, int owner, const ipm_type *type, const void *key,
-                           bool is_root) {
+/* The Struct at `owner` remembers the names, and they the metatable, under `key`. */
+static const lipm_names *push_metatable(lua_State *L, int owner, const ipm_type *type,
+                                        const void *key, bool is_root) {
     lua_getiuservalue(L, owner, LIPM_STRUCT_METATABLES);
-    if (lua_rawgetp(L, -1, key) != LUA_TTABLE) {
+    if (lua_rawgetp(L, -1, key) != LUA_TUSERDATA) {
         lua_pop(L, 1);
-        push_new_metatable(L, owner, type, key, is_root);
+        push_names(L, type);
+        push_new_metatable(L, owner, type, is_root);
+        lua_setiuservalue(L, -2, METATABLE);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, -3, key);
     }
-    lua_remove(L, -2);
+    const lipm_names *names = lua_touserdata(L, -1);
+    lua_getiuservalue(L, -1, METATABLE);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+    return names;
 }
 
-void lipm_pushmetatable(lua_State *L, int owner, const ipm_type *type) {
-    push_metatable(L, owner, type, type, false);
+const lipm_names *lipm_pushmetatable(lua_State *L, int owner, const ipm_type *type) {
+    return push_metatable(L, owner, type, type, false);
 }
 
-void lipm_pushrootmetatable(lua_State *L, int owner, lipm_layout *layout) {
-    push_metatable(L, owner, ipm_layout_type(layout->layout), layout, true);
+const lipm_names *lipm_pushrootmetatable(lua_State *L, int owner, lipm_layout *layout) {
+    return push_metatable(L, owner, ipm_layout_type(layout->layout), layout, true);
 }

@@ -8,7 +8,6 @@ there a pending debug hook runs and can raise, which is how lua's Ctrl-C works.
 #include "../core/clock.h"
 #include "lipm.h"
 
-#include <errno.h>
 #include <math.h>
 #include <time.h>
 
@@ -76,8 +75,7 @@ int lipm_waitlock(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_err
     int64_t first_ns = timeout_ns < SECOND ? timeout_ns : SECOND;
     int code = lock(handle, first_ns, error);
     return code == IPM_ETIMEOUT && first_ns < timeout_ns
-               ? wait_on(L, handle, timeout_ns == IPM_FOREVER ? timeout_ns : timeout_ns - first_ns,
-                         error)
+               ? wait_on(L, handle, timeout_ns - first_ns, error)
                : code;
 }
 
@@ -110,7 +108,7 @@ field returns at once if there was a commit since
 @raise if it would sleep while the handle holds its lock
 */
 int lipm_handle_wait(lua_State *L) {
-    lipm_handle *handle = lipm_checkhandle(L);
+    lipm_handle *handle = lipm_pinhandle(L);
     if (lua_type(L, 2) == LUA_TSTRING) {
         return lipm_waitfield(L, handle);
     }
