@@ -10,6 +10,9 @@ plan.programs = {
 --- Those that show how it grows, in two rounds of their own.
 plan.scaling = { "core/readers", "core/slots", "core/sizes", "lua/arrays.lua", "core/resident" }
 
+--- Metrics that are one metric less another.
+plan.differences = { ["c.wake"] = { "c.wake_and_answer", "floor.futex" } }
+
 --- A ratio of two metrics within each round; `most` or `least` is what it must reach.
 plan.targets = {
   { "Lua: lock + write one field + release; the lean Python way is slower by", "python.write",
