@@ -18,24 +18,21 @@ IPM_SHARED(Big, BIG, "")
 #define COUNTS_ALLOCATIONS
 static int allocations;
 
-/* Hidden, or valgrind puts its own in their place. */
-#define OWN __attribute__((visibility("hidden")))
-
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
 
-OWN void *malloc(size_t size) {
+void *malloc(size_t size) {
     allocations++;
     return __libc_malloc(size);
 }
 
-OWN void *calloc(size_t count, size_t size) {
+void *calloc(size_t count, size_t size) {
     allocations++;
     return __libc_calloc(count, size);
 }
 
-OWN void *realloc(void *old, size_t size) {
+void *realloc(void *old, size_t size) {
     allocations++;
     return __libc_realloc(old, size);
 }
