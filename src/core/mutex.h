@@ -8,6 +8,8 @@
 #ifndef IPM_CORE_MUTEX_H
 #define IPM_CORE_MUTEX_H
 
+#include "rare.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -40,7 +42,7 @@ static inline uint32_t ipm_mutex_kind(const pthread_mutex_t *mutex) {
 }
 
 /* The kind of a fresh one; 0 when none can be made. */
-__attribute__((cold)) uint32_t ipm_mutex_find_kind(void);
+IPM_RARE uint32_t ipm_mutex_find_kind(void);
 
 /* Whether it has the constant parts of a fresh one. */
 static inline bool ipm_mutex_is_sound(const pthread_mutex_t *mutex) {

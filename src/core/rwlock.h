@@ -16,15 +16,13 @@
 
 #include "../ipmmap.h"
 #include "high_water.h"
+#include "rare.h"
 #include "slow_readers.h"
 #include "waiters.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/types.h>
-
-/* What hardly ever happens stands apart, so that what always does is short. */
-#define IPM_RARE __attribute__((cold, noinline))
 
 /* A mutex on a cache line of its own, and for diagnosis who holds it since when. */
 typedef struct ipm_slot {

@@ -17,6 +17,8 @@
 #ifndef IPM_CORE_SLOW_READERS_H
 #define IPM_CORE_SLOW_READERS_H
 
+#include "rare.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -52,7 +54,7 @@ void ipm_slow_readers_leave(ipm_slow_readers *readers, uint16_t turn);
  * Wait until there are none, for 10 ms at most, and not beyond the deadline.
  * retired  when this becomes 1, waiting is over
  */
-__attribute__((cold)) void ipm_slow_readers_go_first(ipm_slow_readers *readers, int64_t deadline,
-                                                     const _Atomic uint32_t *retired);
+IPM_RARE void ipm_slow_readers_go_first(ipm_slow_readers *readers, int64_t deadline,
+                                        const _Atomic uint32_t *retired);
 
 #endif

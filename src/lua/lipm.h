@@ -18,6 +18,7 @@
 #include <lua.h>
 
 #include "../core/fork.h"
+#include "../core/rare.h"
 #include "../ipmmap.h"
 
 /* A Struct: the userdata "ipmmap.struct". */
@@ -106,31 +107,28 @@ typedef struct lipm_scalar {
     size_t length;
 } lipm_scalar;
 
-/* What hardly ever happens stands apart, so that what always does is short. */
-#define LIPM_RARE __attribute__((cold, noinline))
-
 /* ---- Errors (error.c) -------------------------------------------------------------------- */
 
 /* Push an error object, { code, message }. */
 void lipm_pusherror(lua_State *L, const ipm_error *error);
 
 /* Raise: a plain message for the caller's bug (IPM_EINVALID), else an error object. */
-LIPM_RARE int lipm_raise(lua_State *L, const ipm_error *error);
+IPM_RARE int lipm_raise(lua_State *L, const ipm_error *error);
 
 /* Push nil, message, code, and return 3; raises the caller's bug. */
-LIPM_RARE int lipm_fail(lua_State *L, const ipm_error *error);
+IPM_RARE int lipm_fail(lua_State *L, const ipm_error *error);
 
 /* Raise "<struct>.<path>: <message>"; format as for lua_pushfstring. */
-LIPM_RARE int lipm_complain(lua_State *L, const lipm_memory *memory, const ipm_type *type,
-                            uint64_t offset, const char *format, ...);
+IPM_RARE int lipm_complain(lua_State *L, const lipm_memory *memory, const ipm_type *type,
+                           uint64_t offset, const char *format, ...);
 
 /* Raise that the memory cannot be touched now: no lock is held, or there was a fork. */
-LIPM_RARE int lipm_complain_access(lua_State *L, const lipm_memory *memory, const ipm_type *type,
-                                   uint64_t offset);
+IPM_RARE int lipm_complain_access(lua_State *L, const lipm_memory *memory, const ipm_type *type,
+                                  uint64_t offset);
 
 /* Raise that the key at `key` names no part of the struct or array at that place. */
-LIPM_RARE int lipm_complain_key(lua_State *L, int key, const lipm_memory *memory,
-                                const ipm_type *type, uint64_t offset);
+IPM_RARE int lipm_complain_key(lua_State *L, int key, const lipm_memory *memory,
+                               const ipm_type *type, uint64_t offset);
 
 /* Push "DemoMmapStructure.data_xy" for a place. */
 void lipm_pushpath(lua_State *L, const lipm_memory *memory, const ipm_type *type, uint64_t offset);
@@ -168,8 +166,8 @@ bool lipm_toscalar(lua_State *L, int index, const ipm_type *type, lipm_scalar *s
 void lipm_storescalar(void *at, const ipm_type *type, const lipm_scalar *scalar);
 
 /* Raise why lipm_toscalar refused the value at `index` for that place. */
-LIPM_RARE int lipm_complain_scalar(lua_State *L, int index, const lipm_memory *memory,
-                                   const ipm_type *type, uint64_t offset);
+IPM_RARE int lipm_complain_scalar(lua_State *L, int index, const lipm_memory *memory,
+                                  const ipm_type *type, uint64_t offset);
 
 /* What `old` + the number at `index` gives in the type; false: out of range. Never allocates. */
 bool lipm_addscalar(lua_State *L, int index, const ipm_type *type, const void *old,
@@ -183,7 +181,7 @@ static inline unsigned char *lipm_base(const lipm_memory *memory) {
 }
 
 /* What lipm_change does where the range is not ready. */
-LIPM_RARE unsigned char *lipm_makeready(lipm_memory *memory, uint64_t offset, uint64_t size);
+IPM_RARE unsigned char *lipm_makeready(lipm_memory *memory, uint64_t offset, uint64_t size);
 
 /* The address of a range to change, of memory that can be touched and written; or NULL. */
 static inline unsigned char *lipm_change(lipm_memory *memory, uint64_t offset, uint64_t size) {
