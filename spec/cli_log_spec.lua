@@ -12,8 +12,7 @@ describe("ipmmap record and replay", function()
   before_each(function()
     dir = tmpdir()
     file, log = dir .. "/Demo_.mmap", dir .. "/demo.log"
-    prelude = demo(dir)
-    open = assert(load(prelude .. "return open"))()
+    prelude, open = demo(dir)
     manager = assert(open("manager", { create = true }))
     manager:set { text = "before" }
   end)
@@ -183,13 +182,13 @@ describe("ipmmap record and replay", function()
 end)
 
 describe("ipmmap doctor", function()
-  local dir, file, prelude, manager
+  local dir, file, prelude, open, manager
 
   before_each(function()
     dir = tmpdir()
     file = dir .. "/Demo_.mmap"
-    prelude = demo(dir)
-    manager = assert(assert(load(prelude .. "return open"))()("manager", { create = true }))
+    prelude, open = demo(dir)
+    manager = assert(open("manager", { create = true }))
     manager:set { count = 1, twin = 1 }
   end)
 
@@ -280,7 +279,7 @@ describe("ipmmap doctor", function()
     assert.matches("its manager died while removing or replacing it %(%-%-repair", printed)
     assert.equal(0, (doctor("--repair", dir)))
     assert.is_nil(io.open(file))
-    manager = assert(assert(load(prelude .. "return open"))()("manager", { create = true }))
+    manager = assert(open("manager", { create = true }))
   end)
 
   it("says that there is no such file", function()

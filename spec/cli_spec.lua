@@ -8,13 +8,13 @@ local somebody = require "spec.helper.somebody"
 local tmpdir = require "spec.helper.tmpdir"
 
 describe("the command", function()
-  local dir, file, prelude, manager
+  local dir, file, prelude, open, manager
 
   before_each(function()
     dir = tmpdir()
     file = dir .. "/Demo_.mmap"
-    prelude = demo(dir)
-    manager = assert(assert(load(prelude .. "return open"))()("manager", { create = true }))
+    prelude, open = demo(dir)
+    manager = assert(open("manager", { create = true }))
     manager:set { count = 7, text = "hello", twin = 7, points = { { x = 0.1 } } }
   end)
 

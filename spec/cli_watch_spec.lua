@@ -8,13 +8,13 @@ local tmpdir = require "spec.helper.tmpdir"
 local ENV <const> = { "TERM=xterm", "LC_ALL=C.UTF-8" }
 
 describe("ipmmap watch", function()
-  local dir, file, prelude, manager
+  local dir, file, prelude, open, manager
 
   before_each(function()
     dir = tmpdir()
     file = dir .. "/Demo_.mmap"
-    prelude = demo(dir)
-    manager = assert(assert(load(prelude .. "return open"))()("manager", { create = true }))
+    prelude, open = demo(dir)
+    manager = assert(open("manager", { create = true }))
   end)
 
   after_each(function() manager:close() end)

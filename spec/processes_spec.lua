@@ -8,8 +8,7 @@ describe("between processes", function()
 
   before_each(function()
     dir = tmpdir()
-    prelude = demo(dir)
-    open = assert(load(prelude .. "return open"))()
+    prelude, open = demo(dir)
     manager = assert(open("manager", { create = true }))
   end)
 

@@ -14,8 +14,7 @@ describe("unlike Python's ipmmap,", function()
 
   before_each(function()
     dir = tmpdir()
-    prelude = demo(dir)
-    open = assert(load(prelude .. "return open"))()
+    prelude, open = demo(dir)
   end)
 
   it("tags v1.2 and v1.3 are two files", function()

@@ -1,4 +1,5 @@
 -- The section "Errors" of the Lua API: every code, how it comes, and the list of bad input.
+local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
 local posix = require "spec.helper.posix"
 local process = require "spec.helper.process"
@@ -20,13 +21,6 @@ end
 
 local function needs(command)
   if not os.execute(command .. " 2>/dev/null") then pending("this must work: " .. command) end
-end
-
-local function fails(code, ok, message, got)
-  assert.is_nil(ok)
-  assert.equal("string", type(message))
-  assert.equal(code, got, message)
-  return message
 end
 
 local function raises(code, fn, ...)

@@ -1,4 +1,5 @@
 -- The table "Handles" of the Lua API: constructors, options and roles.
+local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
 local posix = require "spec.helper.posix"
 local process = require "spec.helper.process"
@@ -37,13 +38,6 @@ local function raises(pattern, fn, ...)
   local ok, message = pcall(fn, ...)
   assert.is_false(ok, "nothing was raised")
   assert.matches(pattern, tostring(message))
-  return message
-end
-
-local function fails(code, ok, message, got)
-  assert.is_nil(ok)
-  assert.equal("string", type(message))
-  assert.equal(code, got, message)
   return message
 end
 

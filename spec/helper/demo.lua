@@ -1,6 +1,6 @@
 --- The struct of the specs, and the source text that makes a child know it.
 -- @return a function: `demo(dir)` gives the prelude of a child's chunk, in which `open(role,
--- options)` opens the segment in `dir`
+-- options)` opens the segment in `dir`; and that function itself
 local prelude = [[
 local ipmmap = require "ipmmap"
 ipmmap.struct("Point2D", { { "x", "double" }, { "y", "double" } })
@@ -18,5 +18,6 @@ end
 ]]
 
 return function(dir)
-  return (prelude:gsub("DIR", function() return ("%q"):format(dir) end))
+  local text = prelude:gsub("DIR", function() return ("%q"):format(dir) end)
+  return text, assert(load(text .. "return open"))()
 end
