@@ -4,9 +4,7 @@
  */
 #include "../../src/core/word.h"
 #include "../core/open.h"
-
-#include <lauxlib.h>
-#include <lua.h>
+#include "object.h"
 
 static ipm_segment *segment;
 
@@ -33,24 +31,13 @@ static int release(lua_State *L) {
 /* handle(): its method lock() gives an object whose data_int can be set until it is closed */
 static int handle(lua_State *L) {
     segment = open_demo(IPM_MANAGER, "bare");
-    lua_newuserdatauv(L, 0, 1);
-    lua_createtable(L, 0, 1);
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, lock);
-    lua_setfield(L, -2, "lock");
-    lua_setfield(L, -2, "__index");
-    lua_setmetatable(L, -2);
     lua_newuserdatauv(L, 0, 0);
-    lua_createtable(L, 0, 2);
     lua_createtable(L, 0, 1);
     lua_pushinteger(L, IPM_HEADER_SIZE);
     lua_setfield(L, -2, "data_int");
-    lua_pushcclosure(L, set, 1);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushcfunction(L, release);
-    lua_setfield(L, -2, "__close");
+    push_metatable(L, NULL, set, release);
     lua_setmetatable(L, -2);
-    lua_setiuservalue(L, -2, 1);
+    push_handle(L, lua_gettop(L), lock);
     return 1;
 }
 

@@ -3,8 +3,7 @@
  * store an integer. It checks neither what it is called on nor the value's range. And the least
  * that a method can do that gives an object to be closed: nothing.
  */
-#include <lauxlib.h>
-#include <lua.h>
+#include "object.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -44,33 +43,18 @@ static int create(lua_State *L) {
     plain *p = lua_newuserdatauv(L, sizeof *p, 0);
     *p = (plain){0};
     lua_createtable(L, 0, 2);
-    lua_createtable(L, 0, 2);
     lua_pushinteger(L, offsetof(plain, data_int));
     lua_setfield(L, -2, "data_int");
     lua_pushinteger(L, offsetof(plain, other));
     lua_setfield(L, -2, "other");
-    lua_pushvalue(L, -1);
-    lua_pushcclosure(L, get, 1);
-    lua_setfield(L, -3, "__index");
-    lua_pushcclosure(L, set, 1);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushcfunction(L, close);
-    lua_setfield(L, -2, "__close");
+    push_metatable(L, get, set, close);
     lua_setmetatable(L, -2);
     return 1;
 }
 
 /* handle(object): its method lock() gives the object */
 static int handle(lua_State *L) {
-    lua_newuserdatauv(L, 0, 1);
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, 1);
-    lua_createtable(L, 0, 1);
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, lock);
-    lua_setfield(L, -2, "lock");
-    lua_setfield(L, -2, "__index");
-    lua_setmetatable(L, -2);
+    push_handle(L, 1, lock);
     return 1;
 }
 
