@@ -58,6 +58,13 @@ byte deaths, done;
 #define OPEN_OR_MAKE_LOCK(file, made) d_step { \
     if :: lock_path == 0 -> NEW_LOCK; made = 1 :: else -> made = 0 fi; file = lock_path }
 
+/* Where a mapping keeps no file lock, and the descriptor is closed all the same. */
+#ifdef MAPPING_KEEPS_NO_LOCK
+#define GET_IN atomic { sharers[lock]--; in_lock = 0 }
+#else
+#define GET_IN skip
+#endif
+
 /* ipm_lockfile_open, and the checks in open_files before and after it */
 inline open_files() {
   do
@@ -120,9 +127,9 @@ join_again:
         if
 #ifndef PATH_NOT_CHECKED
         :: atomic { lock_path != lock -> sharers[lock]--; in_lock = 0; lock = 0 }
-        :: lock_path == lock -> break
+        :: lock_path == lock -> GET_IN; break
 #else
-        :: true -> break
+        :: true -> GET_IN; break
 #endif
         DIE
         fi;
@@ -130,10 +137,10 @@ lock_again:
         skip
      od;
      if
-     :: retired[data] -> STEP(atomic { sharers[lock]--; in_lock = 0; lock = 0 })
+     :: retired[data] -> STEP(atomic { sharers[in_lock]--; in_lock = 0; lock = 0 })
      :: else ->
         if
-        :: data_path != data -> STEP(atomic { sharers[lock]--; in_lock = 0; lock = 0 })
+        :: data_path != data -> STEP(atomic { sharers[in_lock]--; in_lock = 0; lock = 0 })
         :: else -> /* in */
            atomic {
              if

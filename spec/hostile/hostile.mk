@@ -3,6 +3,7 @@
 # make fuzz       mutated data files, lock files and schema texts, by libFuzzer, for SECONDS=60
 # make sanitize   the tests under ASan and UBSan, threads under TSan, and memcheck
 # make musl       the C tests with another libc, and both libcs on one segment
+# make overlay    tests on overlayfs, as in a container
 
 SECONDS = 60
 
@@ -88,4 +89,21 @@ musl:
 	done; \
 	exit $$failed
 
-.PHONY: fuzz sanitize musl
+# ---- make overlay ------------------------------------------------------------------------------
+
+TO_OVERLAY = $(TO_TEST) util-linux
+
+# Not those that have a file system of their own, or take their time with damaged files.
+OVERLAY_TESTS  = $(filter-out $(addprefix spec/core/,overlay_test nospace_test hostile_test), \
+                 $(CORE_TESTS))
+OVERLAY_STRESS = 'images 100' 'crowd 50' 'news 500' 'chaos 0.3'
+OVERLAY_SPECS  = spec/contract spec/lock_spec.lua spec/processes_spec.lua spec/listen_spec.lua \
+                 spec/handle_spec.lua
+
+overlay:
+	@.ci/packages 'make overlay' $(TO_OVERLAY)
+	@$(MAKE) --no-print-directory tests
+	@spec/hostile/overlay.sh $(OVERLAY_TESTS:%=$(BUILD)/%) $(OVERLAY_STRESS:'%='$(STRESS_DIR)/%) \
+	    'busted --output=TAP $(OVERLAY_SPECS)'
+
+.PHONY: fuzz sanitize musl overlay

@@ -119,13 +119,37 @@ static int check(int fd, const char *path, uint64_t size, const ipm_layout *layo
     return code;
 }
 
+/*
+ * Open a file to read from it. On overlayfs what a reader maps of a lower layer stays as it is,
+ * while the first who opens the file to write to it gets a copy in the upper layer. So the reader
+ * opens it to write to it; *left: it may not, so it may be left behind.
+ */
+static int open_to_read(const char *path, int *fd, struct stat *status, bool *left,
+                        ipm_error *error) {
+    int code = ipm_file_open(path, O_RDONLY, fd, status, error);
+    *left = code == IPM_OK && ipm_file_is_overlaid(*fd);
+    if (*left) {
+        int copied;
+        struct stat copied_status;
+        if (ipm_file_open(path, O_RDWR, &copied, &copied_status, NULL) == IPM_OK) {
+            close(*fd);
+            *fd = copied;
+            *status = copied_status;
+            *left = false;
+        }
+    }
+    return code;
+}
+
 int ipm_datafile_open(const char *path, bool writable, const ipm_layout *layout, ipm_datafile *file,
                       ipm_error *error) {
     int fd;
     struct stat status;
+    bool left = false;
     ipm_trailer_head head = {0};
     memset(file, 0, sizeof *file);
-    int code = ipm_file_open(path, writable ? O_RDWR : O_RDONLY, &fd, &status, error);
+    int code = writable ? ipm_file_open(path, O_RDWR, &fd, &status, error)
+                        : open_to_read(path, &fd, &status, &left, error);
     if (code != IPM_OK)
         return code;
     code = check(fd, path, (uint64_t)status.st_size, layout, &head, error);
@@ -144,7 +168,10 @@ int ipm_datafile_open(const char *path, bool writable, const ipm_layout *layout,
         else
             code = ipm_fail(error, (int)detail.code, 0, "%s", detail.text);
     }
-    close(fd);
+    if (code == IPM_OK && left)
+        ipm_kept_open(&file->kept, fd);
+    else
+        close(fd);
     return code;
 }
 
@@ -152,6 +179,19 @@ void ipm_datafile_close(ipm_datafile *file) {
     if (file->map != NULL)
         munmap(file->map, file->geometry.file_size);
     file->map = NULL;
+    ipm_kept_close(&file->kept);
+}
+
+/* A descriptor reads from the upper layer as soon as the file is there. The mapping is looked at
+ * last: if both are of one file, it has got at least as far. */
+bool ipm_datafile_is_left_behind(const ipm_datafile *file) {
+    ipm_state now;
+    const ipm_state *mapped = file->memory.state;
+    ssize_t got = pread(file->kept.fd, &now, sizeof now,
+                        (off_t)(file->geometry.head + offsetof(ipm_trailer_head, state)));
+    return got != (ssize_t)sizeof now ||
+           now.sequence > atomic_load_explicit(&mapped->sequence, memory_order_acquire) ||
+           now.retired > atomic_load_explicit(&mapped->retired, memory_order_acquire);
 }
 
 int ipm_layout_load(const char *path, ipm_layout **layout, ipm_error *error) {

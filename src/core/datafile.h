@@ -5,6 +5,8 @@
 #ifndef IPM_CORE_DATAFILE_H
 #define IPM_CORE_DATAFILE_H
 
+#include "fork.h"
+#include "rare.h"
 #include "trailer.h"
 
 #include <sys/stat.h>
@@ -18,10 +20,11 @@ typedef struct ipm_datafile {
     mode_t mode;
     dev_t device;
     ino_t inode;
+    ipm_kept kept; /* the descriptor, where the file may be left behind: see below */
 } ipm_datafile;
 
 /*
- * Open, check and map.
+ * Open, check and map. *file stays where it is until it is closed.
  *
  * layout   what it must hold; NULL: whatever it holds, and retired or not
  * returns  IPM_ENOTFOUND, IPM_EREPLACED (it is retired), IPM_ELAYOUT, IPM_ECORRUPT,
@@ -45,9 +48,13 @@ int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
 /* Remove what was made there, when opening it came to nothing; its lock-free readers are told. */
 void ipm_datafile_unmake(const char *path, const ipm_layout *layout);
 
-/* Whether it was replaced or destroyed. */
+/* Whether it was copied to the upper layer of an overlay file system after it was mapped here. */
+IPM_RARE bool ipm_datafile_is_left_behind(const ipm_datafile *file);
+
+/* Whether it was replaced, destroyed or left behind: nothing of what comes can be seen here. */
 static inline bool ipm_datafile_is_retired(const ipm_datafile *file) {
-    return atomic_load_explicit(&file->memory.state->retired, memory_order_acquire) != 0;
+    return atomic_load_explicit(&file->memory.state->retired, memory_order_acquire) != 0 ||
+           (file->kept.link != NULL && ipm_datafile_is_left_behind(file));
 }
 
 /* Say, or say no more, that it was; and wake those who wait for its next commit. */

@@ -1,5 +1,6 @@
 #include "file.h"
 
+#include "clock.h"
 #include "error.h"
 
 #include <errno.h>
@@ -10,9 +11,14 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#ifndef F_OFD_SETLK
-#define F_OFD_SETLK 37 /* from the kernel's interface, for a libc without it */
+#ifndef F_OFD_SETLK /* from the kernel's interface, for a libc without them */
+#define F_OFD_GETLK 36
+#define F_OFD_SETLK 37
 #endif
+
+#define OVERLAYFS_MAGIC 0x794C7630 /* of statfs(2) */
+#define PROBE_BYTES 4096 /* from here on bytes are locked to find out how long a lock lasts */
+#define PROBE_TRIES 100
 
 #define OPEN_TRIES 100
 
@@ -163,6 +169,60 @@ int ipm_file_lock(int fd, off_t byte, short type) {
     if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
         return 0;
     return errno == EACCES ? EAGAIN : errno;
+}
+
+/* returns  0 or an errno; *locked: whether an opening other than fd's has that one byte locked */
+static int look_at_lock(int fd, off_t byte, bool *locked) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    int rc = fcntl(fd, F_OFD_GETLK, &lock) == 0 ? 0 : errno;
+    *locked = lock.l_type == F_WRLCK && lock.l_start == byte && lock.l_len == 1;
+    return rc;
+}
+
+/* Lock a byte that nobody else has locked just now. returns  0 or an errno */
+static int lock_own_byte(int fd, off_t *byte) {
+    int rc = EAGAIN;
+    for (int tries = 0; rc == EAGAIN && tries < PROBE_TRIES; tries++) {
+        *byte = PROBE_BYTES + (off_t)(ipm_clock_now() ^ (int64_t)getpid() << 36);
+        rc = ipm_file_lock(fd, *byte, F_WRLCK);
+    }
+    return rc;
+}
+
+/* Lock a byte of another opening, and look from fd's whether it is locked: while the other opening
+ * has its descriptor, and when it has only a mapping left. returns  0 or an errno */
+static int probe(int fd, const char *path, bool *lasts_open, bool *lasts_mapped) {
+    off_t byte = 0;
+    int other = open(path, O_RDWR | SAFE_FLAGS);
+    if (other < 0)
+        return errno;
+    void *map = mmap(NULL, IPM_PAGE, PROT_READ, MAP_SHARED, other, 0);
+    int rc = map == MAP_FAILED ? errno : lock_own_byte(other, &byte);
+    if (rc == 0)
+        rc = look_at_lock(fd, byte, lasts_open);
+    close(other);
+    if (rc == 0)
+        rc = look_at_lock(fd, byte, lasts_mapped);
+    if (map != MAP_FAILED)
+        munmap(map, IPM_PAGE);
+    return rc;
+}
+
+int ipm_file_lock_lasts(int fd, const char *path, ipm_lasting *lasting, ipm_error *error) {
+    bool lasts_open = false, lasts_mapped = false;
+    int rc = probe(fd, path, &lasts_open, &lasts_mapped);
+    if (rc != 0)
+        return ipm_fail_errno(error, rc, "cannot try out the locks of %s", path);
+    if (!lasts_open)
+        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
+                        "%s is on a file system whose file locks exclude nobody", path);
+    *lasting = lasts_mapped ? IPM_LASTS_MAPPED : IPM_LASTS_OPEN;
+    return IPM_OK;
+}
+
+bool ipm_file_is_overlaid(int fd) {
+    struct statfs fs;
+    return fstatfs(fd, &fs) == 0 && (uint32_t)fs.f_type == OVERLAYFS_MAGIC;
 }
 
 int ipm_file_mkdir(const char *path, mode_t mode, size_t *made, ipm_error *error) {

@@ -40,10 +40,30 @@ bool ipm_file_is_at(const char *path, dev_t device, ino_t inode);
 
 /*
  * Take an open-file-description lock on one byte: F_RDLCK, F_WRLCK or F_UNLCK.
- * It lasts until the last descriptor and mapping of this opening is gone.
+ * It lasts until the last descriptor of this opening is closed, and on most file systems until the
+ * last mapping is gone, too: see ipm_file_lock_lasts.
  * returns  0, or an errno: EAGAIN when another opening has it
  */
 int ipm_file_lock(int fd, off_t byte, short type);
+
+typedef enum ipm_lasting {
+    IPM_LASTS_MAPPED, /* until the last descriptor and the last mapping are gone */
+    IPM_LASTS_OPEN,   /* until the last descriptor is closed */
+} ipm_lasting;
+
+/*
+ * How long a lock of a file lasts, by trying it out with an opening of its own. File systems that
+ * stand on others, such as overlayfs, may map the file below, and then a mapping keeps no lock.
+ * fd       the file, opened O_RDWR, of a page at least
+ * returns  IPM_OK and *lasting; IPM_EINCOMPATIBLE: this file system's locks exclude nobody
+ */
+int ipm_file_lock_lasts(int fd, const char *path, ipm_lasting *lasting, ipm_error *error);
+
+/*
+ * Whether the file is on overlayfs. There a file of a lower layer is copied to the upper one when
+ * it is first opened for writing, and what was mapped before stays as it was.
+ */
+bool ipm_file_is_overlaid(int fd);
 
 /*
  * Make a directory and those above it; one that is there is left alone.

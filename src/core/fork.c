@@ -1,21 +1,62 @@
 #include "fork.h"
 
 #include <pthread.h>
+#include <stddef.h>
+#include <unistd.h>
 
 uint32_t ipm_fork_generation;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int watch_result;
 
+static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
+static ipm_kept *all_kept;
+
+/* A fork while another thread changes the list would leave the child half a list. */
+static void before(void) {
+    pthread_mutex_lock(&list_mutex);
+}
+
+static void in_parent(void) {
+    pthread_mutex_unlock(&list_mutex);
+}
+
 static void in_child(void) {
     ipm_fork_generation++;
+    for (ipm_kept *kept = all_kept; kept != NULL; kept = kept->next) {
+        close(kept->fd);
+        kept->link = NULL;
+    }
+    all_kept = NULL;
+    pthread_mutex_unlock(&list_mutex);
 }
 
 static void watch(void) {
-    watch_result = pthread_atfork(NULL, NULL, in_child);
+    watch_result = pthread_atfork(before, in_parent, in_child);
 }
 
 int ipm_fork_watch(void) {
     pthread_once(&once, watch);
     return watch_result;
+}
+
+void ipm_kept_open(ipm_kept *kept, int fd) {
+    pthread_mutex_lock(&list_mutex);
+    *kept = (ipm_kept){.fd = fd, .next = all_kept, .link = &all_kept};
+    if (kept->next != NULL)
+        kept->next->link = &kept->next;
+    all_kept = kept;
+    pthread_mutex_unlock(&list_mutex);
+}
+
+void ipm_kept_close(ipm_kept *kept) {
+    if (kept->link == NULL)
+        return;
+    pthread_mutex_lock(&list_mutex);
+    *kept->link = kept->next;
+    if (kept->next != NULL)
+        kept->next->link = kept->link;
+    kept->link = NULL;
+    pthread_mutex_unlock(&list_mutex);
+    close(kept->fd);
 }

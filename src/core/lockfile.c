@@ -250,6 +250,16 @@ static int join_settled(int fd, const char *path, const struct stat *status, uin
     }
 }
 
+/* Have the lock on the users' byte last as long as *file is open. returns AGAIN when the file has
+ * lost its name: those who come later use another, and it was the other that was tried out. */
+static int keep_lock(int fd, const char *path, ipm_lockfile *file, ipm_error *error) {
+    ipm_lasting lasting;
+    int code = ipm_file_lock_lasts(fd, path, &lasting, error);
+    if (code == IPM_OK && lasting == IPM_LASTS_OPEN)
+        ipm_kept_open(&file->kept, fd);
+    return ipm_file_is_at(path, file->device, file->inode) ? code : AGAIN;
+}
+
 int ipm_lockfile_open(const char *path, mode_t mode, uint32_t slots, ipm_lockfile *file,
                       ipm_error *error) {
     int64_t deadline = ipm_clock_deadline(PATIENCE_NS);
@@ -264,13 +274,14 @@ int ipm_lockfile_open(const char *path, mode_t mode, uint32_t slots, ipm_lockfil
         if (code != IPM_OK)
             return code;
         code = join_settled(fd, path, &status, slots, deadline, file, error);
+        if (code == IPM_OK)
+            code = keep_lock(fd, path, file, error);
         if (code != IPM_OK && code != AGAIN && made)
             unmake(path, fd, &status);
-        close(fd); /* the lock lasts as long as the mapping */
-        if (code == IPM_OK && !ipm_file_is_at(path, file->device, file->inode)) {
-            ipm_lockfile_close(file); /* removed meanwhile: those who come later use another */
-            code = AGAIN;
-        }
+        if (file->kept.link == NULL)
+            close(fd);
+        if (code != IPM_OK)
+            ipm_lockfile_close(file);
         if (code != AGAIN)
             return code;
     } while (ipm_clock_now() < deadline);
@@ -283,6 +294,7 @@ void ipm_lockfile_close(ipm_lockfile *file) {
         munmap(file->head, file->size);
     file->head = NULL;
     file->shared = NULL;
+    ipm_kept_close(&file->kept);
 }
 
 int ipm_lockfile_manage(const char *path, mode_t mode, int *fd, bool *made, ipm_error *error) {

@@ -2,14 +2,15 @@
  * The lock file and its life.
  *
  * Every handle that takes locks holds a shared open-file-description lock on byte 0 for as long
- * as its mapping lasts. Who gets it exclusively is alone, and makes everything afresh: so a file
- * from before a reboot, from a copied directory or from another libc blocks nobody. A manager
- * holds byte 1 while it creates, replaces or destroys; an opener holds byte 2, the door, until it
- * is in.
+ * as it is open: its mapping keeps the lock, or, where a mapping does not, its descriptor. Who gets
+ * it exclusively is alone, and makes everything afresh: so a file from before a reboot, from a
+ * copied directory or from another libc blocks nobody. A manager holds byte 1 while it creates,
+ * replaces or destroys; an opener holds byte 2, the door, until it is in.
  */
 #ifndef IPM_CORE_LOCKFILE_H
 #define IPM_CORE_LOCKFILE_H
 
+#include "fork.h"
 #include "rwlock.h"
 #include "waiters.h"
 
@@ -44,10 +45,12 @@ typedef struct ipm_lockfile {
     uint32_t slots;
     dev_t device;
     ino_t inode;
+    ipm_kept kept; /* the descriptor with the lock on byte 0, if the mapping does not keep it */
 } ipm_lockfile;
 
 /*
- * Open the lock file, make it if it is missing, and initialise it if nobody uses it.
+ * Open the lock file, make it if it is missing, and initialise it if nobody uses it. *file stays
+ * where it is until it is closed.
  *
  * mode, slots  for a new one
  * returns      IPM_EINCOMPATIBLE, IPM_EPERMISSION, IPM_ENOTFOUND (no such directory), ...;

@@ -31,7 +31,10 @@ int ipm_segment_check_fork(const ipm_segment *segment, ipm_error *error) {
 
 static IPM_RARE int replaced(const ipm_segment *segment, ipm_error *error) {
     return ipm_fail(error, IPM_EREPLACED, 0,
-                    "%s was replaced or destroyed since it was opened; open it again",
+                    segment->data.kept.link == NULL
+                        ? "%s was replaced or destroyed since it was opened; open it again"
+                        : "%s was replaced, destroyed or copied to the upper layer of its overlay "
+                          "file system since it was opened; open it again",
                     segment->names.path);
 }
 
