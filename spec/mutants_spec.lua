@@ -1,5 +1,8 @@
-describe("the list of mutants", function()
-  it("has only lines that are in the core", function()
-    assert.is_true(os.execute("lua5.4 spec/stress/mutate.lua spec/stress/mutants"))
-  end)
+describe("the lists of mutants", function()
+  for _, name in ipairs { "mutants", "survivors" } do
+    it("have only lines that are in the core: " .. name, function()
+      local command = "lua5.4 spec/mutation/run.lua --list spec/mutation/%s >/dev/null"
+      assert.is_true(os.execute(command:format(name)))
+    end)
+  end
 end)

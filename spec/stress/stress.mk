@@ -5,7 +5,9 @@
 # make images   opens copies of a segment's files that were made while its lock was held
 # make crowd    lets 16 processes open a segment that is not there yet, while its creator dies
 # make news     lets processes wait for each other's commits
-# make mutants  changes the core one line at a time, and sees the tests above notice it
+# make mutants  changes the core one line at a time, and sees the tests notice it: the lines that
+#               spec/mutation/mutants lists; with GENERATED=1 all that rules make, with GENERATED=12
+#               a dozen of them
 # make weak_memory  runs the core's code on a machine whose memory is as weak as C allows
 # make latency  measures how long those wait who wait for somebody who dies, or is busy
 
@@ -44,7 +46,15 @@ sweep images crowd news weak_memory latency: %: $(STRESS_DIR)/%
 	$<
 chaos: $(STRESS_DIR)/chaos $(if $(LUA),all)
 	$(if $(LUA),$(LUA_PATHS)) $< $(MINUTES) $(if $(LUA),0 lua5.4 spec/stress/chaos.lua)
-mutants: stress
-	lua5.4 spec/stress/mutate.lua spec/stress/mutants $(STRESS_QUICK)
+
+# The quickest first.
+SLOW_TESTS     = $(addprefix spec/core/,abi_test fault_test hostile_test)
+MUTATION_TESTS = $(filter-out $(SLOW_TESTS),$(CORE_TESTS)) spec/core/fault_test \
+                 $(STRESS_QUICK:'%='spec/stress/%) spec/core/hostile_test
+MUTANTS        = --list spec/mutation/mutants
+mutants: MUTANTS := $(if $(GENERATED),--generate $(if $(filter-out 1,$(GENERATED)),--some $(GENERATED)),$(MUTANTS))
+mutants:
+	@lua5.4 spec/mutation/run.lua $(MUTANTS) $(if $(ONLY),--only '$(ONLY)') --jobs $(or $(JOBS),1) \
+	    $(MUTATION_TESTS)
 
 .PHONY: $(STRESS) stress mutants
