@@ -1,14 +1,17 @@
-# make         builds build/ipmmap/core.so; installs nothing
-# make test    installs what the tests need, builds, runs all of them
+# make         builds build/ipmmap/core.so, with a C compiler and Lua's headers; installs nothing
+# make test    installs what the tests need, builds, runs all of them; prints what fails, and a count
+#              (VERBOSE=1: each test)
 # make lint    installs what the checks need, runs all of them
-# make docs    makes the Lua reference in docs/html from the sources
-# make host    builds what C and C++ hosts link: libraries, with and without the Lua module, and dist
+# make docs    installs what LDoc needs, makes the Lua reference in docs/html from the sources
+# make host    builds what C and C++ hosts link: libraries, with and without the Lua module, and dist,
+#              which needs a Lua interpreter too; installs nothing
 # make bench   installs what the benchmarks need, runs them, writes bench/results.json and .svg;
 #              make bench QUICK=1 takes less than a minute and is less exact
 # make proof   installs spin and has it check the models of proof/, in minutes
 #              (QUICK=1: in one; FULL=1: larger ones too)
 # make demo    installs what the demo needs, builds, runs an editor and a reader for five seconds
-# make install copies the library to $(DESTDIR)$(PREFIX); make uninstall removes it
+# make install copies the library, the hosts' libraries and the command ipmmap to $(DESTDIR)$(PREFIX),
+#              and needs no more than make; make uninstall removes these files
 # make clean   removes all that was built
 
 PREFIX     = /usr/local
@@ -17,6 +20,14 @@ LUA_DIR    = $(DESTDIR)$(PREFIX)/share/lua/5.4/ipmmap
 LUA_LIBDIR = $(DESTDIR)$(PREFIX)/lib/lua/5.4/ipmmap
 
 BUILD    = build
+
+# A path as one word of the shell's, whatever is in it.
+quote   = '$(subst ','\'',$(1))'
+LUA_INC = -I$(call quote,$(LUA_INCDIR))
+ifneq ($(words $(BUILD)),1)
+$(error BUILD is '$(BUILD)': make has no files with a space in their names, so it must be one word)
+endif
+
 CFLAGS   = -O3 -g
 WARNINGS = -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
            -Wstrict-prototypes -Wmissing-prototypes
@@ -33,6 +44,9 @@ HELPERS := $(sort $(wildcard spec/helper/*.c))
 OBJECTS       = $(CORE:%.c=$(BUILD)/%.o) $(BINDING:%.c=$(BUILD)/%.o)
 TEST_PROGRAMS = $(C_TESTS:%.c=$(BUILD)/%)
 TEST_MODULES  = $(HELPERS:%.c=$(BUILD)/%.so)
+
+BUSTED  = busted --output=spec/helper/tap.lua
+SUMMARY = .ci/summary $(if $(VERBOSE),all)
 
 TO_BUILD = gcc libc6-dev liblua5.4-dev
 TO_DEMO  = $(TO_BUILD) lua5.4
@@ -52,7 +66,7 @@ $(BUILD)/src/core/%.o: src/core/%.c | toolchain
 
 $(BUILD)/src/lua/%.o: src/lua/%.c | toolchain
 	@mkdir -p $(@D)
-	$(COMPILE) -Isrc -I'$(LUA_INCDIR)' -MMD -MP -c -o $@ $<
+	$(COMPILE) -Isrc $(LUA_INC) -MMD -MP -c -o $@ $<
 
 $(BUILD)/spec/core/%: spec/core/%.c $(CORE:%.c=$(BUILD)/%.o)
 	@mkdir -p $(@D)
@@ -60,7 +74,7 @@ $(BUILD)/spec/core/%: spec/core/%.c $(CORE:%.c=$(BUILD)/%.o)
 
 $(BUILD)/spec/helper/%.so: spec/helper/%.c | toolchain
 	@mkdir -p $(@D)
-	$(COMPILE) -I$(LUA_INCDIR) -fvisibility=default -MMD -MP -shared $(LDFLAGS) -o $@ $<
+	$(COMPILE) $(LUA_INC) -fvisibility=default -MMD -MP -shared $(LDFLAGS) -o $@ $<
 
 -include $(OBJECTS:.o=.d) $(TEST_PROGRAMS:=.d) $(TEST_MODULES:.so=.d)
 
@@ -71,17 +85,19 @@ include docs/docs.mk
 toolchain:
 	@echo '#include <stdio.h>' | $(CC) -E - >/dev/null 2>&1 || \
 	    { echo 'no C compiler ($(CC)): on Debian it is in the packages gcc and libc6-dev' >&2; exit 1; }
-	@echo '#include <lua.h>' | $(CC) $(CPPFLAGS) -I'$(LUA_INCDIR)' -E - >/dev/null 2>&1 || \
-	    { echo 'no lua.h in $(LUA_INCDIR): on Debian it is in the package liblua5.4-dev' >&2; exit 1; }
+	@echo '#include <lua.h>' | $(CC) $(CPPFLAGS) $(LUA_INC) -E - >/dev/null 2>&1 || \
+	    { echo 'no lua.h in' $(call quote,$(LUA_INCDIR))': on Debian it is in the package liblua5.4-dev' >&2; exit 1; }
+
+interpreter:
+	@command -v lua5.4 >/dev/null || \
+	    { echo 'no lua5.4: on Debian it is in the package lua5.4' >&2; exit 1; }
 
 test:
 	@.ci/packages 'make test' $(TO_TEST)
 	@$(MAKE) --no-print-directory tests
-	@failed=0; \
-	for program in $(TEST_PROGRAMS); do .ci/tap $$program || failed=1; done; \
-	for quick in $(STRESS_QUICK); do .ci/tap $(STRESS_DIR)/$$quick || failed=1; done; \
-	.ci/tap busted --output=TAP || failed=1; \
-	exit $$failed
+	@{ for program in $(TEST_PROGRAMS); do .ci/tap $$program; done; \
+	   for quick in $(STRESS_QUICK); do .ci/tap $(STRESS_DIR)/$$quick; done; \
+	   .ci/tap $(BUSTED); } | $(SUMMARY)
 
 lint:
 	@.ci/packages 'make lint' $(TO_LINT)
@@ -89,9 +105,9 @@ lint:
 	    lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell
 
 C_FILES := $(CORE) $(BINDING) $(HOST_SOURCES) $(C_TESTS) $(HELPERS)
-INCLUDES = -Isrc -I$(LUA_INCDIR)
+INCLUDES = -Isrc $(LUA_INC)
 STRICT   = $(WARNINGS) -Werror -O2 -pthread $(DEFINES) $(INCLUDES) -c -o /dev/null
-EACH     = sh -c 'for file do $(1) || bad=1; done; exit $$bad' each
+EACH     = sh -c $(call quote,for file do $(1) || bad=1; done; exit $$bad) each
 
 lint-lua:
 	@.ci/check luacheck luacheck --quiet .
@@ -106,7 +122,8 @@ lint-gcc lint-clang: lint-%:
 lint-rockspec:
 	@.ci/check 'luarocks lint' $(call EACH,luarocks lint $$file) $(wildcard *.rockspec)
 lint-shell:
-	@.ci/check shellcheck shellcheck proof/check proof/run $(wildcard .ci/* examples/*.sh spec/*/*.sh)
+	@.ci/check shellcheck shellcheck proof/check proof/run \
+	    $(wildcard .ci/* src/*.sh examples/*.sh spec/*/*.sh)
 
 proof:
 	@.ci/packages 'make proof' $(TO_PROVE)
@@ -119,16 +136,20 @@ demo:
 
 include bench/bench.mk
 
-install: install-module
+# What is installed where, as src/place.sh reads it; uninstall has the same lists.
+INSTALLED_MODULE = $(foreach file,$(MODULES),644:$(file):LUA_DIR/$(notdir $(file))) \
+                   755:$(BUILD)/ipmmap/core.so:LUA_LIBDIR/core.so
+PLACE = LUA_DIR=$(call quote,$(LUA_DIR)) LUA_LIBDIR=$(call quote,$(LUA_LIBDIR)) \
+        CLI_DIR=$(call quote,$(CLI_DIR)) PREFIX=$(call quote,$(DESTDIR)$(PREFIX)) src/place.sh
+
+install: install-module install-host install-cli
 
 # What the rock has, see ipmmap-scm-1.rockspec.
 install-module: all
-	install -d '$(LUA_DIR)' '$(LUA_LIBDIR)'
-	install -m 644 $(MODULES) '$(LUA_DIR)'
-	install -m 755 $(BUILD)/ipmmap/core.so '$(LUA_LIBDIR)'
+	@$(PLACE) install $(INSTALLED_MODULE)
 
 uninstall:
-	rm -rf '$(LUA_DIR)' '$(LUA_LIBDIR)'
+	@$(PLACE) uninstall $(INSTALLED_MODULE) $(INSTALLED_HOST) $(INSTALLED_CLI) $(GENERATED_CLI)
 
 clean:
 	rm -rf $(BUILD)
@@ -142,5 +163,5 @@ tests: all $(TEST_PROGRAMS) $(TEST_MODULES) $(STRESS_PROGRAMS)
 help:
 	@sed -n '/^# \(make \|  \)/s/^# //p' Makefile spec/stress/stress.mk spec/hostile/hostile.mk
 
-.PHONY: all toolchain tests test lint proof demo install install-module uninstall clean help \
+.PHONY: all toolchain interpreter tests test lint proof demo install install-module uninstall clean help \
         lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell

@@ -13,12 +13,12 @@ $(BUILD)/bench/core/%: bench/core/%.c bench/core/open.c bench/measure.c $(CORE:%
 
 $(BUILD)/bench/lua/%.so: bench/lua/%.c | toolchain
 	@mkdir -p $(@D)
-	$(COMPILE) -I$(LUA_INCDIR) -fvisibility=default -shared -o $@ $<
+	$(COMPILE) $(LUA_INC) -fvisibility=default -shared -o $@ $<
 
 $(BUILD)/bench/lua/bare.so: bench/lua/bare.c bench/core/open.c bench/measure.c \
     $(CORE:%.c=$(BUILD)/%.o)
 	@mkdir -p $(@D)
-	$(COMPILE) -Isrc -I$(LUA_INCDIR) -fvisibility=default -shared -o $@ $^
+	$(COMPILE) -Isrc $(LUA_INC) -fvisibility=default -shared -o $@ $^
 
 $(BUILD)/bench/measure.o: bench/measure.c | toolchain
 	@mkdir -p $(@D)

@@ -8,12 +8,15 @@ TO_CLI   = lua5.4 lua-argparse lua-dkjson lua-luv
 TO_DEMO += $(TO_CLI)
 TO_TEST += python3
 
-SHARE   = $(DESTDIR)$(PREFIX)/share
-CLI_DIR = $(SHARE)/lua/5.4/ipmmap_cli
-MAN     = $(SHARE)/man/man1/ipmmap.1
-BASH    = $(SHARE)/bash-completion/completions/ipmmap
-ZSH     = $(SHARE)/zsh/site-functions/_ipmmap
-FISH    = $(SHARE)/fish/vendor_completions.d/ipmmap.fish
+CLI_DIR  = $(DESTDIR)$(PREFIX)/share/lua/5.4/ipmmap_cli
+
+INSTALLED_CLI = 755:bin/ipmmap:PREFIX/bin/ipmmap \
+                $(foreach file,$(CLI_MODULES),644:$(file):CLI_DIR/$(notdir $(file)))
+GENERATED_CLI = \
+    644:$(BUILD)/cli/ipmmap.1:PREFIX/share/man/man1/ipmmap.1 \
+    644:$(BUILD)/cli/ipmmap.bash:PREFIX/share/bash-completion/completions/ipmmap \
+    644:$(BUILD)/cli/ipmmap.zsh:PREFIX/share/zsh/site-functions/_ipmmap \
+    644:$(BUILD)/cli/ipmmap.fish:PREFIX/share/fish/vendor_completions.d/ipmmap.fish
 
 cli: $(CLI_GENERATED)
 
@@ -25,29 +28,16 @@ $(BUILD)/cli/ipmmap.%: $(CLI_MODULES) $(BUILD)/ipmmap/core.so
 	@mkdir -p $(@D)
 	bin/ipmmap completion $* > $@.new && mv $@.new $@
 
-install: install-cli
-
 install-cli: all
-	install -d $(CLI_DIR) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(CLI_MODULES) $(CLI_DIR)
-	install -m 755 bin/ipmmap $(DESTDIR)$(PREFIX)/bin
-	@if .ci/packages 'the command ipmmap' $(TO_CLI); then \
+	@$(PLACE) install $(INSTALLED_CLI)
+	@if lua5.4 -e 'require "argparse" require "dkjson" require "luv"' >/dev/null 2>&1; then \
 	    $(MAKE) --no-print-directory install-cli-generated; \
 	else \
-	    echo 'installed without what is generated: its manual page and completions' >&2; \
+	    echo 'left out: the manual page and completions of the command ipmmap, as it cannot run' \
+	        'here to print them: it needs what Debian has in the packages $(TO_CLI)' >&2; \
 	fi
 
 install-cli-generated: $(CLI_GENERATED)
-	install -d $(dir $(MAN) $(BASH) $(ZSH) $(FISH))
-	install -m 644 $(BUILD)/cli/ipmmap.1 $(MAN)
-	install -m 644 $(BUILD)/cli/ipmmap.bash $(BASH)
-	install -m 644 $(BUILD)/cli/ipmmap.zsh $(ZSH)
-	install -m 644 $(BUILD)/cli/ipmmap.fish $(FISH)
+	@$(PLACE) install $(GENERATED_CLI)
 
-uninstall: uninstall-cli
-
-uninstall-cli:
-	rm -rf $(CLI_DIR)
-	rm -f $(DESTDIR)$(PREFIX)/bin/ipmmap $(MAN) $(BASH) $(ZSH) $(FISH)
-
-.PHONY: cli install-cli install-cli-generated uninstall-cli
+.PHONY: cli install-cli install-cli-generated

@@ -4,15 +4,13 @@
 VERSION := $(shell sed -n 's/^.define IPM_VERSION "\([^"]*\)".*/\1/p' src/ipmmap.h)
 SONAME  := libipmmap.so.$(basename $(VERSION))
 
-INCLUDE_DIR = $(DESTDIR)$(PREFIX)/include
-HOST_LIBDIR = $(DESTDIR)$(PREFIX)/lib
-
 GAME_SOURCES   = $(sort $(wildcard examples/game/*.c))
 HOST_SOURCES   = $(sort $(wildcard src/host/*.c)) $(GAME_SOURCES) spec/host/budget.c
 HOST_OBJECTS   = $(CORE:%.c=$(BUILD)/%.o)
 MODULE_OBJECTS = $(OBJECTS) $(BUILD)/src/host/open.o $(BUILD)/host/modules.o
 HOST_LIBRARIES = $(BUILD)/libipmmap.a $(BUILD)/libipmmap.so.$(VERSION) $(BUILD)/libipmmap_lua.a
 HOST_FILES     = $(HOST_LIBRARIES) dist/ipmmap.c dist/ipmmap.h
+PKG_CONFIG     = $(BUILD)/host/ipmmap.pc $(BUILD)/host/ipmmap-lua.pc
 
 TO_HOST  = gcc libc6-dev binutils liblua5.4-dev lua5.4
 TO_GAME  = $(TO_HOST) libncurses-dev
@@ -34,9 +32,10 @@ $(BUILD)/libipmmap_lua.a: $(MODULE_OBJECTS)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/host/modules.c: src/host/embed.lua $(MODULES)
+$(BUILD)/host/modules.c: src/host/embed.awk $(MODULES)
 	@mkdir -p $(@D)
-	lua5.4 src/host/embed.lua $(MODULES) >$@.new
+	LC_ALL=C awk -f src/host/embed.awk lua/ipmmap/init.lua \
+	    $(filter-out lua/ipmmap/init.lua,$(MODULES)) >$@.new
 	mv $@.new $@
 
 $(BUILD)/host/modules.o: $(BUILD)/host/modules.c
@@ -44,12 +43,12 @@ $(BUILD)/host/modules.o: $(BUILD)/host/modules.c
 
 $(BUILD)/src/host/%.o: src/host/%.c | toolchain
 	@mkdir -p $(@D)
-	$(COMPILE) -I$(LUA_INCDIR) -MMD -MP -c -o $@ $<
+	$(COMPILE) $(LUA_INC) -MMD -MP -c -o $@ $<
 
 -include $(BUILD)/src/host/open.d $(BUILD)/host/modules.d
 
 dist/ipmmap.c: src/host/amalgamate.lua $(CORE) $(BINDING) $(wildcard src/*/*.h) src/ipmmap.h \
-    src/host/open.c $(BUILD)/host/modules.c
+    src/host/open.c $(BUILD)/host/modules.c | interpreter
 	@mkdir -p $(@D)
 	lua5.4 src/host/amalgamate.lua $(CORE) -- $(BINDING) src/host/open.c $(BUILD)/host/modules.c \
 	    >$@.new
@@ -69,7 +68,7 @@ game:
 $(BUILD)/examples/game/game: $(GAME_SOURCES) examples/game/game.h src/ipmmap.h \
     $(BUILD)/libipmmap_lua.a
 	@mkdir -p $(@D)
-	$(COMPILE) -Isrc -I$(LUA_INCDIR) $(LDFLAGS) -o $@ $(GAME_SOURCES) $(BUILD)/libipmmap_lua.a \
+	$(COMPILE) -Isrc $(LUA_INC) $(LDFLAGS) -o $@ $(GAME_SOURCES) $(BUILD)/libipmmap_lua.a \
 	    -llua5.4 -lncurses
 
 # The same tests on what hosts get.
@@ -87,7 +86,7 @@ $(CXX_TESTS): $(BUILD)/%_cxx: %.c $(BUILD)/libipmmap.a
 
 $(BUILD)/spec/host/threads_test: spec/host/threads_test.c $(BUILD)/libipmmap_lua.a
 	@mkdir -p $(@D)
-	$(COMPILE) -I$(LUA_INCDIR) $(LDFLAGS) -o $@ $^ -llua5.4
+	$(COMPILE) $(LUA_INC) $(LDFLAGS) -o $@ $^ -llua5.4
 
 $(BUILD)/spec/host/budget: spec/host/budget.c $(BUILD)/libipmmap.a
 	@mkdir -p $(@D)
@@ -96,7 +95,7 @@ $(BUILD)/spec/host/budget: spec/host/budget.c $(BUILD)/libipmmap.a
 $(BUILD)/tsan/threads_test: spec/host/threads_test.c dist/ipmmap.c dist/ipmmap.h
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -Wall -Wextra -fsanitize=thread -O1 -g -Wno-tsan -pthread -DIPM_LUA \
-	    -I$(LUA_INCDIR) $(CPPFLAGS) $(LDFLAGS) -o $@ $< dist/ipmmap.c -llua5.4
+	    $(LUA_INC) $(CPPFLAGS) $(LDFLAGS) -o $@ $< dist/ipmmap.c -llua5.4
 
 $(BUILD)/static/ipmmap.so: $(BUILD)/libipmmap_lua.a
 	@mkdir -p $(@D)
@@ -104,30 +103,32 @@ $(BUILD)/static/ipmmap.so: $(BUILD)/libipmmap_lua.a
 
 $(BUILD)/amalgamation/ipmmap.so: dist/ipmmap.c dist/ipmmap.h
 	@mkdir -p $(@D)
-	$(CC) -Wall -Wextra -Werror -fPIC -pthread -DIPM_LUA -I$(LUA_INCDIR) $(CPPFLAGS) $(CFLAGS) \
+	$(CC) -Wall -Wextra -Werror -fPIC -pthread -DIPM_LUA $(LUA_INC) $(CPPFLAGS) $(CFLAGS) \
 	    $(LDFLAGS) -shared -o $@ $<
 
-install: install-host
-install-host: host
-	install -d $(INCLUDE_DIR) $(HOST_LIBDIR)/pkgconfig
-	install -m 644 src/ipmmap.h $(INCLUDE_DIR)
-	install -m 644 $(BUILD)/libipmmap.a $(BUILD)/libipmmap_lua.a $(HOST_LIBDIR)
-	install -m 755 $(BUILD)/libipmmap.so.$(VERSION) $(HOST_LIBDIR)
-	ln -sf libipmmap.so.$(VERSION) $(HOST_LIBDIR)/$(SONAME)
-	ln -sf libipmmap.so.$(VERSION) $(HOST_LIBDIR)/libipmmap.so
-	for name in ipmmap ipmmap-lua; do \
-	    sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' src/host/$$name.pc.in \
-	        >$(HOST_LIBDIR)/pkgconfig/$$name.pc || exit 1; \
-	done
+# A space in the prefix as pkg-config wants it, and what sed takes for its own as it is.
+EMPTY     =
+PC_PREFIX = $(subst |,\|,$(subst &,\&,$(subst \,\\,$(subst $(EMPTY) ,\ ,$(PREFIX)))))
 
-uninstall: uninstall-host
-uninstall-host:
-	rm -f $(INCLUDE_DIR)/ipmmap.h $(HOST_LIBDIR)/libipmmap.a $(HOST_LIBDIR)/libipmmap_lua.a \
-	    $(HOST_LIBDIR)/libipmmap.so* $(HOST_LIBDIR)/pkgconfig/ipmmap.pc \
-	    $(HOST_LIBDIR)/pkgconfig/ipmmap-lua.pc
+$(PKG_CONFIG): $(BUILD)/%.pc: src/%.pc.in
+	@mkdir -p $(@D)
+	@sed 's|@PREFIX@|'$(call quote,$(PC_PREFIX))'|; s|@VERSION@|$(VERSION)|' $< >$@
+
+INSTALLED_HOST = \
+    644:src/ipmmap.h:PREFIX/include/ipmmap.h \
+    644:$(BUILD)/libipmmap.a:PREFIX/lib/libipmmap.a \
+    644:$(BUILD)/libipmmap_lua.a:PREFIX/lib/libipmmap_lua.a \
+    755:$(BUILD)/libipmmap.so.$(VERSION):PREFIX/lib/libipmmap.so.$(VERSION) \
+    link:libipmmap.so.$(VERSION):PREFIX/lib/$(SONAME) \
+    link:libipmmap.so.$(VERSION):PREFIX/lib/libipmmap.so \
+    $(foreach file,$(PKG_CONFIG),644:$(file):PREFIX/lib/pkgconfig/$(notdir $(file)))
+
+install-host: $(HOST_LIBRARIES) $(PKG_CONFIG)
+	@$(PLACE) install $(INSTALLED_HOST)
 
 clean: clean-dist
 clean-dist:
 	rm -rf dist
 
-.PHONY: host game install-host uninstall-host clean-dist
+## The prefix may be another one than last time.
+.PHONY: host game install-host clean-dist $(PKG_CONFIG)

@@ -7,7 +7,7 @@
 
 SECONDS = 60
 
-TO_FUZZ     = $(TO_BUILD) clang libclang-rt-14-dev
+TO_FUZZ     = $(TO_BUILD) clang libclang-rt-dev
 TO_SANITIZE = $(TO_TEST) valgrind util-linux
 TO_MUSL     = $(TO_BUILD) musl-tools
 
@@ -66,7 +66,8 @@ sanitize:
 	@$(MAKE) --no-print-directory $(ASAN) $(SANITIZED_TESTS:%=$(BUILD)/asan/%) all
 	@$(MAKE) --no-print-directory $(TSAN) $(BUILD)/tsan/spec/core/thread_test
 	@$(MAKE) --no-print-directory all $(TEST_PROGRAMS) $(TEST_MODULES)
-	@spec/hostile/sanitize.sh $(BUILD) '$(SANITIZED_TESTS)' '$(MEMCHECK_TESTS)' $(SANITIZED_SPECS)
+	@spec/hostile/sanitize.sh $(BUILD) '$(SANITIZED_TESTS)' '$(MEMCHECK_TESTS)' $(SANITIZED_SPECS) | \
+	    $(SUMMARY)
 
 # ---- make musl ---------------------------------------------------------------------------------
 
@@ -82,12 +83,10 @@ musl:
 	@.ci/packages 'make musl' $(TO_MUSL)
 	@$(MAKE) --no-print-directory --old-file=toolchain $(MUSL) $(CORE_TESTS:%=$(BUILD)/musl/%) $(BUILD)/musl/$(MIXED)
 	@$(MAKE) --no-print-directory $(BUILD)/$(MIXED)
-	@failed=0; \
-	for program in $(CORE_TESTS:%=$(BUILD)/musl/%) \
+	@for program in $(CORE_TESTS:%=$(BUILD)/musl/%) \
 	    '$(BUILD)/$(MIXED) $(BUILD)/musl/$(MIXED)' '$(BUILD)/musl/$(MIXED) $(BUILD)/$(MIXED)'; do \
-	    .ci/tap $$program || failed=1; \
-	done; \
-	exit $$failed
+	    .ci/tap $$program; \
+	done | $(SUMMARY)
 
 # ---- make overlay ------------------------------------------------------------------------------
 
