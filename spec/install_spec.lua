@@ -69,12 +69,14 @@ describe("a source tree whose path has a space and a quote in it", function()
 
   it("can be used where it was installed", function()
     local at = root .. prefix
+    local modules = at .. "/share/lua/5.4/"
     assert.equal("true\n", run(([[cd / && env --unset=LUA_PATH_5_4 --unset=LUA_CPATH_5_4 LUA_CPATH=%s LUA_PATH=%s \
       lua5.4 -e 'print(require("ipmmap").base.size == 16)']])
-      :format(quote(at .. "/lib/lua/5.4/?.so"), quote(at .. "/share/lua/5.4/?.lua;" .. at .. "/share/lua/5.4/?/init.lua"))))
+      :format(quote(at .. "/lib/lua/5.4/?.so"), quote(modules .. "?.lua;" .. modules .. "?/init.lua"))))
     local config = ("PKG_CONFIG_PATH=%s pkg-config "):format(quote(at .. "/lib/pkgconfig"))
     assert.equal("-I/opt/my\\ dir/include", run(config .. "--cflags ipmmap"):match("^(.-) *\n"))
-    local flags = run(config .. "--define-variable=prefix=" .. quote(at:gsub("[ ']", "\\%0")) .. " --cflags --libs ipmmap")
+    local escaped = at:gsub("[ ']", "\\%0")
+    local flags = run(("%s --define-variable=prefix=%s --cflags --libs ipmmap"):format(config, quote(escaped)))
     run(([[cd / && printf '#include <ipmmap.h>\nint main(void) { return ipm_code_name(0) == 0; }\n' | \
            cc -x c - -o %s %s]]):format(quote(top .. "/host"), flags:gsub("\n", "")))
     run(("LD_LIBRARY_PATH=%s %s"):format(quote(at .. "/lib"), quote(top .. "/host")))

@@ -72,7 +72,7 @@ static int count_if(bool good, int *counter, int by) {
     type __real_##name parameters;                                                                 \
     type __wrap_##name parameters;                                                                 \
     type __wrap_##name parameters {                                                                \
-        return fault(#name) ? (type)-1 : __real_##name arguments;                                  \
+        return fault(#name) ? -1 : __real_##name arguments;                                        \
     }
 
 WRAP(int, access, (const char *path, int mode), (path, mode))

@@ -15,10 +15,12 @@
 
 #define SLOTS 4
 
-static struct shared {
+typedef struct lock_fixture {
     _Alignas(64) _Atomic uint32_t retired;
     _Alignas(64) unsigned char lock[128 + IPM_MAX_READERS * 64];
-} * shared;
+} lock_fixture;
+
+static lock_fixture *shared;
 
 static ipm_rwlock lock;
 

@@ -23,7 +23,11 @@ static uint64_t lives;              /* forked so far */
 static char **command;              /* of a worker, or NULL */
 static int64_t rest_ns = STRESS_MS; /* the longest time between two deaths */
 
-static struct { unsigned kills, of_editors, of_holders, of_stopped, stops; } sum;
+typedef struct deaths {
+    unsigned kills, of_editors, of_holders, of_stopped, stops;
+} deaths;
+
+static deaths sum;
 
 static void nap(int64_t ns) {
     nanosleep(&(struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000}, NULL);

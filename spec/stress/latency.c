@@ -166,12 +166,14 @@ static void writers_forget_the_dead(void) {
 
 /* ---- Beside a busy writer ---------------------------------------------------------------- */
 
-static struct {
+typedef struct busy {
     volatile bool over;
     volatile int64_t longest_ns[MAX_READERS];
     volatile unsigned reads[MAX_READERS], passed[MAX_READERS]; /* writes during one wait */
     volatile unsigned writes;
-} * shared;
+} busy;
+
+static busy *shared;
 
 static void write_again_and_again(void) {
     ipm_segment *segment = stress_must_open(IPM_EDITOR, layout, false);

@@ -19,11 +19,13 @@
 static ipm_layout *layout;
 static unsigned rounds = 2000;
 
-static struct {
+typedef struct seen {
     volatile unsigned late[3];
     volatile bool wrong;
     volatile int64_t longest_ns[3];
-} * shared;
+} seen;
+
+static seen *shared;
 
 static bool enough(void) {
     return shared->wrong || shared->late[0] + shared->late[1] + shared->late[2] > 2 * SOME;

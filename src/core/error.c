@@ -37,8 +37,10 @@ static const char *text_of_int(int result, const char *buffer) {
 }
 
 static const char *describe(int system, char *buffer, size_t size) {
-    return _Generic(strerror_r(system, buffer, size), char * : text_of, int : text_of_int)(
+    /* clang-format off: its versions differ on _Generic */
+    return _Generic(strerror_r(system, buffer, size), char *: text_of, int: text_of_int)(
         strerror_r(system, buffer, size), buffer);
+    /* clang-format on */
 }
 
 static int fail(ipm_error *error, int code, int system, const char *format, va_list args) {

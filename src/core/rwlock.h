@@ -24,7 +24,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-/* A mutex on a cache line of its own, and for diagnosis who holds it since when. */
+/* A mutex, and for diagnosis who holds it since when. */
 typedef struct ipm_slot {
     pthread_mutex_t mutex;
     /* The pid, and in the upper half CLOCK_REALTIME in seconds, modulo 2^32; 0: nobody. In one
@@ -32,13 +32,17 @@ typedef struct ipm_slot {
     _Alignas(8) _Atomic uint64_t holder;
 } ipm_slot;
 
+typedef struct ipm_slot_line {
+    _Alignas(64) ipm_slot slot;
+} ipm_slot_line;
+
 /* The lock in shared memory: part of the lock file's format, for one libc and architecture. */
 typedef struct ipm_rwlock_shared {
     _Alignas(64) ipm_slot gate;
     _Alignas(64) _Atomic uint32_t writing; /* the flag: a writer is, or was, about */
     ipm_high_water high_water;             /* of the slots in use */
     ipm_slow_readers slow_readers;         /* on their way through the gate */
-    _Alignas(64) struct { _Alignas(64) ipm_slot slot; } slots[];
+    ipm_slot_line slots[];
 } ipm_rwlock_shared;
 
 _Static_assert(sizeof(ipm_slot) <= 64, "a cache line");
