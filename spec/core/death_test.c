@@ -52,7 +52,7 @@ static void rolls_a_dead_writer_back(void) {
     fresh();
     for (uint64_t i = 1; i <= 3; i++) {
         die(changes_half);
-        CHECK_INT(ipm_segment_lock(editor, SECOND, &error), IPM_OK);
+        CHECK_INT(ipm_segment_lock(editor, 20 * SECOND, &error), IPM_OK);
         CHECK_INT(seen_locked(editor, A_OFFSET), 5);
         CHECK_INT(seen_locked(editor, B_OFFSET), 5);
         CHECK_INT(ipm_segment_unlock(editor, &error), IPM_OK);
@@ -72,7 +72,7 @@ static void shows_a_reader_what_was_committed(void) {
     fresh();
     die(changes_half);
     for (int i = 0; i < 3; i++) { /* the slow way, and then the fast one */
-        CHECK_INT(ipm_segment_lock(reader, SECOND, &error), IPM_OK);
+        CHECK_INT(ipm_segment_lock(reader, 20 * SECOND, &error), IPM_OK);
         CHECK_INT(seen_locked(reader, A_OFFSET), 5);
         CHECK_INT(seen_locked(reader, B_OFFSET), 5);
         CHECK_INT(ipm_segment_unlock(reader, &error), IPM_OK);
@@ -85,7 +85,7 @@ static void shows_a_reader_what_was_committed(void) {
     CHECK_INT(info_of(reader).recoveries, 0); /* only a writer repairs */
     CHECK_INT(commit(editor, 7), IPM_OK);
     CHECK_INT(info_of(reader).recoveries, 1);
-    CHECK_INT(ipm_segment_lock(reader, SECOND, &error), IPM_OK);
+    CHECK_INT(ipm_segment_lock(reader, 20 * SECOND, &error), IPM_OK);
     CHECK_INT(seen_locked(reader, A_OFFSET), 7);
     CHECK_INT(ipm_segment_unlock(reader, &error), IPM_OK);
     finished();
@@ -101,11 +101,11 @@ static void rolls_back_after_all_have_gone(void) {
     CHECK_INT(remove(lock_path("")), 0);
     reader = opened(IPM_READER, "");
     CHECK_INT(read_a(reader), 5);
-    CHECK_INT(ipm_segment_lock(reader, SECOND, &error), IPM_OK);
+    CHECK_INT(ipm_segment_lock(reader, 20 * SECOND, &error), IPM_OK);
     CHECK_INT(seen_locked(reader, A_OFFSET), 5);
     CHECK_INT(ipm_segment_unlock(reader, &error), IPM_OK);
     editor = opened(IPM_EDITOR, "");
-    CHECK_INT(ipm_segment_lock(editor, SECOND, &error), IPM_OK);
+    CHECK_INT(ipm_segment_lock(editor, 20 * SECOND, &error), IPM_OK);
     CHECK_INT(seen_locked(editor, A_OFFSET), 5);
     CHECK_INT(info_of(editor).recoveries, 1);
     CHECK_INT(ipm_segment_unlock(editor, &error), IPM_OK);
@@ -138,7 +138,7 @@ static void repairs_after_a_writer_that_gave_up(void) {
     CHECK_INT(seen_locked(reader, A_OFFSET), 5);
     CHECK_INT(ipm_segment_unlock(reader, &error), IPM_OK);
     kill_peer(&holds);
-    CHECK_INT(ipm_segment_lock(editor, SECOND, &error), IPM_OK);
+    CHECK_INT(ipm_segment_lock(editor, 20 * SECOND, &error), IPM_OK);
     CHECK_INT(seen_locked(editor, A_OFFSET), 5);
     CHECK_INT(ipm_segment_unlock(editor, &error), IPM_OK);
     CHECK_INT(info_of(editor).recoveries, 1);

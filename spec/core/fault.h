@@ -23,11 +23,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The call to fail, the how manieth one (from 1), and with which errno. */
+/* The call to fail, the how manieth one (from 1), with which errno, and how late. */
 typedef struct fault_plan {
     const char *call;
     unsigned at;
     int error;
+    int64_t stall_ns; /* how long it takes to fail */
 } fault_plan;
 
 /* What there is that must be given back. */
@@ -57,6 +58,7 @@ static bool fault(const char *call) {
         ++fault_seen != fault_armed->at)
         return false;
     fault_fired = true;
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = fault_armed->stall_ns}, NULL);
     errno = fault_armed->error;
     return true;
 }

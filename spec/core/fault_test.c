@@ -228,7 +228,7 @@ static bool is_right(const struct step *step, const fault_plan *plan, int code) 
 static bool opens_and_locks(const ipm_layout *layout, ipm_segment **segment) {
     ipm_options options = here();
     return ipm_segment_open(IPM_EDITOR, layout, &options, segment, &error) == IPM_OK &&
-           ipm_segment_lock(*segment, SECOND, &error) == IPM_OK &&
+           ipm_segment_lock(*segment, 20 * SECOND, &error) == IPM_OK &&
            ipm_segment_change(*segment, 16, 1) != NULL &&
            ipm_segment_rollback(*segment, &error) == IPM_OK;
 }
@@ -308,6 +308,19 @@ static void fails_cleanly(void) {
         }
 }
 
+/* As on a machine that is busy with other things. */
+static void looks_again_after_a_long_stall(void) {
+    fault_plan plan = {.call = "lstat", .error = EIO, .at = 1, .stall_ns = 300 * MS};
+    segment_alone();
+    do {
+        fault_arm(&plan);
+        CHECK_INT(open_editor(), IPM_OK);
+        ipm_segment_close(made, NULL);
+        plan.at++;
+    } while (fault_disarm());
+    CHECK(plan.at > 2);
+}
+
 int main(void) {
     set_up();
     snprintf(area, sizeof area, "%s/area", dir);
@@ -318,6 +331,7 @@ int main(void) {
         snprintf(name, sizeof name, "fails cleanly: %s", current->what);
         run(name, fails_cleanly);
     }
+    run("looks again for a segment however late it comes to that", looks_again_after_a_long_stall);
     printf("# %u calls failed, %u of them visibly\n", points, failures);
     ipm_layout_free(other);
     return tear_down();

@@ -60,7 +60,7 @@ static void reads_lock_free(void) {
     expect(strstr(error.text, "Demo_.lock") != NULL, 24);
     expect(ipm_segment_lock(own, IPM_FOREVER, NULL) == IPM_EPERMISSION, 25);
     expect(!ipm_segment_is_locked(own), 26);
-    expect(ipm_segment_wait(own, 0, SECOND, &version, NULL) == IPM_OK && version > 0, 27);
+    expect(ipm_segment_wait(own, 0, 20 * SECOND, &version, NULL) == IPM_OK && version > 0, 27);
     expect(ipm_segment_wait(own, version, 25 * MS, &version, NULL) == IPM_ETIMEOUT, 28);
     expect(ipm_segment_close(own, NULL) == IPM_OK, 29);
     expect(open_here(IPM_EDITOR, &own) == IPM_EPERMISSION, 30);

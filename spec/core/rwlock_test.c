@@ -80,9 +80,9 @@ static void passes_on_from_dead_holders(void) {
         kill_peer(&p);
         CHECK_INT(ipm_rwlock_readers(&lock), 0);
         CHECK_INT(ipm_rwlock_writer(&lock), 0);
-        CHECK_INT(ipm_rwlock_read(&lock, SECOND), IPM_OK);
+        CHECK_INT(ipm_rwlock_read(&lock, 20 * SECOND), IPM_OK);
         CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
-        CHECK_INT(ipm_rwlock_write(&lock, SECOND), IPM_OK);
+        CHECK_INT(ipm_rwlock_write(&lock, 20 * SECOND), IPM_OK);
         ipm_rwlock_repaired(&lock);
         CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
         CHECK_INT(ipm_rwlock_read(&lock, 0), IPM_OK);
@@ -111,14 +111,14 @@ static void reuses_the_slots_of_the_dead(void) {
         peer p = holder(reads);
         CHECK_INT(ipm_rwlock_read(&lock, 0), IPM_ETIMEOUT);
         kill_peer(&p);
-        CHECK_INT(ipm_rwlock_read(&lock, SECOND), IPM_OK);
+        CHECK_INT(ipm_rwlock_read(&lock, 20 * SECOND), IPM_OK);
         CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
     }
 }
 
 static void dies_in_repair(peer *test) {
     (void)test;
-    if (ipm_rwlock_write(&lock, SECOND) != IPM_OK || !lock.gate_died)
+    if (ipm_rwlock_write(&lock, 20 * SECOND) != IPM_OK || !lock.gate_died)
         _exit(1);
 }
 
@@ -129,11 +129,11 @@ static void tells_of_a_death_until_it_is_repaired(void) {
     kill_peer(&p);
     CHECK_INT(run_peer(dies_in_repair), 0);
     CHECK_INT(run_peer(dies_in_repair), 0);
-    CHECK_INT(ipm_rwlock_write(&lock, SECOND), IPM_OK);
+    CHECK_INT(ipm_rwlock_write(&lock, 20 * SECOND), IPM_OK);
     CHECK(lock.gate_died);
     ipm_rwlock_repaired(&lock);
     CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
-    CHECK_INT(ipm_rwlock_write(&lock, SECOND), IPM_OK);
+    CHECK_INT(ipm_rwlock_write(&lock, 20 * SECOND), IPM_OK);
     CHECK(!lock.gate_died);
     CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
 }
@@ -153,7 +153,7 @@ static void holds_a_slot_for_each_reader(void) {
     readers[77] = waiter;
     for (int i = 0; i < IPM_MAX_READERS; i++)
         kill_peer(&readers[i]);
-    CHECK_INT(ipm_rwlock_write(&lock, SECOND), IPM_OK);
+    CHECK_INT(ipm_rwlock_write(&lock, 20 * SECOND), IPM_OK);
     CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
 }
 

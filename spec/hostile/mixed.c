@@ -15,7 +15,7 @@ static int hold(const char *where) {
     ipm_options options = {.mmap_dir = where};
     if (ipm_segment_open(IPM_EDITOR, demo, &options, &segment, &error) != IPM_OK)
         return error.code == IPM_EINCOMPATIBLE ? 3 : 4;
-    if (commit(segment, 7) != IPM_OK || ipm_segment_lock(segment, SECOND, &error) != IPM_OK)
+    if (commit(segment, 7) != IPM_OK || ipm_segment_lock(segment, 20 * SECOND, &error) != IPM_OK)
         return 5;
     set_both(segment, 8);
     tell(&test, 'l');
@@ -53,7 +53,7 @@ static void repairs_what_the_other_left(void) {
     CHECK_INT(hear(&p), 'l');
     kill_peer(&p);
     ipm_segment *segment = opened(IPM_EDITOR, "");
-    CHECK_INT(ipm_segment_lock(segment, SECOND, &error), IPM_OK);
+    CHECK_INT(ipm_segment_lock(segment, 20 * SECOND, &error), IPM_OK);
     CHECK_INT(read_a(segment), 7);
     CHECK_INT(ipm_segment_unlock(segment, &error), IPM_OK);
     CHECK_INT(info_of(segment).recoveries, 1);

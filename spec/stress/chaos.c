@@ -2,8 +2,9 @@
  * usage: chaos [MINUTES [KILLS [WORKER...]]]
  *
  * Editors, locked readers, lock-free readers, waiters and managers on one segment, killed and
- * stopped at random for as long as told, or until that many editors were killed. Every look at the
- * struct checks all of it: see stress.h. With WORKER, a command, they are not forks of this program
+ * stopped at random for as long as told, or, with KILLS, until that many editors were killed; and
+ * until all that is meant to happen has, however slow the machine. Every look at the struct checks
+ * all of it: see stress.h. With WORKER, a command, they are not forks of this program
  * but processes that run that one: see chaos_crew.h. Reports in TAP.
  */
 #include "chaos.h"
@@ -17,6 +18,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#define PATIENCE_NS (600 * 1000 * STRESS_MS) /* with what does not happen at all */
 
 static pid_t workers[CHAOS_WORKERS];
 static uint64_t lives;              /* forked so far */
@@ -88,20 +91,32 @@ static void look_for_stuck(void) {
         if (atomic_load(&post->state) != CHAOS_WAITS ||
             now - atomic_load(&post->since_ns) < STRESS_STUCK_NS)
             continue;
-        printf("# process %d waits for more than 2 s\n", (int)workers[i]);
+        printf("# process %d waits for more than %d s\n", (int)workers[i],
+               (int)(STRESS_STUCK_NS / (1000 * STRESS_MS)));
         chaos_shared->stuck++;
         end_life(i);
     }
 }
 
 static double minutes = 1;
-static unsigned enough = UINT32_MAX;
+static unsigned enough; /* editors that were killed; 0: as many as there is time for */
+
+static bool all_has_happened(void) {
+    return chaos_shared->recoveries > 0 && chaos_shared->commits > 0 &&
+           chaos_shared->locked_reads > 0 && chaos_shared->snapshots > 0 &&
+           chaos_shared->resets > 0;
+}
+
+static bool is_over(int64_t end) {
+    bool due = enough > 0 ? sum.of_editors >= enough : stress_now() >= end;
+    return due && (all_has_happened() || stress_now() >= end + PATIENCE_NS);
+}
 
 static void kills_at_random(void) {
     int64_t end = stress_now() + (int64_t)(minutes * 60e9);
     for (unsigned i = 0; i < CHAOS_WORKERS; i++)
         begin_life(i);
-    while (stress_now() < end && sum.of_editors < enough) {
+    while (!is_over(end)) {
         nap((int64_t)stress_random((uint64_t)rest_ns));
         unsigned number = (unsigned)stress_random(2 * CHAOS_WORKERS);
         if (number >= CHAOS_WORKERS) /* every other one of the editors' */
@@ -117,7 +132,6 @@ static void kills_at_random(void) {
     for (unsigned i = 0; i < CHAOS_WORKERS; i++)
         stress_kill(workers[i]);
     CHECK(sum.of_editors > 0);
-    CHECK(enough == UINT32_MAX || sum.of_editors >= enough);
 }
 
 static void nothing_is_torn(void) {
@@ -137,11 +151,7 @@ static void nobody_is_stuck(void) {
 }
 
 static void everything_happened(void) {
-    CHECK(chaos_shared->recoveries > 0);
-    CHECK(chaos_shared->commits > 0);
-    CHECK(chaos_shared->locked_reads > 0);
-    CHECK(chaos_shared->snapshots > 0);
-    CHECK(chaos_shared->resets > 0);
+    CHECK(all_has_happened());
 }
 
 #define COUNT(name) ((unsigned long long)chaos_shared->name)
@@ -157,8 +167,6 @@ int main(int argc, char **argv) {
         rest_ns = 40 * STRESS_MS;
         chaos_crew_open();
     }
-    if (enough == 0) /* as many as there is time for */
-        enough = UINT32_MAX;
     if (!(minutes > 0))
         stress_die("usage: chaos [MINUTES [KILLS [WORKER...]]]");
     stress_make_dir();

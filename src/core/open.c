@@ -16,7 +16,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define REPLACE_PATIENCE_NS (100 * IPM_MS) /* with a manager that is just then replacing it */
+/* How often to look again for what a manager is just then replacing. Not a time: whoever is kept
+ * from running for that long would have looked once. */
+#define REPLACE_PATIENCE 100
 
 /* ---- Creating ---------------------------------------------------------------------------- */
 
@@ -156,15 +158,13 @@ static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error 
 }
 
 static int open_settled(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
-    int64_t deadline = ipm_clock_deadline(REPLACE_PATIENCE_NS);
-    for (;;) {
+    for (int looks = 0; looks < REPLACE_PATIENCE; looks++) {
         int code = open_files(segment, layout, error);
         if (code != IPM_EREPLACED)
             return code;
-        if (ipm_clock_now() >= deadline)
-            return ipm_fail(error, IPM_ENOTFOUND, 0, "%s was destroyed", segment->names.path);
         ipm_clock_nap(IPM_MS);
     }
+    return ipm_fail(error, IPM_ENOTFOUND, 0, "%s was destroyed", segment->names.path);
 }
 
 static void prepare_lock(ipm_segment *segment) {
