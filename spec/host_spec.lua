@@ -38,10 +38,10 @@ local function matches(text, pattern)
   return list
 end
 
---- The n-th block of a document that begins with a comment of that file name.
+--- The block of a document that begins with that word, or with a comment of that file name.
 local function block(document, name)
   for text in read(document):gmatch("\n```%l+\n(.-\n)```") do
-    if text:match("^%g+ ([%w.]+)") == name then return text end
+    if text:match("^([%w.]+) ") == name or text:match("^%g+ ([%w.]+)") == name then return text end
   end
   error("no " .. name .. " in " .. document)
 end
@@ -194,15 +194,16 @@ describe("make install", function()
     host:join()
   end)
 
-  it("puts in place what the README's host and script need", function()
+  it("puts in place what the README's host and script need, and its shell blocks do what they say", function()
     write(dir .. "/host.c", block("README.md", "host.c"))
-    local script = read("README.md"):match("lua5.4 %-e '(.-)'  ")
-    build("host", "ipmmap")
-    local host = process.start { "sh", "-c", env .. "exec ./host" }
+    local compiling, script = block("README.md", "cc"), block("README.md", "lua5.4")
+    local system = ("export PKG_CONFIG_SYSROOT_DIR=%s\n"):format(installed)
+    local exports = env:gsub("^(.-) && ", "%1\nexport ") .. "\n" .. system
+    local host = process.start { "sh", "-c", exports .. compiling }
     host:expect("the target is 20 degrees")
-    run(("%s lua5.4 -e '%s'"):format(env, script))
+    run(exports .. script)
     host:expect("the target is 22 degrees")
-    run(("%s lua5.4 -e '%s'"):format(env, script:gsub("22", "0")))
+    run(exports .. script:gsub("22", "0"))
     host:join()
   end)
 

@@ -13,20 +13,44 @@ local function lua_blocks(path)
 end
 
 describe("the README", function()
-  it("has Lua blocks that run one after the other and print what they say", function()
+  it("has Lua blocks that run in two processes, as its text says, and print what they say", function()
     local blocks = lua_blocks("README.md")
-    assert.is_true(#blocks >= 5)
-    local program = tmpdir() .. "/readme.lua"
-    local file = assert(io.open(program, "w"))
-    assert(file:write(table.concat(blocks, "\n")))
-    file:close()
-    local child = process.start { "lua5.4", program, cwd = program:match("^(.*)/") }
-    child:expect("1.5")
-    child:expect("Ada\t100")
-    child:expect("90")
-    child:match("Player%.hp: 3000000000 is out of range for int32")
-    child:expect("99")
-    child:match("Player_level%-2%.mmap")
-    child:join()
+    assert.is_true(#blocks >= 7)
+    local dir = tmpdir()
+    local function write(name, text)
+      local file <close> = assert(io.open(dir .. "/" .. name, "w"))
+      assert(file:write(text))
+    end
+    write("player.lua", blocks[1])
+    write("reader.lua", table.remove(blocks, 3))
+    write("writer.lua", table.concat(blocks, "\nprint('so far') io.read()\n", 2))
+
+    -- With the directory where it starts among those of its modules, as Lua has it by itself.
+    local function start(name)
+      return process.start {
+        "sh", "-c", 'LUA_PATH_5_4="./?.lua;$LUA_PATH_5_4" exec lua5.4 ' .. name, cwd = dir,
+      }
+    end
+
+    local function go_on(child) -- to the next block
+      child:expect("so far")
+      child:send("")
+    end
+
+    local writer = start "writer.lua"
+    writer:expect("so far")
+    local reader = start "reader.lua"
+    reader:expect("1.5")
+    reader:expect("Ada\t100")
+    writer:send("")
+    reader:expect("90")
+    reader:join()
+    go_on(writer)
+    writer:match("Player%.hp: 3000000000 is out of range for int32")
+    go_on(writer)
+    writer:expect("99")
+    go_on(writer)
+    writer:match("Player_level%-2%.mmap")
+    writer:join()
   end)
 end)
