@@ -1,0 +1,58 @@
+local ipmmap = require "ipmmap"
+local tmpdir = require "spec.helper.tmpdir"
+
+local function read(path)
+  local file <close> = assert(io.open(path))
+  return file:read("a")
+end
+
+describe("docs/running.md", function()
+  local kept = read("docs/running.md"):match("\n  d (/[%w/-]+) ")
+  local lines = read("docs/running.md"):match("\n  (d " .. kept:gsub("%p", "%%%0") .. " .-\n  x [^\n]+)")
+
+  --- Whether a cleaner that removes everything from the directory above leaves the segment there.
+  local function survives(configuration, command)
+    local top = tmpdir()
+    local manager <close> = assert(ipmmap.manager(ipmmap.base:extend("Kept", { { "n", "int32" } }),
+                                                  { create = true, mmap_dir = top .. "/kept" }))
+    manager:write("n", 1)
+    local file = assert(io.open(top .. ".conf", "w"))
+    file:write(("d %s - - - 0\n%s\n"):format(top, configuration:gsub(kept:gsub("%p", "%%%0"), top .. "/kept")))
+    file:close()
+    os.execute(("%s systemd-tmpfiles --clean %s.conf >/dev/null 2>&1"):format(command:gsub("DIR", top .. "/kept"), top))
+    os.remove(top .. ".conf")
+    local data = io.open(top .. "/kept/Kept_.mmap")
+    if data then data:close() end
+    return data ~= nil
+  end
+
+  it("names what keeps systemd-tmpfiles from a segment", function()
+    if not os.execute("systemd-tmpfiles --version >/dev/null 2>&1") then return pending("needs systemd-tmpfiles") end
+    assert.is_false(survives("", ""))
+    assert.is_true(survives((lines:gsub("my%-game my%-game", "- -")), ""))
+    assert.is_true(survives("", "flock DIR"))
+  end)
+
+  it("is linked, like all pages, by links that lead somewhere", function()
+    local function anchor(heading)
+      return (heading:lower():gsub("[^%w _-]", ""):gsub(" ", "-"))
+    end
+    for page in io.popen("ls README.md docs/*.md"):lines() do
+      local directory = page:match("^(.*/)") or ""
+      for target in read(page):gsub("```.-```", ""):gmatch("%]%(([^)%s]+)%)") do
+        local path, fragment = target:match("^([^#]*)#?(.*)$")
+        if not path:find("^%a+:") then
+          path = path == "" and page or directory .. path
+          local file = io.open(path)
+          assert(file, page .. " links to " .. target)
+          file:close()
+          local found = fragment == ""
+          for heading in ("\n" .. (found and "" or read(path))):gmatch("\n#+ ([^\n]+)") do
+            found = found or anchor(heading) == fragment
+          end
+          assert(found, page .. " links to " .. target)
+        end
+      end
+    end
+  end)
+end)
