@@ -48,7 +48,7 @@ static ipm_segment *open_any(ipm_role role) {
         }
         if (code != IPM_ENOTFOUND && code != IPM_ELAYOUT && code != IPM_EREPLACED)
             fault(&chaos_shared->wrong, ipm_code_name((ipm_code)code), 0);
-        if (stress_now() - start > STRESS_STUCK_NS) {
+        if (stress_now() - start > 2 * STRESS_STUCK_NS) {
             fault(&chaos_shared->stuck, "nobody makes a segment", 0);
             start = stress_now();
         }

@@ -36,7 +36,7 @@ static const char *against(int64_t value_ns, int64_t bar_ns) {
 }
 
 static void lock(ipm_segment *segment) {
-    if (ipm_segment_lock(segment, STRESS_STUCK_NS, NULL) != IPM_OK)
+    if (ipm_segment_lock(segment, 2 * STRESS_STUCK_NS, NULL) != IPM_OK)
         stress_die("a lock was not to be had in 10 s");
 }
 

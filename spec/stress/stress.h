@@ -18,7 +18,7 @@
 #include <sys/types.h>
 
 #define STRESS_MS INT64_C(1000000)
-#define STRESS_STUCK_NS (10000 * STRESS_MS) /* who waits longer is stuck, on any machine */
+#define STRESS_STUCK_NS (5000 * STRESS_MS) /* who waits longer is stuck, on any machine */
 
 /* The struct `Stressed` with an array of that many words. */
 ipm_layout *stress_layout(unsigned words);
