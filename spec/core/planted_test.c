@@ -55,13 +55,19 @@ static int plant_socket(const char *path) {
     return rc;
 }
 
-static const struct {
+typedef struct plant {
     int (*plant)(const char *path);
+    int code;
     const char *says;
-} plants[] = {
-    {plant_link, "is a symbolic link"},   {plant_dangling_link, "is a symbolic link"},
-    {plant_hard_link, "has other names"}, {plant_fifo, "is not a regular file"},
-    {plant_dir, "is not a regular file"}, {plant_socket, "is not a regular file"},
+} plant;
+
+static const plant plants[] = {
+    {plant_link, IPM_ECORRUPT, "is a symbolic link"},
+    {plant_dangling_link, IPM_ECORRUPT, "is a symbolic link"},
+    {plant_hard_link, IPM_EPERMISSION, "has 2 names (hard links)"},
+    {plant_fifo, IPM_ECORRUPT, "is not a regular file"},
+    {plant_dir, IPM_ECORRUPT, "is not a regular file"},
+    {plant_socket, IPM_ECORRUPT, "is not a regular file"},
 };
 #define PLANTS (sizeof plants / sizeof *plants)
 
@@ -73,17 +79,34 @@ static const struct {
             {IPM_MANAGER, true, false},
             {IPM_MANAGER, true, true}};
 
-static void is_refused(const char *path, const char *says) {
+static void is_refused_to(size_t way, const char *path, const plant *planted) {
     ipm_segment *segment;
+    ipm_options options = {.mmap_dir = dir, .create = ways[way].create, .force = ways[way].force};
+    CHECK_ERROR(ipm_segment_open(ways[way].role, demo, &options, &segment, &error), planted->code,
+                planted->says);
+    CHECK(strstr(error.text, path) != NULL);
+    CHECK(segment == NULL);
+}
+
+/* A reader does without a lock file that it may not use. */
+static void is_read_lock_free(const char *path, const plant *planted) {
+    ipm_segment *reader = opened(IPM_READER, "");
+    if (reader == NULL)
+        return;
+    CHECK_INT(read_a(reader), 0);
+    CHECK_ERROR(ipm_segment_lock(reader, 0, &error), planted->code, planted->says);
+    CHECK(strstr(error.text, path) != NULL);
+    ipm_segment_close(reader, NULL);
+}
+
+static void is_left_alone(const char *path, const plant *planted, bool for_locks) {
     struct stat before, after;
     CHECK_INT(lstat(path, &before), 0);
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        ipm_options options = {.mmap_dir = dir, .create = ways[i].create, .force = ways[i].force};
-        CHECK_ERROR(ipm_segment_open(ways[i].role, demo, &options, &segment, &error), IPM_ECORRUPT,
-                    says);
-        CHECK(strstr(error.text, path) != NULL);
-        CHECK(segment == NULL);
-    }
+    for (size_t way = 0; way < sizeof ways / sizeof *ways; way++)
+        if (for_locks && ways[way].role == IPM_READER && planted->code == IPM_EPERMISSION)
+            is_read_lock_free(path, planted);
+        else
+            is_refused_to(way, path, planted);
     CHECK_INT(lstat(path, &after), 0);
     CHECK_INT(after.st_ino, before.st_ino);
     CHECK_INT(after.st_mode, before.st_mode);
@@ -95,7 +118,7 @@ static void refuses_what_is_planted_for_data(void) {
     for (size_t i = 0; i < PLANTS; i++) {
         plant_victim();
         CHECK_INT(plants[i].plant(data_path("")), 0);
-        is_refused(data_path(""), plants[i].says);
+        is_left_alone(data_path(""), &plants[i], false);
         CHECK(!exists(lock_path("")));
         remove(data_path(""));
         remove(victim());
@@ -108,7 +131,7 @@ static void refuses_what_is_planted_for_locks(void) {
         ipm_segment_close(opened(IPM_MANAGER, ""), NULL);
         CHECK_INT(remove(lock_path("")), 0);
         CHECK_INT(plants[i].plant(lock_path("")), 0);
-        is_refused(lock_path(""), plants[i].says);
+        is_left_alone(lock_path(""), &plants[i], true);
         CHECK(exists(data_path("")));
         remove(data_path(""));
         remove(lock_path(""));
@@ -121,11 +144,31 @@ static void creates_nothing_beside_a_planted_lock_file(void) {
     for (size_t i = 0; i < PLANTS; i++) {
         plant_victim();
         CHECK_INT(plants[i].plant(lock_path("")), 0);
-        CHECK_INT(open_as(IPM_MANAGER, "", &segment), IPM_ECORRUPT);
+        CHECK_INT(open_as(IPM_MANAGER, "", &segment), plants[i].code);
         CHECK(!exists(data_path("")));
         remove(lock_path(""));
         remove(victim());
     }
+}
+
+/* `ln` as a backup: the segment is whole, and is not called damaged. */
+static void names_a_hard_linked_backup(void) {
+    const plant backup = {NULL, IPM_EPERMISSION, "has 2 names (hard links)"};
+    ipm_segment *segment = opened(IPM_MANAGER, "");
+    CHECK_INT(commit(segment, 5), IPM_OK);
+    ipm_segment_close(segment, NULL);
+    CHECK_INT(link(data_path(""), in_dir("backup")), 0);
+    for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) {
+        is_refused_to(way, data_path(""), &backup);
+        CHECK(strstr(error.text, "cp instead of ln") != NULL);
+    }
+    ipm_layout *layout;
+    CHECK_ERROR(ipm_layout_load(data_path(""), &layout, &error), IPM_EPERMISSION, "2 names");
+    CHECK_INT(remove(in_dir("backup")), 0);
+    segment = opened(IPM_MANAGER, "");
+    CHECK_INT(read_a(segment), 5);
+    CHECK_INT(ipm_segment_destroy(segment, &error), IPM_OK);
+    ipm_segment_close(segment, NULL);
 }
 
 /* A manager makes its file under another name: the worst that can be planted has that name. */
@@ -172,8 +215,10 @@ int main(void) {
     set_up();
     run("refuses what is planted in the data file's place, with force too",
         refuses_what_is_planted_for_data);
-    run("refuses what is planted in the lock file's place", refuses_what_is_planted_for_locks);
+    run("refuses what is planted in the lock file's place, or reads without",
+        refuses_what_is_planted_for_locks);
     run("creates nothing beside a planted lock file", creates_nothing_beside_a_planted_lock_file);
+    run("says what a hard-linked backup is, and opens once it is gone", names_a_hard_linked_backup);
     run("destroys only its own file", destroys_only_its_own_file);
     run("opens through a link to the directory", opens_through_a_link_to_the_directory);
     run("makes a lock file again that was removed", goes_on_when_the_lock_file_was_removed);

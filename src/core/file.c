@@ -46,8 +46,12 @@ static int check(int fd, const char *path, struct stat *status, ipm_error *error
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
     if (!S_ISREG(status->st_mode))
         return ipm_fail(error, IPM_ECORRUPT, 0, "%s is not a regular file", path);
-    if (status->st_nlink > 1)
-        return ipm_fail(error, IPM_ECORRUPT, 0, "%s has other names (hard links)", path);
+    if (status->st_nlink > 1) /* not IPM_ECORRUPT: it may be whole */
+        return ipm_fail(error, IPM_EPERMISSION, 0,
+                        "%s has %lu names (hard links), and is not used, since another user may "
+                        "have made one of them: remove the other names, and copy it with cp "
+                        "instead of ln",
+                        path, (unsigned long)status->st_nlink);
     if (status->st_nlink == 0) /* removed since it was opened */
         return ipm_fail(error, IPM_ENOTFOUND, ENOENT, "cannot open %s", path);
     if (is_network(fd))

@@ -15,7 +15,8 @@
  * Open an existing file: a regular one, with one name, not a symbolic link, on a local file system.
  * flags    O_RDONLY or O_RDWR
  * status   what fstat says of it
- * returns  IPM_OK and *fd; IPM_ENOTFOUND, IPM_ECORRUPT (not such a file), IPM_EPERMISSION, ...
+ * returns  IPM_OK and *fd; IPM_ENOTFOUND, IPM_ECORRUPT (not a regular file),
+ *          IPM_EPERMISSION (also when it has several names: it is not used), ...
  */
 int ipm_file_open(const char *path, int flags, int *fd, struct stat *status, ipm_error *error);
 
