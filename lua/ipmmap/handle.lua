@@ -109,7 +109,7 @@ end
 -- @tparam[opt=false] boolean options.force with create: start afresh. An existing segment of the
 -- same layout is reset in place, one of another layout is replaced
 -- @tparam[opt="600"] string options.mode permission bits of both files, in octal; a directory that
--- is made gets the matching x bits
+-- is made gets the matching x bits, and the setgid bit of the directory above
 -- @tparam[opt=128] integer options.max_readers how many can hold the read lock at the same time
 -- @tparam[opt=false] boolean options.prefault touch each page at opening, so that later use takes
 -- no page fault

@@ -202,8 +202,8 @@ static const struct step {
 static bool is_right(const struct step *step, const fault_plan *plan, int code) {
     if (strcmp(plan->call, "stat") == 0) /* of the pid namespace */
         return code == IPM_EINCOMPATIBLE;
-    if (strcmp(plan->call, "lstat") == 0) /* whether it is still the same file: better no */
-        return code == IPM_ELAYOUT || code == IPM_EREPLACED;
+    if (strcmp(plan->call, "lstat") == 0 && (code == IPM_ELAYOUT || code == IPM_EREPLACED))
+        return true; /* whether it is still the same file: better no */
     switch (plan->error) {
     case ENOENT:
         return code == IPM_ENOTFOUND;

@@ -193,6 +193,71 @@ static void reads_without_a_lock_file(void) {
     CHECK_INT(remove(in_dir("d")), 0);
 }
 
+/* ---- A setgid directory, in which a group works together ----------------------------------- */
+
+/* Of the group, but not by its first one. */
+static void become_colleague(uid_t user) {
+    if (setgroups(1, (gid_t[]){GROUP}) != 0 || setgid(user) != 0 || setuid(user) != 0)
+        _exit(90);
+}
+
+static void is_the_groups(const char *path, mode_t mode_expected, int status) {
+    struct stat found;
+    expect(lstat(path, &found) == 0, status);
+    expect(found.st_gid == GROUP, status + 1);
+    expect((found.st_mode & 07777) == mode_expected, status + 2);
+}
+
+static ipm_options shared_options(void) {
+    return (ipm_options){.mmap_dir = in_dir("d/data/deep"), .lock_dir = in_dir("d/locks")};
+}
+
+static void creates_for_the_group(peer *test) {
+    ipm_segment *own;
+    ipm_options options = shared_options();
+    options.create = true;
+    options.mode = 0660;
+    become_colleague(OWNER);
+    umask(mode);
+    expect(ipm_segment_open(IPM_MANAGER, demo, &options, &own, &error) == IPM_OK, 1);
+    is_the_groups(in_dir("d/data"), 02770, 2);
+    is_the_groups(in_dir("d/data/deep"), 02770, 5);
+    is_the_groups(in_dir("d/locks"), 02770, 8);
+    is_the_groups(in_dir("d/data/deep/Demo_.mmap"), 0660, 11);
+    is_the_groups(in_dir("d/locks/Demo_.lock"), 0660, 14);
+    tell(test, 'o');
+    hear(test);
+    expect(ipm_segment_destroy(own, NULL) == IPM_OK, 17);
+}
+
+static void joins_the_group(peer *test) {
+    ipm_segment *own;
+    ipm_options options = shared_options();
+    (void)test;
+    become_colleague(MEMBER);
+    expect(ipm_segment_open(IPM_EDITOR, demo, &options, &own, &error) == IPM_OK, 40);
+    expect(commit(own, 5) == IPM_OK, 41);
+}
+
+static void lets_the_group_in_below_a_setgid_directory(void) {
+    static const mode_t umasks[] = {0, 022, 077};
+    NEEDS_ROOT();
+    for (size_t i = 0; i < sizeof umasks / sizeof *umasks; i++) {
+        mode = umasks[i];
+        CHECK_INT(mkdir(in_dir("d"), 0755), 0);
+        CHECK_INT(chown(in_dir("d"), 0, GROUP), 0);
+        CHECK_INT(chmod(in_dir("d"), 02775), 0);
+        peer owner = start(creates_for_the_group);
+        CHECK_INT(hear(&owner), 'o');
+        CHECK_INT(run_peer(joins_the_group), 0);
+        CHECK_INT(finish(&owner), 0);
+        remove(in_dir("d/data/deep"));
+        remove(in_dir("d/data"));
+        remove(in_dir("d/locks"));
+        CHECK_INT(remove(in_dir("d")), 0);
+    }
+}
+
 int main(void) {
     set_up();
     CHECK_INT(chmod(dir, 0755), 0);
@@ -201,6 +266,8 @@ int main(void) {
         lets_the_group_read_with_640);
     run("lets the group in with 660", lets_the_group_in_with_660);
     run("lets all others read with 664", lets_all_read_with_664);
+    run("lets the group in below a setgid directory, whatever the umask",
+        lets_the_group_in_below_a_setgid_directory);
     run("says that it may not create, and which directory", says_that_it_may_not_create);
     run("reads lock-free where it may not make a lock file", reads_without_a_lock_file);
     return tear_down();

@@ -229,6 +229,19 @@ bool ipm_file_is_overlaid(int fd) {
     return fstatfs(fd, &fs) == 0 && (uint32_t)fs.f_type == OVERLAYFS_MAGIC;
 }
 
+/*
+ * Set the mode of a directory that was just made, whatever the umask. The setgid bit, which it has
+ * from the directory above, stays: through it new files get the directory's group. A chmod by a
+ * user who is not in that group clears the bit, so there is none where the mode is right already.
+ */
+static int set_directory_mode(const char *path, mode_t mode) {
+    struct stat status;
+    if (lstat(path, &status) != 0)
+        return -1;
+    mode |= status.st_mode & S_ISGID;
+    return (status.st_mode & 07777) == mode ? 0 : chmod(path, mode);
+}
+
 int ipm_file_mkdir(const char *path, mode_t mode, size_t *made, ipm_error *error) {
     size_t length = strlen(path);
     char *part = strdup(path);
@@ -243,7 +256,7 @@ int ipm_file_mkdir(const char *path, mode_t mode, size_t *made, ipm_error *error
         if (mkdir(part, mode) == 0) {
             if (*made == length)
                 *made = end - 1;
-            if (chmod(part, mode) != 0) /* whatever the umask */
+            if (set_directory_mode(part, mode) != 0)
                 code = ipm_fail_errno(error, errno, "cannot set the mode of %s", part);
         } else {
             int rc = errno; /* of a file system that is read-only, say, also for what is there */

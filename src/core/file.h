@@ -67,7 +67,7 @@ int ipm_file_lock_lasts(int fd, const char *path, ipm_lasting *lasting, ipm_erro
 bool ipm_file_is_overlaid(int fd);
 
 /*
- * Make a directory and those above it; one that is there is left alone.
+ * Make a directory and those above it, with these permission bits; one that is there is left alone.
  * made     how much of the path was there before: for ipm_file_unmkdir
  */
 int ipm_file_mkdir(const char *path, mode_t mode, size_t *made, ipm_error *error);
