@@ -50,7 +50,8 @@ SUMMARY = .ci/summary $(if $(VERBOSE),all)
 
 TO_BUILD = gcc libc6-dev liblua5.4-dev
 TO_DEMO  = $(TO_BUILD) lua5.4
-TO_TEST  = $(TO_DEMO) lua-busted luarocks lua-luv lua-cqueues
+TO_TEST  = $(TO_DEMO) lua-busted luarocks lua-luv lua-cqueues \
+           util-linux e2fsprogs xfsprogs btrfs-progs
 TO_PROVE = gcc libc6-dev spin
 TO_LINT  = $(TO_BUILD) lua5.4 lua-check luarocks clang clang-format clang-tidy shellcheck
 

@@ -48,8 +48,8 @@ typedef enum ipm_code {
     IPM_ENOTFOUND,     /* no such segment */
     IPM_ELAYOUT,       /* the file holds another layout; the text names the first difference */
     IPM_ECORRUPT,      /* not a segment, or a damaged one */
-    IPM_EPERMISSION,   /* refused by the operating system */
-    IPM_ENOSPACE,      /* no room on the disk, or quota */
+    IPM_EPERMISSION,   /* refused by the operating system; or a file with several names */
+    IPM_ENOSPACE,      /* no room on the disk, in the quota, or within RLIMIT_FSIZE */
     IPM_ESYSTEM,       /* any other refusal of the operating system */
     IPM_ETIMEOUT,      /* not within the time given */
     IPM_EDEADLOCK,     /* this thread holds a lock on the segment through another handle */
@@ -298,7 +298,9 @@ typedef struct ipm_options {
 typedef struct ipm_segment ipm_segment;
 
 /*
- * Open a segment, or as a manager create it. The files are <Struct>_<tag>.mmap and .lock.
+ * Open a segment, or as a manager create it. The files are <Struct>_<tag>.mmap and .lock. A reader
+ * that cannot use the lock file (IPM_EPERMISSION, IPM_ENOSPACE, IPM_EINCOMPATIBLE) opens all the
+ * same: it has all lock-free reads, and ipm_segment_lock gives that code.
  *
  * layout   copied from: it must outlive the handle
  * options  NULL: the defaults
@@ -318,8 +320,9 @@ IPM_API int ipm_segment_close(ipm_segment *segment, ipm_error *error);
  * Take the role's lock: for writing (editor, manager) or for reading (reader).
  *
  * timeout_ns  0 tries once, IPM_FOREVER waits
- * returns     IPM_ETIMEOUT, IPM_EDEADLOCK, IPM_EREPLACED, IPM_EINCOMPATIBLE, IPM_EPERMISSION
- *             (a reader that may not write to the lock file), IPM_EFORKED;
+ * returns     IPM_ETIMEOUT, IPM_EDEADLOCK, IPM_EREPLACED, IPM_EINCOMPATIBLE, IPM_EPERMISSION or
+ *             IPM_ENOSPACE (a reader that may not write to the lock file, or that has no room for
+ *             it), IPM_EFORKED;
  *             IPM_EINVALID if this handle is locked already
  * never       allocates
  */

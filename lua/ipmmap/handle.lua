@@ -142,7 +142,8 @@ function handle.editor(shared, options)
 end
 
 --- Open a segment as a reader, who may lock it for reading, and read. The data is mapped read-only;
--- where the reader may not write to the lock file it still has all lock-free reads.
+-- where the reader may not write to the lock file, or the disk has no room for it, it still has all
+-- lock-free reads.
 -- @function reader
 -- @tparam Struct|string shared as for `manager`
 -- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault` and `mlock`, as for

@@ -16,7 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -79,10 +81,11 @@ static int count_if(bool good, int *counter, int by) {
 
 WRAP(int, access, (const char *path, int mode), (path, mode))
 WRAP(int, chmod, (const char *path, mode_t mode), (path, mode))
-WRAP(int, fallocate, (int fd, int mode, off_t at, off_t size), (fd, mode, at, size))
 WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode))
 WRAP(int, fstat, (int fd, struct stat *status), (fd, status))
 WRAP(int, fstatfs, (int fd, struct statfs *status), (fd, status))
+WRAP(int, getrlimit, (int resource, struct rlimit *limit), (resource, limit))
+WRAP(off_t, lseek, (int fd, off_t at, int whence), (fd, at, whence))
 WRAP(int, lstat, (const char *path, struct stat *status), (path, status))
 WRAP(int, madvise, (void *at, size_t size, int advice), (at, size, advice))
 WRAP(int, mkdir, (const char *path, mode_t mode), (path, mode))
@@ -124,6 +127,30 @@ int __wrap_fcntl(int fd, int command, ...) {
     void *argument = va_arg(rest, void *);
     va_end(rest);
     return fault("fcntl") ? -1 : __real_fcntl(fd, command, argument);
+}
+
+/* A signal after so many bytes: what is longer is interrupted, and undone. 0: no signals. */
+static off_t fault_signals_after;
+static unsigned fault_interruptions;
+
+int __real_fallocate(int fd, int mode, off_t at, off_t size);
+int __wrap_fallocate(int fd, int mode, off_t at, off_t size);
+int __wrap_fallocate(int fd, int mode, off_t at, off_t size) {
+    if (fault_signals_after != 0 && size > fault_signals_after) {
+        errno = ++fault_interruptions < 1000 ? EINTR : ENOSPC;
+        return -1;
+    }
+    return fault("fallocate") ? -1 : __real_fallocate(fd, mode, at, size);
+}
+
+int __real_ioctl(int fd, unsigned long request, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...) {
+    va_list rest;
+    va_start(rest, request);
+    void *argument = va_arg(rest, void *);
+    va_end(rest);
+    return fault("ioctl") ? -1 : __real_ioctl(fd, request, argument);
 }
 
 /* Two calls, by their numbers. */
@@ -172,7 +199,6 @@ char *__wrap_getcwd(char *into, size_t size) {
         return fault(#name) ? fault_armed->error : __real_##name arguments;                        \
     }
 
-WRAP_RC(posix_fallocate, (int fd, off_t at, off_t size), (fd, at, size))
 WRAP_RC(pthread_mutexattr_init, (pthread_mutexattr_t * attributes), (attributes))
 WRAP_RC(pthread_mutex_init, (pthread_mutex_t * mutex, const pthread_mutexattr_t *attributes),
         (mutex, attributes))
@@ -247,6 +273,7 @@ static const struct {
     {"calloc", ERRORS(ENOMEM)},
     {"chmod", ERRORS(EPERM, EROFS, EIO, ENOMEM)},
     {"close", ERRORS(EIO, EINTR, ENOSPC, EDQUOT)},
+    {"fallocate", ERRORS(ENOSPC, EDQUOT, EFBIG, EINTR, EIO, EOPNOTSUPP)},
     {"fchmod", ERRORS(EPERM, EROFS, EIO)},
     {"fclose", ERRORS(ENOMEM)},
     {"fcntl", ERRORS(EAGAIN, EACCES, EINTR, ENOLCK, EINVAL)},
@@ -254,6 +281,9 @@ static const struct {
     {"fstatfs", ERRORS(EINTR, EIO, ENOMEM, ENOSYS)},
     {"futex", ERRORS(EINTR, EAGAIN, ETIMEDOUT)},
     {"getcwd", ERRORS(EACCES, ENOENT, ENOMEM)},
+    {"getrlimit", ERRORS(EFAULT)},
+    {"ioctl", ERRORS(EOPNOTSUPP, ENOTTY, EINTR, EPERM)},
+    {"lseek", ERRORS(ENXIO, EOVERFLOW)},
     {"lstat", ERRORS(EACCES, ENOMEM, EIO)},
     {"madvise", ERRORS(EINVAL, ENOMEM, EAGAIN)},
     {"malloc", ERRORS(ENOMEM)},
@@ -265,7 +295,6 @@ static const struct {
     {"open", ERRORS(EACCES, EPERM, EMFILE, ENFILE, ENOMEM, EROFS, ENOSPC, EDQUOT, ELOOP, ENXIO,
                     EINTR, EOVERFLOW, ETXTBSY)},
     {"open_memstream", ERRORS(ENOMEM)},
-    {"posix_fallocate", ERRORS(ENOSPC, EDQUOT, EFBIG, EINTR, EIO, EOPNOTSUPP)},
     {"pread", ERRORS(EIO, EINTR, EAGAIN)},
     {"pthread_mutex_init", ERRORS(ENOMEM, EAGAIN, EPERM)},
     {"pthread_mutex_trylock", ERRORS(EAGAIN, ENOTRECOVERABLE)},

@@ -321,6 +321,24 @@ static void looks_again_after_a_long_stall(void) {
     CHECK(plan.at > 2);
 }
 
+/* A signal after every so many bytes that are allocated. */
+static void creates_in_spite_of_signals(void) {
+    ipm_options options = here();
+    options.create = true;
+    ipm_layout *big =
+        layout_of(IPM_BASE_SCHEMA "struct Big : BaseMmapStructure { a: uint8[300000] }");
+    for (off_t bytes = 4096; bytes <= 1 << 20; bytes *= 2) {
+        empty_area();
+        fault_interruptions = 0;
+        fault_signals_after = bytes;
+        CHECK_INT(ipm_segment_open(IPM_MANAGER, big, &options, &made, &error), IPM_OK);
+        fault_signals_after = 0;
+        CHECK(fault_interruptions < 100);
+        ipm_segment_close(made, NULL);
+    }
+    ipm_layout_free(big);
+}
+
 int main(void) {
     set_up();
     snprintf(area, sizeof area, "%s/area", dir);
@@ -332,6 +350,7 @@ int main(void) {
         run(name, fails_cleanly);
     }
     run("looks again for a segment however late it comes to that", looks_again_after_a_long_stall);
+    run("creates in spite of signals", creates_in_spite_of_signals);
     printf("# %u calls failed, %u of them visibly\n", points, failures);
     ipm_layout_free(other);
     return tear_down();

@@ -1,76 +1,14 @@
-/* A full file system: an error at creation, and never a SIGBUS. Needs root, to mount a tmpfs. */
-#include "fixture.h"
-#include "peer.h"
+/* A full tmpfs, and a limit: an error at creation, and never a signal. Needs root, to mount it. */
+#include "full.h"
 
-#include <dirent.h>
-#include <sched.h>
-#include <sys/mount.h>
+#include <sys/resource.h>
 
-#define NO_MOUNT 77
-#define PAGES_NEEDED 9 /* by the two files of a Demo */
-
-static char full[128];
 static unsigned pages;
-
-static void expect(bool as_expected, int status) {
-    if (!as_expected) {
-        printf("# with %u pages: %s\n", pages, error.text);
-        fflush(NULL);
-        _exit(status);
-    }
-}
-
-/* In a mount namespace of its own, so that nothing stays mounted whatever happens. */
-static void mount_small(void) {
-    char size[64];
-    snprintf(size, sizeof size, "size=%u", pages * 4096);
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("none", full, "tmpfs", 0, size) != 0)
-        _exit(NO_MOUNT);
-}
-
-static int open_full(ipm_role role, ipm_segment **own) {
-    ipm_options options = {.mmap_dir = full, .create = role == IPM_MANAGER};
-    memset(&error, 0, sizeof error);
-    return ipm_segment_open(role, demo, &options, own, &error);
-}
-
-static bool is_empty(void) {
-    int count = 0;
-    DIR *d = opendir(full);
-    while (d != NULL && readdir(d) != NULL)
-        count++;
-    closedir(d);
-    return count == 2;
-}
-
-static void fill_up(void) {
-    static const char zeros[4096];
-    char path[160];
-    snprintf(path, sizeof path, "%s/filler", full);
-    int fd = open(path, O_CREAT | O_WRONLY, 0600);
-    while (write(fd, zeros, sizeof zeros) > 0)
-        ;
-    expect(errno == ENOSPC, 60);
-    close(fd);
-}
-
-static void use_all(ipm_segment *own) {
-    unsigned char copy[DEMO_SIZE];
-    expect(commit(own, 5) == IPM_OK, 20);
-    expect(ipm_segment_clear(own, &error) == IPM_OK, 21);
-    expect(ipm_segment_lock(own, 0, &error) == IPM_OK, 22);
-    memset(ipm_segment_change(own, 16, DEMO_SIZE - 16), 0xEE, DEMO_SIZE - 16);
-    expect(ipm_segment_rollback(own, &error) == IPM_OK, 23);
-    expect(commit(own, 6) == IPM_OK, 24);
-    expect(ipm_segment_flush(own, &error) == IPM_OK, 25);
-    expect(ipm_segment_snapshot(own, copy, NULL, &error) == IPM_OK, 26);
-}
 
 static void creates_and_uses(peer *test) {
     ipm_segment *manager, *reader;
     (void)test;
-    mount_small();
+    mount_tmpfs(pages);
     int code = open_full(IPM_MANAGER, &manager);
     if (pages < PAGES_NEEDED) {
         expect(code == IPM_ENOSPACE, 1);
@@ -109,7 +47,7 @@ static void creates_all_or_nothing(void) {
 static void keeps_the_old_one(peer *test) {
     ipm_segment *old, *new;
     (void)test;
-    mount_small();
+    mount_tmpfs(pages);
     expect(open_full(IPM_MANAGER, &old) == IPM_OK, 1);
     expect(commit(old, 5) == IPM_OK, 2);
     fill_up();
@@ -131,7 +69,7 @@ static void has_no_room_for_the_lock_file(peer *test) {
     char path[160];
     ipm_segment *own;
     (void)test;
-    mount_small();
+    mount_tmpfs(pages);
     expect(open_full(IPM_MANAGER, &own) == IPM_OK, 1);
     expect(commit(own, 5) == IPM_OK, 2);
     ipm_segment_close(own, NULL);
@@ -140,39 +78,45 @@ static void has_no_room_for_the_lock_file(peer *test) {
     fill_up();
     expect(open_full(IPM_EDITOR, &own) == IPM_ENOSPACE, 4);
     expect(!exists(path), 5);
-    expect(open_full(IPM_READER, &own) == IPM_ENOSPACE, 6);
+    expect(open_full(IPM_READER, &own) == IPM_OK, 6);
     expect(!exists(path), 7);
+    expect(read_a(own) == 5, 8);
+    expect(ipm_segment_lock(own, 0, &error) == IPM_ENOSPACE, 9);
+    expect(strstr(error.text, path) != NULL, 10);
 }
 
 static void leaves_no_lock_file_that_it_could_not_fill(void) {
     run_full(has_no_room_for_the_lock_file, PAGES_NEEDED);
 }
 
-/* `cp --sparse=always`, or a restored backup: the file has holes, that must not be met later. */
-static void has_holes(peer *test) {
+/* `cp --sparse=always`, or a restored backup. */
+static void make_sparse(void) {
     unsigned char page[4096];
     char path[160], copy[160];
-    ipm_segment *own;
-    (void)test;
-    mount_small();
-    expect(open_full(IPM_MANAGER, &own) == IPM_OK, 1);
-    ipm_segment_close(own, NULL);
     snprintf(path, sizeof path, "%s/Demo_.mmap", full);
     snprintf(copy, sizeof copy, "%s/copy", full);
     int in = open(path, O_RDONLY), out = open(copy, O_CREAT | O_RDWR, 0600);
     for (off_t at = 0; pread(in, page, sizeof page, at) == sizeof page; at += 4096) {
         static const unsigned char zeros[sizeof page];
-        expect(ftruncate(out, at + (off_t)sizeof page) == 0, 2);
+        expect(ftruncate(out, at + (off_t)sizeof page) == 0, 80);
         if (memcmp(page, zeros, sizeof page) != 0)
-            expect(pwrite(out, page, sizeof page, at) == sizeof page, 3);
+            expect(pwrite(out, page, sizeof page, at) == sizeof page, 81);
     }
     close(in);
     close(out);
-    expect(rename(copy, path) == 0, 4);
+    expect(rename(copy, path) == 0, 82);
+}
+
+static void has_holes(peer *test) {
+    ipm_segment *own;
+    (void)test;
+    mount_tmpfs(pages);
+    expect(open_full(IPM_MANAGER, &own) == IPM_OK, 1);
+    ipm_segment_close(own, NULL);
+    make_sparse();
     fill_up();
     expect(open_full(IPM_EDITOR, &own) == IPM_ENOSPACE, 5);
-    snprintf(path, sizeof path, "%s/filler", full);
-    expect(remove(path) == 0, 6);
+    make_room();
     expect(open_full(IPM_EDITOR, &own) == IPM_OK, 7);
     fill_up();
     use_all(own);
@@ -182,14 +126,93 @@ static void fills_holes_before_it_writes(void) {
     run_full(has_holes, PAGES_NEEDED + 6);
 }
 
+static void has_holes_for_a_reader(peer *test) {
+    unsigned char copy[DEMO_SIZE];
+    ipm_segment *own;
+    (void)test;
+    mount_tmpfs(pages);
+    expect(open_full(IPM_MANAGER, &own) == IPM_OK, 1);
+    ipm_segment_close(own, NULL);
+    make_sparse();
+    fill_up();
+    expect(open_full(IPM_READER, &own) == IPM_ENOSPACE, 2);
+    expect(strstr(error.text, "holes in") != NULL, 3);
+    make_room();
+    expect(open_full(IPM_READER, &own) == IPM_OK, 4);
+    fill_up();
+    expect(ipm_segment_snapshot(own, copy, NULL, &error) == IPM_OK, 5);
+}
+
+static void fills_holes_before_it_reads(void) {
+    run_full(has_holes_for_a_reader, PAGES_NEEDED + 6);
+}
+
+/* ---- A limit on the size of files, which the kernel enforces with SIGXFSZ ------------------ */
+
+static const char *limited_dir(void) {
+    return in_dir("limited");
+}
+
+static int open_limited(ipm_role role, uint64_t limit, ipm_segment **own) {
+    struct rlimit all, lower;
+    ipm_options options = {.mmap_dir = limited_dir(), .create = role == IPM_MANAGER};
+    memset(&error, 0, sizeof error);
+    CHECK_INT(getrlimit(RLIMIT_FSIZE, &all), 0);
+    lower = (struct rlimit){.rlim_cur = limit, .rlim_max = all.rlim_max};
+    CHECK_INT(setrlimit(RLIMIT_FSIZE, &lower), 0);
+    int code = ipm_segment_open(role, demo, &options, own, &error);
+    CHECK_INT(setrlimit(RLIMIT_FSIZE, &all), 0);
+    return code;
+}
+
+static void creates_within_a_limit(void) {
+    int refused = 0;
+    ipm_segment *own;
+    for (uint64_t limit = 0; limit <= 16 * 4096; limit += 2048) {
+        int code = open_limited(IPM_MANAGER, limit, &own);
+        if (code == IPM_OK) {
+            CHECK_INT(commit(own, 5), IPM_OK);
+            CHECK_INT(ipm_segment_destroy(own, &error), IPM_OK);
+            ipm_segment_close(own, NULL);
+            CHECK_INT(rmdir(limited_dir()), 0);
+            continue;
+        }
+        refused++;
+        CHECK_INT(code, IPM_ENOSPACE);
+        CHECK_INT(error.system, EFBIG);
+        CHECK(strstr(error.text, "RLIMIT_FSIZE") != NULL);
+        CHECK(!exists(limited_dir()));
+    }
+    CHECK(refused >= 3 && refused < 30);
+}
+
+static void opens_what_is_longer_than_the_limit(void) {
+    ipm_segment *own;
+    CHECK_INT(open_limited(IPM_MANAGER, RLIM_INFINITY, &own), IPM_OK);
+    CHECK_INT(commit(own, 5), IPM_OK);
+    ipm_segment_close(own, NULL);
+    if (CHECK_INT(open_limited(IPM_EDITOR, 1, &own), IPM_OK))
+        CHECK_INT(commit(own, 6), IPM_OK);
+    ipm_segment_close(own, NULL);
+    CHECK_INT(remove(in_dir("limited/Demo_.lock")), 0);
+    CHECK_ERROR(open_limited(IPM_EDITOR, 1, &own), IPM_ENOSPACE, "RLIMIT_FSIZE");
+    if (CHECK_INT(open_limited(IPM_READER, 1, &own), IPM_OK))
+        CHECK_INT(read_a(own), 6);
+    ipm_segment_close(own, NULL);
+    CHECK(!exists(in_dir("limited/Demo_.lock")));
+    CHECK_INT(open_limited(IPM_MANAGER, RLIM_INFINITY, &own), IPM_OK);
+    CHECK_INT(ipm_segment_destroy(own, &error), IPM_OK);
+    ipm_segment_close(own, NULL);
+}
+
 int main(void) {
-    set_up();
-    snprintf(full, sizeof full, "%s/full", dir);
-    if (mkdir(full, 0700) != 0)
-        return EXIT_FAILURE;
+    set_up_full();
     run("creates all or nothing, and is safe from then on", creates_all_or_nothing);
     run("keeps what could not be replaced", keeps_what_could_not_be_replaced);
     run("leaves no lock file that it could not fill", leaves_no_lock_file_that_it_could_not_fill);
     run("fills holes before anyone writes to them", fills_holes_before_it_writes);
+    run("fills holes before anyone reads them", fills_holes_before_it_reads);
+    run("creates within a limit on the size of files, or nothing", creates_within_a_limit);
+    run("opens files that are longer than the limit", opens_what_is_longer_than_the_limit);
     return tear_down();
 }

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "file.h"
 #include "difference.h"
+#include "room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -153,8 +154,6 @@ int ipm_datafile_open(const char *path, bool writable, const ipm_layout *layout,
     if (code != IPM_OK)
         return code;
     code = check(fd, path, (uint64_t)status.st_size, layout, &head, error);
-    if (code == IPM_OK && writable)
-        code = ipm_file_fill_holes(fd, &status, path, error);
     if (code == IPM_OK) {
         ipm_error detail = {0};
         file->map = ipm_file_map(fd, head.geometry.file_size, writable, path, &detail);
@@ -237,7 +236,7 @@ static int fill_in(int fd, const char *path, const ipm_layout *layout, uint32_t 
     const uint16_t code = IPM_HEADER_CODE;
     const double now = ipm_time();
 
-    int failed = ipm_file_allocate(fd, geometry.file_size, path, error);
+    int failed = ipm_room_allocate(fd, geometry.file_size, path, error);
     if (failed != IPM_OK)
         return failed;
     int rc = write_at(fd, &code, sizeof code, 0);

@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "error.h"
+#include "room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,50 +103,10 @@ int ipm_file_create(const char *path, mode_t mode, int *fd, ipm_error *error) {
         unlink(path);
         close(*fd);
         *fd = -1;
+    } else {
+        ipm_room_overwrite_in_place(*fd);
     }
     return code;
-}
-
-/* For file systems that cannot allocate ahead: write zeros where there is nothing yet. */
-static int fill(int fd, uint64_t size) {
-    static const char zeros[65536];
-    struct stat status;
-    if (fstat(fd, &status) != 0)
-        return errno;
-    for (uint64_t at = (uint64_t)status.st_size; at < size;) {
-        uint64_t step = size - at < sizeof zeros ? size - at : sizeof zeros;
-        ssize_t written = pwrite(fd, zeros, step, (off_t)at);
-        if (written < 0 && errno != EINTR)
-            return errno;
-        if (written > 0)
-            at += (uint64_t)written;
-    }
-    return 0;
-}
-
-int ipm_file_allocate(int fd, uint64_t size, const char *path, ipm_error *error) {
-    int rc;
-    do
-        rc = posix_fallocate(fd, 0, (off_t)size);
-    while (rc == EINTR);
-    if (rc == EOPNOTSUPP || rc == ENOSYS)
-        rc = fill(fd, size);
-    if (rc != 0)
-        return ipm_fail_errno(error, rc, "cannot allocate %llu bytes for %s",
-                              (unsigned long long)size, path);
-    return IPM_OK;
-}
-
-int ipm_file_fill_holes(int fd, const struct stat *status, const char *path, ipm_error *error) {
-    int rc = 0;
-    if (status->st_blocks >= status->st_size / 512)
-        return IPM_OK;
-    do /* not posix_fallocate: where that is imitated, it would write to what others write to */
-        rc = fallocate(fd, 0, 0, status->st_size) == 0 ? 0 : errno;
-    while (rc == EINTR);
-    if (rc == 0 || rc == EOPNOTSUPP || rc == ENOSYS)
-        return IPM_OK;
-    return ipm_fail_errno(error, rc, "cannot allocate the holes in %s", path);
 }
 
 void *ipm_file_map(int fd, uint64_t size, bool writable, const char *path, ipm_error *error) {
@@ -155,8 +116,12 @@ void *ipm_file_map(int fd, uint64_t size, bool writable, const char *path, ipm_e
         ipm_fail_errno(error, errno, "cannot map %s", path);
         return NULL;
     }
-    if (madvise(map, size, MADV_DONTFORK) != 0) {
-        ipm_fail_errno(error, errno, "cannot keep the mapping of %s from a fork", path);
+    int code = IPM_OK;
+    if (madvise(map, size, MADV_DONTFORK) != 0)
+        code = ipm_fail_errno(error, errno, "cannot keep the mapping of %s from a fork", path);
+    if (code == IPM_OK)
+        code = ipm_room_secure(fd, map, size, writable, path, error);
+    if (code != IPM_OK) {
         munmap(map, size);
         return NULL;
     }

@@ -27,13 +27,10 @@ int ipm_file_open(const char *path, int flags, int *fd, struct stat *status, ipm
  */
 int ipm_file_create(const char *path, mode_t mode, int *fd, ipm_error *error);
 
-/* Really allocate the first `size` bytes, so that storing to them never fails. */
-int ipm_file_allocate(int fd, uint64_t size, const char *path, ipm_error *error);
-
-/* The same for the holes of a file that was copied sparsely, which others may be using. */
-int ipm_file_fill_holes(int fd, const struct stat *status, const char *path, ipm_error *error);
-
-/* Map the first `size` bytes, shared and not inherited by a fork; NULL and *error on failure. */
+/*
+ * Map the first `size` bytes, shared and not inherited by a fork, with room for all stores: see
+ * ipm_room_secure. NULL and *error on failure.
+ */
 void *ipm_file_map(int fd, uint64_t size, bool writable, const char *path, ipm_error *error);
 
 /* Whether the path names the file of that device and inode. */

@@ -4,6 +4,7 @@
 #include "error.h"
 #include "file.h"
 #include "mutex.h"
+#include "room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -74,7 +75,7 @@ static int initialise(int fd, const char *path, uint32_t slots, ipm_error *error
     int rc = describe(&head, slots);
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot make the locks in %s", path);
-    int code = ipm_file_allocate(fd, size, path, error);
+    int code = ipm_room_allocate(fd, size, path, error);
     if (code != IPM_OK)
         return code;
     unsigned char *map = ipm_file_map(fd, size, true, path, error);

@@ -122,7 +122,8 @@ static void unmake(const ipm_names *names, const ipm_layout *layout, const makin
 
 /* A reader that cannot have the lock file still has all lock-free reads. */
 static bool goes_lock_free(ipm_role role, int code) {
-    return role == IPM_READER && (code == IPM_EPERMISSION || code == IPM_EINCOMPATIBLE);
+    return role == IPM_READER &&
+           (code == IPM_EPERMISSION || code == IPM_EINCOMPATIBLE || code == IPM_ENOSPACE);
 }
 
 static void close_files(ipm_segment *segment) {

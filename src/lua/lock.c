@@ -71,7 +71,8 @@ The end of its block commits, also by `return`, `break` and `goto`. An error rol
 whatever else closes it: `coroutine.close`, `os.exit(code, true)`, a C function (which can call
 `unlock`)
 @raise a bug: the handle holds its lock already, or is closed; an error object: `"deadlock"`,
-`"incompatible"`, `"permission"`, `"replaced"`, `"forked"`, `"system"`
+`"incompatible"`, `"permission"` and `"no_space"` (of a reader that cannot use the lock file),
+`"replaced"`, `"forked"`, `"system"`
 */
 int lipm_handle_lock(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);

@@ -1,0 +1,233 @@
+#include "room.h"
+
+#include "error.h"
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* From the kernel's interface, for a libc without them. */
+#ifndef FALLOC_FL_UNSHARE_RANGE
+#define FALLOC_FL_UNSHARE_RANGE 0x40
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define STEP (UINT64_C(64) << 20) /* allocated at a time */
+
+/* ---- Allocating -------------------------------------------------------------------------- */
+
+static bool is_unsupported(int rc) {
+    return rc == EOPNOTSUPP || rc == ENOSYS;
+}
+
+/*
+ * Call fallocate in steps. When a signal arrives, tmpfs undoes the step (of most kernels): the next
+ * one is shorter, so that signals in quick succession slow the allocation down, but do not stop it.
+ * Not posix_fallocate: where libc imitates it, it writes to what others may be writing to.
+ * returns  0 or an errno
+ */
+static int allocate(int fd, int mode, uint64_t size) {
+    uint64_t step = STEP;
+    for (uint64_t at = 0; at < size;) {
+        uint64_t length = size - at < step ? size - at : step;
+        if (fallocate(fd, mode, (off_t)at, (off_t)length) == 0)
+            at += length;
+        else if (errno != EINTR)
+            return errno;
+        else if (step > IPM_PAGE)
+            step /= 2;
+    }
+    return 0;
+}
+
+/* For file systems that cannot allocate ahead: write zeros where there is nothing yet. */
+static int fill(int fd, uint64_t size) {
+    static const char zeros[65536];
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return errno;
+    for (uint64_t at = (uint64_t)status.st_size; at < size;) {
+        uint64_t step = size - at < sizeof zeros ? size - at : sizeof zeros;
+        ssize_t written = pwrite(fd, zeros, step, (off_t)at);
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0)
+            at += (uint64_t)written;
+    }
+    return 0;
+}
+
+/* The kernel answers an allocation beyond the limit with SIGXFSZ, which ends the process. */
+static int check_limit(int fd, uint64_t size, const char *path, ipm_error *error) {
+    struct rlimit limit;
+    struct stat status;
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0)
+        return ipm_fail_errno(error, errno, "cannot get the limit for the size of %s", path);
+    if (size <= limit.rlim_cur)
+        return IPM_OK;
+    if (fstat(fd, &status) != 0)
+        return ipm_fail_errno(error, errno, "cannot examine %s", path);
+    if ((uint64_t)status.st_size >= size) /* it is that long already */
+        return IPM_OK;
+    return ipm_fail(error, IPM_ENOSPACE, EFBIG,
+                    "this process may make files of at most %llu bytes (RLIMIT_FSIZE, ulimit -f), "
+                    "too few for the %llu bytes of %s",
+                    (unsigned long long)limit.rlim_cur, (unsigned long long)size, path);
+}
+
+int ipm_room_allocate(int fd, uint64_t size, const char *path, ipm_error *error) {
+    int code = check_limit(fd, size, path, error);
+    if (code != IPM_OK)
+        return code;
+    int rc = allocate(fd, 0, size);
+    if (is_unsupported(rc))
+        rc = fill(fd, size);
+    if (rc != 0)
+        return ipm_fail_errno(error, rc, "cannot allocate %llu bytes for %s",
+                              (unsigned long long)size, path);
+    return IPM_OK;
+}
+
+/* The second argument of ioctl: POSIX and musl have int, glibc has not. */
+#ifdef __GLIBC__
+typedef unsigned long request;
+#else
+typedef int request;
+#endif
+
+#define GET_FLAGS (request) _IOR('f', 1, long) /* FS_IOC_GETFLAGS and the others of linux/fs.h */
+#define SET_FLAGS (request) _IOW('f', 2, long)
+#define NOCOW 0x00800000
+
+void ipm_room_overwrite_in_place(int fd) {
+    int flags = 0;
+    if (ioctl(fd, GET_FLAGS, &flags) == 0) {
+        flags |= NOCOW;
+        (void)ioctl(fd, SET_FLAGS, &flags); /* other file systems refuse it */
+    }
+}
+
+/* ---- Holes and shared blocks ------------------------------------------------------------- */
+
+enum { HOLES = 1, SHARED = 2 };
+
+/* FIEMAP, as in linux/fiemap.h */
+#define EXTENTS 32
+#define EXTENT_SHARED 0x2000
+typedef struct extents {
+    uint64_t start, length;
+    uint32_t flags, mapped, count, reserved;
+    struct {
+        uint64_t logical, physical, length, reserved64[2];
+        uint32_t flags, reserved[3];
+    } extent[EXTENTS];
+} extents;
+#define GET_EXTENTS (request) _IOC(_IOC_READ | _IOC_WRITE, 'f', 11, offsetof(extents, extent))
+_Static_assert(offsetof(extents, extent) == 32, "the kernel's interface");
+_Static_assert(sizeof(((extents *)0)->extent[0]) == 56, "the kernel's interface");
+
+/*
+ * For file systems that do not list a file's extents: none of those that overwrite in place shares
+ * blocks. A file that is compressed, or whose blocks are not counted, has few blocks and no hole.
+ */
+static unsigned find_holes(int fd, uint64_t size) {
+    struct stat status;
+    bool is_short = fstat(fd, &status) == 0 && (uint64_t)status.st_blocks < size / 512;
+    return is_short && (uint64_t)lseek(fd, 0, SEEK_HOLE) < size ? HOLES : 0;
+}
+
+/* Look at the extents: the count of blocks includes blocks that make up for holes, such as those
+ * behind the file's end. */
+static unsigned examine(int fd, uint64_t size) {
+    unsigned found = 0;
+    for (uint64_t at = 0; at < size;) {
+        extents map = {.start = at, .length = size - at, .count = EXTENTS};
+        if (ioctl(fd, GET_EXTENTS, &map) != 0)
+            return find_holes(fd, size);
+        if (map.mapped == 0)
+            return found | HOLES;
+        for (uint32_t i = 0; i < map.mapped; i++) {
+            uint64_t end = map.extent[i].logical + map.extent[i].length;
+            if (map.extent[i].logical > at || end <= at)
+                found |= HOLES;
+            if ((map.extent[i].flags & EXTENT_SHARED) != 0)
+                found |= SHARED;
+            at = end > at ? end : size;
+        }
+    }
+    return found;
+}
+
+/* ---- Securing ---------------------------------------------------------------------------- */
+
+#define TMPFS 0x01021994 /* statfs(2) */
+#define OVERLAYFS 0x794C7630
+
+/* Whether each overwrite goes to new blocks, or may: what is below overlayfs or FUSE is unknown. */
+static bool overwrites_elsewhere(const struct statfs *fs) {
+    static const uint32_t types[] = {
+        0x9123683E, 0xCA451A4E, 0x2FC12FC1, /* btrfs, bcachefs, ZFS */
+        0x3434,     0x24051905,             /* NILFS, UBIFS */
+        OVERLAYFS,  0x65735546,             /* and FUSE */
+    };
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if ((uint32_t)fs->f_type == types[i])
+            return true;
+    return false;
+}
+
+/* Whether overwriting the whole file may need more room than there is. */
+static bool is_at_risk(int fd, uint64_t size, bool is_shared) {
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0)
+        return true;
+    return (is_shared || overwrites_elsewhere(&fs)) &&
+           (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < size;
+}
+
+static int secure_stores(int fd, void *map, uint64_t size, const char *path, ipm_error *error) {
+    unsigned found = examine(fd, size);
+    int rc = (found & HOLES) != 0 ? allocate(fd, 0, size) : 0;
+    if (rc != 0 && !is_unsupported(rc))
+        return ipm_fail_errno(error, rc, "cannot allocate the holes in %s", path);
+    bool has_holes = rc != 0;
+    rc = (found & SHARED) != 0 ? allocate(fd, FALLOC_FL_UNSHARE_RANGE, size) : 0;
+    if (rc != 0 && !is_unsupported(rc))
+        return ipm_fail_errno(error, rc, "cannot replace the blocks that %s shares with a copy",
+                              path);
+    bool at_risk = is_at_risk(fd, size, rc != 0);
+    if (!has_holes && !at_risk)
+        return IPM_OK;
+    /* It does what a store to each page does, but fails where that is a SIGBUS. */
+    if (madvise(map, size, MADV_POPULATE_WRITE) == 0 || (errno == EINVAL && !at_risk))
+        return IPM_OK;
+    rc = errno == EFAULT || errno == EINVAL /* Linux before 5.14 */ ? ENOSPC : errno;
+    return ipm_fail_errno(error, rc, "cannot overwrite the %llu bytes of %s",
+                          (unsigned long long)size, path);
+}
+
+/* Reading a hole of a file on tmpfs allocates it, and is a SIGBUS without room. */
+static int secure_loads(int fd, void *map, uint64_t size, const char *path, ipm_error *error) {
+    struct statfs fs;
+    bool may_be_tmpfs = fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS || fs.f_type == OVERLAYFS);
+    if (!may_be_tmpfs || find_holes(fd, size) == 0)
+        return IPM_OK;
+    if (madvise(map, size, MADV_POPULATE_READ) == 0 || errno == EINVAL /* Linux before 5.14 */)
+        return IPM_OK;
+    return ipm_fail_errno(error, errno == EFAULT ? ENOSPC : errno,
+                          "cannot allocate the holes in %s", path);
+}
+
+int ipm_room_secure(int fd, void *map, uint64_t size, bool writable, const char *path,
+                    ipm_error *error) {
+    return writable ? secure_stores(fd, map, size, path, error)
+                    : secure_loads(fd, map, size, path, error);
+}
