@@ -285,6 +285,9 @@ static bool try_plan(const struct step *step, fault_plan *plan) {
                 good = CHECK_STR(list(), listed) && good;
         }
     }
+    bool looks_corrupt = plan->error == ELOOP || plan->error == ENXIO;
+    if (code == IPM_OK && step->act == force_other && !looks_corrupt) /* its users are told */
+        good = CHECK_INT(ipm_segment_lock(holder, 0, NULL), IPM_EREPLACED) && good;
     ipm_segment_close(made, NULL);
     if (fired && code != IPM_OK && step->before != empty_area)
         good = is_past_return(step, plan) ||

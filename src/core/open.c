@@ -34,7 +34,13 @@ static bool is_plain_file(const char *path) {
 static int replace(const ipm_names *names, const ipm_layout *layout, const ipm_options *options,
                    ipm_error *error) {
     ipm_datafile old;
-    int opened = ipm_datafile_open(names->path, true, NULL, &old, NULL);
+    ipm_error detail;
+    int opened = ipm_datafile_open(names->path, true, NULL, &old, &detail);
+    if (opened != IPM_OK && opened != IPM_ECORRUPT && opened != IPM_ENOTFOUND) {
+        if (error != NULL)
+            *error = detail;
+        return opened; /* its users could not be told */
+    }
     bool was_retired = opened == IPM_OK && ipm_datafile_is_retired(&old);
     if (opened == IPM_OK)
         ipm_datafile_retire(&old, true);
