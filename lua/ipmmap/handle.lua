@@ -158,19 +158,4 @@ function handle.reader(shared, options)
   return opened, message, code
 end
 
---- Call a function under the handle's lock: committed when it returns; on an error an editor rolls
--- back, and the error goes on.
--- @function Handle:with
--- @tparam func fn called with the view and the other arguments
--- @param ... further arguments
--- @return what `fn` returned
--- @raise what `lock`, `unlock` and `fn` raise
-function core.methods:with(fn, ...)
-  if type(fn) ~= "function" and not (getmetatable(fn) or {}).__call then
-    error(("with takes a function, not %s"):format(show(fn)), 2)
-  end
-  local view <close> = self:lock()
-  return fn(view, ...)
-end
-
 return handle

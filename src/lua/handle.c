@@ -8,16 +8,14 @@ a handle says of its segment.
 static const char *const roles[] = {"reader", "editor", "manager", NULL};
 static const char *const classes[] = {"ipmmap.reader", "ipmmap.editor", "ipmmap.manager"};
 
-/* The struct's name. */
-static const char *handle_name(const lipm_handle *handle) {
+const char *lipm_handlename(const lipm_handle *handle) {
     return handle->layout->layout != NULL ? handle->memory.type->name : "?";
 }
 
 /* Begins each handle. */
 static const char handle_mark = 'h';
 
-/* The handle at 1, open or closed. */
-static lipm_handle *check_any(lua_State *L) {
+lipm_handle *lipm_checkanyhandle(lua_State *L) {
     lipm_handle *handle = lua_touserdata(L, 1);
     if (handle == NULL || lua_rawlen(L, 1) != sizeof *handle || handle->mark != &handle_mark) {
         luaL_typeerror(L, 1, "manager, editor or reader");
@@ -27,12 +25,12 @@ static lipm_handle *check_any(lua_State *L) {
 
 void lipm_checkopen(lua_State *L, const lipm_handle *handle) {
     if (handle->segment == NULL) {
-        luaL_error(L, "%s: this %s is closed", handle_name(handle), roles[handle->role]);
+        luaL_error(L, "%s: this %s is closed", lipm_handlename(handle), roles[handle->role]);
     }
 }
 
 lipm_handle *lipm_checkhandle(lua_State *L) {
-    lipm_handle *handle = check_any(L);
+    lipm_handle *handle = lipm_checkanyhandle(L);
     lipm_checkopen(L, handle);
     return handle;
 }
@@ -46,14 +44,117 @@ lipm_handle *lipm_pinhandle(lua_State *L) {
 lipm_handle *lipm_pinwriter(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);
     if (handle->role == IPM_READER) {
-        luaL_error(L, "%s: a reader cannot write", handle_name(handle));
+        luaL_error(L, "%s: a reader cannot write", lipm_handlename(handle));
     }
     return handle;
 }
 
-/* ---- Opening and closing ----------------------------------------------------------------- */
+/* ---- Closing ------------------------------------------------------------------------------ */
 
-static lipm_handle *push_handle(lua_State *L, ipm_role role, lipm_layout *layout) {
+static int close_handle(lipm_handle *handle, ipm_error *error) {
+    if (handle->segment == NULL) {
+        return IPM_OK;
+    }
+    int code = ipm_segment_close(handle->segment, error);
+    if (code == IPM_OK) {
+        handle->segment = NULL;
+        handle->memory.base = NULL;
+        handle->layout->handles--;
+        lipm_freelayout(handle->layout);
+    }
+    return code;
+}
+
+/***
+Unlock (an editor rolls back) and unmap. Closing again is harmless; a handle is also closed when
+it goes out of scope as a `<close>` variable, and when it is collected.
+@function Handle:close
+@raise if another thread holds its lock
+*/
+static int handle_close(lua_State *L) {
+    ipm_error error;
+    if (close_handle(lipm_checkanyhandle(L), &error) != IPM_OK) {
+        return lipm_raise(L, &error);
+    }
+    return 0;
+}
+
+static int handle_gc(lua_State *L) {
+    lipm_handle *handle = lipm_checkanyhandle(L);
+    bool is_locked = lipm_is_locked(handle);
+    if (close_handle(handle, NULL) == IPM_OK && is_locked) {
+        lipm_warnforgotten(L, handle);
+    }
+    return 0;
+}
+
+static int handle_tostring(lua_State *L) {
+    const lipm_handle *handle = lipm_checkanyhandle(L);
+    ipm_info info;
+    if (handle->segment == NULL) {
+        lua_pushfstring(L, "%s (closed)", classes[handle->role]);
+    } else if (ipm_segment_info(handle->segment, &info, NULL) == IPM_OK) {
+        lua_pushfstring(L, "%s: %s", classes[handle->role], info.path);
+    } else {
+        lua_pushfstring(L, "%s: %s", classes[handle->role], handle->memory.type->name);
+    }
+    return 1;
+}
+
+/* ---- The classes: of each Struct one for each role ---------------------------------------- */
+
+static const luaL_Reg metamethods[] = {
+    {"__gc", handle_gc},
+    {"__close", handle_close},
+    {"__tostring", handle_tostring},
+    {"__newindex", lipm_handle_newindex},
+    {NULL, NULL},
+};
+
+/* Push a Struct's own copy of the methods: what it lacks is complained of by the Struct's name. */
+static void push_methods(lua_State *L, int owner) {
+    lua_getiuservalue(L, owner, LIPM_STRUCT_METATABLES);
+    if (lua_rawgetp(L, -1, &handle_mark) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &handle_mark);
+        lua_pushnil(L);
+        while (lua_next(L, -2) != 0) {
+            lua_pushvalue(L, -2);
+            lua_insert(L, -2);
+            lua_rawset(L, -5);
+        }
+        lua_pop(L, 1);
+        lua_createtable(L, 0, 1);
+        lua_pushvalue(L, owner);
+        lua_pushcclosure(L, lipm_handle_unknown, 1);
+        lua_setfield(L, -2, "__index");
+        lua_setmetatable(L, -2);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, -3, &handle_mark);
+    }
+    lua_replace(L, -2);
+}
+
+/* Push the metatable of a Struct's handles of a role, made at first need. */
+static void push_class(lua_State *L, int owner, ipm_role role) {
+    lua_getiuservalue(L, owner, LIPM_STRUCT_METATABLES);
+    if (lua_rawgetp(L, -1, &classes[role]) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        luaL_newlib(L, metamethods);
+        lua_pushstring(L, classes[role]);
+        lua_setfield(L, -2, "__name");
+        push_methods(L, owner);
+        lua_setfield(L, -2, "__index");
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, -3, &classes[role]);
+    }
+    lua_replace(L, -2);
+}
+
+/* ---- Opening ------------------------------------------------------------------------------ */
+
+static lipm_handle *push_handle(lua_State *L, int owner, ipm_role role, lipm_layout *layout) {
     const ipm_type *type = ipm_layout_type(layout->layout);
     lipm_handle *handle = lua_newuserdatauv(L, sizeof *handle, LIPM_HANDLE_VALUES);
     *handle = (lipm_handle){
@@ -71,7 +172,8 @@ static lipm_handle *push_handle(lua_State *L, ipm_role role, lipm_layout *layout
         .layout = layout,
         .role = role,
     };
-    luaL_setmetatable(L, classes[role]);
+    push_class(L, owner, role);
+    lua_setmetatable(L, -2);
     return handle;
 }
 
@@ -104,7 +206,7 @@ int lipm_open(lua_State *L) {
         .prefault = lua_toboolean(L, 11),
         .mlock = lua_toboolean(L, 12),
     };
-    lipm_handle *handle = push_handle(L, role, layout);
+    lipm_handle *handle = push_handle(L, 2, role, layout);
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, LIPM_HANDLE_STRUCT);
     ipm_error error;
@@ -118,52 +220,6 @@ int lipm_open(lua_State *L) {
     handle->memory.segment = handle->segment;
     ipm_segment_version(handle->segment, &handle->opened, NULL);
     layout->handles++;
-    return 1;
-}
-
-static int close_handle(lipm_handle *handle, ipm_error *error) {
-    if (handle->segment == NULL) {
-        return IPM_OK;
-    }
-    int code = ipm_segment_close(handle->segment, error);
-    if (code == IPM_OK) {
-        handle->segment = NULL;
-        handle->memory.base = NULL;
-        handle->layout->handles--;
-        lipm_freelayout(handle->layout);
-    }
-    return code;
-}
-
-/***
-Unlock (an editor rolls back) and unmap. Closing again is harmless; a handle is also closed when
-it goes out of scope as a `<close>` variable, and when it is collected.
-@function Handle:close
-@raise if another thread holds its lock
-*/
-static int handle_close(lua_State *L) {
-    ipm_error error;
-    if (close_handle(check_any(L), &error) != IPM_OK) {
-        return lipm_raise(L, &error);
-    }
-    return 0;
-}
-
-static int handle_gc(lua_State *L) {
-    close_handle(check_any(L), NULL);
-    return 0;
-}
-
-static int handle_tostring(lua_State *L) {
-    const lipm_handle *handle = check_any(L);
-    ipm_info info;
-    if (handle->segment == NULL) {
-        lua_pushfstring(L, "%s (closed)", classes[handle->role]);
-    } else if (ipm_segment_info(handle->segment, &info, NULL) == IPM_OK) {
-        lua_pushfstring(L, "%s: %s", classes[handle->role], info.path);
-    } else {
-        lua_pushfstring(L, "%s: %s", classes[handle->role], handle->memory.type->name);
-    }
     return 1;
 }
 
@@ -286,7 +342,7 @@ static int handle_destroy(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);
     ipm_error error;
     if (handle->role != IPM_MANAGER) {
-        return luaL_error(L, "%s: only a manager can destroy a segment", handle_name(handle));
+        return luaL_error(L, "%s: only a manager can destroy a segment", lipm_handlename(handle));
     }
     int code = ipm_segment_destroy(handle->segment, &error);
     if (!ipm_segment_is_locked(handle->segment)) {
@@ -295,19 +351,13 @@ static int handle_destroy(lua_State *L) {
     return code == IPM_OK ? 0 : lipm_raise(L, &error);
 }
 
-/* ---- The three classes ------------------------------------------------------------------- */
-
-static const luaL_Reg metamethods[] = {
-    {"__gc", handle_gc},
-    {"__close", handle_close},
-    {"__tostring", handle_tostring},
-    {NULL, NULL},
-};
+/* ---- The methods -------------------------------------------------------------------------- */
 
 /* All roles have all methods: those that a role may not use say so. */
 static const luaL_Reg methods[] = {
     {"lock", lipm_handle_lock},
     {"try_lock", lipm_handle_try_lock},
+    {"with", lipm_handle_with},
     {"unlock", lipm_handle_unlock},
     {"rollback", lipm_handle_rollback},
     {"read", lipm_handle_read},
@@ -333,11 +383,6 @@ static const luaL_Reg methods[] = {
 
 void lipm_open_handle(lua_State *L) {
     luaL_newlib(L, methods);
-    for (int role = IPM_READER; role <= IPM_MANAGER; role++) {
-        luaL_newmetatable(L, classes[role]);
-        luaL_setfuncs(L, metamethods, 0);
-        lua_pushvalue(L, -2);
-        lua_setfield(L, -2, "__index");
-        lua_pop(L, 1);
-    }
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &handle_mark);
 }

@@ -76,7 +76,9 @@ typedef struct lipm_handle {
     struct lipm_root *spare; /* the user value LIPM_HANDLE_SPARE, or NULL */
     ipm_role role;
     bool is_pinned;     /* under this lock a method was used, so it is not forgotten */
+    bool is_lost;       /* the collector found that the view of this lock cannot be reached */
     bool was_forgotten; /* the last lock was released by the collector */
+    bool has_warned;    /* that a lock was forgotten */
 } lipm_handle;
 
 /* The spare is the root view of the last lock, kept for the next one if its closing ended it. */
@@ -92,7 +94,8 @@ typedef struct lipm_root {
     lipm_view view;
     lipm_handle *handle;
     uint64_t epoch;
-    bool is_suspect; /* was unreachable once, perhaps before the first method was used */
+    bool is_suspect;  /* was unreachable once, perhaps before the first method was used */
+    bool is_enclosed; /* by a call of `with`, for as long as which it can be reached */
 } lipm_root;
 
 typedef struct lipm_part {
@@ -237,9 +240,12 @@ int lipm_bytes(lua_State *L);
 int lipm_setbytes(lua_State *L);
 int lipm_new(lua_State *L);
 
-/* ---- Handles (handle.c, lock.c, access.c, wait.c, changed.c, listen.c) ------------------- */
+/* ---- Handles (handle.c, member.c, lock.c, access.c, wait.c, changed.c, listen.c) --------- */
 
-/* The handle that a method was called on, open and of any role. */
+/* The handle that a method was called on, open or closed, and of any role. */
+lipm_handle *lipm_checkanyhandle(lua_State *L);
+
+/* The same, open. */
 lipm_handle *lipm_checkhandle(lua_State *L);
 
 /* The same, its lock pinned; and of a role that may write. */
@@ -248,6 +254,12 @@ lipm_handle *lipm_pinwriter(lua_State *L);
 
 /* Raise if the handle was closed: to be called after whatever may have run other code. */
 void lipm_checkopen(lua_State *L, const lipm_handle *handle);
+
+/* The name of its struct. */
+const char *lipm_handlename(const lipm_handle *handle);
+
+/* Warn, once for each handle, that the collector has released its lock. */
+void lipm_warnforgotten(lua_State *L, lipm_handle *handle);
 
 /* Whether it holds its lock, here and not in the parent before a fork. */
 static inline bool lipm_is_locked(const lipm_handle *handle) {
@@ -288,6 +300,7 @@ int lipm_sleep(lua_State *L);
 
 int lipm_handle_lock(lua_State *L);
 int lipm_handle_try_lock(lua_State *L);
+int lipm_handle_with(lua_State *L);
 int lipm_handle_unlock(lua_State *L);
 int lipm_handle_rollback(lua_State *L);
 int lipm_handle_read(lua_State *L);
@@ -303,7 +316,11 @@ int lipm_handle_fd(lua_State *L);
 int lipm_handle_drain(lua_State *L);
 int lipm_handle_users(lua_State *L);
 
-/* Create the metatables of the three roles, and push the table of their methods. */
+/* __newindex of handles, and __index of the table of their methods (member.c). */
+int lipm_handle_newindex(lua_State *L);
+int lipm_handle_unknown(lua_State *L);
+
+/* Push the table of the methods of handles. */
 void lipm_open_handle(lua_State *L);
 
 #endif

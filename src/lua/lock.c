@@ -10,14 +10,22 @@ one whose lock was released otherwise may still be somebody's <close> variable, 
 
 #include <string.h>
 
-/* Push the spare root view of the handle at 1, or a new one. */
+#define FORGOTTEN                                                                                  \
+    "%s: a lock was forgotten, and the collector %sreleased it: write `local view <close> = "      \
+    "handle:lock()`, or handle:with(function(view) ... end)"
+
+/* Push the spare root view of the handle at 1, which is spare no longer, or a new one. */
 static lipm_root *push_root(lua_State *L, lipm_handle *handle) {
-    if (handle->spare != NULL) {
+    lipm_root *root = handle->spare;
+    if (root != NULL) {
         lua_getiuservalue(L, 1, LIPM_HANDLE_SPARE);
-        return handle->spare;
+        handle->spare = NULL;
+        lua_pushnil(L);
+        lua_setiuservalue(L, 1, LIPM_HANDLE_SPARE);
+        return root;
     }
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
-    lipm_root *root = lua_newuserdatauv(L, sizeof *root, LIPM_VIEW_VALUES);
+    root = lua_newuserdatauv(L, sizeof *root, LIPM_VIEW_VALUES);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
     const lipm_names *names = lipm_pushrootmetatable(L, lua_absindex(L, -2), handle->layout);
@@ -26,30 +34,56 @@ static lipm_root *push_root(lua_State *L, lipm_handle *handle) {
         .handle = handle,
     };
     lua_setmetatable(L, -2);
+    lua_replace(L, -2);
     return root;
 }
 
-/* Take the lock and leave the root view on the top. */
-static int acquire(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
+/* Keep the root view at `index`, which stands for no lock, for the handle's next one.
+ * Pushes the handle. */
+static inline void keep_root(lua_State *L, int index, lipm_root *root) {
+    lua_getiuservalue(L, index, LIPM_VIEW_CONTAINER);
+    lua_pushvalue(L, index);
+    lua_setiuservalue(L, -2, LIPM_HANDLE_SPARE);
+    root->handle->spare = root;
+}
+
+static IPM_RARE int refuse_second(lua_State *L, const lipm_handle *handle) {
+    return luaL_error(L,
+                      "%s: this handle holds its lock already%s, and unlock() or rollback() "
+                      "releases it; the end of a block releases it only where the view is a "
+                      "<close> variable",
+                      handle->memory.type->name,
+                      handle->is_lost ? ": its view was lost before it was marked <close>, or was "
+                                        "never marked"
+                                      : "");
+}
+
+/* Push the root view for the lock that is to be taken; refuse a second lock. */
+static inline lipm_root *prepare(lua_State *L, lipm_handle *handle) {
     if (lipm_is_locked(handle)) {
-        return luaL_error(L, "%s: this handle holds its lock already", handle->memory.type->name);
+        refuse_second(L, handle);
     }
     lipm_root *root = push_root(L, handle);
     lipm_checkopen(L, handle);
+    return root;
+}
+
+/* Take the lock, for which the root view at `index` is to stand. */
+static inline int acquire(lua_State *L, int index, lipm_root *root, int64_t timeout_ns,
+                          ipm_error *error) {
+    lipm_handle *handle = root->handle;
     int code = lipm_waitlock(L, handle, timeout_ns, error);
     if (code != IPM_OK) {
+        keep_root(L, lua_absindex(L, index), root);
         return code;
     }
     handle->memory.base = (unsigned char *)ipm_segment_data(handle->segment);
     handle->is_pinned = false;
+    handle->is_lost = false;
     handle->was_forgotten = false;
     root->epoch = ++handle->epoch;
     root->is_suspect = false;
-    if (handle->spare != NULL) {
-        handle->spare = NULL;
-        lua_pushnil(L);
-        lua_setiuservalue(L, 1, LIPM_HANDLE_SPARE);
-    }
+    root->is_enclosed = false;
     return IPM_OK;
 }
 
@@ -69,7 +103,11 @@ Take the role's lock, for writing or for reading, and wait for it.
 @treturn view the struct in live memory, to be closed: `local data <close> = editor:lock()`.
 The end of its block commits, also by `return`, `break` and `goto`. An error rolls back, and so does
 whatever else closes it: `coroutine.close`, `os.exit(code, true)`, a C function (which can call
-`unlock`)
+`unlock`). Without `<close>` the lock is held until `unlock` or `rollback`, or until the collector
+finds the view forgotten, rolls back and warns. An error that a debug hook raises (a watchdog,
+Ctrl-C) can come after `lock` has returned and before its view is marked, or as the view is closed:
+then the lock is held as without `<close>`. Programs that go on after such an error use `with`,
+which has no such moment
 @raise a bug: the handle holds its lock already, or is closed; an error object: `"deadlock"`,
 `"incompatible"`, `"permission"` and `"no_space"` (of a reader that cannot use the lock file),
 `"replaced"`, `"forked"`, `"system"`
@@ -77,7 +115,8 @@ whatever else closes it: `coroutine.close`, `os.exit(code, true)`, a C function 
 int lipm_handle_lock(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);
     ipm_error error;
-    if (acquire(L, handle, IPM_FOREVER, &error) != IPM_OK) {
+    lipm_root *root = prepare(L, handle);
+    if (acquire(L, -1, root, IPM_FOREVER, &error) != IPM_OK) {
         return lipm_raise(L, &error);
     }
     return 1;
@@ -98,7 +137,8 @@ int lipm_handle_try_lock(lua_State *L) {
     int64_t timeout_ns = lipm_checkseconds(L, 2, 0, handle->memory.type->name);
     ipm_error error;
     lua_settop(L, 1);
-    if (acquire(L, handle, timeout_ns, &error) != IPM_OK) {
+    lipm_root *root = prepare(L, handle);
+    if (acquire(L, -1, root, timeout_ns, &error) != IPM_OK) {
         return lipm_fail(L, &error);
     }
     return 1;
@@ -171,33 +211,48 @@ static inline bool has_ended(lua_State *L) {
            (strcmp(call.namewhat, "metamethod") != 0 || strcmp(call.name, "close") == 0);
 }
 
-/* __close(view, error) */
-int lipm_root_close(lua_State *L) {
-    lipm_root *root = check_root(L);
-    lipm_handle *handle = root->handle;
+/* Release the lock that the root view at `index` stands for. */
+static IPM_OFTEN int end_lock(lua_State *L, int index, lipm_root *root, bool is_commit) {
     ipm_error error;
-    if (!stands(root)) {
-        return 0;
-    }
-    bool is_commit = handle->role == IPM_READER || has_ended(L);
-    int code = release(handle, is_commit, &error);
-    if (handle->memory.base == NULL) {
-        lua_getiuservalue(L, 1, LIPM_VIEW_CONTAINER);
-        lua_pushvalue(L, 1);
-        lua_setiuservalue(L, -2, LIPM_HANDLE_SPARE);
-        handle->spare = root;
+    int code = release(root->handle, is_commit, &error);
+    if (root->handle->memory.base == NULL) {
+        keep_root(L, index, root);
     }
     return code != IPM_OK && is_commit ? lipm_raise(L, &error) : 0;
 }
 
+/* __close(view, error) */
+int lipm_root_close(lua_State *L) {
+    lipm_root *root = check_root(L);
+    if (!stands(root)) {
+        return 0;
+    }
+    return end_lock(L, 1, root, root->handle->role == IPM_READER || has_ended(L));
+}
+
+void lipm_warnforgotten(lua_State *L, lipm_handle *handle) {
+    if (!handle->has_warned) {
+        handle->has_warned = true;
+        lua_pushfstring(L, FORGOTTEN, lipm_handlename(handle),
+                        handle->role == IPM_READER ? "" : "rolled back and ");
+        lua_warning(L, lua_tostring(L, -1), 0);
+    }
+}
+
 /*
  * __gc(view): nobody can reach the view nor what is nested in it. That is no harm if the handle's
- * methods are used under this lock. The first of them may be yet to come, so the lock is let go
- * only when the view is found unreachable a second time.
+ * methods are used under this lock, unless a call of `with` took it, which must have ended. The
+ * first of them may be yet to come, so the lock is let go only when the view is found unreachable a
+ * second time.
  */
 int lipm_root_collect(lua_State *L) {
     lipm_root *root = check_root(L);
-    if (!stands(root) || root->handle->is_pinned) {
+    lipm_handle *handle = root->handle;
+    if (!stands(root)) {
+        return 0;
+    }
+    handle->is_lost = true;
+    if (handle->is_pinned && !root->is_enclosed) {
         return 0;
     }
     if (!root->is_suspect) {
@@ -206,6 +261,72 @@ int lipm_root_collect(lua_State *L) {
         lua_setmetatable(L, 1);
         return 0;
     }
-    root->handle->was_forgotten = release(root->handle, false, NULL) == IPM_OK;
+    if (release(handle, false, NULL) == IPM_OK && !root->is_enclosed) {
+        handle->was_forgotten = true;
+        lipm_warnforgotten(L, handle);
+    }
     return 0;
+}
+
+/* ---- with -------------------------------------------------------------------------------- */
+
+/* The view is marked <close> twice, so that an error of a debug hook that Lua calls as it closes
+ * the first mark leaves another. */
+enum { FUNCTION = 2, VIEW, VIEW_AGAIN };
+
+/* The function has returned, perhaps after it has yielded: commit, and return what it returned. */
+static int finish_with(lua_State *L, int status, lua_KContext context) {
+    lipm_root *root = lua_touserdata(L, VIEW);
+    (void)status;
+    (void)context;
+    int top = lua_gettop(L);
+    luaL_checkstack(L, LUA_MINSTACK, "too many results");
+    if (stands(root)) {
+        end_lock(L, VIEW, root, true);
+    }
+    lua_settop(L, top);
+    return top - VIEW_AGAIN;
+}
+
+static void check_callable(lua_State *L) {
+    if (lua_isfunction(L, FUNCTION)) {
+        return;
+    }
+    if (luaL_getmetafield(L, FUNCTION, "__call") == LUA_TNIL) {
+        lipm_pushshown(L, FUNCTION);
+        luaL_error(L, "with takes a function, not %s", lua_tostring(L, -1));
+    }
+    lua_pop(L, 1);
+}
+
+/***
+Call a function under the handle's lock: committed when it returns; on an error an editor rolls
+back, and the error goes on. No error leaves the lock held, one that a debug hook raises included.
+@function Handle:with
+@tparam func fn called with the view and the other arguments
+@param ... further arguments
+@return what `fn` returned
+@raise what `lock`, `unlock` and `fn` raise
+*/
+int lipm_handle_with(lua_State *L) {
+    lipm_handle *handle = lipm_checkhandle(L);
+    ipm_error error;
+    int extra = lua_gettop(L) - FUNCTION;
+    check_callable(L);
+    lipm_root *root = prepare(L, handle);
+    lua_insert(L, VIEW);
+    lua_pushvalue(L, VIEW);
+    lua_insert(L, VIEW_AGAIN);
+    lua_pushvalue(L, FUNCTION);
+    lua_insert(L, VIEW_AGAIN + 1);
+    lua_pushvalue(L, VIEW);
+    lua_insert(L, VIEW_AGAIN + 2);
+    lua_toclose(L, VIEW);
+    lua_toclose(L, VIEW_AGAIN);
+    if (acquire(L, VIEW, root, IPM_FOREVER, &error) != IPM_OK) {
+        return lipm_raise(L, &error);
+    }
+    root->is_enclosed = true;
+    lua_callk(L, extra + 1, LUA_MULTRET, 0, finish_with);
+    return finish_with(L, LUA_OK, 0);
 }

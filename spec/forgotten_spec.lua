@@ -1,0 +1,153 @@
+-- Who forgets <close>, or takes a handle for a view, is told.
+local ipmmap = require "ipmmap"
+local process = require "spec.helper.process"
+local tmpdir = require "spec.helper.tmpdir"
+
+local DEFINE <const> = [[
+  local ipmmap = require "ipmmap"
+  local S = ipmmap.base:extend("Forgotten", { { "hp", "int32" }, { "lock", "int32" } })
+]]
+local S = load(DEFINE .. " return S")()
+
+local function refused(parts, fn, ...)
+  local ok, message = pcall(fn, ...)
+  assert.is_false(ok)
+  assert.equal("string", type(message))
+  for _, part in ipairs(parts) do assert.truthy(message:find(part, 1, true), message) end
+end
+
+describe("a lock whose view is not marked <close>", function()
+  local dir, manager
+  before_each(function()
+    dir = tmpdir()
+    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+  end)
+  after_each(function() manager:close() end)
+
+  -- What a chunk prints in which `editor` and `reader` are open.
+  local function output_of(source)
+    local child = process.spawn(DEFINE .. [[
+      local editor = assert(ipmmap.editor(S, { mmap_dir = ... }))
+      local reader = assert(ipmmap.reader(S, { mmap_dir = ... }))
+      local function collect() for _ = 1, 3 do collectgarbage() end end
+      warn "@on"
+    ]] .. source, dir)
+    local lines = {}
+    for line in child.line, child do lines[#lines + 1] = line end
+    assert.same({ "exit", 0 }, { child:wait() })
+    return lines
+  end
+
+  local WARNING <const> = "Lua warning: Forgotten: a lock was forgotten, and the collector %sreleased it: write "
+    .. "`local view <close> = handle:lock()`, or handle:with(function(view) ... end)"
+  local of_writer, of_reader = WARNING:format("rolled back and "), WARNING:format("")
+
+  it("is warned of when the collector releases it, once for each handle", function()
+    assert.same({ of_writer, "again", "reader", of_reader }, output_of [[
+      editor:lock().hp = 5
+      collect()
+      print "again"
+      editor:lock().hp = 6
+      collect()
+      print "reader"
+      reader:lock()
+      collect()
+    ]])
+    assert.equal(0, manager:read "hp")
+  end)
+
+  it("is warned of when its handle is collected", function()
+    assert.same({ of_writer, "end" }, output_of [[
+      editor:lock().hp = 5
+      editor = nil
+      collect()
+      print "end"
+    ]])
+  end)
+
+  it("is warned of when the state ends", function()
+    assert.same({ "end", of_writer }, output_of [[
+      EDITOR = editor
+      EDITOR:lock()
+      EDITOR:write("hp", 5)
+      print "end"
+      os.exit(true, true)
+    ]])
+    assert.equal(0, manager:read "hp")
+  end)
+
+  it("is not warned of when it is released", function()
+    assert.same({ "end" }, output_of [[
+      do
+        local view <close> = editor:lock()
+        view.hp = 1
+      end
+      editor:with(function(view) view.hp = 2 end)
+      pcall(editor.with, editor, error)
+      editor:lock()
+      editor:unlock()
+      reader:lock()
+      reader:close()
+      collect()
+      print "end"
+      os.exit(true, true)
+    ]])
+  end)
+
+  it("is named as the cause when a second lock is refused", function()
+    local view = manager:lock()
+    refused({
+      "forgotten_spec.lua:", "Forgotten: this handle holds its lock already, and unlock() or rollback() releases it",
+      "only where the view is a <close> variable",
+    }, function() manager:lock() end)
+    view.hp = 7
+    view = nil -- luacheck: ignore
+    collectgarbage()
+    refused({ "its view was lost before it was marked <close>, or was never marked" }, manager.lock, manager)
+    manager:unlock()
+    assert.equal(7, manager:read "hp")
+    local again <close> = manager:lock()
+    refused({ "this handle holds its lock already, and unlock()" }, manager.lock, manager)
+    assert.equal(7, again.hp)
+  end)
+end)
+
+describe("a handle", function()
+  local manager
+  before_each(function()
+    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = tmpdir() }))
+  end)
+  after_each(function() manager:close() end)
+
+  it("has no fields, and says how they are read and written", function()
+    refused({ "forgotten_spec.lua:", "Forgotten.hp: a handle has no fields: read it by handle:read('hp')", "lock()" },
+      function() return manager.hp end)
+    refused({ "forgotten_spec.lua:", "Forgotten.hp: a handle has no fields: write it by handle:write('hp', value)",
+      "lock()" }, function() manager.hp = 5 end)
+    refused({ "Forgotten.lock: a handle has no fields: write it by" }, function() manager.lock = 5 end)
+    assert.equal(0, manager:read "hp")
+  end)
+
+  it("has methods and nothing else", function()
+    refused({ "forgotten_spec.lua:", "Forgotten: 'hpp' is neither a method of a handle nor a field of its struct" },
+      function() return manager.hpp end)
+    refused({ "Forgotten: 1 is neither a method" }, function() return manager[1] end)
+    refused({ "Forgotten: nil is neither a method" }, function() return manager[nil] end)
+    refused({ "Forgotten: a handle cannot be changed ('hpp')" }, function() manager.hpp = 5 end)
+    refused({ "Forgotten: a handle cannot be changed ('read')" }, function() manager.read = print end)
+    assert.equal("function", type(manager.lock))
+    assert.equal("ipmmap.manager", getmetatable(manager).__name)
+  end)
+
+  it("says so when it is closed, and when its struct is gone", function()
+    manager:close()
+    refused({ "Forgotten.hp: a handle has no fields" }, function() return manager.hp end)
+    refused({ "Forgotten.hp: a handle has no fields" }, function() manager.hp = 1 end)
+    local T = assert(ipmmap.parse(tostring(S)))
+    local gone = assert(ipmmap.manager(T, { create = true, mmap_dir = tmpdir() }))
+    gone:close()
+    getmetatable(T).__gc(T)
+    refused({ "?: 'hp' is neither a method of a handle" }, function() return gone.hp end)
+    refused({ "?: a handle cannot be changed ('hp')" }, function() gone.hp = 1 end)
+  end)
+end)

@@ -1,0 +1,174 @@
+-- Errors that debug hooks raise at any moment, as watchdogs and lua's Ctrl-C do.
+local ipmmap = require "ipmmap"
+local tmpdir = require "spec.helper.tmpdir"
+
+local S = ipmmap.base:extend("HookSpec", { { "number", "int32" }, { "twin", "int32" } })
+
+--- Calls fn, and has a hook raise at the n-th event in it; at those after it too, as many `times`.
+-- @treturn boolean whether it came to that
+local function interrupt(n, times, fn)
+  local count, is_inside = 0, false
+  local function hook()
+    count = is_inside and count + 1 or count
+    if is_inside and count >= n and count < n + times then error("interrupted", 0) end
+  end
+  pcall(pcall, pcall, pcall, function()
+    debug.sethook(hook, "crl", 1)
+    is_inside = true
+    pcall(fn)
+    is_inside = false
+  end)
+  is_inside = false
+  debug.sethook()
+  return count >= n
+end
+
+describe("an error that a debug hook raises", function()
+  local editor, other, reader
+  before_each(function()
+    local dir = tmpdir()
+    editor = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+    other = assert(ipmmap.editor(S, { mmap_dir = dir }))
+    reader = assert(ipmmap.reader(S, { mmap_dir = dir }))
+  end)
+  after_each(function()
+    editor:close()
+    other:close()
+    reader:close()
+  end)
+
+  local function is_free()
+    local view <close> = other:try_lock()
+    return view ~= nil
+  end
+
+  -- Interrupts fn at each of its events in turn; after each the lock is free, and nothing is torn.
+  local function survives(fn, before_look)
+    local n = 0
+    repeat
+      n = n + 1
+      local has_raised = interrupt(n, 1, fn)
+      if before_look then before_look() end
+      assert.is_true(is_free(), ("the lock is held after event %d"):format(n))
+      local copy = reader:snapshot()
+      assert.equal(copy.number, copy.twin)
+    until not has_raised
+    assert.is_true(n > 10)
+  end
+
+  it("leaves no lock held by with: a function that returns", function()
+    survives(function()
+      editor:with(function(data)
+        data.number = data.number + 1
+        data.twin = data.twin + 1
+      end)
+    end)
+  end)
+
+  it("leaves no lock held by with: a function that fails", function()
+    survives(function()
+      editor:with(function(data)
+        data.number = 5
+        error "fails"
+      end)
+    end)
+    assert.equal(0, reader:read "number")
+  end)
+
+  it("leaves no lock held by with: a function that uses the handle's methods", function()
+    survives(function()
+      editor:with(function()
+        editor:add("number", 1)
+        editor:add("twin", 1)
+      end)
+    end)
+  end)
+
+  it("leaves no lock held by with: a function that yields", function()
+    survives(function()
+      local resume = coroutine.wrap(function()
+        editor:with(function(data)
+          data.number = data.number + 1
+          coroutine.yield()
+          data.twin = data.twin + 1
+        end)
+      end)
+      resume()
+      resume()
+    end, function()
+      collectgarbage()
+      collectgarbage()
+    end)
+  end)
+
+  it("leaves no lock held by a reader's with", function()
+    survives(function()
+      reader:with(function(data) return data.number end)
+    end)
+  end)
+
+  it("at the very closing of with's view too leaves the lock to the collector", function()
+    local was_held = false
+    local n = 0
+    repeat
+      n = n + 1
+      local has_raised = interrupt(n, 3, function()
+        editor:with(function(data)
+          data.number = 5
+          editor:write("number", 6)
+          error "fails"
+        end)
+      end)
+      was_held = was_held or not is_free()
+      collectgarbage()
+      collectgarbage()
+      assert.is_true(is_free(), ("the lock is held after event %d"):format(n))
+    until not has_raised
+    assert.is_true(was_held)
+    assert.equal(0, reader:read "number")
+  end)
+
+  describe("between lock and <close>", function()
+    before_each(function()
+      local lock = editor.lock
+      pcall(function()
+        debug.sethook(function()
+          if debug.getinfo(2, "f").func == lock then
+            debug.sethook()
+            error "interrupted"
+          end
+        end, "r")
+        local data <close> = editor:lock()
+        data.number = 1
+      end)
+      debug.sethook()
+      assert.is_false(is_free())
+    end)
+
+    it("leaves a lock that the collector releases", function()
+      collectgarbage()
+      collectgarbage()
+      assert.is_true(is_free())
+    end)
+
+    it("leaves a lock that methods keep, and a second one names the cause and the way out", function()
+      editor:write("number", 5)
+      collectgarbage()
+      for _, name in ipairs { "lock", "try_lock", "with" } do
+        local ok, message = pcall(editor[name], editor, name == "with" and print or nil)
+        assert.is_false(ok)
+        for _, part in ipairs {
+          "HookSpec: this handle holds its lock already",
+          "its view was lost before it was marked <close>", "unlock() or rollback() releases it",
+        } do
+          assert.truthy(message:find(part, 1, true), message)
+        end
+      end
+      editor:rollback()
+      assert.is_true(is_free())
+      assert.equal(0, reader:read "number")
+      local data <close> = editor:lock()
+      data.number = 2
+    end)
+  end)
+end)

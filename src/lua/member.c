@@ -1,0 +1,54 @@
+/*
+ * What is neither a method nor a part of a handle. The fields of its struct are no members of it:
+ * they are reached under its lock, and by path.
+ */
+#include "lipm.h"
+
+#define STRUCT lua_upvalueindex(1)
+#define KEY 2
+
+/* The type of the Struct, or NULL if it was collected. */
+static const ipm_type *type_of(const lipm_layout *layout) {
+    return layout->layout != NULL ? ipm_layout_type(layout->layout) : NULL;
+}
+
+/* The name of the field that the key at KEY means, or NULL. */
+static const char *to_field(lua_State *L, const ipm_type *type) {
+    size_t length;
+    if (type == NULL || lua_type(L, KEY) != LUA_TSTRING) {
+        return NULL;
+    }
+    const char *key = lua_tolstring(L, KEY, &length);
+    return ipm_type_field(type, key, length) != NULL ? key : NULL;
+}
+
+/* __index(methods, key) of the table of a Struct's methods. */
+int lipm_handle_unknown(lua_State *L) {
+    const ipm_type *type = type_of(lua_touserdata(L, STRUCT));
+    const char *field = to_field(L, type);
+    if (field != NULL) {
+        return luaL_error(L,
+                          "%s.%s: a handle has no fields: read it by handle:read('%s'), or as "
+                          "view.%s of the view that lock() returns",
+                          type->name, field, field, field);
+    }
+    lipm_pushshown(L, KEY);
+    return luaL_error(L, "%s: %s is neither a method of a handle nor a field of its struct",
+                      type != NULL ? type->name : "?", lua_tostring(L, -1));
+}
+
+/* __newindex(handle, key, value) */
+int lipm_handle_newindex(lua_State *L) {
+    const lipm_handle *handle = lipm_checkanyhandle(L);
+    const ipm_type *type = type_of(handle->layout);
+    const char *field = to_field(L, type);
+    if (field != NULL) {
+        return luaL_error(L,
+                          "%s.%s: a handle has no fields: write it by handle:write('%s', value), "
+                          "or as view.%s of the view that lock() returns",
+                          type->name, field, field, field);
+    }
+    lipm_pushshown(L, KEY);
+    return luaL_error(L, "%s: a handle cannot be changed (%s)", lipm_handlename(handle),
+                      lua_tostring(L, -1));
+}
