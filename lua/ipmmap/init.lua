@@ -11,7 +11,7 @@
 -- A bug in the calling program raises a message that names the struct, the path and the value. What
 -- can happen to a correct program comes as `nil, message, code` from `manager`, `editor`, `reader`,
 -- `try_lock` and `wait`, and is raised by methods that promise a result, as an error object with
--- `code` and `message`, whose tostring is the message.
+-- `code` and `message`, whose tostring is the message after the caller's position, as with `error`.
 -- @module ipmmap
 
 local core = require "ipmmap.core"

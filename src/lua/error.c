@@ -9,20 +9,18 @@
 #define ERROR "ipmmap.error"
 #define SHOWN_BYTES 40
 
-void lipm_pusherror(lua_State *L, const ipm_error *error) {
-    lua_createtable(L, 0, 2);
-    lua_pushstring(L, ipm_code_name(error->code));
-    lua_setfield(L, -2, "code");
-    lua_pushstring(L, error->text);
-    lua_setfield(L, -2, "message");
-    luaL_setmetatable(L, ERROR);
-}
-
 int lipm_raise(lua_State *L, const ipm_error *error) {
     if (error->code == IPM_EINVALID) {
         return luaL_error(L, "%s", error->text);
     }
-    lipm_pusherror(L, error);
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, ipm_code_name(error->code));
+    lua_setfield(L, -2, "code");
+    lua_pushstring(L, error->text);
+    lua_setfield(L, -2, "message");
+    luaL_where(L, 1);
+    lua_setfield(L, -2, "where");
+    luaL_setmetatable(L, ERROR);
     return lua_error(L);
 }
 
@@ -173,7 +171,9 @@ int lipm_complain_key(lua_State *L, int key, const lipm_memory *memory, const ip
 
 static int error_tostring(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
+    lua_getfield(L, 1, "where");
     lua_getfield(L, 1, "message");
+    lua_concat(L, 2);
     return 1;
 }
 

@@ -112,10 +112,10 @@ typedef struct lipm_scalar {
 
 /* ---- Errors (error.c) -------------------------------------------------------------------- */
 
-/* Push an error object, { code, message }. */
-void lipm_pusherror(lua_State *L, const ipm_error *error);
-
-/* Raise: a plain message for the caller's bug (IPM_EINVALID), else an error object. */
+/*
+ * Raise: a plain message for the caller's bug (IPM_EINVALID), else an error object, { code,
+ * message, where }. Both begin with the caller's position, as that of luaL_error does.
+ */
 IPM_RARE int lipm_raise(lua_State *L, const ipm_error *error);
 
 /* Push nil, message, code, and return 3; raises the caller's bug. */
