@@ -244,10 +244,46 @@ describe("assignment to a struct or an array", function()
     refused("ValueSpecAll.points[2]: no field 'z'", function() v.points[2] = { z = 1 } end)
   end)
 
-  it("reads tables raw", function()
-    local proxy = setmetatable({}, { __index = { x = 9 }, __pairs = function() error "pairs" end })
-    v.point = proxy
-    assert.equal(1.0, v.point.x)
+  it("refuses a table whose metatable shows more than is in it", function()
+    local use = " metatable%s, which assignment does not use: give a plain table"
+    for name, metatable in pairs {
+      __index = { __index = function() return 9 end }, __pairs = { __pairs = pairs },
+    } do
+      for field, table in pairs { point = { x = 5 }, points = {}, texts = { "a" } } do
+        refused(("ValueSpecAll.%s: the table's" .. use):format(field, " has " .. name), function()
+          v[field] = setmetatable(table, metatable)
+        end)
+      end
+    end
+    refused("ValueSpecAll.points: the table's" .. use:format " has __len", function()
+      v.points = setmetatable({}, { __len = function() return 2 end })
+    end)
+    refused("ValueSpecAll.point.y: it comes by __index of the table's" .. use:format "", function()
+      v.point = setmetatable({ x = 5 }, { __index = { y = 6 } })
+    end)
+    refused("ValueSpecAll.texts[2]: it comes by __index of the table's" .. use:format "", function()
+      v.texts = setmetatable({ "a" }, { __index = { "b", "c" } })
+    end)
+    local loop = setmetatable({}, {})
+    getmetatable(loop).__index = loop
+    refused("ValueSpecAll.point: the table's" .. use:format " has __index", function() v.point = loop end)
+    local far = setmetatable({}, { __index = setmetatable({ name = "class" }, { __index = { x = 9 } }) })
+    refused("ValueSpecAll.point.x: it comes by __index", function() v.point = far end)
+    refused("ValueSpecAll.point.x: it comes by __index", function() All:new { point = far } end)
+    refused("ValueSpecAll.points[1].x: it comes by __index", function() v.points = { far } end)
+    assert.same({ x = 1.0, y = 2.0 }, ipmmap.totable(v.point))
+  end)
+
+  it("takes an object of a class, whose methods are behind __index", function()
+    local Class = { length = function() error "called" end }
+    Class.__index = setmetatable(Class, { __index = { base = print } })
+    v.point = setmetatable({ x = 3, y = 4 }, Class)
+    assert.same({ x = 3.0, y = 4.0 }, ipmmap.totable(v.point))
+    Class.x = 9
+    v.point = setmetatable({ x = 5 }, Class)
+    assert.equal(5.0, v.point.x)
+    v.texts = setmetatable({ "a", "b" }, { __index = table, __newindex = error, __name = "list" })
+    assert.same({ "a", "b" }, ipmmap.totable(v.texts))
   end)
 end)
 

@@ -1,7 +1,8 @@
 /*
  * Assignment to structs and arrays from tables, and from views and values of the same type.
  *
- * Tables are read raw: no metamethod can run in either pass.
+ * Tables are read raw: no metamethod can run in either pass. A table whose metamethods would show
+ * more than that is refused, see plain.c.
  */
 #include "lipm.h"
 
@@ -71,6 +72,7 @@ static void check_elements(lua_State *L, int index, const lipm_memory *memory, c
 static void check_table(lua_State *L, int index, const lipm_memory *memory, const ipm_type *type,
                         uint64_t offset) {
     luaL_checkstack(L, LUA_MINSTACK, "table nested too deeply");
+    lipm_checkplain(L, index, memory, type, offset);
     if (type->kind == IPM_ARRAY) {
         check_elements(L, index, memory, type, offset);
     } else {

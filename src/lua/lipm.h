@@ -235,6 +235,10 @@ void lipm_checkassign(lua_State *L, int index, const lipm_memory *memory, const 
 bool lipm_assign(lua_State *L, int index, lipm_memory *memory, const ipm_type *type,
                  uint64_t offset);
 
+/* Raise if the table for that place has more in it than reading it raw shows (plain.c). */
+void lipm_checkplain(lua_State *L, int index, const lipm_memory *memory, const ipm_type *type,
+                     uint64_t offset);
+
 int lipm_totable(lua_State *L);
 int lipm_bytes(lua_State *L);
 int lipm_setbytes(lua_State *L);
