@@ -329,4 +329,37 @@ describe("bytes and setbytes", function()
     assert.has_error(function() ipmmap.setbytes(v, 1234567890123456) end)
     assert.equal(1.0, v.x)
   end)
+
+  it("take no byte for a bool but 0 and 1, and nothing but zeros after the NUL of a text", function()
+    local Flags = ipmmap.struct("ValueSpecFlags", {
+      { "on", "bool" }, { "rows", "bool[2][3]" }, { "text", "char[4]" }, { "texts", "char[2][3]" },
+      { "letter", "char" },
+    })
+    local Nested = ipmmap.struct("ValueSpecNested", { { "number", "double" }, { "flags", Flags[2] } })
+    local v = Nested:new()
+    local function with(path, byte)
+      local bytes, at = ipmmap.bytes(v), Nested:offsetof(path)
+      return bytes:sub(1, at) .. byte .. bytes:sub(at + #byte + 1)
+    end
+    local good = with("flags[2].on", "\1")
+    ipmmap.setbytes(v, good)
+    ipmmap.setbytes(v, with("flags[2].text", "abcd"))
+    ipmmap.setbytes(v, with("flags[1].letter", "\255"))
+    local before = ipmmap.bytes(v)
+    for path, byte in pairs {
+      ["flags[1].on"] = "\7", ["flags[2].rows[2][3]"] = "\2", ["flags[1].rows[1][1]"] = "\255",
+    } do
+      refused(("ValueSpecNested.%s: the byte %d is not a bool, which is 0 or 1"):format(path, byte:byte()),
+        function() ipmmap.setbytes(v, with(path, byte)) end)
+    end
+    for path, bytes in pairs { ["flags[2].text"] = "a\0b", ["flags[1].texts[2]"] = "\0\0c" } do
+      refused(("ValueSpecNested.%s: there are bytes after the NUL that ends the text, and char["):format(path),
+        function() ipmmap.setbytes(v, with(path, bytes)) end)
+    end
+    refused("ValueSpecNested.flags[1].on: the byte 2",
+      function() ipmmap.setbytes(v.flags[1], ("\2"):rep(Flags.size)) end)
+    refused("ValueSpecNested.flags[1].rows[2][1]: the byte 3",
+      function() ipmmap.setbytes(v.flags[1].rows[2], "\3\0\0") end)
+    assert.equal(before, ipmmap.bytes(v))
+  end)
 end)

@@ -220,7 +220,7 @@ const lipm_names *lipm_pushrootmetatable(lua_State *L, int owner, lipm_layout *l
 int lipm_root_close(lua_State *L);
 int lipm_root_collect(lua_State *L);
 
-/* ---- Values and assignment (value.c, assign.c) ------------------------------------------- */
+/* ---- Values and assignment (value.c, bytes.c, assign.c, plain.c) ------------------------- */
 
 /* Push a detached value whose bytes are not set yet. owner: index of the Struct. */
 lipm_value *lipm_pushvalue(lua_State *L, int owner, lipm_layout *layout, const ipm_type *type);

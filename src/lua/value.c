@@ -1,13 +1,11 @@
 /***
-Detached values, and what can be done to any view as a whole: totable, bytes, setbytes.
+Detached values, and views as plain tables.
 @submodule ipmmap
 */
 #include "lipm.h"
 
 #include <limits.h>
 #include <string.h>
-
-#include "../core/word.h"
 
 lipm_value *lipm_pushvalue(lua_State *L, int owner, lipm_layout *layout, const ipm_type *type) {
     lipm_value *value = lua_newuserdatauv(L, sizeof *value + type->size, LIPM_VIEW_VALUES);
@@ -91,79 +89,4 @@ int lipm_totable(lua_State *L) {
     const lipm_view *view = lipm_checkview(L, 1);
     push_plain(L, view->memory, view->type, view->offset);
     return 1;
-}
-
-/***
-The raw bytes of a view or value, as they lie in memory: native byte order, padding included.
-@function bytes
-@tparam view|value v
-@treturn string as many bytes as `v` has
-@raise not a view or value; a view whose lock was released
-*/
-int lipm_bytes(lua_State *L) {
-    const lipm_view *view = lipm_checkview(L, 1);
-    luaL_Buffer buffer;
-    if (lipm_base(view->memory) == NULL) {
-        return lipm_complain_access(L, view->memory, view->type, view->offset);
-    }
-    size_t size = view->type->size;
-    char *into = luaL_buffinitsize(L, &buffer, size);
-    const unsigned char *base = lipm_base(view->memory);
-    if (base == NULL) {
-        return lipm_complain_access(L, view->memory, view->type, view->offset);
-    }
-    ipm_copy_from_shared(into, base + view->offset, size);
-    luaL_pushresultsize(&buffer, size);
-    return 1;
-}
-
-/***
-Set the raw bytes of a view or value.
-@function setbytes
-@tparam view|value v
-@tparam string bytes exactly as many as `v` has; for a whole segment they begin with the header
-as it is, which only creation, touch and clear set
-@raise another number of bytes, another header, a reader's view, a view whose lock was released
-*/
-int lipm_setbytes(lua_State *L) {
-    const lipm_view *view = lipm_checkview(L, 1);
-    lipm_memory *memory = view->memory;
-    uint64_t offset = view->offset;
-    size_t size;
-    if (lua_type(L, 2) != LUA_TSTRING) {
-        lipm_pushshown(L, 2);
-        return lipm_complain(L, memory, view->type, offset, "%s is not a string of bytes",
-                             lua_tostring(L, -1));
-    }
-    const char *bytes = lua_tolstring(L, 2, &size);
-    const unsigned char *base = lipm_base(memory);
-    if (base == NULL) {
-        return lipm_complain_access(L, memory, view->type, offset);
-    }
-    if (!memory->is_writable) {
-        return lipm_complain(L, memory, view->type, offset, "a reader cannot write");
-    }
-    if (size != view->type->size) {
-        return lipm_complain(L, memory, view->type, offset, "%I bytes given, %s has %I",
-                             (lua_Integer)size, view->type->name, (lua_Integer)view->type->size);
-    }
-    if (offset < memory->reserved) {
-        size_t kept = memory->reserved - offset < size ? (size_t)(memory->reserved - offset) : size;
-        if (memcmp(bytes, base + offset, kept) != 0) {
-            return lipm_complain(L, memory, view->type, offset,
-                                 "the header is set only by creation, touch and clear");
-        }
-        bytes += kept;
-        offset += kept;
-        size -= kept;
-    }
-    if (size == 0) {
-        return 0;
-    }
-    unsigned char *at = lipm_change(memory, offset, size);
-    if (at == NULL) {
-        return lipm_complain_access(L, memory, view->type, view->offset);
-    }
-    ipm_copy_to_shared(at, bytes, size);
-    return 0;
 }
