@@ -160,6 +160,25 @@ struct StructSpecText {
     refuses("an unknown type", "StructSpecBad.x: 'int33' is neither a type (bool, char, int8 to uint64, float, "
       .. "double) nor a registered struct",
       "StructSpecBad", { { "x", "int33" } })
+    it("a type of another language, and says what it is here", function()
+      local text = "text of at most N bytes is 'char[N]', such as 'char[64]'"
+      for _, name in ipairs { "string", "str", "String", "text", "char*", "char *", "const char *", "char[]" } do
+        local message = select(2, pcall(ipmmap.struct, "StructSpecBad", { { "x", name } }))
+        assert.truthy(message:find(text, 1, true), message)
+      end
+      for written, meant in pairs {
+        int = "int32", uint = "uint32", number = "double", integer = "int64", boolean = "bool", _Bool = "bool",
+        u8 = "uint8", i32 = "int32", f32 = "float", float32 = "float", float64 = "double", long = "int64",
+        byte = "uint8", size_t = "uint64", int16_t = "int16", Int32 = "int32", c_double = "double",
+        c_uint8 = "uint8", short = "int16", ["unsigned long"] = "uint64", ["unsigned"] = "uint32",
+        ["int[4]"] = "int32[4]", ["u8 [2][3]"] = "uint8[2][3]", ["string[16]"] = "char[16]",
+      } do
+        local message = select(2, pcall(ipmmap.struct, "StructSpecBad", { { "x", written } }))
+        assert.truthy(message:find("StructSpecBad.x: '", 1, true), message)
+        assert.equal(meant, message:match "write '(.*)'$", message)
+      end
+    end)
+
     refuses("a type that is none", "StructSpecBad.x: 'int32[' is not a type",
       "StructSpecBad", { { "x", "int32[" } })
     refuses("a negative dimension", "StructSpecBad.x: 'int32[-1]' is not a type",

@@ -4,6 +4,7 @@
 -- @submodule ipmmap
 
 local core = require "ipmmap.core"
+local types = require "ipmmap.types"
 
 local struct = {}
 
@@ -12,10 +13,7 @@ local metatable = core.struct.metatable
 
 local MAX_NAME = 63
 
-local SCALARS <const> = {
-  bool = true, int8 = true, uint8 = true, int16 = true, uint16 = true, int32 = true, uint32 = true,
-  int64 = true, uint64 = true, float = true, double = true, char = true,
-}
+local SCALARS <const> = types.scalars
 
 -- Raise the caller's bug; `level` as for error.
 local function refuse(level, format, ...)
@@ -58,6 +56,17 @@ end
 
 -- Definitions ----------------------------------------------------------------------------------
 
+-- Why text is no type, with the one that it may mean.
+local function not_a_type(written, why)
+  local suggested = types.suggest(written)
+  if not suggested then
+    return why
+  elseif suggested == "char[N]" then
+    return why .. ": text of at most N bytes is 'char[N]', such as 'char[64]'"
+  end
+  return ("%s: write '%s'"):format(why, suggested)
+end
+
 -- The type's text, and the Struct it needs or nil; nil and the reason if there is no such type.
 local function resolve(written)
   local is_array = getmetatable(written) == array
@@ -72,12 +81,12 @@ local function resolve(written)
   end
   local name, dimensions = written:match "^%s*([%a_][%w_]*)%s*(.-)%s*$"
   if not name or dimensions:gsub("%[%s*%d+%s*%]%s*", "") ~= "" then
-    return nil, ("%s is not a type"):format(show(written))
+    return nil, not_a_type(written, ("%s is not a type"):format(show(written)))
   elseif dimensions:find "%[%s*0+%s*%]" then
     return nil, ("%s: an array has at least one element"):format(show(written))
   elseif not SCALARS[name] and not registered[name] then
-    return nil, ("'%s' is neither a type (bool, char, int8 to uint64, float, double) nor a "
-      .. "registered struct"):format(name)
+    return nil, not_a_type(written, ("'%s' is neither a type (bool, char, int8 to uint64, float, "
+      .. "double) nor a registered struct"):format(name))
   end
   return name .. dimensions:gsub("%s", ""), registered[name]
 end
