@@ -238,6 +238,9 @@ describe("assignment to a struct or an array", function()
     refused("ValueSpecAll.points: 'n' is not an index", function() v.points = { n = 1 } end)
     refused("ValueSpecAll.point: a ValueSpecPoint[3] is not a ValueSpecPoint of the same layout",
       function() v.point = v.points end)
+    local other = ipmmap.parse "struct ValueSpecPoint {\n  x: double\n  y: float\n}\n"
+    refused("ValueSpecAll.point: a ValueSpecPoint is not a ValueSpecPoint of the same layout: y: float at 8 given, "
+      .. "double at 8 here", function() v.point = other:new() end)
     refused("ValueSpecAll.point: 5 is neither a table nor a ValueSpecPoint", function()
       v.point = 5
     end)

@@ -23,6 +23,7 @@ typedef struct comparison {
     bool *seen;
     char path[MAX_PATH + 1];
     size_t length;
+    const char *here, *there; /* what the text calls the file and the definition */
     ipm_error *error;
 } comparison;
 
@@ -48,9 +49,8 @@ static int report(const comparison *c, part in_file, part defined) {
     bool whole = c->length <= SHOWN_PATH;
     describe(in_file, here, sizeof here);
     describe(defined, there, sizeof there);
-    return ipm_fail(c->error, IPM_ELAYOUT, 0, "%s%s: %s in the file, %s in the definition",
-                    whole ? "" : "...", c->path + (whole ? 0 : c->length - SHOWN_PATH), here,
-                    there);
+    return ipm_fail(c->error, IPM_ELAYOUT, 0, "%s%s: %s %s, %s %s", whole ? "" : "...",
+                    c->path + (whole ? 0 : c->length - SHOWN_PATH), here, c->here, there, c->there);
 }
 
 static size_t enter(comparison *c, const char *separator, const char *name) {
@@ -136,16 +136,21 @@ static int compare_fields(comparison *c, part in_file, part defined) {
     return IPM_OK;
 }
 
-int ipm_layout_difference(const ipm_type *in_file, const ipm_type *defined, ipm_error *error) {
-    if (strcmp(in_file->name, defined->name) != 0)
-        return ipm_fail(error, IPM_ELAYOUT, 0, "the struct is %s in the file, %s in the definition",
-                        ipm_excerpt_of(in_file->name, strlen(in_file->name)).text,
-                        ipm_excerpt_of(defined->name, strlen(defined->name)).text);
-    comparison c = {.error = error};
-    c.seen = calloc(ipm_node_of(in_file)->index + (size_t)1, sizeof *c.seen);
-    int code = compare(&c, (part){in_file, 0}, (part){defined, 0});
+int ipm_type_compare(const ipm_type *a, const char *where_a, const ipm_type *b, const char *where_b,
+                     ipm_error *error) {
+    if (strcmp(a->name, b->name) != 0)
+        return ipm_fail(error, IPM_ELAYOUT, 0, "the struct is %s %s, %s %s",
+                        ipm_excerpt_of(a->name, strlen(a->name)).text, where_a,
+                        ipm_excerpt_of(b->name, strlen(b->name)).text, where_b);
+    comparison c = {.here = where_a, .there = where_b, .error = error};
+    c.seen = calloc(ipm_node_of(a)->index + (size_t)1, sizeof *c.seen);
+    int code = compare(&c, (part){a, 0}, (part){b, 0});
     free(c.seen);
     return code;
+}
+
+int ipm_layout_difference(const ipm_type *in_file, const ipm_type *defined, ipm_error *error) {
+    return ipm_type_compare(in_file, "in the file", defined, "in the definition", error);
 }
 
 bool ipm_type_equal(const ipm_type *a, const ipm_type *b) {

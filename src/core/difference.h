@@ -13,4 +13,8 @@
  */
 int ipm_layout_difference(const ipm_type *in_file, const ipm_type *defined, ipm_error *error);
 
+/* The same for any two structs or arrays, of which the text says where they are: "in the file". */
+int ipm_type_compare(const ipm_type *a, const char *where_a, const ipm_type *b, const char *where_b,
+                     ipm_error *error);
+
 #endif

@@ -81,7 +81,8 @@ static unsigned char *check_into(lua_State *L, const lipm_handle *handle) {
         lipm_complain_access(L, view->memory, view->type, view->offset);
     }
     if (view->type != handle->memory.type && !ipm_type_equal(view->type, handle->memory.type)) {
-        luaL_error(L, "%s: a snapshot does not fit into a %s", name, view->type->name);
+        luaL_error(L, "%s: a snapshot does not fit into a %s%s", name, view->type->name,
+                   lipm_pushdifference(L, view->type, handle->memory.type));
     }
     return base + view->offset;
 }

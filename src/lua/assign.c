@@ -87,8 +87,9 @@ static void check_view(lua_State *L, int index, const lipm_view *source, const l
     }
     if (!is_same_type(source->type, type)) {
         lipm_pushshown(L, index);
-        lipm_complain(L, memory, type, offset, "%s is not a %s of the same layout",
-                      lua_tostring(L, -1), type->name);
+        const char *shown = lua_tostring(L, -1);
+        lipm_complain(L, memory, type, offset, "%s is not a %s of the same layout%s", shown,
+                      type->name, lipm_pushdifference(L, source->type, type));
     }
 }
 

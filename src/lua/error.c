@@ -3,8 +3,11 @@
  */
 #include "lipm.h"
 
+#include "../core/difference.h"
+
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define ERROR "ipmmap.error"
 #define SHOWN_BYTES 40
@@ -122,6 +125,15 @@ void lipm_pushpath(lua_State *L, const lipm_memory *memory, const ipm_type *type
         at = descend(&buffer, at, &offset);
     }
     luaL_pushresult(&buffer);
+}
+
+const char *lipm_pushdifference(lua_State *L, const ipm_type *given, const ipm_type *here) {
+    ipm_error error;
+    if (strcmp(given->name, here->name) != 0 ||
+        ipm_type_compare(given, "given", here, "here", &error) == IPM_OK) {
+        return lua_pushliteral(L, "");
+    }
+    return lua_pushfstring(L, ": %s", error.text);
 }
 
 /* ---- Complaints -------------------------------------------------------------------------- */
