@@ -188,6 +188,49 @@ describe("access by path", function()
     end)
   end)
 
+  describe("set from a table of a snapshot", function()
+    it("leaves the header out", function()
+      local stamp = reader:last_update()
+      editor:write("int32", 5)
+      local saved = ipmmap.totable(reader:snapshot())
+      saved.header.time_stamp = 1
+      editor:write("int32", 6)
+      editor:set(saved)
+      assert.equal(5, reader:read "int32")
+      assert.equal(stamp, reader:last_update())
+      editor:set(ipmmap.totable(S:new { int32 = 7 }))
+      local shallow = {}
+      for name, value in pairs(reader:snapshot()) do shallow[name] = value end
+      shallow.int32 = 8
+      editor:set(shallow)
+      assert.equal(8, reader:read "int32")
+      assert.equal(0x1128, reader:read "header.header_code")
+      assert.equal(stamp, reader:last_update())
+    end)
+
+    it("refuses a header that is none", function()
+      is_unchanged_by(function()
+        for _, wrong in ipairs {
+          5, {}, { time_stamp = 1 }, { header_code = 0x1128 }, { header_code = "x", time_stamp = 1 },
+          { header_code = 1, time_stamp = 1, more = 1 }, S:new().point,
+        } do
+          refused("AccessSpec.header", editor.set, editor, { int32 = 1, header = wrong })
+        end
+      end)
+    end)
+  end)
+
+  it("names the difference to a value of another layout", function()
+    local changed = ipmmap.parse(tostring(S):gsub("int8: int8", "int8: int16"))
+    local difference = ": int8: int16 at 18 given, int8 at 17 here"
+    is_unchanged_by(function()
+      refused("AccessSpec: a AccessSpec is not a AccessSpec of the same layout" .. difference,
+        editor.set, editor, changed:new())
+      refused("AccessSpec: a snapshot does not fit into a AccessSpec" .. difference,
+        reader.snapshot, reader, changed:new())
+    end)
+  end)
+
   describe("add", function()
     it("gives the new value", function()
       assert.equal(5, editor:add("int32", 5))

@@ -200,7 +200,7 @@ int lipm_handle_write(lua_State *L) {
 Write several fields as one transaction, all or nothing. Editors and managers.
 @function Handle:set
 @tparam table|view|value fields the fields to set, nested tables and all; or a view or value of
-the same struct, of which all but the header is copied
+the same struct. Of a view, a value, and a table that `totable` made of one, the header is left out
 @raise as for `write`
 */
 int lipm_handle_set(lua_State *L) {

@@ -31,6 +31,24 @@ static lua_Integer first_missing(lua_State *L, int index) {
     return key;
 }
 
+/* Whether the value at `index` is a whole header, as totable gives it; raise if it is a wrong one.
+ */
+static bool is_header(lua_State *L, int index, const lipm_memory *memory, const ipm_type *type) {
+    lipm_memory detached = *memory;
+    detached.reserved = 0;
+    lipm_checkassign(L, index, &detached, type, 0);
+    for (uint64_t i = 0; lua_istable(L, index) && i < type->count; i++) {
+        lua_pushstring(L, type->fields[i].name);
+        bool is_missing = lua_rawget(L, index) == LUA_TNIL;
+        lua_pop(L, 1);
+        if (is_missing) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A live header among the fields of a whole segment is left out if it is whole, else refused. */
 static void check_fields(lua_State *L, int index, const lipm_memory *memory, const ipm_type *type,
                          uint64_t offset) {
     lua_pushnil(L);
@@ -41,7 +59,10 @@ static void check_fields(lua_State *L, int index, const lipm_memory *memory, con
             lipm_complain_key(L, value - 1, memory, type, offset);
             return; /* never: it raises */
         }
-        lipm_checkassign(L, value, memory, field->type, offset + field->offset);
+        if (offset + field->offset >= memory->reserved ||
+            !is_header(L, value, memory, field->type)) {
+            lipm_checkassign(L, value, memory, field->type, offset + field->offset);
+        }
         lua_pop(L, 1);
     }
 }
@@ -123,7 +144,8 @@ static bool assign_fields(lua_State *L, int index, lipm_memory *memory, const ip
         int value = lua_gettop(L);
         const ipm_field *field = find_field(L, value - 1, type);
         is_stored =
-            field != NULL && lipm_assign(L, value, memory, field->type, offset + field->offset);
+            field != NULL && (offset + field->offset < memory->reserved ||
+                              lipm_assign(L, value, memory, field->type, offset + field->offset));
         lua_settop(L, value - 1);
     }
     if (!is_stored) {
