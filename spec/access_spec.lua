@@ -270,7 +270,7 @@ describe("access by path", function()
       assert.equal(-1, editor:add("uint64", math.maxinteger))
       assert.equal(math.maxinteger, editor:add("uint64", math.mininteger))
       editor:write("uint64", -2)
-      refused("AccessSpec.uint64: 18446744073709551614 + 2 is out of range for uint64",
+      refused("AccessSpec.uint64: 18446744073709551614 + 2 is out of range for uint64 (0 to 18446744073709551615)",
         editor.add, editor, "uint64", 2)
     end)
 
@@ -278,7 +278,7 @@ describe("access by path", function()
       for name, huge in pairs { float = 3e38, double = 1.5e308 } do
         editor:write(name, huge)
         is_unchanged_by(function()
-          refused("is out of range for " .. name, editor.add, editor, name, huge)
+          refused(("is out of range for %s (-"):format(name), editor.add, editor, name, huge)
         end)
         assert.equal(math.huge, editor:add(name, math.huge))
         assert.equal(math.huge, editor:add(name, 1))
@@ -303,7 +303,7 @@ describe("access by path", function()
     it("refused within a lock leaves the transaction as it was", function()
       editor:lock()
       editor:write("int8", 100)
-      refused("AccessSpec.int8: 100 + 100 is out of range for int8",
+      refused("AccessSpec.int8: 100 + 100 is out of range for int8 (-128 to 127)",
         editor.add, editor, "int8", 100)
       editor:unlock()
       assert.equal(100, reader:read "int8")

@@ -252,9 +252,10 @@ static int complain_sum(lua_State *L, const lipm_handle *handle, const lipm_part
     lipm_pushshown(L, 3);
     const char *n = lua_tostring(L, -1);
     push_old(L, part->type, old);
+    const char *sum = lua_pushfstring(L, "%s + %s", lua_tostring(L, -1), n);
     return lipm_complain(L, &handle->memory, part->type, part->offset,
-                         "%s + %s is out of range for %s", lua_tostring(L, -1), n,
-                         part->type->name);
+                         "%s is out of range for %s (%s)", sum, part->type->name,
+                         lipm_pushrange(L, part->type));
 }
 
 /***

@@ -175,6 +175,9 @@ void lipm_storescalar(void *at, const ipm_type *type, const lipm_scalar *scalar)
 IPM_RARE int lipm_complain_scalar(lua_State *L, int index, const lipm_memory *memory,
                                   const ipm_type *type, uint64_t offset);
 
+/* Push the range of a number's type as a message shows it: "0 to 255". */
+const char *lipm_pushrange(lua_State *L, const ipm_type *type);
+
 /* What `old` + the number at `index` gives in the type; false: out of range. Never allocates. */
 bool lipm_addscalar(lua_State *L, int index, const ipm_type *type, const void *old,
                     lipm_scalar *sum);

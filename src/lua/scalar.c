@@ -197,6 +197,19 @@ bool lipm_addscalar(lua_State *L, int index, const ipm_type *type, const void *o
     }
 }
 
+const char *lipm_pushrange(lua_State *L, const ipm_type *type) {
+    switch (type->kind) {
+    case IPM_UINT64:
+        return lua_pushliteral(L, "0 to 18446744073709551615");
+    case IPM_FLOAT:
+        return lua_pushliteral(L, "-3.40282347e+38 to 3.40282347e+38");
+    case IPM_DOUBLE:
+        return lua_pushliteral(L, "-1.7976931348623157e+308 to 1.7976931348623157e+308");
+    default:
+        return lua_pushfstring(L, "%I to %I", ranges[type->kind].min, ranges[type->kind].max);
+    }
+}
+
 /* ---- Refusals ---------------------------------------------------------------------------- */
 
 static const char *expectation(ipm_kind kind) {
@@ -251,9 +264,10 @@ int lipm_complain_scalar(lua_State *L, int index, const lipm_memory *memory, con
         return lipm_complain(L, memory, type, offset, "%s has a NUL in it, which would end %s",
                              shown, type->name);
     }
-    if (type->kind == IPM_FLOAT) {
-        return lipm_complain(L, memory, type, offset, "%s is out of range for float", shown);
-    }
-    return lipm_complain(L, memory, type, offset, "%s is out of range for %s (%I to %I)", shown,
-                         type->name, ranges[type->kind].min, ranges[type->kind].max);
+    return lipm_complain(L, memory, type, offset, "%s is out of range for %s (%s%s)", shown,
+                         type->name, lipm_pushrange(L, type),
+                         type->kind != IPM_UINT64
+                             ? ""
+                             : "; a Lua integer holds 2^63 and more as the negative number of "
+                               "the same 64 bits, -1 for the largest");
 }
