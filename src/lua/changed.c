@@ -50,6 +50,15 @@ static int push_changed(lua_State *L, const lipm_handle *handle, const lipm_part
     return 1;
 }
 
+static int fail_in_time(lua_State *L, const lipm_handle *handle, const lipm_part *part) {
+    luaL_pushfail(L);
+    lipm_pushpath(L, &handle->memory, part->type, part->offset);
+    lua_pushliteral(L, ": it did not change in time");
+    lua_concat(L, 2);
+    lua_pushstring(L, ipm_code_name(IPM_ETIMEOUT));
+    return 3;
+}
+
 int lipm_waitfield(lua_State *L, lipm_handle *handle) {
     const char *name = handle->memory.type->name;
     lipm_deadline until = lipm_deadline_start(lipm_checkseconds(L, SECONDS, IPM_FOREVER, name));
@@ -73,7 +82,11 @@ int lipm_waitfield(lua_State *L, lipm_handle *handle) {
             return push_changed(L, handle, part);
         }
         lipm_checkopen(L, handle);
-        if (lipm_waitcommit(L, handle, version, &until, &version, &error) != IPM_OK) {
+        code = lipm_waitcommit(L, handle, version, &until, &version, &error);
+        if (code == IPM_ETIMEOUT) {
+            return fail_in_time(L, handle, part);
+        }
+        if (code != IPM_OK) {
             return lipm_fail(L, &error);
         }
     }
