@@ -77,7 +77,8 @@ describe("a constructor", function()
     refused("there is no option 1", ipmmap.editor, S, { "x" })
     refused("options are a table, not 'x'", ipmmap.editor, S, "x")
     refused("options are a table, not false", ipmmap.editor, S, false)
-    refused("option 'create' is for a manager, not for this editor",
+    refused("HandleSpec: option 'create' is for a manager, not for this editor: a table that both share has no "
+      .. "create, force, mode and max_readers; give the manager a copy with them",
       ipmmap.editor, S, { create = true })
     refused("option 'force' is for a manager, not for this reader",
       ipmmap.reader, S, { force = true })

@@ -68,7 +68,9 @@ local function check_options(role, options)
     if not check then
       return nil, ("there is no option %s"):format(show(name))
     elseif of_managers[name] and role ~= "manager" then
-      return nil, ("option '%s' is for a manager, not for this %s"):format(name, role)
+      return nil, ("option '%s' is for a manager, not for this %s: a table that both share has "
+        .. "no create, force, mode and max_readers; give the manager a copy with them"):format(
+        name, role)
     end
     local wrong = check(value)
     if wrong then
@@ -99,7 +101,9 @@ end
 --- Open a segment as its manager, who may create, reset and destroy it, and all that an editor may.
 -- @function manager
 -- @tparam Struct|string shared the struct, or its registered name; it must descend from `base`
--- @tparam[opt] table options
+-- @tparam[opt] table options those below. `create`, `force`, `mode` and `max_readers` are for
+-- managers alone: a table that serves several roles is without them, and the manager gets a copy
+-- with them
 -- @tparam[opt=""] string options.tag names one of several segments of the same struct: letters,
 -- digits, `.`, `_`, `-`
 -- @tparam[opt="./.mmap"] string options.mmap_dir the directory of `<Struct>_<tag>.mmap`
