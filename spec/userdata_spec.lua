@@ -1,0 +1,111 @@
+-- Every userdata: ended twice, ended by hand and then collected, used after its end.
+local ipmmap = require "ipmmap"
+local tmpdir = require "spec.helper.tmpdir"
+
+local S = ipmmap.base:extend("UserdataSpec", { { "n", "int32" } })
+
+local function refused(pattern, fn, ...)
+  local ok, message = pcall(fn, ...)
+  assert.is_false(ok)
+  assert.truthy(tostring(message):find(pattern, 1, true), message)
+end
+
+-- Calls a metamethod by hand, more than once.
+local function by_hand(name, object)
+  for _ = 1, 3 do getmetatable(object)[name](object) end
+end
+
+local function collect()
+  for _ = 1, 3 do collectgarbage() end
+end
+
+describe("a userdata's end:", function()
+  local dir, manager, other
+  before_each(function()
+    dir = tmpdir()
+    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+    other = assert(ipmmap.editor(S, { mmap_dir = dir }))
+  end)
+  after_each(function()
+    manager:close()
+    other:close()
+  end)
+
+  local function is_free()
+    local view <close> = other:try_lock()
+    return view ~= nil
+  end
+
+  for _, metamethod in ipairs { "__close", "__gc" } do
+    it("a handle of each role, by " .. metamethod, function()
+      for _, role in ipairs { "manager", "editor", "reader" } do
+        local handle = assert(ipmmap[role](S, { mmap_dir = dir }))
+        local view = handle:lock()
+        by_hand(metamethod, handle)
+        handle:close()
+        refused("UserdataSpec: this " .. role .. " is closed", handle.read, handle, "n")
+        refused("UserdataSpec: this " .. role .. " is closed", handle.with, handle, print)
+        refused("view used after its lock was released", function() return view.n end)
+        assert.equal(("ipmmap.%s (closed)"):format(role), tostring(handle))
+        by_hand("__close", view)
+        by_hand("__gc", view)
+        handle, view = nil, nil -- luacheck: ignore
+        collect()
+        assert.is_true(is_free())
+      end
+    end)
+  end
+
+  it("a view of lock and of try_lock", function()
+    for _, name in ipairs { "lock", "try_lock" } do
+      local view = manager[name](manager)
+      view.n = 1
+      by_hand("__close", view)
+      assert.is_true(is_free())
+      by_hand("__gc", view)
+      refused("view used after its lock was released", function() return view.n end)
+      refused("view used after its lock was released", function() view.n = 2 end)
+      collect()
+      assert.equal(1, manager:read "n")
+    end
+  end)
+
+  it("a view of with", function()
+    local kept
+    manager:with(function(view)
+      getmetatable(view).__gc(view)
+      view.n = 1
+      by_hand("__close", view)
+      assert.is_true(is_free())
+      refused("view used after its lock was released", function() view.n = 2 end)
+      kept = view
+    end)
+    assert.equal(1, manager:read "n")
+    by_hand("__close", kept)
+    by_hand("__gc", kept)
+    refused("view used after its lock was released", function() return kept.n end)
+    kept = nil -- luacheck: ignore
+    collect()
+    manager:with(function(view) view.n = 3 end)
+    assert.equal(3, manager:read "n")
+  end)
+
+  it("a Struct, and values and parts of it", function()
+    local T = ipmmap.parse("struct UserdataSpecPart {\n  x: int32\n}\n"
+      .. "struct UserdataSpecGone {\n  p: UserdataSpecPart\n}\n")
+    local value = T:new { p = { x = 5 } }
+    local part = value.p
+    by_hand("__gc", T)
+    refused("the struct was collected", T.new, T)
+    for _, use in ipairs {
+      function() return value.p end, function() return part.x end, function() part.x = 1 end,
+      function() return ipmmap.bytes(part) end, function() return ipmmap.totable(value) end,
+      function() ipmmap.setbytes(part, "abcd") end,
+    } do
+      refused("value used after its struct was collected", use)
+    end
+    assert.equal("string", type(tostring(part)))
+    T, value, part = nil, nil, nil -- luacheck: ignore
+    collect()
+  end)
+end)
