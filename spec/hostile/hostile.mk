@@ -91,7 +91,7 @@ musl:
 
 # ---- make overlay ------------------------------------------------------------------------------
 
-TO_OVERLAY = $(TO_TEST) util-linux
+TO_OVERLAY = $(TO_TEST)
 
 # Not those that have a file system of their own, or take their time with damaged files.
 OVERLAY_TESTS  = $(filter-out $(addprefix spec/core/,overlay_test nospace_test hostile_test), \
