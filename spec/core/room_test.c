@@ -9,7 +9,7 @@
 static const char no_mount[] = "needs root, a loop device, and mkfs for this file system";
 
 static void make_xfs(void) {
-    mount_image("300M", "mkfs.xfs -m reflink=1 %s/image");
+    mount_image("320M", "mkfs.xfs -m reflink=1 %s/image");
 }
 
 static void make_btrfs(void) {
