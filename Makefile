@@ -95,7 +95,7 @@ interpreter:
 
 test:
 	@.ci/packages 'make test' $(TO_TEST)
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory $(if $(VERBOSE),,--silent) tests
 	@{ for program in $(TEST_PROGRAMS); do .ci/tap $$program; done; \
 	   for quick in $(STRESS_QUICK); do .ci/tap $(STRESS_DIR)/$$quick; done; \
 	   .ci/tap $(BUSTED); } | $(SUMMARY)
