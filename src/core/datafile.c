@@ -64,7 +64,7 @@ static int read_head(int fd, const char *path, uint64_t size, ipm_trailer_head *
 
 static int read_layout(int fd, const char *path, const ipm_geometry *geometry, ipm_layout **layout,
                        ipm_error *error) {
-    ipm_error detail = {0};
+    ipm_error detail;
     int code;
     char *text = malloc(geometry->schema_size + 1);
     *layout = NULL;
@@ -75,10 +75,11 @@ static int read_layout(int fd, const char *path, const ipm_geometry *geometry, i
         free(text);
         return code;
     }
-    if (ipm_layout_parse(text, geometry->schema_size, layout, &detail) != IPM_OK) {
-        code = detail.code == IPM_EINVALID
-                   ? corrupt(path, detail.text, error)
-                   : ipm_fail(error, (int)detail.code, 0, "%s", detail.text);
+    code = ipm_layout_parse(text, geometry->schema_size, layout, &detail);
+    if (code == IPM_EINVALID) {
+        code = corrupt(path, detail.text, error);
+    } else if (code != IPM_OK) {
+        *error = detail;
     } else {
         size_t length;
         const char *canonical = ipm_layout_text(*layout, &length);
@@ -155,8 +156,7 @@ int ipm_datafile_open(const char *path, bool writable, const ipm_layout *layout,
         return code;
     code = check(fd, path, (uint64_t)status.st_size, layout, &head, error);
     if (code == IPM_OK) {
-        ipm_error detail = {0};
-        file->map = ipm_file_map(fd, head.geometry.file_size, writable, path, &detail);
+        file->map = ipm_file_map(fd, head.geometry.file_size, writable, path, error);
         file->geometry = head.geometry;
         file->max_readers = head.max_readers;
         file->mode = status.st_mode & 0777;
@@ -165,7 +165,7 @@ int ipm_datafile_open(const char *path, bool writable, const ipm_layout *layout,
         if (file->map != NULL)
             file->memory = ipm_trailer_memory(file->map, &file->geometry);
         else
-            code = ipm_fail(error, (int)detail.code, 0, "%s", detail.text);
+            code = (int)error->code;
     }
     if (code == IPM_OK && left)
         ipm_kept_open(&file->kept, fd);
@@ -197,15 +197,16 @@ int ipm_layout_load(const char *path, ipm_layout **layout, ipm_error *error) {
     int fd;
     struct stat status;
     ipm_trailer_head head = {0};
+    ipm_error detail;
     *layout = NULL;
-    int code = ipm_file_open(path, O_RDONLY, &fd, &status, error);
+    int code = ipm_file_open(path, O_RDONLY, &fd, &status, &detail);
     if (code != IPM_OK)
-        return code;
-    code = read_head(fd, path, (uint64_t)status.st_size, &head, error);
+        return ipm_report(code, &detail, error);
+    code = read_head(fd, path, (uint64_t)status.st_size, &head, &detail);
     if (code == IPM_OK)
-        code = read_layout(fd, path, &head.geometry, layout, error);
+        code = read_layout(fd, path, &head.geometry, layout, &detail);
     close(fd);
-    return code;
+    return ipm_report(code, &detail, error);
 }
 
 /* ---- Making ------------------------------------------------------------------------------ */
@@ -291,24 +292,62 @@ int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
     return code;
 }
 
-/* By file operations alone: the reason for it may be that nothing can be mapped any more. */
-void ipm_datafile_unmake(const char *path, const ipm_layout *layout) {
-    int fd;
-    size_t length;
-    struct stat status;
-    const uint32_t retired = 1;
-    ipm_layout_text(layout, &length);
-    uint64_t at = ipm_trailer_geometry(ipm_layout_type(layout)->size, length).head +
-                  offsetof(ipm_trailer_head, state) + offsetof(ipm_state, retired);
-    if (ipm_file_open(path, O_RDWR, &fd, &status, NULL) != IPM_OK)
-        return;
-    if (write_at(fd, &retired, sizeof retired, at) == 0)
-        unlink(path);
-    close(fd);
-}
-
 /* ---- Retiring ---------------------------------------------------------------------------- */
 
 void ipm_datafile_retire(ipm_datafile *file, bool retired) {
     atomic_store_explicit(&file->memory.state->retired, retired, memory_order_seq_cst);
+}
+
+static bool is_head(int fd, uint64_t at) {
+    ipm_trailer_head head;
+    return pread(fd, &head, sizeof head, (off_t)at) == sizeof head && ipm_trailer_begins(&head, at);
+}
+
+/* Where the trailer starts: by the footer, or where something looks like one; 0: nowhere. */
+static uint64_t find_head(int fd, uint64_t size) {
+    ipm_footer footer;
+    uint64_t said = 0;
+    if (size >= 3 * IPM_PAGE &&
+        pread(fd, &footer, sizeof footer, (off_t)(size - sizeof footer)) == sizeof footer)
+        said = ipm_trailer_locate(&footer, size);
+    if (said != 0 && is_head(fd, said))
+        return said;
+    for (uint64_t at = IPM_PAGE; at < size; at += IPM_PAGE)
+        if (is_head(fd, at))
+            return at;
+    return said;
+}
+
+/* By file operations alone: the reason for it may be that nothing can be mapped any more. */
+ipm_retirement ipm_datafile_retire_old(const char *path) {
+    struct stat status;
+    ipm_error unwanted;
+    const uint32_t retired = 1;
+    ipm_retirement old;
+    if (ipm_file_open(path, O_RDWR, &old.fd, &status, &unwanted) != IPM_OK)
+        return (ipm_retirement){.fd = -1};
+    uint64_t head = find_head(old.fd, (uint64_t)status.st_size);
+    old.at = head + offsetof(ipm_trailer_head, state) + offsetof(ipm_state, retired);
+    if (head == 0 || pread(old.fd, &old.before, sizeof old.before, (off_t)old.at) !=
+                         (ssize_t)sizeof old.before ||
+        write_at(old.fd, &retired, sizeof retired, old.at) != 0) {
+        close(old.fd);
+        old.fd = -1;
+    }
+    return old;
+}
+
+void ipm_datafile_retired(ipm_retirement *old, bool done) {
+    if (old->fd < 0)
+        return;
+    if (!done)
+        write_at(old->fd, &old->before, sizeof old->before, old->at);
+    close(old->fd);
+}
+
+void ipm_datafile_unmake(const char *path) {
+    ipm_retirement old = ipm_datafile_retire_old(path);
+    if (old.fd >= 0)
+        unlink(path);
+    ipm_datafile_retired(&old, true);
 }

@@ -46,7 +46,23 @@ int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
                         uint32_t max_readers, bool replace, ipm_error *error);
 
 /* Remove what was made there, when opening it came to nothing; its lock-free readers are told. */
-void ipm_datafile_unmake(const char *path, const ipm_layout *layout);
+void ipm_datafile_unmake(const char *path);
+
+/* A file that was retired without being opened as a segment, and how to take that back. */
+typedef struct ipm_retirement {
+    int fd; /* -1: nothing was retired */
+    uint64_t at;
+    uint32_t before;
+} ipm_retirement;
+
+/*
+ * Retire what is at the path, however damaged it is: those who opened it before it was damaged
+ * know where its trailer lies, and see the flag. Nothing happens where there is no trailer.
+ */
+ipm_retirement ipm_datafile_retire_old(const char *path);
+
+/* It has lost its name to another (done), or has not, and is as before. */
+void ipm_datafile_retired(ipm_retirement *old, bool done);
 
 /* Whether it was copied to the upper layer of an overlay file system after it was mapped here. */
 IPM_RARE bool ipm_datafile_is_left_behind(const ipm_datafile *file);

@@ -95,3 +95,9 @@ int ipm_fail_errno(ipm_error *error, int system, const char *format, ...) {
     va_end(args);
     return code;
 }
+
+int ipm_report(int code, const ipm_error *detail, ipm_error *error) {
+    if (code != IPM_OK && error != NULL)
+        *error = *detail;
+    return code;
+}

@@ -80,7 +80,7 @@ static int initialise(int fd, const char *path, uint32_t slots, ipm_error *error
         return code;
     unsigned char *map = ipm_file_map(fd, size, true, path, error);
     if (map == NULL)
-        return error != NULL ? (int)error->code : IPM_ESYSTEM;
+        return (int)error->code;
     memset(map, 0, sizeof magic);
     /* The magic goes before all else, and comes after it: a death in between leaves none. */
     atomic_thread_fence(memory_order_seq_cst);
@@ -137,7 +137,7 @@ static int map_checked(int fd, const char *path, const ipm_lock_head *head, ipm_
         return code;
     unsigned char *map = ipm_file_map(fd, head->size, true, path, error);
     if (map == NULL)
-        return error != NULL ? (int)error->code : IPM_ESYSTEM;
+        return (int)error->code;
     file->head = (ipm_lock_head *)map;
     file->shared = (ipm_rwlock_shared *)(map + IPM_PAGE);
     file->size = head->size;
@@ -216,22 +216,19 @@ static void unmake(const char *path, int fd, const struct stat *status) {
 /* Open, or make. returns AGAIN when the file came or went meanwhile */
 static int open_or_make(const char *path, mode_t mode, int *fd, struct stat *status, bool *made,
                         ipm_error *error) {
-    ipm_error detail = {0};
-    int code = ipm_file_open(path, O_RDWR, fd, status, &detail);
+    int code = ipm_file_open(path, O_RDWR, fd, status, error);
     *made = false;
     if (code == IPM_ENOTFOUND) {
-        code = ipm_file_create(path, mode, fd, &detail);
-        if (code != IPM_OK && detail.system == EEXIST)
+        code = ipm_file_create(path, mode, fd, error);
+        if (code != IPM_OK && error->system == EEXIST)
             return AGAIN;
         if (code == IPM_OK && fstat(*fd, status) != 0) {
-            code = ipm_fail_errno(&detail, errno, "cannot examine %s", path);
+            code = ipm_fail_errno(error, errno, "cannot examine %s", path);
             unlink(path);
             close(*fd);
         }
         *made = code == IPM_OK;
     }
-    if (code != IPM_OK && error != NULL)
-        *error = detail;
     return code;
 }
 

@@ -33,24 +33,10 @@ static bool is_plain_file(const char *path) {
  */
 static int replace(const ipm_names *names, const ipm_layout *layout, const ipm_options *options,
                    ipm_error *error) {
-    ipm_datafile old;
-    ipm_error detail;
-    int opened = ipm_datafile_open(names->path, true, NULL, &old, &detail);
-    if (opened != IPM_OK && opened != IPM_ECORRUPT && opened != IPM_ENOTFOUND) {
-        if (error != NULL)
-            *error = detail;
-        return opened; /* its users could not be told */
-    }
-    bool was_retired = opened == IPM_OK && ipm_datafile_is_retired(&old);
-    if (opened == IPM_OK)
-        ipm_datafile_retire(&old, true);
+    ipm_retirement old = ipm_datafile_retire_old(names->path);
     int code =
         ipm_datafile_create(names->path, layout, options->mode, options->max_readers, true, error);
-    if (opened == IPM_OK) {
-        if (code != IPM_OK && !was_retired)
-            ipm_datafile_retire(&old, false);
-        ipm_datafile_close(&old);
-    }
+    ipm_datafile_retired(&old, code == IPM_OK);
     return code;
 }
 
@@ -67,8 +53,7 @@ typedef struct making {
 static int provide(const ipm_names *names, const ipm_layout *layout, const ipm_options *options,
                    making *m, ipm_error *error) {
     ipm_datafile file;
-    ipm_error detail;
-    int code = ipm_datafile_open(names->path, true, layout, &file, &detail);
+    int code = ipm_datafile_open(names->path, true, layout, &file, error);
     m->reset = code == IPM_OK && options->force;
     if (code == IPM_OK) {
         ipm_datafile_close(&file);
@@ -83,11 +68,8 @@ static int provide(const ipm_names *names, const ipm_layout *layout, const ipm_o
     bool give_way =
         code == IPM_EREPLACED || (options->force && (code == IPM_ELAYOUT || code == IPM_ECORRUPT) &&
                                   is_plain_file(names->path));
-    if (!give_way) {
-        if (error != NULL)
-            *error = detail;
+    if (!give_way)
         return code;
-    }
     code = replace(names, layout, options, error);
     m->replaced = code == IPM_OK;
     return code;
@@ -113,10 +95,10 @@ static int make(const ipm_names *names, const ipm_layout *layout, const ipm_opti
 }
 
 /* Remove what was made, unless others have begun to use it. */
-static void unmake(const ipm_names *names, const ipm_layout *layout, const making *m) {
+static void unmake(const ipm_names *names, const making *m) {
     if (m->manager >= 0 && ipm_lockfile_claim(m->manager)) {
         if (m->data_made)
-            ipm_datafile_unmake(names->path, layout);
+            ipm_datafile_unmake(names->path);
         if (m->lock_made)
             unlink(names->lock_path);
     }
@@ -140,25 +122,20 @@ static void close_files(ipm_segment *segment) {
 /* returns  IPM_EREPLACED when the files were replaced meanwhile: try again */
 static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
     const ipm_names *names = &segment->names;
-    ipm_error detail = {0};
     int code =
         ipm_datafile_open(names->path, segment->role != IPM_READER, layout, &segment->data, error);
     if (code != IPM_OK)
         return code;
     ipm_datafile *data = &segment->data;
     code = ipm_lockfile_open(names->lock_path, data->mode, data->max_readers, &segment->lockfile,
-                             &detail);
+                             error);
     if (goes_lock_free(segment->role, code)) {
-        segment->refusal = detail;
+        segment->refusal = *error;
         code = IPM_OK;
     }
-    if (code != IPM_OK) {
-        if (error != NULL)
-            *error = detail;
-    } else if (ipm_datafile_is_retired(data) ||
-               !ipm_file_is_at(names->path, data->device, data->inode)) {
+    if (code == IPM_OK && (ipm_datafile_is_retired(data) ||
+                           !ipm_file_is_at(names->path, data->device, data->inode)))
         code = ipm_fail(error, IPM_EREPLACED, 0, "%s was destroyed", names->path);
-    }
     if (code != IPM_OK)
         close_files(segment);
     return code;
@@ -245,7 +222,7 @@ static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ip
         code = prepare(segment, options, error);
     if (code != IPM_OK && options->create) {
         close_files(segment);
-        unmake(names, layout, &m);
+        unmake(names, &m);
     }
     if (m.manager >= 0)
         close(m.manager);
@@ -308,19 +285,20 @@ int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options 
                      ipm_segment **segment, ipm_error *error) {
     const ipm_type *type = ipm_layout_type(layout);
     ipm_options chosen = {0};
+    ipm_error detail;
     if (options != NULL)
         chosen = *options;
     *segment = NULL;
-    int code = check_options(role, type, &chosen, error);
+    int code = check_options(role, type, &chosen, &detail);
     if (code != IPM_OK)
-        return code;
+        return ipm_report(code, &detail, error);
     int rc = ipm_fork_watch();
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot open %s", type->name);
     do
-        code = open_once(role, layout, &chosen, segment, error);
+        code = open_once(role, layout, &chosen, segment, &detail);
     while (code == IPM_EREPLACED);
-    return code;
+    return ipm_report(code, &detail, error);
 }
 
 /* ---- Closing ----------------------------------------------------------------------------- */
@@ -368,7 +346,7 @@ static int remove_files(ipm_segment *segment, ipm_error *error) {
     return IPM_OK;
 }
 
-int ipm_segment_destroy(ipm_segment *segment, ipm_error *error) {
+static int destroy(ipm_segment *segment, ipm_error *error) {
     int manager;
     bool made;
     int code = ipm_segment_check_fork(segment, error);
@@ -389,4 +367,9 @@ int ipm_segment_destroy(ipm_segment *segment, ipm_error *error) {
         unlink(segment->names.lock_path);
     close(manager);
     return code;
+}
+
+int ipm_segment_destroy(ipm_segment *segment, ipm_error *error) {
+    ipm_error detail;
+    return ipm_report(destroy(segment, &detail), &detail, error);
 }

@@ -138,9 +138,7 @@ static IPM_RARE int refuse(const ipm_segment *segment, ipm_error *error) {
     if (segment->view != NULL)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: this handle holds its lock already",
                         segment->name);
-    if (error != NULL)
-        *error = segment->refusal;
-    return (int)segment->refusal.code;
+    return ipm_report((int)segment->refusal.code, &segment->refusal, error);
 }
 
 static IPM_RARE int retired_meanwhile(ipm_segment *segment, ipm_error *error) {

@@ -47,11 +47,15 @@ uint64_t ipm_trailer_locate(const ipm_footer *footer, uint64_t file_size) {
     return footer->head;
 }
 
+bool ipm_trailer_begins(const ipm_trailer_head *head, uint64_t at) {
+    return memcmp(head->magic, magic, sizeof magic) == 0 && head->format == IPM_FORMAT &&
+           head->byte_order == IPM_BYTE_ORDER_MARK && head->geometry.head == at;
+}
+
 bool ipm_trailer_is_valid(const ipm_trailer_head *head, uint64_t at, uint64_t file_size) {
     static const unsigned char zeros[sizeof head->reserved];
     const ipm_geometry *said = &head->geometry;
-    if (memcmp(head->magic, magic, sizeof magic) != 0 || head->format != IPM_FORMAT ||
-        head->byte_order != IPM_BYTE_ORDER_MARK || head->block_size != IPM_BLOCK_SIZE ||
+    if (!ipm_trailer_begins(head, at) || head->block_size != IPM_BLOCK_SIZE ||
         head->max_readers < 1 || head->max_readers > IPM_MAX_READERS ||
         memcmp(head->reserved, zeros, sizeof zeros) != 0)
         return false;
@@ -62,7 +66,7 @@ bool ipm_trailer_is_valid(const ipm_trailer_head *head, uint64_t at, uint64_t fi
         said->schema_size < 1 || said->schema_size > IPM_MAX_TEXT)
         return false;
     ipm_geometry real = ipm_trailer_geometry(said->struct_size, said->schema_size);
-    return memcmp(said, &real, sizeof real) == 0 && real.head == at && real.file_size == file_size;
+    return memcmp(said, &real, sizeof real) == 0 && real.file_size == file_size;
 }
 
 ipm_memory ipm_trailer_memory(unsigned char *map, const ipm_geometry *geometry) {

@@ -67,6 +67,9 @@ void ipm_trailer_describe(ipm_trailer_head *head, ipm_footer *footer, const ipm_
  */
 uint64_t ipm_trailer_locate(const ipm_footer *footer, uint64_t file_size);
 
+/* Whether what was read at that place begins as a head there does, however damaged it is. */
+bool ipm_trailer_begins(const ipm_trailer_head *head, uint64_t at);
+
 /* Whether a head says what a head at that place, in a file of that size, must say. */
 bool ipm_trailer_is_valid(const ipm_trailer_head *head, uint64_t at, uint64_t file_size);
 
