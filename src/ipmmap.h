@@ -41,6 +41,9 @@ extern "C" {
 
 #define IPM_API __attribute__((visibility("default")))
 
+/* The IPM_VERSION of the library that runs, which may be another than that of the header. */
+IPM_API const char *ipm_version(void);
+
 /* ---- Errors ------------------------------------------------------------------------------ */
 
 typedef enum ipm_code {
@@ -283,10 +286,23 @@ typedef enum ipm_role {
 #define IPM_MAX_READERS 128
 #define IPM_MAX_TAG 128
 
+/*
+ * How to open a segment. Zero is the default of every member, so name those that you set:
+ *
+ *      ipm_options options = {.own_size = sizeof options, .create = true};
+ *
+ * own_size  tells a library of another version which members there are. Those that the caller does
+ *           not have are at their default; one that the library does not have must be zero, or
+ *           opening says IPM_EINVALID. 0 is the size of the first version, up to and with `mlock`
+ * path      of the data file, which ends in <Struct>_<tag>.mmap, instead of tag and mmap_dir: for
+ *           tools that have a file. Its layout is had by ipm_layout_load
+ */
 typedef struct ipm_options {
+    size_t own_size;      /* sizeof(ipm_options) */
     const char *tag;      /* NULL or "": none; letters, digits, '.', '_', '-', and no ".." */
     const char *mmap_dir; /* NULL: "./.mmap" */
-    const char *lock_dir; /* NULL: as mmap_dir */
+    const char *lock_dir; /* NULL: the directory of the data file */
+    const char *path;     /* NULL: made of mmap_dir, the struct's name and the tag */
     bool create;          /* manager: make the segment if there is none */
     bool force;           /* manager, with create: start afresh */
     uint32_t mode;        /* manager: permission bits of both files; 0: 0600 */
@@ -431,7 +447,12 @@ IPM_API int ipm_segment_flush(ipm_segment *segment, ipm_error *error);
  */
 IPM_API int ipm_segment_destroy(ipm_segment *segment, ipm_error *error);
 
+/*
+ * What is known of a segment. `own_size` is set by the caller, as in ipm_options, and says
+ * afterwards how many bytes were filled in: fewer by an older library.
+ */
 typedef struct ipm_info {
+    size_t own_size;       /* sizeof(ipm_info); 0 is the size of the first version */
     const char *path;      /* of the data file; the three strings live as long as the handle */
     const char *lock_path; /* of the lock file */
     const char *tag;
@@ -444,11 +465,13 @@ typedef struct ipm_info {
     int32_t writer_pid;   /* who holds the write lock just now, or 0 */
     bool writable;        /* the role may write */
     bool lockable;        /* false: lock-free reads only */
+    bool replaced;        /* replaced, destroyed or removed: what is told is the last of it */
 } ipm_info;
 
 /*
  * Fill in *info; who holds locks is as of just now, for diagnosis.
- * returns  IPM_EFORKED; not IPM_EREPLACED: of a destroyed segment it tells the last
+ * returns  IPM_EFORKED, IPM_EINVALID (own_size); not IPM_EREPLACED: see `replaced`
+ * cost     a system call, which looks whether the file still has its name
  */
 IPM_API int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error);
 

@@ -32,7 +32,7 @@ static void plain(void *with, uint64_t count) {
 
 static void compare(const char *taken, const char *copied, const char *schema) {
     copying c = {.segment = open_segment(IPM_MANAGER, schema, "snapshot")};
-    ipm_info info;
+    ipm_info info = {0};
     ipm_segment_info(c.segment, &info, NULL);
     ipm_segment_lock(c.segment, IPM_FOREVER, NULL);
     c.from = ipm_segment_data(c.segment);

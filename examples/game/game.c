@@ -53,7 +53,7 @@ static void check(int code, const ipm_error *error) {
 /* ---- Opening ----------------------------------------------------------------------------- */
 
 static ipm_segment *open_segment(const char *schema, ipm_layout **layout) {
-    const ipm_options options = {.create = true, .prefault = true};
+    const ipm_options options = {.own_size = sizeof options, .create = true, .prefault = true};
     ipm_segment *segment;
     ipm_error error;
     check(ipm_layout_parse(schema, strlen(schema), layout, &error), &error);

@@ -12,7 +12,7 @@ static void expect(bool as_expected, int status) {
 static void is_forked(ipm_segment *segment, int status) {
     unsigned char copy[DEMO_SIZE];
     uint64_t number = 0;
-    ipm_info info;
+    ipm_info info = {0};
     expect(ipm_segment_lock(segment, 0, &error) == IPM_EFORKED, status);
     expect(strstr(error.text, "opened before a fork, by the parent") != NULL, status);
     expect(ipm_segment_unlock(segment, NULL) == IPM_EFORKED, status + 1);

@@ -50,7 +50,7 @@ static void is_shut_out(void) {
 static void reads_lock_free(void) {
     uint64_t version;
     ipm_segment *own;
-    ipm_info info;
+    ipm_info info = {0};
     expect(open_here(IPM_READER, &own) == IPM_OK, 20);
     expect(read_a(own) == 5, 21);
     expect(ipm_segment_info(own, &info, NULL) == IPM_OK && !info.lockable && !info.writable &&

@@ -112,7 +112,7 @@ static void open_first(void) {
 static void a_failed_creation_leaves_a_lock_file_in_use(void) {
     ipm_options wanted = options(true);
     ipm_segment *segment;
-    ipm_info info;
+    ipm_info info = {0};
     layout = layout_of(schema);
     other_layout = layout_of(other_schema);
     if (!CHECK_INT(ipm_segment_open(IPM_MANAGER, layout, &wanted, &segment, NULL), IPM_OK))
@@ -137,7 +137,7 @@ static void a_failed_creation_leaves_a_lock_file_in_use(void) {
 static void a_failed_creation_removes_what_it_made(void) {
     ipm_options wanted = options(true);
     ipm_segment *segment;
-    ipm_info info;
+    ipm_info info = {0};
     layout = layout_of(schema);
     other_layout = layout_of(other_schema);
     CHECK_INT(ipm_segment_open(IPM_MANAGER, layout, &wanted, &segment, NULL), IPM_OK);

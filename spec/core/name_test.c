@@ -38,6 +38,70 @@ static void puts_locks_beside_the_data_unless_told(void) {
     ipm_names_free(&names);
 }
 
+static int from_path(const char *path, const char *lock_dir) {
+    ipm_options options = {.path = path, .lock_dir = lock_dir};
+    return ipm_names_make("Demo", &options, &names, &error);
+}
+
+static void takes_a_path_apart(void) {
+    static const struct {
+        const char *path, *tag;
+    } paths[] = {{"/x/Demo_.mmap", ""},
+                 {"/x//Demo_t.mmap", "t"},
+                 {"/x/Demo_a_b.mmap.mmap", "a_b.mmap"},
+                 {"/Demo_t.mmap", "t"}};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        if (CHECK_INT(from_path(paths[i].path, NULL), IPM_OK))
+            CHECK_STR(names.tag, paths[i].tag);
+        ipm_names_free(&names);
+    }
+    if (CHECK_INT(from_path("/x/Demo_t.mmap", NULL), IPM_OK))
+        CHECK_STR(names.lock_path, "/x/Demo_t.lock");
+    ipm_names_free(&names);
+    if (CHECK_INT(from_path("/x/Demo_t.mmap", "/y"), IPM_OK)) {
+        CHECK_STR(names.path, "/x/Demo_t.mmap");
+        CHECK_STR(names.lock_path, "/y/Demo_t.lock");
+    }
+    ipm_names_free(&names);
+}
+
+static void refuses_a_path_of_another_name(void) {
+    static const char *const paths[] = {
+        "",           "/x/",          "/x/Demo.mmap",      "/x/Demo_t",     "/x/Demo_.mma",
+        "/x/demo_.mmap", "/x/Demos_.mmap", "/x/Demo_.mmap/", "/x/Other_.mmap", "Demo_mmap"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        CHECK_ERROR(from_path(paths[i], NULL), IPM_EINVALID, "if it were called Demo_<tag>.mmap");
+    CHECK_ERROR(from_path("/x/Demo_a b.mmap", NULL), IPM_EINVALID, "Demo: the tag 'a b'");
+}
+
+static void opens_by_path(void) {
+    ipm_segment *manager = opened(IPM_MANAGER, "t"), *reader;
+    ipm_options options = {.own_size = sizeof options, .path = data_path("t")};
+    if (CHECK_INT(ipm_segment_open(IPM_READER, demo, &options, &reader, &error), IPM_OK)) {
+        CHECK_INT(ipm_segment_lock(reader, 0, &error), IPM_OK);
+        ipm_segment_close(reader, NULL);
+    }
+    options.tag = "t";
+    CHECK_ERROR(ipm_segment_open(IPM_READER, demo, &options, &reader, &error), IPM_EINVALID,
+                "path stands for tag and mmap_dir");
+    CHECK_INT(ipm_segment_destroy(manager, &error), IPM_OK);
+    ipm_segment_close(manager, NULL);
+}
+
+static void opens_by_a_path_that_is_relative(void) {
+    ipm_segment *manager;
+    ipm_options options = {.path = "Demo_here.mmap", .create = true};
+    int here = open(".", O_RDONLY | O_DIRECTORY);
+    CHECK_INT(chdir(dir), 0);
+    if (CHECK_INT(ipm_segment_open(IPM_MANAGER, demo, &options, &manager, &error), IPM_OK)) {
+        CHECK(exists(data_path("here")) && exists(lock_path("here")));
+        CHECK_INT(ipm_segment_destroy(manager, &error), IPM_OK);
+        ipm_segment_close(manager, NULL);
+    }
+    CHECK_INT(fchdir(here), 0);
+    close(here);
+}
+
 static void makes_paths_absolute(void) {
     static const char *const relative[] = {"x", "./x", ".//x/", "././x"};
     char here[512], expected[600];
@@ -119,5 +183,9 @@ int main(void) {
     run("limits the length of a tag", limits_the_tag);
     run("keeps its names after a change of directory", survives_a_change_of_directory);
     run("passes on that a path is too long", refuses_a_path_too_long_for_the_system);
+    run("takes a path apart", takes_a_path_apart);
+    run("refuses a path of another name", refuses_a_path_of_another_name);
+    run("opens by the path of a data file", opens_by_path);
+    run("opens by a path that is relative", opens_by_a_path_that_is_relative);
     return tear_down();
 }

@@ -62,7 +62,7 @@ static ipm_segment *open_as(ipm_role role, ipm_options options) {
 static void use(ipm_segment *segment, bool writes) {
     uint64_t version;
     ipm_error error;
-    ipm_info info;
+    ipm_info info = {0};
     CHECK_INT(ipm_segment_lock(segment, 0, &error), IPM_OK);
     CHECK_INT(ipm_segment_lock(segment, 0, &error), IPM_EINVALID);
     CHECK_INT(ipm_segment_read(segment, 0, sizeof copy, &copy, &error), IPM_OK);

@@ -31,7 +31,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 
 static void use(ipm_role role) {
     int64_t value;
-    ipm_info info;
+    ipm_info info = {0};
     ipm_error error;
     ipm_segment *segment;
     ipm_options options = {.mmap_dir = fuzz_dir};

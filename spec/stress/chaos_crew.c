@@ -63,7 +63,7 @@ static void add(const char *name, uint64_t count) {
 static void count_recoveries(void) {
     static ipm_segment *watcher;
     static uint64_t counted; /* of this segment */
-    ipm_info info;
+    ipm_info info = {0};
     if (watcher != NULL && ipm_segment_info(watcher, &info, NULL) == IPM_OK) {
         chaos_shared->recoveries += info.recoveries - counted;
         counted = info.recoveries;

@@ -127,7 +127,7 @@ static void write_slowly(ipm_segment *segment, uint64_t version) {
 
 /* returns  false: the segment is no more */
 static bool edit(ipm_segment *segment) {
-    ipm_info info;
+    ipm_info info = {0};
     uint64_t before = last_committed(segment);
     if (!take(segment))
         return false;

@@ -156,7 +156,7 @@ static void check_turns(const member *members) {
 
 static void check_readers(void) {
     ipm_segment *watcher = stress_must_open(IPM_READER, layout, false);
-    ipm_info info;
+    ipm_info info = {0};
     if (ipm_segment_info(watcher, &info, NULL) != IPM_OK || info.readers != CROWD - 1)
         sum.apart++;
     ipm_segment_close(watcher, NULL);

@@ -58,7 +58,7 @@ static void copy_file(const char *path) {
 static void open_image(bool writes, uint64_t version, uint64_t recoveries) {
     ipm_options options = {.mmap_dir = image_dir};
     ipm_segment *segment;
-    ipm_info info;
+    ipm_info info = {0};
     uint64_t found;
     int64_t queued = stress_queued(), start = stress_now();
     int code = ipm_segment_open(writes ? IPM_EDITOR : IPM_READER, layout, &options, &segment, NULL);
@@ -81,7 +81,7 @@ static void open_image(bool writes, uint64_t version, uint64_t recoveries) {
 
 /* returns  false: it did not hold the lock */
 static bool take_image(ipm_segment *watcher, pid_t writer) {
-    ipm_info info;
+    ipm_info info = {0};
     int status;
     kill(writer, SIGSTOP);
     if (waitpid(writer, &status, WUNTRACED) != writer || !WIFSTOPPED(status))

@@ -54,12 +54,8 @@ static char *join(const char *dir, const char *struct_name, const char *tag, con
     return path;
 }
 
-int ipm_names_make(const char *struct_name, const ipm_options *options, ipm_names *names,
-                   ipm_error *error) {
-    const char *tag = options->tag != NULL ? options->tag : "";
-    const char *mmap_dir = options->mmap_dir != NULL ? options->mmap_dir : DEFAULT_DIR;
-    const char *lock_dir = options->lock_dir != NULL ? options->lock_dir : mmap_dir;
-    memset(names, 0, sizeof *names);
+static int make(const char *struct_name, const char *tag, const char *mmap_dir,
+                const char *lock_dir, ipm_names *names, ipm_error *error) {
     int code = check_tag(struct_name, tag, error);
     if (code != IPM_OK)
         return code;
@@ -72,6 +68,49 @@ int ipm_names_make(const char *struct_name, const ipm_options *options, ipm_name
         ipm_names_free(names);
     }
     return code;
+}
+
+/* Of "/x/Demo_left.mmap", which is cut up in place, the directory and the tag; NULL: another name */
+static const char *split(char *path, const char *struct_name, const char **dir) {
+    static const char suffix[] = "_.mmap";
+    char *slash = strrchr(path, '/');
+    char *name = slash == NULL ? path : slash + 1;
+    size_t length = strlen(name), stem = strlen(struct_name);
+    if (length < stem + strlen(suffix) || memcmp(name, struct_name, stem) != 0 ||
+        name[stem] != '_' || strcmp(name + length - strlen(suffix) + 1, suffix + 1) != 0)
+        return NULL;
+    name[length - strlen(suffix) + 1] = '\0';
+    *dir = slash == NULL ? "." : slash == path ? "/" : path;
+    if (slash != NULL)
+        *slash = '\0';
+    return name + stem + 1;
+}
+
+static int make_from_path(const char *struct_name, const ipm_options *options, ipm_names *names,
+                          ipm_error *error) {
+    const char *dir;
+    char *copy = strdup(options->path);
+    if (copy == NULL)
+        return ipm_fail_errno(error, ENOMEM, "cannot name the files of %s", struct_name);
+    const char *tag = split(copy, struct_name, &dir);
+    int code = tag == NULL
+                   ? ipm_fail(error, IPM_EINVALID, 0,
+                              "%s: %s could be opened if it were called %s_<tag>.mmap",
+                              struct_name, options->path, struct_name)
+                   : make(struct_name, tag, dir,
+                          options->lock_dir != NULL ? options->lock_dir : dir, names, error);
+    free(copy);
+    return code;
+}
+
+int ipm_names_make(const char *struct_name, const ipm_options *options, ipm_names *names,
+                   ipm_error *error) {
+    const char *mmap_dir = options->mmap_dir != NULL ? options->mmap_dir : DEFAULT_DIR;
+    memset(names, 0, sizeof *names);
+    if (options->path != NULL)
+        return make_from_path(struct_name, options, names, error);
+    return make(struct_name, options->tag != NULL ? options->tag : "", mmap_dir,
+                options->lock_dir != NULL ? options->lock_dir : mmap_dir, names, error);
 }
 
 void ipm_names_free(ipm_names *names) {

@@ -8,6 +8,7 @@
 #include "file.h"
 #include "fork.h"
 #include "notify.h"
+#include "options.h"
 #include "resident.h"
 
 #include <errno.h>
@@ -233,35 +234,6 @@ static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ip
     return code;
 }
 
-static int check_options(ipm_role role, const ipm_type *type, ipm_options *options,
-                         ipm_error *error) {
-    if (!ipm_type_is_shared(type))
-        return ipm_fail(error, IPM_EINVALID, 0,
-                        "%s has no common header: only what extends BaseMmapStructure can be "
-                        "shared",
-                        type->name);
-    if (role != IPM_READER && role != IPM_EDITOR && role != IPM_MANAGER)
-        return ipm_fail(error, IPM_EINVALID, 0, "%s: %d is not a role", type->name, (int)role);
-    if (role != IPM_MANAGER &&
-        (options->create || options->force || options->mode != 0 || options->max_readers != 0))
-        return ipm_fail(error, IPM_EINVALID, 0,
-                        "%s: create, force, mode and max_readers are a manager's options",
-                        type->name);
-    if (options->force && !options->create)
-        return ipm_fail(error, IPM_EINVALID, 0, "%s: force goes with create", type->name);
-    if (options->mode > 0777)
-        return ipm_fail(error, IPM_EINVALID, 0, "%s: mode %o has more than permission bits",
-                        type->name, options->mode);
-    if (options->max_readers > IPM_MAX_READERS)
-        return ipm_fail(error, IPM_EINVALID, 0, "%s: max_readers %u is outside 1..%d", type->name,
-                        options->max_readers, IPM_MAX_READERS);
-    if (options->mode == 0)
-        options->mode = 0600;
-    if (options->max_readers == 0)
-        options->max_readers = IPM_MAX_READERS;
-    return IPM_OK;
-}
-
 /* returns  IPM_EREPLACED when another manager replaced or destroyed it before it could be reset */
 static int open_once(ipm_role role, const ipm_layout *layout, const ipm_options *options,
                      ipm_segment **segment, ipm_error *error) {
@@ -284,12 +256,10 @@ static int open_once(ipm_role role, const ipm_layout *layout, const ipm_options 
 int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
                      ipm_segment **segment, ipm_error *error) {
     const ipm_type *type = ipm_layout_type(layout);
-    ipm_options chosen = {0};
+    ipm_options chosen;
     ipm_error detail;
-    if (options != NULL)
-        chosen = *options;
     *segment = NULL;
-    int code = check_options(role, type, &chosen, &detail);
+    int code = ipm_options_read(role, type, options, &chosen, &detail);
     if (code != IPM_OK)
         return ipm_report(code, &detail, error);
     int rc = ipm_fork_watch();

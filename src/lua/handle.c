@@ -90,7 +90,7 @@ static int handle_gc(lua_State *L) {
 
 static int handle_tostring(lua_State *L) {
     const lipm_handle *handle = lipm_checkanyhandle(L);
-    ipm_info info;
+    ipm_info info = {.own_size = sizeof info};
     if (handle->segment == NULL) {
         lua_pushfstring(L, "%s (closed)", classes[handle->role]);
     } else if (ipm_segment_info(handle->segment, &info, NULL) == IPM_OK) {
@@ -196,6 +196,7 @@ int lipm_open(lua_State *L) {
     lua_getfield(L, 3, "prefault");
     lua_getfield(L, 3, "mlock");
     ipm_options options = {
+        .own_size = sizeof options,
         .tag = lua_tostring(L, 4),
         .mmap_dir = lua_tostring(L, 5),
         .lock_dir = lua_tostring(L, 6),
@@ -268,14 +269,15 @@ What is known of the segment.
 writer died; `writable`: whether this role may write; `lockable`: false if this reader has only
 lock-free reads; `pending`: a writer died in a transaction, which the next one will undo;
 `max_readers`; `readers`: read locks held just now; `writer_pid`: the process that holds the write
-lock just now, or 0. Of a segment that was replaced or destroyed it tells the last
+lock just now, or 0; `replaced`: the segment was replaced or destroyed, or its file was removed, and
+the rest is the last that is known of it
 @raise an error object: `"forked"`
 */
 static int handle_info(lua_State *L) {
     const lipm_handle *handle = lipm_pinhandle(L);
-    ipm_info info;
+    ipm_info info = {.own_size = sizeof info};
     ipm_error error;
-    lua_createtable(L, 0, 14);
+    lua_createtable(L, 0, 15);
     lipm_checkopen(L, handle);
     if (ipm_segment_info(handle->segment, &info, &error) != IPM_OK) {
         return lipm_raise(L, &error);
@@ -315,6 +317,8 @@ static int handle_info(lua_State *L) {
     lua_setfield(L, -2, "writable");
     lua_pushboolean(L, info.lockable);
     lua_setfield(L, -2, "lockable");
+    lua_pushboolean(L, info.replaced);
+    lua_setfield(L, -2, "replaced");
     return 1;
 }
 

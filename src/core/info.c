@@ -1,0 +1,54 @@
+/*
+ * What is known of a segment.
+ */
+#include "segment.h"
+
+#include "error.h"
+
+#include <string.h>
+
+/* As in options.c: a member that comes later begins where this ends. */
+#define FIRST_INFO_SIZE 80
+_Static_assert(sizeof(ipm_info) == FIRST_INFO_SIZE, "the first version");
+
+/* A transaction that is open throughout while nobody alive has the lock: its writer died. */
+static bool is_pending(const ipm_segment *segment) {
+    const _Atomic uint64_t *sequence = &segment->data.memory.state->sequence;
+    uint64_t before = atomic_load_explicit(sequence, memory_order_acquire);
+    bool alone = ipm_rwlock_writer(&segment->lock) == 0;
+    atomic_thread_fence(memory_order_acquire);
+    return (before & 1) != 0 && alone &&
+           atomic_load_explicit(sequence, memory_order_relaxed) == before;
+}
+
+int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error) {
+    int code = ipm_segment_check_fork(segment, error);
+    if (code != IPM_OK)
+        return code;
+    size_t size = info->own_size == 0 ? FIRST_INFO_SIZE : info->own_size;
+    if (size < sizeof info->own_size)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: own_size %zu is not that of an ipm_info",
+                        segment->name, size);
+    if (size > sizeof *info)
+        size = sizeof *info;
+    bool lockable = segment->lockfile.head != NULL;
+    const ipm_memory *memory = &segment->data.memory;
+    const ipm_info all = {
+        .own_size = size,
+        .path = segment->names.path,
+        .lock_path = segment->names.lock_path,
+        .tag = segment->names.tag,
+        .size = memory->size,
+        .version = ipm_snapshot_version(memory),
+        .pending = lockable && is_pending(segment),
+        .recoveries = atomic_load_explicit(&memory->state->recoveries, memory_order_relaxed),
+        .max_readers = lockable ? segment->lockfile.slots : segment->data.max_readers,
+        .readers = lockable ? ipm_rwlock_readers(&segment->lock) : 0,
+        .writer_pid = lockable ? ipm_rwlock_writer(&segment->lock) : 0,
+        .writable = segment->role != IPM_READER,
+        .lockable = lockable,
+        .replaced = ipm_datafile_is_retired(&segment->data),
+    };
+    memcpy(info, &all, size);
+    return IPM_OK;
+}

@@ -1,0 +1,73 @@
+#include "options.h"
+
+#include "error.h"
+
+#include <string.h>
+
+/*
+ * What every version of the header has. A member that comes later begins where this ends: in the
+ * padding at the end there is whatever an older program left there.
+ */
+#define FIRST_SIZE 56
+_Static_assert(sizeof(ipm_options) == FIRST_SIZE, "the first version");
+
+#define MOST_BYTES 4096 /* of the options of any version */
+
+static int copy(const char *name, const ipm_options *given, ipm_options *options,
+                ipm_error *error) {
+    memset(options, 0, sizeof *options);
+    if (given == NULL)
+        return IPM_OK;
+    size_t size = given->own_size == 0 ? FIRST_SIZE : given->own_size;
+    if (size < sizeof given->own_size || size > MOST_BYTES)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: own_size %zu is not that of an ipm_options",
+                        name, size);
+    memcpy(options, given, size < sizeof *options ? size : sizeof *options);
+    for (size_t i = sizeof *options; i < size; i++)
+        if (((const char *)given)[i] != 0)
+            return ipm_fail(error, IPM_EINVALID, 0,
+                            "%s: the options have a member that this version of the library, "
+                            IPM_VERSION ", does not know",
+                            name);
+    return IPM_OK;
+}
+
+static int check(ipm_role role, const ipm_type *type, const ipm_options *options,
+                 ipm_error *error) {
+    if (!ipm_type_is_shared(type))
+        return ipm_fail(error, IPM_EINVALID, 0,
+                        "%s has no common header: only what extends BaseMmapStructure can be "
+                        "shared",
+                        type->name);
+    if (role != IPM_READER && role != IPM_EDITOR && role != IPM_MANAGER)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: %d is not a role", type->name, (int)role);
+    if (role != IPM_MANAGER &&
+        (options->create || options->force || options->mode != 0 || options->max_readers != 0))
+        return ipm_fail(error, IPM_EINVALID, 0,
+                        "%s: create, force, mode and max_readers are a manager's options",
+                        type->name);
+    if (options->force && !options->create)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: force goes with create", type->name);
+    if (options->mode > 0777)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: mode %o has more than permission bits",
+                        type->name, options->mode);
+    if (options->max_readers > IPM_MAX_READERS)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: max_readers %u is outside 1..%d", type->name,
+                        options->max_readers, IPM_MAX_READERS);
+    if (options->path != NULL && (options->tag != NULL || options->mmap_dir != NULL))
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: path stands for tag and mmap_dir: give one",
+                        type->name);
+    return IPM_OK;
+}
+
+int ipm_options_read(ipm_role role, const ipm_type *type, const ipm_options *given,
+                     ipm_options *options, ipm_error *error) {
+    int code = copy(type->name, given, options, error);
+    if (code == IPM_OK)
+        code = check(role, type, options, error);
+    if (options->mode == 0)
+        options->mode = 0600;
+    if (options->max_readers == 0)
+        options->max_readers = IPM_MAX_READERS;
+    return code;
+}

@@ -1,0 +1,5 @@
+#include "../ipmmap.h"
+
+const char *ipm_version(void) {
+    return IPM_VERSION;
+}
