@@ -185,7 +185,7 @@ describe("a handle", function()
     assert.same({
       name = "HandleSpec", role = "manager", tag = "t", path = dir .. "/HandleSpec_t.mmap",
       lock_path = dir .. "/HandleSpec_t.lock", size = S.size, version = manager:version(),
-      recoveries = 0, writable = true, lockable = true, max_readers = 128, readers = 0,
+      recoveries = 0, writable = true, lockable = true, replaced = false, max_readers = 128, readers = 0,
       writer_pid = 0, pending = false,
     }, info)
     assert.is_false(reader:info().writable)
@@ -341,6 +341,20 @@ describe("a handle", function()
     assert.equal("replaced", select(2, pcall(editor.touch, editor)).code)
     assert.equal(dir .. "/HandleSpec_t.mmap", reader:info().path)
     assert.equal("not_found", select(3, ipmmap.editor(S, { mmap_dir = dir, tag = "t" })))
+  end)
+
+  it("says replaced once its files were removed by hand, when it waits or is asked", function()
+    local fd = reader:fd()
+    os.execute(("rm '%s/HandleSpec_t.mmap' '%s/HandleSpec_t.lock'"):format(dir, dir))
+    assert.is_true(posix.poll(fd, 10))
+    local ok, raised = pcall(reader.drain, reader)
+    assert.is_false(ok)
+    assert.equal("replaced", raised.code)
+    assert.is_true(reader:info().replaced)
+    assert.equal("replaced", select(2, pcall(reader.read, reader, "number")).code)
+    local version = manager:version() -- which nobody has told yet
+    assert.equal("replaced", select(3, manager:wait(version, 10)))
+    assert.equal("replaced", select(2, pcall(manager.write, manager, "number", 1)).code)
   end)
 
   it("rolls back and releases a lock that is held when the segment is destroyed", function()

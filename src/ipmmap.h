@@ -23,7 +23,11 @@
  *  - sizes and offsets are in bytes, times in nanoseconds (CLOCK_MONOTONIC) unless said;
  *  - a segment handle is for one thread at a time, and the thread that locked it must unlock it;
  *    several threads open several handles. A layout is immutable and may be shared by threads;
- *  - a handle is of no use in a fork's child: every call on it there gives IPM_EFORKED.
+ *  - a handle is of no use in a fork's child: every call on it there gives IPM_EFORKED;
+ *  - a signal handler may call ipm_segment_interrupt, ipm_version and ipm_code_name, and nothing
+ *    else. It must not leave a function here by siglongjmp, nor be left by a C++ exception: the
+ *    lock could stay taken, with a handle that does not know. Signals are not blocked or ignored,
+ *    and no handlers are installed.
  */
 #ifndef IPMMAP_H
 #define IPMMAP_H
@@ -57,9 +61,9 @@ typedef enum ipm_code {
     IPM_ETIMEOUT,      /* not within the time given */
     IPM_EDEADLOCK,     /* this thread holds a lock on the segment through another handle */
     IPM_EINCOMPATIBLE, /* the lock file is in use by another libc, architecture or pid namespace */
-    IPM_EREPLACED,     /* the segment was replaced or destroyed since it was opened */
+    IPM_EREPLACED,     /* the segment was replaced, destroyed or removed since it was opened */
     IPM_EFORKED,       /* the handle was opened by the parent, before a fork */
-    IPM_EINTERRUPTED,  /* a signal arrived while waiting */
+    IPM_EINTERRUPTED,  /* a signal handler, or ipm_segment_interrupt, ended a wait */
     IPM_EINVALID       /* the caller's bug: the text says which */
 } ipm_code;
 
@@ -338,8 +342,9 @@ IPM_API int ipm_segment_close(ipm_segment *segment, ipm_error *error);
  * timeout_ns  0 tries once, IPM_FOREVER waits
  * returns     IPM_ETIMEOUT, IPM_EDEADLOCK, IPM_EREPLACED, IPM_EINCOMPATIBLE, IPM_EPERMISSION or
  *             IPM_ENOSPACE (a reader that may not write to the lock file, or that has no room for
- *             it), IPM_EFORKED;
- *             IPM_EINVALID if this handle is locked already
+ *             it), IPM_EFORKED; IPM_EINTERRUPTED (ipm_segment_interrupt), IPM_EINVALID if this
+ *             handle is locked already
+ * signals     do not end the wait, but for a handler that calls ipm_segment_interrupt
  * never       allocates
  */
 IPM_API int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error);
@@ -410,11 +415,34 @@ IPM_API int ipm_segment_version(ipm_segment *segment, uint64_t *version, ipm_err
 /*
  * Sleep until there is a commit after `version`; at once if there was one.
  * now      the version then
- * returns  IPM_ETIMEOUT, IPM_EREPLACED, IPM_EFORKED, IPM_EINTERRUPTED (a signal handler ran);
+ * returns  IPM_ETIMEOUT, IPM_EREPLACED, IPM_EFORKED, IPM_EINTERRUPTED;
  *          IPM_EINVALID if it would sleep while the handle holds its lock
+ * signals  a handler that runs while it sleeps ends the wait, one that runs just before does not,
+ *          unless it calls ipm_segment_interrupt
  */
 IPM_API int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t timeout_ns,
                              uint64_t *now, ipm_error *error);
+
+/*
+ * End a wait: the one for a commit or for the lock that is under way through this handle, or else
+ * the next one, which then says IPM_EINTERRUPTED in place of sleeping. So a signal is not missed,
+ * whenever it comes, by a handler such as
+ *
+ *      static ipm_segment *_Atomic segment;
+ *      static void on_interrupt(int signal) {
+ *          quit = 1;
+ *          ipm_segment_interrupt(segment);
+ *      }
+ *
+ * A wait for a commit ends at once, one for the lock within 100 ms. What needs no wait succeeds,
+ * and several calls before a wait count as one. After IPM_EINTERRUPTED look at what the handler has
+ * set, and wait again if it was nothing.
+ *
+ * segment  NULL is allowed, and so is a handle of the parent, before a fork: nothing happens. Not
+ *          one that is closed, or is just being closed
+ * threads  any, in a signal handler or not; errno is kept
+ */
+IPM_API void ipm_segment_interrupt(ipm_segment *segment);
 
 /*
  * A file descriptor that polls readable after each commit, and once the segment is replaced or
@@ -437,7 +465,10 @@ IPM_API int ipm_segment_drain(ipm_segment *segment, uint64_t *version, ipm_error
 IPM_API int ipm_segment_touch(ipm_segment *segment, ipm_error *error);
 IPM_API int ipm_segment_clear(ipm_segment *segment, ipm_error *error);
 
-/* Return when the data is on disk (msync). IPM_EINVALID for a reader. */
+/*
+ * Return when the data is on disk (msync).
+ * returns  IPM_EREPLACED, IPM_EFORKED, IPM_ENOSPACE, IPM_ESYSTEM; IPM_EINVALID for a reader
+ */
 IPM_API int ipm_segment_flush(ipm_segment *segment, ipm_error *error);
 
 /*

@@ -94,6 +94,7 @@ WRAP(int, msync, (void *at, size_t size, int flags), (at, size, flags))
 WRAP(int, nanosleep, (const struct timespec *time, struct timespec *left), (time, left))
 WRAP(ssize_t, pread, (int fd, void *into, size_t size, off_t at), (fd, into, size, at))
 WRAP(ssize_t, pwrite, (int fd, const void *from, size_t size, off_t at), (fd, from, size, at))
+WRAP(ssize_t, read, (int fd, void *into, size_t size), (fd, into, size))
 WRAP(int, rename, (const char *from, const char *to), (from, to))
 WRAP(int, stat, (const char *path, struct stat *status), (path, status))
 WRAP(int, unlink, (const char *path), (path))
@@ -300,6 +301,7 @@ static const struct {
     {"pthread_mutex_trylock", ERRORS(EAGAIN, ENOTRECOVERABLE)},
     {"pthread_mutexattr_init", ERRORS(ENOMEM)},
     {"pwrite", ERRORS(ENOSPC, EDQUOT, EFBIG, EIO, EINTR)},
+    {"read", ERRORS(EIO, EINTR)},
     {"realloc", ERRORS(ENOMEM)},
     {"rename", ERRORS(EACCES, EPERM, EROFS, ENOSPC, EDQUOT, EBUSY, ENOMEM, EIO)},
     {"renameat2", ERRORS(EACCES, EPERM, EROFS, ENOSPC, EDQUOT, EBUSY, ENOMEM, EIO)},

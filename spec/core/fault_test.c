@@ -141,6 +141,17 @@ static int wait_in_vain(void) {
     return code == IPM_ETIMEOUT ? IPM_OK : code;
 }
 
+/* Its file has another name then, as is found out from the list of mappings. */
+static int wait_where_the_directory_is_renamed(void) {
+    uint64_t now;
+    char elsewhere[160];
+    snprintf(elsewhere, sizeof elsewhere, "%s-elsewhere", area);
+    renameat(AT_FDCWD, area, AT_FDCWD, elsewhere);
+    int code = ipm_segment_wait(holder, 1, 2 * MS, &now, detail);
+    renameat(AT_FDCWD, elsewhere, AT_FDCWD, area);
+    return code;
+}
+
 static int flush(void) {
     return ipm_segment_flush(holder, detail);
 }
@@ -190,6 +201,8 @@ static const struct step {
     {"rolling back", segment_that_is_locked, unlock_what_is_locked, false},
     {"a snapshot", segment_in_use, snapshot, false},
     {"waiting", segment_in_use, wait_in_vain, false},
+    {"waiting where the directory is renamed", segment_in_use, wait_where_the_directory_is_renamed,
+     false},
     {"flushing", segment_in_use, flush, false},
     {"destroying", segment_in_use, destroy, true},
     {"closing", segment_in_use, close_it, false},
@@ -201,6 +214,9 @@ static const struct step {
 
 /* The codes that the errno may come as, whatever was being done. */
 static bool is_right(const struct step *step, const fault_plan *plan, int code) {
+    if (step->act == wait_where_the_directory_is_renamed)
+        return code == (strcmp(plan->call, "futex") == 0 && plan->error == EINTR ? IPM_EINTERRUPTED
+                                                                                  : IPM_ETIMEOUT);
     if (strcmp(plan->call, "stat") == 0) /* of the pid namespace */
         return code == IPM_EINCOMPATIBLE;
     if (strcmp(plan->call, "lstat") == 0 && (code == IPM_ELAYOUT || code == IPM_EREPLACED))
@@ -230,7 +246,7 @@ static bool is_right(const struct step *step, const fault_plan *plan, int code) 
 static bool is_right_system(const fault_plan *plan, int code) {
     if (strcmp(plan->call, "stat") == 0 || strcmp(plan->call, "lstat") == 0)
         return error.system == 0;
-    if (code == IPM_ECORRUPT || code == IPM_EINTERRUPTED)
+    if (code == IPM_ECORRUPT || code == IPM_EINTERRUPTED || code == IPM_ETIMEOUT)
         return error.system == 0;
     return error.system == plan->error;
 }

@@ -20,7 +20,7 @@ C_FILES += $(sort $(wildcard spec/hostile/*.c))
 WRAPPED = access calloc chmod close fallocate fchmod fclose fcntl free fstat fstatfs getcwd \
           getrlimit ioctl lseek lstat madvise malloc mkdir mlock mmap msync munmap nanosleep open \
           open_memstream pread pthread_mutex_init pthread_mutex_trylock pthread_mutexattr_init \
-          pwrite realloc rename stat strdup syscall tsearch unlink
+          pwrite read realloc rename stat strdup syscall tsearch unlink
 comma  := ,
 
 $(BUILD)/spec/core/fault_test: LDFLAGS += $(WRAPPED:%=-Wl$(comma)--wrap=%)

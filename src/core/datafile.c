@@ -162,10 +162,12 @@ int ipm_datafile_open(const char *path, bool writable, const ipm_layout *layout,
         file->mode = status.st_mode & 0777;
         file->device = status.st_dev;
         file->inode = status.st_ino;
-        if (file->map != NULL)
+        if (file->map != NULL) {
             file->memory = ipm_trailer_memory(file->map, &file->geometry);
-        else
+            file->retired = &file->memory.state->retired;
+        } else {
             code = (int)error->code;
+        }
     }
     if (code == IPM_OK && left)
         ipm_kept_open(&file->kept, fd);

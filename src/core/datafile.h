@@ -16,6 +16,7 @@ typedef struct ipm_datafile {
     unsigned char *map; /* NULL: not open */
     ipm_geometry geometry;
     ipm_memory memory;
+    const _Atomic uint32_t *retired; /* the flag in the file; or once its name is lost, a 1 */
     uint32_t max_readers;
     mode_t mode;
     dev_t device;
@@ -67,9 +68,9 @@ void ipm_datafile_retired(ipm_retirement *old, bool done);
 /* Whether it was copied to the upper layer of an overlay file system after it was mapped here. */
 IPM_RARE bool ipm_datafile_is_left_behind(const ipm_datafile *file);
 
-/* Whether it was replaced, destroyed or left behind: nothing of what comes can be seen here. */
+/* Whether it was replaced, destroyed or left behind, or its name was found lost. */
 static inline bool ipm_datafile_is_retired(const ipm_datafile *file) {
-    return atomic_load_explicit(&file->memory.state->retired, memory_order_acquire) != 0 ||
+    return atomic_load_explicit(file->retired, memory_order_acquire) != 0 ||
            (file->kept.link != NULL && ipm_datafile_is_left_behind(file));
 }
 

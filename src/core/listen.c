@@ -35,14 +35,14 @@ static void ask(_Atomic uint32_t *listening) {
     atomic_thread_fence(memory_order_seq_cst);
 }
 
-void ipm_listen_tell(_Atomic uint32_t *listening, const char *path) {
+bool ipm_listen_tell(_Atomic uint32_t *listening, const char *path) {
     uint32_t seen = atomic_load_explicit(listening, memory_order_seq_cst);
     if ((seen & ASKED) == 0)
-        return;
-    /* Fails where the file has lost its name, which listeners hear of anyway. */
-    utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
+        return true;
+    bool there = utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
     atomic_compare_exchange_strong_explicit(listening, &seen, seen & ~ASKED, memory_order_seq_cst,
                                             memory_order_relaxed);
+    return there;
 }
 
 /* returns  IPM_EREPLACED when another file is at the path, ... */
@@ -105,5 +105,6 @@ int ipm_segment_drain(ipm_segment *segment, uint64_t *version, ipm_error *error)
         if (segment->lockfile.head != NULL)
             ask(&segment->lockfile.head->listening);
     }
-    return ipm_segment_version(segment, version, error);
+    code = ipm_segment_check_name(segment, error);
+    return code != IPM_OK ? code : ipm_segment_version(segment, version, error);
 }

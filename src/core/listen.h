@@ -10,6 +10,7 @@
 #define IPM_CORE_LISTEN_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What ipm_segment's `listener` is before ipm_segment_fd. */
@@ -19,7 +20,8 @@
  * Tell the news, which is stored already, to those who asked. A full fence lies between storing
  * the news and this call (ipm_notify_tell has one).
  * path     of the data file
+ * returns  false: it was asked, and there is no file at the path
  */
-void ipm_listen_tell(_Atomic uint32_t *listening, const char *path);
+bool ipm_listen_tell(_Atomic uint32_t *listening, const char *path);
 
 #endif

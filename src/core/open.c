@@ -155,7 +155,8 @@ static int open_settled(ipm_segment *segment, const ipm_layout *layout, ipm_erro
 static void prepare_lock(ipm_segment *segment) {
     segment->lock = (ipm_rwlock){
         .shared = segment->lockfile.shared,
-        .retired = &segment->data.memory.state->retired,
+        .retired = segment->data.retired,
+        .go_on = ipm_segment_go_on,
         .waiters = segment->lockfile.head != NULL ? &segment->lockfile.head->waiters : NULL,
         .slots = segment->lockfile.slots,
         .pid = getpid(),

@@ -87,22 +87,29 @@ static int64_t deadline_of(patience *p) {
     return p->deadline;
 }
 
+/* Why a wait is to end; 0: it goes on. */
+static int is_over(ipm_rwlock *lock, bool has_waited) {
+    if (is_retired(lock))
+        return ECANCELED;
+    return lock->go_on != NULL ? lock->go_on(lock, has_waited) : 0;
+}
+
 static IPM_RARE int take_later(ipm_rwlock *lock, ipm_slot *slot, patience *p) {
     if (p->timeout_ns == 0)
         return ETIMEDOUT;
     int64_t deadline = deadline_of(p);
     int rc = ETIMEDOUT;
+    bool has_waited = false;
     ipm_waiter *waiter =
         ipm_waiters_enter(lock->waiters, lock->pid, lock->wanted == IPM_HOLD_WRITE);
     while (rc == ETIMEDOUT) {
         int64_t now = ipm_clock_now();
-        if (is_retired(lock))
-            rc = ECANCELED;
-        else if (now >= deadline)
+        int64_t until = deadline - now < SLICE_NS ? deadline : now + SLICE_NS;
+        int over = is_over(lock, has_waited);
+        if (over == 0 && now >= deadline)
             break;
-        else
-            rc =
-                ipm_mutex_wait(&slot->mutex, deadline - now < SLICE_NS ? deadline : now + SLICE_NS);
+        rc = over != 0 ? over : ipm_mutex_wait(&slot->mutex, until);
+        has_waited = true;
     }
     ipm_waiters_leave(waiter);
     return rc;
@@ -111,7 +118,7 @@ static IPM_RARE int take_later(ipm_rwlock *lock, ipm_slot *slot, patience *p) {
 /*
  * Lock a mutex. Waits in slices: musl may lose the wake-up of a dead owner's waiter, and the
  * segment may be retired meanwhile.
- * returns  0 or EOWNERDEAD: locked; ETIMEDOUT; ECANCELED: retired; or what makes it unusable
+ * returns  0 or EOWNERDEAD: locked; ETIMEDOUT; what is_over says; or what makes it unusable
  */
 static inline int take(ipm_rwlock *lock, ipm_slot *slot, patience *p) {
     int rc = ipm_mutex_try(&slot->mutex);
@@ -125,6 +132,8 @@ static IPM_RARE int code_of(ipm_rwlock *lock, int rc) {
         return IPM_ETIMEOUT;
     case ECANCELED:
         return IPM_EREPLACED;
+    case EINTR:
+        return IPM_EINTERRUPTED;
     case EDEADLK:
         return IPM_EDEADLOCK;
     case EUCLEAN:

@@ -57,6 +57,9 @@ typedef struct ipm_rwlock ipm_rwlock;
 struct ipm_rwlock {
     ipm_rwlock_shared *shared;
     const _Atomic uint32_t *retired; /* when this becomes 1, waiting is over */
+    /* Asked before each slice of a wait, and whether it has waited: 0, or an errno that ends it.
+     * NULL: nobody. */
+    int (*go_on)(ipm_rwlock *lock, bool has_waited);
     ipm_waiters *waiters;            /* where those who wait are listed, or NULL */
     uint32_t slots;
     uint32_t slot; /* the one it had last */
@@ -90,7 +93,8 @@ bool ipm_rwlock_is_sound(const ipm_rwlock_shared *shared, uint32_t slots);
  * returns     IPM_OK             held; look at the sequence: a writer may have died inside
  *             IPM_ETIMEOUT       not held
  *             IPM_EDEADLOCK      not held: this thread has it already through another handle
- *             IPM_EREPLACED      not held: the segment was retired
+ *             IPM_EREPLACED      not held: the segment was retired, or go_on said ECANCELED
+ *             IPM_EINTERRUPTED   not held: go_on said EINTR
  *             IPM_EINCOMPATIBLE  not held: the memory is not, or no longer, a lock
  *             IPM_ESYSTEM        not held: see `system`
  * owner       the calling thread, which alone may unlock; never in a fork's child

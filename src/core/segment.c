@@ -1,5 +1,5 @@
 /*
- * Working on an open segment: lock, change, commit, read, snapshot, wait.
+ * Working on an open segment: lock, change, commit, read, snapshot.
  */
 #include "segment.h"
 
@@ -13,8 +13,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define SLICE_NS (100 * IPM_MS) /* of a sleep: a teller may die before it wakes anyone */
-#define POLL_NS (10 * IPM_MS)   /* of a reader that may not announce that it sleeps */
 #define STAMP_OFFSET 8
 
 /* ---- Checks ------------------------------------------------------------------------------ */
@@ -29,7 +27,7 @@ int ipm_segment_check_fork(const ipm_segment *segment, ipm_error *error) {
     return segment->generation == ipm_fork_generation ? IPM_OK : forked(segment, error);
 }
 
-static IPM_RARE int replaced(const ipm_segment *segment, ipm_error *error) {
+IPM_RARE int ipm_segment_fail_replaced(const ipm_segment *segment, ipm_error *error) {
     return ipm_fail(error, IPM_EREPLACED, 0,
                     segment->data.kept.link == NULL
                         ? "%s was replaced or destroyed since it was opened; open it again"
@@ -42,7 +40,7 @@ static IPM_RARE int replaced(const ipm_segment *segment, ipm_error *error) {
 static inline int check(const ipm_segment *segment, ipm_error *error) {
     if (segment->generation != ipm_fork_generation)
         return forked(segment, error);
-    return ipm_datafile_is_retired(&segment->data) ? replaced(segment, error) : IPM_OK;
+    return ipm_datafile_is_retired(&segment->data) ? ipm_segment_fail_replaced(segment, error) : IPM_OK;
 }
 
 static int check_writer(const ipm_segment *segment, ipm_error *error) {
@@ -99,7 +97,10 @@ static IPM_RARE int explain(const ipm_segment *segment, int code, ipm_error *err
                         "%s: this thread holds a lock on the segment through another handle",
                         segment->name);
     case IPM_EREPLACED:
-        return replaced(segment, error);
+        return ipm_segment_fail_replaced(segment, error);
+    case IPM_EINTERRUPTED:
+        return ipm_fail(error, code, 0, "%s: the wait for the lock was interrupted",
+                        segment->name);
     case IPM_EINCOMPATIBLE:
         return ipm_fail(error, code, 0, "%s is damaged", segment->names.lock_path);
     default:
@@ -143,7 +144,7 @@ static IPM_RARE int refuse(const ipm_segment *segment, ipm_error *error) {
 
 static IPM_RARE int retired_meanwhile(ipm_segment *segment, ipm_error *error) {
     ipm_segment_rollback(segment, NULL);
-    return replaced(segment, error);
+    return ipm_segment_fail_replaced(segment, error);
 }
 
 int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error) {
@@ -188,8 +189,9 @@ int ipm_segment_unlock(ipm_segment *segment, ipm_error *error) {
     if (!committed)
         return IPM_OK;
     ipm_notify_tell(&segment->lockfile.head->news);
-    ipm_listen_tell(&segment->lockfile.head->listening, segment->names.path);
-    return retired ? replaced(segment, error) : IPM_OK;
+    if (!ipm_listen_tell(&segment->lockfile.head->listening, segment->names.path))
+        retired = retired || ipm_segment_check_name(segment, error) != IPM_OK;
+    return retired ? ipm_segment_fail_replaced(segment, error) : IPM_OK;
 }
 
 int ipm_segment_rollback(ipm_segment *segment, ipm_error *error) {
@@ -277,6 +279,8 @@ int ipm_segment_clear(ipm_segment *segment, ipm_error *error) {
 
 int ipm_segment_flush(ipm_segment *segment, ipm_error *error) {
     int code = check_writer(segment, error);
+    if (code == IPM_OK)
+        code = ipm_segment_check_name(segment, error);
     if (code != IPM_OK)
         return code;
     if (msync(segment->data.map, segment->data.geometry.file_size, MS_SYNC) != 0)
@@ -316,51 +320,4 @@ int ipm_segment_version(ipm_segment *segment, uint64_t *version, ipm_error *erro
     if (code == IPM_OK)
         *version = ipm_snapshot_version(&segment->data.memory);
     return code;
-}
-
-/* ---- Waiting ----------------------------------------------------------------------------- */
-
-/* Sleep for a slice, or until there may be news. returns  false: a signal came */
-static bool sleep_once(ipm_segment *segment, uint32_t seen, int64_t now, int64_t deadline) {
-    int64_t left = deadline - now;
-    ipm_lock_head *head = segment->lockfile.head;
-    if (head == NULL)
-        return ipm_clock_nap(left < POLL_NS ? left : POLL_NS);
-    return ipm_notify_sleep(&head->news, seen, left < SLICE_NS ? deadline : now + SLICE_NS) !=
-           EINTR;
-}
-
-/* returns  IPM_OK: there was a commit after `version`; IPM_ETIMEOUT: not yet (and no text) */
-static int look_for_news(ipm_segment *segment, uint64_t version, uint64_t *now, ipm_error *error) {
-    int code = check(segment, error);
-    if (code != IPM_OK)
-        return code;
-    *now = ipm_snapshot_version(&segment->data.memory);
-    return *now > version ? IPM_OK : IPM_ETIMEOUT;
-}
-
-int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t timeout_ns, uint64_t *now,
-                     ipm_error *error) {
-    int64_t deadline = ipm_clock_deadline(timeout_ns);
-    ipm_lock_head *head = segment->lockfile.head;
-    for (;;) {
-        /* Not only after announcing it: that would cost the next commit a useless system call. */
-        int code = look_for_news(segment, version, now, error);
-        if (code != IPM_ETIMEOUT)
-            return code;
-        uint32_t seen = head != NULL ? ipm_notify_announce(&head->news) : 0;
-        code = look_for_news(segment, version, now, error);
-        if (code != IPM_ETIMEOUT)
-            return code;
-        int64_t clock = ipm_clock_now();
-        if (clock >= deadline)
-            return ipm_fail(error, IPM_ETIMEOUT, 0, "%s: no commit after version %llu in time",
-                            segment->name, (unsigned long long)version);
-        if (segment->view != NULL)
-            return ipm_fail(error, IPM_EINVALID, 0,
-                            "%s: no commit can come while this handle holds its lock",
-                            segment->name);
-        if (!sleep_once(segment, seen, clock, deadline))
-            return ipm_fail(error, IPM_EINTERRUPTED, 0, "%s: a signal came", segment->name);
-    }
 }

@@ -21,11 +21,26 @@ struct ipm_segment {
     ipm_transaction transaction;
     unsigned char *copy;       /* a reader's: where it works when a writer died */
     const unsigned char *view; /* the struct, while the lock is held; otherwise NULL */
-    int listener;              /* the descriptor that ipm_segment_fd gave, or IPM_NO_LISTENER */
+    _Atomic uint32_t interrupted; /* 1: the next wait, or the one that is under way, ends */
+    int listener;                 /* the descriptor that ipm_segment_fd gave, or IPM_NO_LISTENER */
 };
 
 /* IPM_OK, or IPM_EFORKED: this is a fork's child. */
 int ipm_segment_check_fork(const ipm_segment *segment, ipm_error *error);
+
+/*
+ * Look whether the file still has its name: a system call, for calls that are slow anyway. One that
+ * finds it lost says so from then on, in every call through this handle; an editor says it to all
+ * who have the file open.
+ * returns  IPM_OK, IPM_EREPLACED
+ */
+int ipm_segment_check_name(ipm_segment *segment, ipm_error *error);
+
+/* The error of a segment that was replaced, destroyed or removed. */
+int ipm_segment_fail_replaced(const ipm_segment *segment, ipm_error *error);
+
+/* Whether to wait on for the lock: see ipm_rwlock. */
+int ipm_segment_go_on(ipm_rwlock *lock, bool has_waited);
 
 /* Unmap and free. The lock is not held, or is the parent's. */
 void ipm_segment_release(ipm_segment *segment);

@@ -1,0 +1,223 @@
+/*
+ * Both files are removed by hand, as by rm or a cleaner of temporary files, while they are in use;
+ * or their directory is renamed, which removes nothing.
+ */
+#include "fixture.h"
+#include "peer.h"
+
+#include <poll.h>
+
+static ipm_segment *manager, *editor, *reader;
+
+static void fresh(void) {
+    manager = opened(IPM_MANAGER, "");
+    editor = opened(IPM_EDITOR, "");
+    reader = opened(IPM_READER, "");
+}
+
+static void remove_both(void) {
+    CHECK_INT(unlink(data_path("")), 0);
+    CHECK_INT(unlink(lock_path("")), 0);
+}
+
+static void closed(void) {
+    ipm_segment_close(manager, NULL);
+    ipm_segment_close(editor, NULL);
+    ipm_segment_close(reader, NULL);
+}
+
+static void waits_as(peer *test, ipm_role role) {
+    uint64_t now;
+    ipm_segment *own = opened(role, "");
+    tell(test, 'o');
+    tell(test, ipm_segment_wait(own, 0, 10 * SECOND, &now, &error) == IPM_EREPLACED ? 'r' : 'x');
+    tell(test, ipm_segment_version(own, &now, &error) == IPM_EREPLACED ? 'r' : 'x');
+    ipm_segment_close(own, NULL);
+}
+
+static void waits_as_reader(peer *test) {
+    waits_as(test, IPM_READER);
+}
+
+static void waits_as_editor(peer *test) {
+    waits_as(test, IPM_EDITOR);
+}
+
+static void tells(void (*waiter)(peer *)) {
+    fresh();
+    peer p = start(waiter);
+    CHECK_INT(hear(&p), 'o');
+    remove_both();
+    CHECK_INT(hear(&p), 'r');
+    CHECK_INT(hear(&p), 'r');
+    CHECK_INT(finish(&p), 0);
+}
+
+static void tells_a_reader_that_waits(void) {
+    tells(waits_as_reader);
+    closed();
+}
+
+static void tells_all_through_an_editor_that_waits(void) {
+    unsigned char copy[DEMO_SIZE];
+    tells(waits_as_editor);
+    CHECK_ERROR(commit(manager, 5), IPM_EREPLACED, "was replaced or destroyed");
+    CHECK_INT(ipm_segment_snapshot(reader, copy, NULL, &error), IPM_EREPLACED);
+    closed();
+}
+
+static void waits_for_the_lock(peer *test) {
+    ipm_segment *own = opened(IPM_EDITOR, "");
+    tell(test, 'o');
+    tell(test, ipm_segment_lock(own, 10 * SECOND, &error) == IPM_EREPLACED ? 'r' : 'x');
+    ipm_segment_close(own, NULL);
+}
+
+static void tells_an_editor_that_waits_for_the_lock(void) {
+    fresh();
+    CHECK_INT(ipm_segment_lock(editor, 0, &error), IPM_OK);
+    set_both(editor, 5);
+    peer p = start(waits_for_the_lock);
+    CHECK_INT(hear(&p), 'o');
+    remove_both();
+    CHECK_INT(hear(&p), 'r');
+    CHECK_INT(finish(&p), 0);
+    CHECK_INT(ipm_segment_unlock(editor, &error), IPM_EREPLACED); /* it was told by the peer */
+    closed();
+}
+
+static bool is_readable(int fd) {
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    return poll(&ready, 1, PEER_DEADLINE_MS) == 1;
+}
+
+static void tells_an_event_loop(void) {
+    uint64_t version;
+    int fd;
+    fresh();
+    CHECK_INT(ipm_segment_fd(reader, &fd, &error), IPM_OK);
+    CHECK_INT(ipm_segment_drain(reader, &version, &error), IPM_OK);
+    remove_both();
+    CHECK(is_readable(fd));
+    CHECK_ERROR(ipm_segment_drain(reader, &version, &error), IPM_EREPLACED, data_path(""));
+    CHECK_INT(ipm_segment_version(reader, &version, &error), IPM_EREPLACED);
+    closed();
+}
+
+static void tells_an_editor_that_is_listened_to(void) {
+    int fd;
+    fresh();
+    CHECK_INT(ipm_segment_fd(reader, &fd, &error), IPM_OK);
+    remove_both();
+    CHECK_INT(commit(editor, 5), IPM_EREPLACED);
+    closed();
+}
+
+static void says_so_in_info(void) {
+    fresh();
+    CHECK_INT(commit(editor, 5), IPM_OK);
+    CHECK(!info_of(reader).replaced);
+    remove_both();
+    CHECK(info_of(reader).replaced);
+    CHECK_INT(info_of(reader).version, 1);
+    CHECK_INT(read_a(reader), -1);
+    closed();
+}
+
+static void flushes_nothing(void) {
+    fresh();
+    CHECK_INT(ipm_segment_flush(editor, &error), IPM_OK);
+    remove_both();
+    CHECK_INT(ipm_segment_flush(editor, &error), IPM_EREPLACED);
+    closed();
+}
+
+/* A new one is made in the place of what was removed. */
+static void tells_of_a_second_group(void) {
+    fresh();
+    remove_both();
+    ipm_segment *second = opened(IPM_MANAGER, "");
+    CHECK(info_of(editor).replaced);
+    CHECK_INT(commit(second, 5), IPM_OK);
+    CHECK_INT(commit(manager, 6), IPM_EREPLACED);
+    CHECK_INT(ipm_segment_destroy(second, &error), IPM_OK);
+    ipm_segment_close(second, NULL);
+    closed();
+}
+
+/* ---- Directories ------------------------------------------------------------------------- */
+
+static ipm_segment *open_in(const char *name, ipm_role role) {
+    ipm_segment *segment = NULL;
+    ipm_options options = {.mmap_dir = in_dir(name), .create = role == IPM_MANAGER};
+    CHECK_INT(ipm_segment_open(role, demo, &options, &segment, &error), IPM_OK);
+    return segment;
+}
+
+static void goes_on_when_the_directory_is_renamed(void) {
+    uint64_t now;
+    manager = open_in("d", IPM_MANAGER);
+    CHECK_INT(rename(in_dir("d"), in_dir("e")), 0);
+    CHECK_INT(ipm_segment_wait(manager, 0, 2 * MS, &now, &error), IPM_ETIMEOUT);
+    CHECK(!info_of(manager).replaced);
+    editor = open_in("e", IPM_EDITOR);
+    CHECK_INT(commit(manager, 5), IPM_OK);
+    CHECK_INT(read_a(editor), 5);
+    CHECK_INT(rename(in_dir("e"), in_dir("d")), 0);
+    CHECK_INT(ipm_segment_destroy(manager, &error), IPM_OK);
+    ipm_segment_close(manager, NULL);
+    ipm_segment_close(editor, NULL);
+    CHECK_INT(rmdir(in_dir("d")), 0);
+}
+
+/* Those who use the old one by its new name lose nothing. */
+static void is_replaced_for_those_whose_name_another_has(void) {
+    manager = open_in("d", IPM_MANAGER);
+    CHECK_INT(rename(in_dir("d"), in_dir("e")), 0);
+    editor = open_in("e", IPM_EDITOR);
+    ipm_segment *second = open_in("d", IPM_MANAGER);
+    CHECK(info_of(manager).replaced);
+    CHECK_INT(commit(manager, 5), IPM_EREPLACED);
+    CHECK_INT(commit(editor, 6), IPM_OK);
+    CHECK(!info_of(editor).replaced);
+    CHECK_INT(ipm_segment_destroy(second, &error), IPM_OK);
+    ipm_segment_close(second, NULL);
+    ipm_segment_close(manager, NULL);
+    ipm_segment_close(editor, NULL);
+    CHECK_INT(rmdir(in_dir("d")), 0);
+}
+
+static void may_not_look(peer *test) {
+    uint64_t now;
+    (void)test;
+    manager = open_in("d", IPM_MANAGER);
+    if (chmod(in_dir("d"), 0) != 0 || setresuid(65534, 65534, 65534) != 0)
+        _exit(1);
+    _exit(ipm_segment_wait(manager, 0, 2 * MS, &now, &error) == IPM_ETIMEOUT &&
+                  !info_of(manager).replaced
+              ? 0
+              : 2);
+}
+
+static void goes_on_where_it_may_not_look(void) {
+    if (geteuid() != 0)
+        SKIP("needs root, to become another user");
+    CHECK_INT(run_peer(may_not_look), 0);
+}
+
+int main(void) {
+    set_up();
+    run("tells a reader that waits that the files were removed", tells_a_reader_that_waits);
+    run("tells all, through an editor that waits", tells_all_through_an_editor_that_waits);
+    run("tells an editor that waits for the lock", tells_an_editor_that_waits_for_the_lock);
+    run("tells an event loop", tells_an_event_loop);
+    run("tells an editor that is listened to", tells_an_editor_that_is_listened_to);
+    run("says so in info, beside the last that is known", says_so_in_info);
+    run("flushes nothing that has no name", flushes_nothing);
+    run("tells the first group that there is a second", tells_of_a_second_group);
+    run("goes on when the directory is renamed", goes_on_when_the_directory_is_renamed);
+    run("is replaced only for those whose name another file has",
+        is_replaced_for_those_whose_name_another_has);
+    run("goes on where it may not look", goes_on_where_it_may_not_look);
+    return tear_down();
+}

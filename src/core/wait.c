@@ -1,0 +1,134 @@
+/*
+ * Waiting for a commit; interrupting that, and waits for the lock; and what is looked at meanwhile.
+ */
+#include "segment.h"
+
+#include "clock.h"
+#include "error.h"
+#include "fork.h"
+#include "named.h"
+#include "notify.h"
+
+#include <errno.h>
+
+#define SLICE_NS (100 * IPM_MS) /* of a sleep: a teller may die before it wakes anyone */
+#define POLL_NS (10 * IPM_MS)   /* of a reader that may not announce that it sleeps */
+
+/* ---- The name ---------------------------------------------------------------------------- */
+
+int ipm_segment_check_name(ipm_segment *segment, ipm_error *error) {
+    static const _Atomic uint32_t lost = 1;
+    ipm_datafile *data = &segment->data;
+    ipm_naming naming = ipm_named(segment->names.path, data->device, data->inode, data->map);
+    if (naming == IPM_NAMED)
+        return IPM_OK;
+    if (naming == IPM_REMOVED && segment->role != IPM_READER) {
+        ipm_datafile_retire(data, true);
+        ipm_notify_tell(&segment->lockfile.head->news);
+    }
+    data->retired = segment->lock.retired = &lost;
+    return ipm_segment_fail_replaced(segment, error);
+}
+
+/* ---- Interrupting ------------------------------------------------------------------------ */
+
+/*
+ * The flag is stored and then told as a commit is, and a waiter looks at it after it has announced
+ * that it sleeps: so it sees the flag, or the word that it would sleep on has changed.
+ */
+void ipm_segment_interrupt(ipm_segment *segment) {
+    if (segment == NULL || segment->generation != ipm_fork_generation)
+        return;
+    int kept = errno;
+    atomic_store_explicit(&segment->interrupted, 1, memory_order_seq_cst);
+    if (segment->lockfile.head != NULL)
+        ipm_notify_tell(&segment->lockfile.head->news);
+    errno = kept;
+}
+
+static bool is_interrupted(const ipm_segment *segment) {
+    return atomic_load_explicit(&segment->interrupted, memory_order_seq_cst) != 0;
+}
+
+/* The wait that it was for ends. */
+static void take_interrupt(ipm_segment *segment) {
+    atomic_store_explicit(&segment->interrupted, 0, memory_order_relaxed);
+}
+
+int ipm_segment_go_on(ipm_rwlock *lock, bool has_waited) {
+    void *start = (char *)lock - offsetof(ipm_segment, lock);
+    ipm_segment *segment = start;
+    ipm_error unwanted;
+    if (is_interrupted(segment)) {
+        take_interrupt(segment);
+        return EINTR;
+    }
+    return has_waited && ipm_segment_check_name(segment, &unwanted) != IPM_OK ? ECANCELED : 0;
+}
+
+/* ---- Waiting ----------------------------------------------------------------------------- */
+
+/* Sleep for a slice, or until there may be news. returns  false: a signal came */
+static bool sleep_once(ipm_segment *segment, uint32_t seen, int64_t now, int64_t deadline) {
+    int64_t left = deadline - now;
+    ipm_lock_head *head = segment->lockfile.head;
+    if (head == NULL)
+        return ipm_clock_nap(left < POLL_NS ? left : POLL_NS);
+    return ipm_notify_sleep(&head->news, seen, left < SLICE_NS ? deadline : now + SLICE_NS) !=
+           EINTR;
+}
+
+/* returns  IPM_OK: there was a commit after `version`; IPM_ETIMEOUT: not yet (and no text) */
+static int look_for_news(ipm_segment *segment, uint64_t version, uint64_t *now, ipm_error *error) {
+    int code = ipm_segment_version(segment, now, error);
+    return code != IPM_OK ? code : *now > version ? IPM_OK : IPM_ETIMEOUT;
+}
+
+/* The same, once it is announced that this one sleeps. */
+static int look_again(ipm_segment *segment, uint64_t version, uint32_t *seen, uint64_t *now,
+                      ipm_error *error) {
+    ipm_lock_head *head = segment->lockfile.head;
+    *seen = head != NULL ? ipm_notify_announce(&head->news) : 0;
+    return look_for_news(segment, version, now, error);
+}
+
+static int interrupted(ipm_segment *segment, ipm_error *error) {
+    take_interrupt(segment);
+    return ipm_fail(error, IPM_EINTERRUPTED, 0, "%s: the wait for a commit was interrupted",
+                    segment->name);
+}
+
+int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t timeout_ns, uint64_t *now,
+                     ipm_error *error) {
+    int64_t deadline = ipm_clock_deadline(timeout_ns);
+    int64_t look_at = 0; /* the name; 0: it has not slept yet */
+    for (;;) {
+        uint32_t seen;
+        /* Not only after announcing it: that would cost the next commit a useless system call. */
+        int code = look_for_news(segment, version, now, error);
+        if (code == IPM_ETIMEOUT)
+            code = look_again(segment, version, &seen, now, error);
+        if (code != IPM_ETIMEOUT)
+            return code;
+        int64_t clock = ipm_clock_now();
+        if (look_at != 0 && (clock >= look_at || clock >= deadline)) {
+            code = ipm_segment_check_name(segment, error);
+            if (code != IPM_OK)
+                return code;
+            look_at = 0;
+        }
+        if (clock >= deadline)
+            return ipm_fail(error, IPM_ETIMEOUT, 0, "%s: no commit after version %llu in time",
+                            segment->name, (unsigned long long)version);
+        if (segment->view != NULL)
+            return ipm_fail(error, IPM_EINVALID, 0,
+                            "%s: no commit can come while this handle holds its lock",
+                            segment->name);
+        if (is_interrupted(segment))
+            return interrupted(segment, error);
+        if (look_at == 0)
+            look_at = clock + SLICE_NS;
+        if (!sleep_once(segment, seen, clock, deadline))
+            return interrupted(segment, error);
+    }
+}
