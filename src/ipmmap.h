@@ -452,7 +452,8 @@ IPM_API void ipm_segment_interrupt(ipm_segment *segment);
  * the first call are not told: look at the segment after it.
  *
  * owner    the handle, whose closing closes it; nothing else may be done with it than to poll it
- * returns  IPM_EREPLACED, IPM_EFORKED, IPM_ESYSTEM (no more inotify instances or descriptors)
+ * returns  IPM_EREPLACED, IPM_EFORKED, IPM_ESYSTEM (no more inotify instances or watches, or
+ *          descriptors: the text names the limit)
  */
 IPM_API int ipm_segment_fd(ipm_segment *segment, int *fd, ipm_error *error);
 IPM_API int ipm_segment_drain(ipm_segment *segment, uint64_t *version, ipm_error *error);

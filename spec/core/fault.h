@@ -111,6 +111,19 @@ int __wrap_open(const char *path, int flags, ...) {
     return fd;
 }
 
+#define WRAP_DESCRIPTOR(name, parameters, arguments)                                               \
+    int __real_##name parameters;                                                                  \
+    int __wrap_##name parameters;                                                                  \
+    int __wrap_##name parameters {                                                                 \
+        int made = fault(#name) ? -1 : __real_##name arguments;                                    \
+        count_if(made >= 0, &fault_now.descriptors, 1);                                            \
+        return made;                                                                               \
+    }
+
+WRAP_DESCRIPTOR(eventfd, (unsigned initial, int flags), (initial, flags))
+WRAP_DESCRIPTOR(inotify_init1, (int flags), (flags))
+WRAP(int, inotify_add_watch, (int fd, const char *path, uint32_t events), (fd, path, events))
+
 /* Linux closes the descriptor whatever it says. */
 int __real_close(int fd);
 int __wrap_close(int fd);
@@ -283,6 +296,8 @@ static const struct {
     {"futex", ERRORS(EINTR, EAGAIN, ETIMEDOUT)},
     {"getcwd", ERRORS(EACCES, ENOENT, ENOMEM)},
     {"getrlimit", ERRORS(EFAULT)},
+    {"inotify_add_watch", ERRORS(EACCES, ENOMEM, ENOSPC)},
+    {"inotify_init1", ERRORS(EMFILE, ENFILE, ENOMEM)},
     {"ioctl", ERRORS(EOPNOTSUPP, ENOTTY, EINTR, EPERM)},
     {"lseek", ERRORS(ENXIO, EOVERFLOW)},
     {"lstat", ERRORS(EACCES, ENOMEM, EIO)},

@@ -152,6 +152,11 @@ static int wait_where_the_directory_is_renamed(void) {
     return code;
 }
 
+static int listen_to_it(void) {
+    int fd;
+    return ipm_segment_fd(holder, &fd, detail);
+}
+
 static int flush(void) {
     return ipm_segment_flush(holder, detail);
 }
@@ -203,6 +208,7 @@ static const struct step {
     {"waiting", segment_in_use, wait_in_vain, false},
     {"waiting where the directory is renamed", segment_in_use, wait_where_the_directory_is_renamed,
      false},
+    {"listening", segment_in_use, listen_to_it, false},
     {"flushing", segment_in_use, flush, false},
     {"destroying", segment_in_use, destroy, true},
     {"closing", segment_in_use, close_it, false},
@@ -221,6 +227,8 @@ static bool is_right(const struct step *step, const fault_plan *plan, int code) 
         return code == IPM_EINCOMPATIBLE;
     if (strcmp(plan->call, "lstat") == 0 && (code == IPM_ELAYOUT || code == IPM_EREPLACED))
         return true; /* whether it is still the same file: better no */
+    if (strcmp(plan->call, "inotify_add_watch") == 0 && plan->error == ENOSPC)
+        return code == IPM_ESYSTEM; /* no disk's space */
     switch (plan->error) {
     case ENOENT:
         return code == IPM_ENOTFOUND;

@@ -17,9 +17,10 @@ C_FILES += $(sort $(wildcard spec/hostile/*.c))
 
 # ---- make test: what fault_test makes fail, see spec/core/fault.h ------------------------------
 
-WRAPPED = access calloc chmod close fallocate fchmod fclose fcntl free fstat fstatfs getcwd \
-          getrlimit ioctl lseek lstat madvise malloc mkdir mlock mmap msync munmap nanosleep open \
-          open_memstream pread pthread_mutex_init pthread_mutex_trylock pthread_mutexattr_init \
+WRAPPED = access calloc chmod close eventfd fallocate fchmod fclose fcntl free fstat fstatfs \
+          getcwd getrlimit inotify_add_watch inotify_init1 ioctl lseek lstat madvise malloc mkdir \
+          mlock mmap msync munmap nanosleep open open_memstream pread pthread_mutex_init \
+          pthread_mutex_trylock pthread_mutexattr_init \
           pwrite read realloc rename stat strdup syscall tsearch unlink
 comma  := ,
 
@@ -50,12 +51,13 @@ ASAN  = BUILD=$(BUILD)/asan \
 TSAN  = BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -fsanitize=thread -Wno-tsan'
 
 # Random pages are the point of hostile_test, and of no use under an interpreter; it and rwlock_test
-# are tests of time too. The others fork and thread as they are.
-MEMCHECK_TESTS = $(filter-out $(addprefix spec/core/,hostile_test rwlock_test thread_test fault_test), \
+# are tests of time too. The others fork and thread as they are, but for limits_test, which leaves
+# no address space to the interpreter, nor to ASan.
+MEMCHECK_TESTS = $(filter-out $(addprefix spec/core/,hostile_test rwlock_test thread_test fault_test limits_test), \
                  $(CORE_TESTS))
 
 # Under ASan mlock does nothing.
-SANITIZED_TESTS = $(filter-out spec/core/resident_test,$(CORE_TESTS))
+SANITIZED_TESTS = $(filter-out $(addprefix spec/core/,resident_test limits_test),$(CORE_TESTS))
 # The specs of the module; the others build packages and programs without sanitizers, or count
 # instructions.
 SANITIZED_SPECS = $(filter-out $(addprefix spec/,budget_spec.lua ci_spec.lua helper_spec.lua \

@@ -7,12 +7,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 /* Of a reader that may not set the flag. */
 #define TICK_NS (10 * IPM_MS)
+
+#define NO_DESCRIPTORS "this process has no more descriptors (ulimit -n)"
 
 /* The flag is the lowest bit; the others count how often it was set. */
 #define ASKED 1U
@@ -45,15 +48,46 @@ bool ipm_listen_tell(_Atomic uint32_t *listening, const char *path) {
     return there;
 }
 
+/* The errno's own text would mislead: ENOSPC is not about a disk, EMFILE is two limits. */
+static int fail_limit(ipm_error *error, int system, const char *path, const char *limit) {
+    int code = ipm_fail(error, IPM_ESYSTEM, 0, "cannot listen to %s: %s", path, limit);
+    error->system = system;
+    return code;
+}
+
+/* Whether this process may have one more. */
+static bool has_descriptors(void) {
+    int fd = eventfd(0, EFD_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static int fail_instance(ipm_error *error, int system, const char *path) {
+    if (system != EMFILE)
+        return ipm_fail_errno(error, system, "cannot listen to %s", path);
+    return fail_limit(error, system, path,
+                      has_descriptors() ? "this user has no more inotify instances "
+                                          "(sysctl fs.inotify.max_user_instances)"
+                                        : NO_DESCRIPTORS);
+}
+
+static int fail_watch(ipm_error *error, int system, const char *path) {
+    if (system != ENOSPC)
+        return ipm_fail_errno(error, system, "cannot listen to %s", path);
+    return fail_limit(error, system, path,
+                      "this user has no more inotify watches (sysctl fs.inotify.max_user_watches)");
+}
+
 /* returns  IPM_EREPLACED when another file is at the path, ... */
 static int watch(const ipm_segment *segment, int *fd, ipm_error *error) {
     const char *path = segment->names.path;
     int code = IPM_OK;
     *fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (*fd < 0)
-        return ipm_fail_errno(error, errno, "cannot listen to %s: no more inotify instances", path);
+        return fail_instance(error, errno, path);
     if (inotify_add_watch(*fd, path, IN_ATTRIB | IN_DONT_FOLLOW) < 0 && errno != ENOENT)
-        code = ipm_fail_errno(error, errno, "cannot listen to %s", path);
+        code = fail_watch(error, errno, path);
     else if (!ipm_file_is_at(path, segment->data.device, segment->data.inode))
         code = ipm_fail(error, IPM_EREPLACED, 0, "%s is no longer this segment", path);
     if (code != IPM_OK)
@@ -66,7 +100,9 @@ static int tick(const ipm_segment *segment, int *fd, ipm_error *error) {
     struct itimerspec ticks = {.it_interval = period, .it_value = period};
     *fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (*fd < 0)
-        return ipm_fail_errno(error, errno, "%s: cannot make a timer", segment->name);
+        return errno == EMFILE
+                   ? fail_limit(error, EMFILE, segment->names.path, NO_DESCRIPTORS)
+                   : ipm_fail_errno(error, errno, "%s: cannot make a timer", segment->name);
     timerfd_settime(*fd, 0, &ticks, NULL);
     return IPM_OK;
 }
@@ -79,7 +115,7 @@ static void quiet(int fd) {
     while (got > 0 || (got < 0 && errno == EINTR));
 }
 
-int ipm_segment_fd(ipm_segment *segment, int *fd, ipm_error *error) {
+static int listen_to(ipm_segment *segment, int *fd, ipm_error *error) {
     uint64_t version;
     int code = ipm_segment_version(segment, &version, error);
     if (code == IPM_OK && segment->listener == IPM_NO_LISTENER) {
@@ -94,6 +130,11 @@ int ipm_segment_fd(ipm_segment *segment, int *fd, ipm_error *error) {
     if (code == IPM_OK)
         *fd = segment->listener;
     return code;
+}
+
+int ipm_segment_fd(ipm_segment *segment, int *fd, ipm_error *error) {
+    ipm_error detail;
+    return ipm_report(listen_to(segment, fd, &detail), &detail, error);
 }
 
 int ipm_segment_drain(ipm_segment *segment, uint64_t *version, ipm_error *error) {

@@ -1,0 +1,117 @@
+/* Limits that are reached: the message says which one, and `system` is the errno. */
+#include "fixture.h"
+#include "peer.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+
+enum { NO_NAMESPACE = 77 };
+
+static ipm_segment *manager;
+
+static bool put(const char *path, const char *text) {
+    int fd = open(path, O_WRONLY);
+    bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    close(fd);
+    return good;
+}
+
+/* Limit this process alone, in a user namespace of its own. */
+static void limit(const char *sysctl) {
+    char map[64];
+    snprintf(map, sizeof map, "0 %d 1", (int)geteuid());
+    if (unshare(CLONE_NEWUSER) != 0 || !put("/proc/self/uid_map", map) || !put(sysctl, "0"))
+        _exit(NO_NAMESPACE);
+}
+
+/* Exits with 0 where the descriptor is refused for that reason. */
+static void is_refused(int system, const char *limit_name, const char *other) {
+    int fd;
+    memset(&error, 0, sizeof error);
+    int code = ipm_segment_fd(manager, &fd, &error);
+    printf("# %s\n", error.text);
+    CHECK_INT(code, IPM_ESYSTEM);
+    CHECK_INT(error.system, system);
+    CHECK(strstr(error.text, limit_name) != NULL);
+    CHECK(strstr(error.text, strerror(system)) == NULL && strstr(error.text, other) == NULL);
+    CHECK(ipm_segment_fd(manager, &fd, NULL) == IPM_ESYSTEM);
+    exit(tap.bad);
+}
+
+static void has_no_watch(peer *test) {
+    (void)test;
+    limit("/proc/sys/user/max_inotify_watches");
+    manager = opened(IPM_EDITOR, "");
+    is_refused(ENOSPC, "sysctl fs.inotify.max_user_watches", "instances");
+}
+
+static void has_no_instance(peer *test) {
+    (void)test;
+    limit("/proc/sys/user/max_inotify_instances");
+    manager = opened(IPM_EDITOR, "");
+    is_refused(EMFILE, "sysctl fs.inotify.max_user_instances", "ulimit");
+}
+
+static void has_no_descriptor(peer *test) {
+    (void)test;
+    manager = opened(IPM_EDITOR, "");
+    int next = dup(0);
+    close(next);
+    const struct rlimit none = {.rlim_cur = (rlim_t)next, .rlim_max = (rlim_t)next};
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+    is_refused(EMFILE, "ulimit -n", "inotify");
+}
+
+static void is_told(void (*body)(peer *)) {
+    ipm_segment *first = opened(IPM_MANAGER, "");
+    int status = run_peer(body);
+    CHECK_INT(ipm_segment_destroy(first, &error), IPM_OK);
+    ipm_segment_close(first, NULL);
+    if (status == NO_NAMESPACE)
+        SKIP("needs a user namespace of its own");
+    CHECK_INT(status, 0);
+}
+
+static void names_the_limit_of_watches(void) {
+    is_told(has_no_watch);
+}
+
+static void names_the_limit_of_instances(void) {
+    is_told(has_no_instance);
+}
+
+static void names_the_limit_of_open_files(void) {
+    is_told(has_no_descriptor);
+}
+
+static void has_no_address_space(peer *test) {
+    (void)test;
+    ipm_segment *segment;
+    ipm_layout *large =
+        layout_of(IPM_BASE_SCHEMA "struct Large : BaseMmapStructure { a: int64[262144] }");
+    unsigned long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    CHECK_INT(fscanf(statm, "%lu", &pages), 1);
+    fclose(statm);
+    const rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (1 << 20);
+    const struct rlimit little = {.rlim_cur = most, .rlim_max = most};
+    CHECK_INT(setrlimit(RLIMIT_AS, &little), 0);
+    ipm_options options = {.mmap_dir = dir, .create = true};
+    CHECK_ERROR(ipm_segment_open(IPM_MANAGER, large, &options, &segment, &error), IPM_ESYSTEM,
+                strerror(ENOMEM));
+    CHECK_INT(error.system, ENOMEM);
+    exit(tap.bad);
+}
+
+static void keeps_the_errno_of_a_mapping(void) {
+    CHECK_INT(run_peer(has_no_address_space), 0);
+}
+
+int main(void) {
+    set_up();
+    run("names the limit of inotify watches", names_the_limit_of_watches);
+    run("names the limit of inotify instances", names_the_limit_of_instances);
+    run("names the limit of open files", names_the_limit_of_open_files);
+    run("keeps the errno of a mapping that is refused", keeps_the_errno_of_a_mapping);
+    return tear_down();
+}
