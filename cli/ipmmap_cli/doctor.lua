@@ -9,7 +9,8 @@ local uv = require "luv"
 local OTHERS_WRITE <const>, STICKY <const> = 2, 512 -- of the mode: o+w, t
 local DIRECTORY <const> = "directory"
 
--- A check calls report(problem, repair): repair, if it is safe, is called for --repair.
+-- A check calls report(problem, repair): repair, if it is safe, is called for --repair, and may
+-- return what it has done.
 
 local function check_permissions(path, report)
   local status = files.status(path)
@@ -64,11 +65,26 @@ local function check_open(path, lock_dir, report)
   end)
 end
 
+-- Why the file cannot be opened. Its header code is always the same; what else is damaged would have
+-- to be guessed.
+local function report_damage(path, lock_dir, message, code, report)
+  local repair
+  if message:find("the header code", 1, true) then
+    repair = function()
+      failure.assert(failure.of_user(ipmmap.repair, path, lock_dir))
+      return "the header code was written again"
+    end
+  elseif message:find("or is damaged", 1, true) then
+    message = message .. ", which cannot be repaired without guessing"
+  end
+  report(("%s (%s)"):format(message, code), repair)
+end
+
 local function check_file(path, lock_dir, report)
   local S, options, code = segment.describe(path, lock_dir)
   if not S then
     if code == "not_found" then return end -- destroyed meanwhile
-    return report(("%s (%s)"):format(options, code))
+    return report_damage(path, lock_dir, options, code, report)
   end
   check_permissions(path, report)
   local reader, message = ipmmap.reader(S, options)
@@ -123,7 +139,10 @@ local function inspect(findings, path, check, repairs)
     if repair and repairs then
       local ok, why = pcall(repair)
       entry.repaired = ok
-      if not ok then
+      if ok and why then
+        entry.problem = ("%s; %s"):format(problem, why)
+      elseif not ok then
+        entry.repairable = false
         entry.problem = ("%s; cannot repair it: %s"):format(problem,
           type(why) == "table" and why.message or why)
       end

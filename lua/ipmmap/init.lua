@@ -28,6 +28,7 @@ return {
   manager = handle.manager,
   editor = handle.editor,
   reader = handle.reader,
+  repair = core.repair,
   totable = core.totable,
   bytes = core.bytes,
   setbytes = core.setbytes,

@@ -82,11 +82,132 @@ static void tells_when_another_layout_takes_the_place(void) {
     ipm_layout_free(other);
 }
 
+/* ---- Repairing --------------------------------------------------------------------------- */
+
+static uint16_t header_code(void) {
+    uint16_t code = 0;
+    int fd = open(data_path(""), O_RDONLY);
+    CHECK_INT(pread(fd, &code, sizeof code, 0), sizeof code);
+    close(fd);
+    return code;
+}
+
+static void is_repaired(bool expected) {
+    bool repaired = !expected;
+    CHECK_INT(ipm_segment_repair(data_path(""), NULL, &repaired, &error), IPM_OK);
+    CHECK_INT(repaired, expected);
+    CHECK_INT(header_code(), IPM_HEADER_CODE);
+}
+
+static void repairs_the_header_code(void) {
+    ipm_segment *manager = opened(IPM_MANAGER, ""), *editor;
+    CHECK_INT(commit(manager, 5), IPM_OK);
+    is_repaired(false);
+    CHECK_INT(version_of(manager), 1);
+    zero_the_header_code(data_path(""));
+    CHECK_INT(open_as(IPM_EDITOR, "", &editor), IPM_ECORRUPT);
+    is_repaired(true);
+    editor = opened(IPM_EDITOR, "");
+    CHECK_INT(read_a(editor), 5);
+    CHECK_INT(version_of(editor), 2);
+    ipm_segment_close(editor, NULL);
+    destroy(manager);
+}
+
+static void repairs(peer *test) {
+    tell(test, 'o');
+    is_repaired(true);
+    tell(test, tap.bad ? 'x' : 'r');
+}
+
+/* The transaction has saved the wrong code, and puts it back. */
+static void repairs_behind_a_transaction(void) {
+    ipm_user users[IPM_MAX_USERS];
+    size_t count;
+    ipm_segment *manager = opened(IPM_MANAGER, "");
+    zero_the_header_code(data_path(""));
+    CHECK_INT(ipm_segment_lock(manager, 0, &error), IPM_OK);
+    CHECK_INT(ipm_segment_touch(manager, &error), IPM_OK);
+    peer p = start(repairs);
+    CHECK_INT(hear(&p), 'o');
+    do
+        CHECK_INT(ipm_segment_users(manager, users, IPM_MAX_USERS, &count, &error), IPM_OK);
+    while (count < 2 && header_code() != IPM_HEADER_CODE && !tap.bad);
+    CHECK_INT(ipm_segment_rollback(manager, &error), IPM_OK);
+    CHECK_INT(hear(&p), 'r');
+    CHECK_INT(finish(&p), 0);
+    CHECK_INT(header_code(), IPM_HEADER_CODE);
+    destroy(manager);
+}
+
+static void dies_in_a_transaction(peer *test) {
+    (void)test;
+    ipm_segment *own = opened(IPM_EDITOR, "");
+    zero_the_header_code(data_path(""));
+    CHECK_INT(ipm_segment_lock(own, 0, &error), IPM_OK);
+    CHECK_INT(ipm_segment_touch(own, &error), IPM_OK);
+    _exit(tap.bad);
+}
+
+static void repairs_after_a_death(void) {
+    ipm_segment *manager = opened(IPM_MANAGER, "");
+    CHECK_INT(run_peer(dies_in_a_transaction), 0);
+    is_repaired(true);
+    CHECK_INT(commit(manager, 5), IPM_OK);
+    CHECK_INT(header_code(), IPM_HEADER_CODE);
+    CHECK_INT(info_of(manager).recoveries, 1);
+    destroy(manager);
+}
+
+static void load(unsigned char *bytes) {
+    int fd = open(data_path(""), O_RDONLY);
+    memset(bytes, 0, SIZE);
+    CHECK(read(fd, bytes, SIZE) > 0);
+    close(fd);
+}
+
+static void refuses_what_would_be_a_guess(void) {
+    static unsigned char before[SIZE], after[SIZE];
+    static const char *const reasons[] = {NULL, "schema: line 1", "its footer is wrong",
+                                          "its trailer is wrong", "its footer is wrong"};
+    for (int i = 1; i < DAMAGES; i++) {
+        bool repaired = true;
+        ipm_segment_close(opened(IPM_MANAGER, ""), NULL);
+        damages[i](data_path(""));
+        load(before);
+        CHECK_ERROR(ipm_segment_repair(data_path(""), NULL, &repaired, &error), IPM_ECORRUPT,
+                    reasons[i]);
+        CHECK(!repaired);
+        load(after);
+        CHECK(memcmp(before, after, SIZE) == 0);
+        destroy(forced(demo));
+    }
+    CHECK_INT(ipm_segment_repair(data_path(""), NULL, &(bool){0}, NULL), IPM_ENOTFOUND);
+}
+
+static void finds_the_lock_file_elsewhere(void) {
+    bool repaired = false;
+    ipm_segment *manager;
+    ipm_options options = {.mmap_dir = dir, .lock_dir = in_dir("locks"), .create = true};
+    CHECK_INT(ipm_segment_open(IPM_MANAGER, demo, &options, &manager, &error), IPM_OK);
+    zero_the_header_code(data_path(""));
+    CHECK_INT(ipm_segment_repair(data_path(""), options.lock_dir, &repaired, &error), IPM_OK);
+    CHECK(repaired);
+    CHECK(!exists(lock_path("")));
+    destroy(manager);
+    CHECK_INT(rmdir(in_dir("locks")), 0);
+}
+
 int main(void) {
     set_up();
     run("tells those who use a damaged file that force has replaced it",
         tells_when_its_layout_takes_the_place);
     run("tells them too when the new file has another layout",
         tells_when_another_layout_takes_the_place);
+    run("repairs the header code, and nothing where nothing is wrong", repairs_the_header_code);
+    run("repairs behind a transaction that has saved the damage", repairs_behind_a_transaction);
+    run("repairs after a death in a transaction", repairs_after_a_death);
+    run("refuses to repair what would be a guess", refuses_what_would_be_a_guess);
+    run("repairs with the lock file elsewhere", finds_the_lock_file_elsewhere);
     return tear_down();
 }

@@ -171,6 +171,13 @@ static int close_it(void) {
     return code;
 }
 
+static int repair(void) {
+    char path[256];
+    bool repaired;
+    snprintf(path, sizeof path, "%s/Demo_.mmap", area);
+    return ipm_segment_repair(path, NULL, &repaired, detail);
+}
+
 static int load(void) {
     char path[256];
     ipm_layout *layout;
@@ -212,6 +219,7 @@ static const struct step {
     {"flushing", segment_in_use, flush, false},
     {"destroying", segment_in_use, destroy, true},
     {"closing", segment_in_use, close_it, false},
+    {"repairing", segment_in_use, repair, false},
     {"loading a layout", segment_alone, load, false},
     {"parsing a layout", empty_area, parse, false},
 };

@@ -84,7 +84,8 @@ static void replace(void) {
 
 static void open_lock_file(void) {
     ipm_lockfile file;
-    ipm_lockfile_open(stress_lock_path(), 0600, 2, &file, NULL);
+    ipm_error error;
+    ipm_lockfile_open(stress_lock_path(), 0600, 2, &file, &error);
 }
 
 const phase_kind phases[] = {

@@ -115,6 +115,7 @@ static bool has_survivors(company_kind company) {
 
 static void set_scene(void) {
     const phase_kind *phase = scene.phase;
+    ipm_error error;
     scene.editor = scene.reader = scene.holder = NULL;
     scene.is_watched = false;
     scene.waiting = 0;
@@ -123,8 +124,8 @@ static void set_scene(void) {
         scene.editor = stress_must_open(IPM_MANAGER, phase_layout, true);
         commit_once(scene.editor);
         scene.commits = 1;
-        scene.is_watched = ipm_datafile_open(stress_data_path(), false, phase_layout,
-                                             &scene.watched, NULL) == IPM_OK;
+        scene.is_watched = ipm_datafile_open(stress_data_path(), IPM_READ, phase_layout,
+                                             &scene.watched, &error) == IPM_OK;
     }
     if (has_survivors(scene.company)) {
         scene.reader = stress_must_open(IPM_READER, phase_layout, false);

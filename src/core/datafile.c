@@ -37,8 +37,8 @@ static int read_at(int fd, const char *path, void *into, uint64_t size, uint64_t
 }
 
 /* Check what never changes, in a copy: the file itself may be changed by others meanwhile. */
-static int read_head(int fd, const char *path, uint64_t size, ipm_trailer_head *head,
-                     ipm_error *error) {
+static int read_head(int fd, const char *path, ipm_access access, uint64_t size,
+                     ipm_trailer_head *head, ipm_error *error) {
     ipm_footer footer;
     uint16_t code;
     if (size < 3 * IPM_PAGE || size % IPM_PAGE != 0)
@@ -57,7 +57,7 @@ static int read_head(int fd, const char *path, uint64_t size, ipm_trailer_head *
     failed = read_at(fd, path, &code, sizeof code, 0, error);
     if (failed != IPM_OK)
         return failed;
-    if (code != IPM_HEADER_CODE)
+    if (code != IPM_HEADER_CODE && access != IPM_MEND)
         return corrupt(path, "it does not start with the header code 0x1128", error);
     return IPM_OK;
 }
@@ -105,18 +105,17 @@ static int compare(const ipm_layout *described, const ipm_layout *layout, const 
     return ipm_fail(error, IPM_ELAYOUT, 0, "%s (%s)", detail.text, path);
 }
 
-static int check(int fd, const char *path, uint64_t size, const ipm_layout *layout,
-                 ipm_trailer_head *head, ipm_error *error) {
+static int check(int fd, const char *path, ipm_access access, uint64_t size,
+                 const ipm_layout *layout, ipm_trailer_head *head, ipm_error *error) {
     ipm_layout *described;
-    int code = read_head(fd, path, size, head, error);
-    if (code == IPM_OK && layout != NULL && head->state.retired != 0)
+    int code = read_head(fd, path, access, size, head, error);
+    if (code == IPM_OK && head->state.retired != 0)
         code = ipm_fail(error, IPM_EREPLACED, 0, "%s was destroyed", path);
     if (code == IPM_OK)
         code = read_layout(fd, path, &head->geometry, &described, error);
     if (code != IPM_OK)
         return code;
-    if (layout != NULL)
-        code = compare(described, layout, path, error);
+    code = compare(described, layout, path, error);
     ipm_layout_free(described);
     return code;
 }
@@ -143,9 +142,10 @@ static int open_to_read(const char *path, int *fd, struct stat *status, bool *le
     return code;
 }
 
-int ipm_datafile_open(const char *path, bool writable, const ipm_layout *layout, ipm_datafile *file,
-                      ipm_error *error) {
+int ipm_datafile_open(const char *path, ipm_access access, const ipm_layout *layout,
+                      ipm_datafile *file, ipm_error *error) {
     int fd;
+    bool writable = access != IPM_READ;
     struct stat status;
     bool left = false;
     ipm_trailer_head head = {0};
@@ -154,7 +154,7 @@ int ipm_datafile_open(const char *path, bool writable, const ipm_layout *layout,
                         : open_to_read(path, &fd, &status, &left, error);
     if (code != IPM_OK)
         return code;
-    code = check(fd, path, (uint64_t)status.st_size, layout, &head, error);
+    code = check(fd, path, access, (uint64_t)status.st_size, layout, &head, error);
     if (code == IPM_OK) {
         file->map = ipm_file_map(fd, head.geometry.file_size, writable, path, error);
         file->geometry = head.geometry;
@@ -195,20 +195,25 @@ bool ipm_datafile_is_left_behind(const ipm_datafile *file) {
            now.retired > atomic_load_explicit(&mapped->retired, memory_order_acquire);
 }
 
-int ipm_layout_load(const char *path, ipm_layout **layout, ipm_error *error) {
+int ipm_datafile_describe(const char *path, ipm_access access, ipm_layout **layout,
+                          ipm_error *error) {
     int fd;
     struct stat status;
     ipm_trailer_head head = {0};
-    ipm_error detail;
     *layout = NULL;
-    int code = ipm_file_open(path, O_RDONLY, &fd, &status, &detail);
+    int code = ipm_file_open(path, O_RDONLY, &fd, &status, error);
     if (code != IPM_OK)
-        return ipm_report(code, &detail, error);
-    code = read_head(fd, path, (uint64_t)status.st_size, &head, &detail);
+        return code;
+    code = read_head(fd, path, access, (uint64_t)status.st_size, &head, error);
     if (code == IPM_OK)
-        code = read_layout(fd, path, &head.geometry, layout, &detail);
+        code = read_layout(fd, path, &head.geometry, layout, error);
     close(fd);
-    return ipm_report(code, &detail, error);
+    return code;
+}
+
+int ipm_layout_load(const char *path, ipm_layout **layout, ipm_error *error) {
+    ipm_error detail;
+    return ipm_report(ipm_datafile_describe(path, IPM_READ, layout, &detail), &detail, error);
 }
 
 /* ---- Making ------------------------------------------------------------------------------ */

@@ -24,15 +24,26 @@ typedef struct ipm_datafile {
     ipm_kept kept; /* the descriptor, where the file may be left behind: see below */
 } ipm_datafile;
 
+/* What a file is opened for. */
+typedef enum ipm_access {
+    IPM_READ,
+    IPM_WRITE,
+    IPM_MEND /* to write, whatever its header code is */
+} ipm_access;
+
 /*
  * Open, check and map. *file stays where it is until it is closed.
  *
- * layout   what it must hold; NULL: whatever it holds, and retired or not
+ * layout   what it must hold
  * returns  IPM_ENOTFOUND, IPM_EREPLACED (it is retired), IPM_ELAYOUT, IPM_ECORRUPT,
  *          IPM_EPERMISSION, IPM_ESYSTEM
  */
-int ipm_datafile_open(const char *path, bool writable, const ipm_layout *layout, ipm_datafile *file,
-                      ipm_error *error);
+int ipm_datafile_open(const char *path, ipm_access access, const ipm_layout *layout,
+                      ipm_datafile *file, ipm_error *error);
+
+/* What ipm_layout_load does; IPM_MEND: whatever the header code is. */
+int ipm_datafile_describe(const char *path, ipm_access access, ipm_layout **layout,
+                          ipm_error *error);
 
 /* Unmap. Harmless on one that is not open. */
 void ipm_datafile_close(ipm_datafile *file);

@@ -54,7 +54,7 @@ typedef struct making {
 static int provide(const ipm_names *names, const ipm_layout *layout, const ipm_options *options,
                    making *m, ipm_error *error) {
     ipm_datafile file;
-    int code = ipm_datafile_open(names->path, true, layout, &file, error);
+    int code = ipm_datafile_open(names->path, IPM_WRITE, layout, &file, error);
     m->reset = code == IPM_OK && options->force;
     if (code == IPM_OK) {
         ipm_datafile_close(&file);
@@ -123,8 +123,7 @@ static void close_files(ipm_segment *segment) {
 /* returns  IPM_EREPLACED when the files were replaced meanwhile: try again */
 static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
     const ipm_names *names = &segment->names;
-    int code =
-        ipm_datafile_open(names->path, segment->role != IPM_READER, layout, &segment->data, error);
+    int code = ipm_datafile_open(names->path, segment->access, layout, &segment->data, error);
     if (code != IPM_OK)
         return code;
     ipm_datafile *data = &segment->data;
@@ -236,13 +235,14 @@ static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ip
 }
 
 /* returns  IPM_EREPLACED when another manager replaced or destroyed it before it could be reset */
-static int open_once(ipm_role role, const ipm_layout *layout, const ipm_options *options,
-                     ipm_segment **segment, ipm_error *error) {
+static int open_once(ipm_role role, ipm_access access, const ipm_layout *layout,
+                     const ipm_options *options, ipm_segment **segment, ipm_error *error) {
     const char *name = ipm_layout_type(layout)->name;
     ipm_segment *made = calloc(1, sizeof *made);
     if (made == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot open %s", name);
     made->role = role;
+    made->access = access;
     made->listener = IPM_NO_LISTENER;
     made->generation = ipm_fork_generation;
     made->name = name;
@@ -254,21 +254,28 @@ static int open_once(ipm_role role, const ipm_layout *layout, const ipm_options 
     return code;
 }
 
-int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
-                     ipm_segment **segment, ipm_error *error) {
+int ipm_segment_open_for(ipm_role role, ipm_access access, const ipm_layout *layout,
+                         const ipm_options *options, ipm_segment **segment, ipm_error *error) {
     const ipm_type *type = ipm_layout_type(layout);
     ipm_options chosen;
-    ipm_error detail;
     *segment = NULL;
-    int code = ipm_options_read(role, type, options, &chosen, &detail);
+    int code = ipm_options_read(role, type, options, &chosen, error);
     if (code != IPM_OK)
-        return ipm_report(code, &detail, error);
+        return code;
     int rc = ipm_fork_watch();
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot open %s", type->name);
     do
-        code = open_once(role, layout, &chosen, segment, &detail);
+        code = open_once(role, access, layout, &chosen, segment, error);
     while (code == IPM_EREPLACED);
+    return code;
+}
+
+int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
+                     ipm_segment **segment, ipm_error *error) {
+    ipm_error detail;
+    ipm_access access = role == IPM_READER ? IPM_READ : IPM_WRITE;
+    int code = ipm_segment_open_for(role, access, layout, options, segment, &detail);
     return ipm_report(code, &detail, error);
 }
 

@@ -11,6 +11,7 @@
 
 struct ipm_segment {
     ipm_role role;
+    ipm_access access;   /* to the data file */
     uint32_t generation; /* the fork generation of its opening */
     const char *name;    /* of the struct: the layout's */
     ipm_names names;
@@ -41,6 +42,10 @@ int ipm_segment_fail_replaced(const ipm_segment *segment, ipm_error *error);
 
 /* Whether to wait on for the lock: see ipm_rwlock. */
 int ipm_segment_go_on(ipm_rwlock *lock, bool has_waited);
+
+/* ipm_segment_open, for that access. */
+int ipm_segment_open_for(ipm_role role, ipm_access access, const ipm_layout *layout,
+                         const ipm_options *options, ipm_segment **segment, ipm_error *error);
 
 /* Unmap and free. The lock is not held, or is the parent's. */
 void ipm_segment_release(ipm_segment *segment);

@@ -305,6 +305,7 @@ int lipm_waitfield(lua_State *L, lipm_handle *handle);
 int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent, const char *whose);
 
 int lipm_open(lua_State *L);
+int lipm_repair(lua_State *L);
 int lipm_now(lua_State *L);
 int lipm_sleep(lua_State *L);
 

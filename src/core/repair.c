@@ -1,0 +1,46 @@
+/*
+ * Repairing a damaged data file, as far as that needs no guess.
+ */
+#include "segment.h"
+
+#include "clock.h"
+#include "error.h"
+#include "word.h"
+
+#define PATIENCE_NS (10000 * IPM_MS) /* with whoever holds the lock */
+
+/*
+ * In the lock, as a transaction: were the code stored past it, a transaction that has saved the
+ * first block before would put the wrong one back when it is undone.
+ */
+static int restore_code(ipm_segment *segment, bool *repaired, ipm_error *error) {
+    int failed = ipm_segment_lock(segment, PATIENCE_NS, error);
+    if (failed != IPM_OK)
+        return failed;
+    bool wrong = ipm_load_u16(ipm_segment_data(segment)) != IPM_HEADER_CODE;
+    if (wrong)
+        ipm_store_u16(ipm_segment_change(segment, 0, sizeof(uint16_t)), IPM_HEADER_CODE);
+    failed = ipm_segment_unlock(segment, error);
+    *repaired = wrong && failed == IPM_OK;
+    return failed;
+}
+
+static int mend(const char *path, const char *lock_dir, bool *repaired, ipm_error *error) {
+    const ipm_options options = {.own_size = sizeof options, .path = path, .lock_dir = lock_dir};
+    ipm_layout *layout;
+    ipm_segment *segment = NULL;
+    int code = ipm_datafile_describe(path, IPM_MEND, &layout, error);
+    if (code == IPM_OK)
+        code = ipm_segment_open_for(IPM_EDITOR, IPM_MEND, layout, &options, &segment, error);
+    if (code == IPM_OK)
+        code = restore_code(segment, repaired, error);
+    ipm_segment_close(segment, NULL);
+    ipm_layout_free(layout);
+    return code;
+}
+
+int ipm_segment_repair(const char *path, const char *lock_dir, bool *repaired, ipm_error *error) {
+    ipm_error detail;
+    *repaired = false;
+    return ipm_report(mend(path, lock_dir, repaired, &detail), &detail, error);
+}
