@@ -260,9 +260,10 @@ static bool is_right(const struct step *step, const fault_plan *plan, int code) 
 
 /* The errno behind it, where there is one that the text does not say better. */
 static bool is_right_system(const fault_plan *plan, int code) {
-    if (strcmp(plan->call, "stat") == 0 || strcmp(plan->call, "lstat") == 0)
+    if (strcmp(plan->call, "stat") == 0)
         return error.system == 0;
-    if (code == IPM_ECORRUPT || code == IPM_EINTERRUPTED || code == IPM_ETIMEOUT)
+    if (code == IPM_ECORRUPT || code == IPM_EINTERRUPTED || code == IPM_ETIMEOUT ||
+        code == IPM_EREPLACED || code == IPM_ELAYOUT)
         return error.system == 0;
     return error.system == plan->error;
 }

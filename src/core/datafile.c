@@ -325,23 +325,36 @@ static uint64_t find_head(int fd, uint64_t size) {
     return said;
 }
 
-/* By file operations alone: the reason for it may be that nothing can be mapped any more. */
-ipm_retirement ipm_datafile_retire_old(const char *path) {
-    struct stat status;
-    ipm_error unwanted;
+/* returns  0 or an errno; *old: what was retired, or nothing where there is no trailer */
+static int retire_at(int fd, uint64_t size, ipm_retirement *old) {
     const uint32_t retired = 1;
-    ipm_retirement old;
-    if (ipm_file_open(path, O_RDWR, &old.fd, &status, &unwanted) != IPM_OK)
-        return (ipm_retirement){.fd = -1};
-    uint64_t head = find_head(old.fd, (uint64_t)status.st_size);
-    old.at = head + offsetof(ipm_trailer_head, state) + offsetof(ipm_state, retired);
-    if (head == 0 || pread(old.fd, &old.before, sizeof old.before, (off_t)old.at) !=
-                         (ssize_t)sizeof old.before ||
-        write_at(old.fd, &retired, sizeof retired, old.at) != 0) {
-        close(old.fd);
-        old.fd = -1;
-    }
-    return old;
+    uint64_t head = find_head(fd, size);
+    if (head == 0)
+        return 0;
+    old->at = head + offsetof(ipm_trailer_head, state) + offsetof(ipm_state, retired);
+    ssize_t got = pread(fd, &old->before, sizeof old->before, (off_t)old->at);
+    if (got != (ssize_t)sizeof old->before)
+        return got < 0 ? errno : EIO;
+    int rc = write_at(fd, &retired, sizeof retired, old->at);
+    if (rc == 0)
+        old->fd = fd;
+    return rc;
+}
+
+/* By file operations alone: the reason for it may be that nothing can be mapped any more. */
+int ipm_datafile_retire_old(const char *path, ipm_retirement *old, ipm_error *error) {
+    int fd;
+    struct stat status;
+    old->fd = -1;
+    int code = ipm_file_open(path, O_RDWR, &fd, &status, error);
+    if (code == IPM_ENOTFOUND || code == IPM_ECORRUPT) /* gone, or no file to map */
+        return IPM_OK;
+    if (code != IPM_OK)
+        return code;
+    int rc = retire_at(fd, (uint64_t)status.st_size, old);
+    if (old->fd < 0)
+        close(fd);
+    return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot retire %s", path);
 }
 
 void ipm_datafile_retired(ipm_retirement *old, bool done) {
@@ -353,8 +366,9 @@ void ipm_datafile_retired(ipm_retirement *old, bool done) {
 }
 
 void ipm_datafile_unmake(const char *path) {
-    ipm_retirement old = ipm_datafile_retire_old(path);
-    if (old.fd >= 0)
+    ipm_retirement old;
+    ipm_error unwanted;
+    if (ipm_datafile_retire_old(path, &old, &unwanted) == IPM_OK && old.fd >= 0)
         unlink(path);
     ipm_datafile_retired(&old, true);
 }

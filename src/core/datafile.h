@@ -70,8 +70,9 @@ typedef struct ipm_retirement {
 /*
  * Retire what is at the path, however damaged it is: those who opened it before it was damaged
  * know where its trailer lies, and see the flag. Nothing happens where there is no trailer.
+ * returns  IPM_EPERMISSION, IPM_ESYSTEM, ...: its users could not be told
  */
-ipm_retirement ipm_datafile_retire_old(const char *path);
+int ipm_datafile_retire_old(const char *path, ipm_retirement *old, ipm_error *error);
 
 /* It has lost its name to another (done), or has not, and is as before. */
 void ipm_datafile_retired(ipm_retirement *old, bool done);

@@ -34,8 +34,11 @@ static bool is_plain_file(const char *path) {
  */
 static int replace(const ipm_names *names, const ipm_layout *layout, const ipm_options *options,
                    ipm_error *error) {
-    ipm_retirement old = ipm_datafile_retire_old(names->path);
-    int code =
+    ipm_retirement old;
+    int code = ipm_datafile_retire_old(names->path, &old, error);
+    if (code != IPM_OK)
+        return code;
+    code =
         ipm_datafile_create(names->path, layout, options->mode, options->max_readers, true, error);
     ipm_datafile_retired(&old, code == IPM_OK);
     return code;
