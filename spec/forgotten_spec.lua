@@ -94,6 +94,15 @@ describe("a lock whose view is not marked <close>", function()
     ]])
   end)
 
+  it("is kept while methods are used under it, after a call of with too", function()
+    manager:with(function(view) view.hp = 1 end)
+    manager:lock()
+    manager:write("hp", 2)
+    for _ = 1, 4 do collectgarbage() end
+    manager:unlock()
+    assert.equal(2, manager:read "hp")
+  end)
+
   it("is named as the cause when a second lock is refused", function()
     local view = manager:lock()
     refused({
@@ -136,6 +145,7 @@ describe("a handle", function()
     refused({ "Forgotten: a handle cannot be changed ('hpp')" }, function() manager.hpp = 5 end)
     refused({ "Forgotten: a handle cannot be changed ('read')" }, function() manager.read = print end)
     assert.equal("function", type(manager.lock))
+    assert.has_error(function() assert.same({ manager }, {}) end) -- what shows values looks at it without harm
     assert.equal("ipmmap.manager", getmetatable(manager).__name)
   end)
 

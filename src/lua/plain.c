@@ -42,7 +42,12 @@ static void check_fields(lua_State *L, int index, const lipm_memory *memory, con
 static void check_next(lua_State *L, int index, const lipm_memory *memory, const ipm_type *type,
                        uint64_t offset) {
     uint64_t count = lua_rawlen(L, index);
-    if (count < type->count && lua_rawgeti(L, -1, (lua_Integer)count + 1) != LUA_TNIL) {
+    if (lua_rawgeti(L, -1, (lua_Integer)count + 1) == LUA_TNIL) {
+        return;
+    }
+    if (count >= type->count) {
+        refuse_metamethod(L, "__index", memory, type, offset);
+    } else {
         lipm_complain(L, memory, type->element, offset + count * type->element->size, REFUSAL);
     }
 }
