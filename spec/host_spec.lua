@@ -133,11 +133,29 @@ describe("a table of C fields", function()
       "S does not start with .?ipm_header header.?" },
     ["a struct that was not described"] = {
       "typedef struct S { ipm_header header; P a; } S;", "FIELD(a, P)", "ipm_c_P" },
+    ["an enumeration's constant for a count"] = {
+      "enum { MAX = 4 }; typedef struct S { ipm_header header; char a[MAX]; } S;",
+      "FIELD(a, char[MAX])", "a: a count in char%[MAX%] is no decimal number and no macro for one" },
+    ["an enumeration's constant for the second of two counts"] = {
+      "enum { MAX = 4 }; typedef struct S { ipm_header header; int32_t a[2][MAX]; } S;",
+      "FIELD(a, int32[2][MAX])", "a: a count in int32%[2%]%[MAX%] is no decimal number" },
+    ["an expression for a count"] = {
+      "\n#define MAX (2 * 2)\ntypedef struct S { ipm_header header; char a[MAX]; } S;",
+      "FIELD(a, char[MAX])", "a: a count in char%[MAX%] is no decimal number" },
   }
-  for language, compile in pairs { C = "cc -std=c11 -x c", ["C++"] = "c++ -std=c++17 -x c++" } do
+  local of_cpp = {
+    ["a constexpr for a count"] = {
+      "constexpr int MAX = 4; typedef struct S { ipm_header header; char a[MAX]; } S;",
+      "FIELD(a, char[MAX])", "a: a count in char%[MAX%] is no decimal number" },
+  }
+  for language, compile in pairs { C = "cc -std=c11 -x c", ["C++"] = "c++ -std=c++11 -x c++" } do
     it("is refused by a " .. language .. " compiler when it is not the struct's", function()
       local dir = tmpdir()
-      for what, case in pairs(cases) do
+      local all = {}
+      for _, some in ipairs { cases, language == "C++" and of_cpp or {} } do
+        for what, case in pairs(some) do all[what] = case end
+      end
+      for what, case in pairs(all) do
         write(dir .. "/s.c", headers .. ("%s\n#define FIELDS(FIELD) %s\nIPM_SHARED(S, FIELDS, \"\")\n")
                              :format(case[1], case[2]))
         local ok, output = try(("%s -fsyntax-only -Isrc %s/s.c"):format(compile, dir))

@@ -205,9 +205,12 @@ IPM_API const ipm_field *ipm_type_field(const ipm_type *type, const char *name, 
  *      ipm_layout_parse(Game_schema, sizeof Game_schema - 1, &layout, &error);
  *
  * A table is a macro that calls its argument with (member, type) for each member in memory order.
- * Types are those of schema text; the counts in brackets are decimal numbers or macros for one.
- * A member's C type is the one that stands in the list below, or the typedef of a struct that was
- * described before; C's long long, enumerations, pointers and bit-fields are none of them.
+ * Types are those of schema text; a count in brackets is a decimal number or a macro for one, as
+ * its text goes into the schema. The compiler refuses all else, such as a constexpr, an
+ * enumeration's constant or 4 * 6. (What clang, in C, overlooks of these is refused when the schema
+ * is parsed.) A member's C type is the one that stands in the list below, or the typedef of a
+ * struct that was described before; C's long long, enumerations, pointers and bit-fields are none
+ * of them.
  *
  * IPM_STRUCT  checks a plain struct, which others have as a member. At file scope, once
  * IPM_SHARED  checks a struct that starts with `ipm_header header` and can be shared, and defines
@@ -251,10 +254,30 @@ typedef char ipm_c_char;
 #define IPM_ASSERT_(condition, text) static_assert(condition, text)
 #define IPM_SAME_(a, b) std::is_same<a, b>::value
 #define IPM_OF_(type, member) type::member
+constexpr bool ipm_only_counts_(const char *text) {
+    return *text == '\0' ||
+           ((*text == '[' || *text == ']' || *text == ' ' || (*text >= '0' && *text <= '9')) &&
+            ipm_only_counts_(text + 1));
+}
+constexpr bool ipm_has_counts_(const char *text) {
+    return *text == '\0' || (*text == '[' ? ipm_only_counts_(text) : ipm_has_counts_(text + 1));
+}
+#define IPM_HAS_COUNTS_(type) ipm_has_counts_(IPM_STRING_(type))
 #else
 #define IPM_ASSERT_(condition, text) _Static_assert(condition, text)
 #define IPM_SAME_(a, b) __builtin_types_compatible_p(a, b)
 #define IPM_OF_(type, member) ((type *)0)->member
+#ifdef __clang__ /* whose constant expressions know few functions */
+#define IPM_AFTER_(text) (__builtin_strchr(text, '[') + 1)
+#define IPM_IS_NO_NAME_(at) (__builtin_memcmp(at, "A", 1) < 0)
+#define IPM_HAS_COUNTS_(type)                                                                      \
+    (IPM_IS_NO_NAME_(IPM_AFTER_(IPM_STRING_(type) "[1")) &&                                        \
+     IPM_IS_NO_NAME_(IPM_AFTER_(IPM_AFTER_(IPM_STRING_(type) "[1[1"))))
+#else
+#define IPM_COUNTS_(type) (IPM_STRING_(type) + __builtin_strcspn(IPM_STRING_(type), "["))
+#define IPM_HAS_COUNTS_(type)                                                                      \
+    (__builtin_strspn(IPM_COUNTS_(type), "[]0123456789 ") == __builtin_strlen(IPM_COUNTS_(type)))
+#endif
 #endif
 #define IPM_STRING_(...) #__VA_ARGS__
 #define IPM_LINE_(member, type) "  " #member ": " IPM_STRING_(type) "\n"
@@ -273,6 +296,9 @@ typedef char ipm_c_char;
     }
 #define IPM_MEMBER_(member, type) __typeof__(ipm_c_##type) member; /* NOLINT */
 #define IPM_MATCH_(member, type)                                                                   \
+    enum { ipm_has_counts_##member = IPM_HAS_COUNTS_(type) };                                      \
+    IPM_ASSERT_(ipm_has_counts_##member,                                                           \
+                #member ": a count in " #type " is no decimal number and no macro for one");       \
     IPM_ASSERT_(IPM_SAME_(__typeof__(IPM_OF_(ipm_host_, member)), __typeof__(ipm_c_##type)),       \
                 #member " is not " #type " in the struct");                                        \
     IPM_ASSERT_(offsetof(ipm_host_, member) == offsetof(ipm_listed_, member),                      \
