@@ -38,6 +38,7 @@ build = {
     ["ipmmap_cli.parser"] = "cli/ipmmap_cli/parser.lua",
     ["ipmmap_cli.record"] = "cli/ipmmap_cli/record.lua",
     ["ipmmap_cli.replay"] = "cli/ipmmap_cli/replay.lua",
+    ["ipmmap_cli.reserved_c"] = "cli/ipmmap_cli/reserved_c.lua",
     ["ipmmap_cli.rm"] = "cli/ipmmap_cli/rm.lua",
     ["ipmmap_cli.schema"] = "cli/ipmmap_cli/schema.lua",
     ["ipmmap_cli.screen"] = "cli/ipmmap_cli/screen.lua",

@@ -35,7 +35,7 @@ describe("ipmmap schema", function()
   end)
 
   after_each(function()
-    writer:kill()
+    if not writer.how then writer:kill() end
     manager:close()
   end)
 
@@ -119,6 +119,91 @@ print(value.text.decode(), value.grid[1][2], getattr(value.struct[0], "int"), va
     assert.same({ "live 1.5 -3 True" }, lines)
   end)
 
+  it("prints a Python module whose read waits for no editor, busy or stopped inside", function()
+    if not os.execute("command -v python3 >/dev/null") then pending("there is no python3") end
+    writer:kill()
+    writer:wait()
+    local version = manager:version()
+    generate("--python", "schema.py")
+    local child = process.spawn(DEFINE .. [[
+      local editor = assert(ipmmap.editor("Schema", { mmap_dir = ... }))
+      local view <close> = editor:lock()
+      view.count, view.text, view.twin = 1, "half", 2
+      print("inside")
+      io.read()
+    ]], dir)
+    child:expect("inside")
+    child:stop()
+    local expected = manager:snapshot()
+    assert.same({ ("live %d %d"):format(expected.count, expected.twin) }, run { "python3", "-c", [[
+import sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+import schema
+value = schema.read(sys.argv[2], timeout=0)
+print(value.text.decode(), value.count, value.twin)
+]], dir, file })
+    assert.equal(version, manager:version())
+    child:continue()
+    child:kill()
+  end)
+
+  it("prints a Python module that reads a big struct beside an editor that never rests", function()
+    if not os.execute("command -v python3 >/dev/null") then pending("there is no python3") end
+    local define = [[
+      local ipmmap = require "ipmmap"
+      ipmmap.base:extend("Big", { { "cells", "int64[250001]" } })
+    ]]
+    assert(load(define))()
+    local big <close> = assert(ipmmap.manager("Big", { create = true, mmap_dir = dir }))
+    file = dir .. "/Big_.mmap"
+    generate("--python", "big.py")
+    local child = process.spawn(define .. [[
+      local editor = assert(ipmmap.editor("Big", { mmap_dir = ... }))
+      local count = 250001
+      print("busy")
+      for i = 1, math.huge do
+        local view <close> = editor:lock()
+        local at = i * 7919 % (count // 2) + 1
+        view.cells[at], view.cells[count - at + 1] = i, i
+      end
+    ]], dir)
+    child:expect("busy")
+    assert.same({ "done" }, run { "python3", "-c", [[
+import sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+import big
+for _ in range(5):
+    cells = big.read(sys.argv[2], timeout=30).cells[:]
+    assert cells == cells[::-1]
+print("done")
+]], dir, file })
+    child:kill()
+    big:destroy()
+  end)
+
+  it("prints a Python module that refuses a segment of another layout", function()
+    if not os.execute("command -v python3 >/dev/null") then pending("there is no python3") end
+    generate("--python", "schema.py")
+    local T = assert(ipmmap.parse((tostring(S):gsub("count: uint64", "count: int64"))))
+    local other <close> = assert(ipmmap.manager(T, { create = true, mmap_dir = dir, tag = "o" }))
+    local lines = run { "python3", "-c", [[
+import sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+import schema
+for path in sys.argv[2:]:
+    try:
+        schema.read(path)
+    except ValueError as error:
+        print(error)
+]], dir, other:info().path, dir .. "/schema.py" }
+    assert.same({ other:info().path .. " holds another layout than this module",
+      dir .. "/schema.py is not a segment" }, lines)
+    other:destroy()
+  end)
+
   it("prints annotations for the Lua language server", function()
     local out = cli.output { "schema", "--luals", file }
     assert.matches("%-%-%-@class Schema: Parent\n", out)
@@ -126,5 +211,150 @@ print(value.text.decode(), value.grid[1][2], getattr(value.struct[0], "int"), va
     assert.matches('%-%-%-@field %["end"%] number # double\n', out)
     assert.matches("%-%-%-@field struct class%[%]", out)
     assert.is_truthy(load(out))
+  end)
+end)
+
+-- Keywords, macros, and names that the generated text itself uses or that its language gives a
+-- meaning; names that renaming could make of others; fields that are called as structs are.
+local FIELDS <const> = {}
+for name in ([[_Bool linux unix errno INT32_MAX INT32_C class class_ class__ true NULL assert bool
+  signed EOF EINVAL I complex offsetof int32_t static_assert asm typeof nullptr parent parent_
+  stdin SIGINT UINT_MAX __linux__ _Generic st_mtime si_pid FLT_MAX DBL_MAX
+  None def lambda from_buffer_copy from_buffer in_dll _fields_ _pack_ _objects __init__ __class__
+  _b_base_ self read open struct ctypes mmap
+  end nil repeat local private public
+  Point Names]]):gmatch("%S+") do
+  FIELDS[#FIELDS + 1] = name
+end
+local STRUCTS <const> = { "class", "class_", "bool_", "ctypes", "len", "linux", "None", "string",
+  "Point" }
+
+local BASE <const> = [[
+struct MmapStructureHeader { header_code: int16
+  time_stamp: double }
+struct BaseMmapStructure { header: MmapStructureHeader }
+]]
+
+describe("ipmmap schema, of a struct with hostile names,", function()
+  local dir, N
+
+  setup(function()
+    dir = tmpdir()
+    local structs, fields = {}, {}
+    for i, name in ipairs(FIELDS) do
+      fields[i] = ("%s: %s\n"):format(name, i % 2 == 0 and "int16" or "double")
+    end
+    for _, name in ipairs(STRUCTS) do
+      structs[#structs + 1] = ("struct %s { x: int8\n %s: double }\n"):format(name, name)
+      fields[#fields + 1] = ("has_%s: %s[2]\n"):format(name, name)
+    end
+    N = assert(ipmmap.parse(BASE .. table.concat(structs) .. "struct Elder : BaseMmapStructure {\n"
+      .. table.concat(fields) .. "}\nstruct Names : Elder { child: int8\n None_: int16 }\n"))
+    assert(ipmmap.manager(N, { create = true, mmap_dir = dir })):close()
+  end)
+
+  local function generate(option, name)
+    local out <close> = assert(io.open(dir .. "/" .. name, "w"))
+    out:write(cli.output { "schema", option, dir .. "/Names_.mmap" })
+  end
+
+  local function try(command)
+    local pipe = assert(io.popen(("cd '%s' && { %s; } 2>&1"):format(dir, command)))
+    local output = pipe:read("a")
+    return pipe:close() == true, output
+  end
+
+  local function write(name, text)
+    local out <close> = assert(io.open(dir .. "/" .. name, "w"))
+    out:write(text)
+  end
+
+  local COMPILERS <const> = { "gcc -std=c11 -x c", "gcc -std=gnu11 -x c", "g++ -std=c++17 -x c++",
+    "g++ -std=gnu++17 -x c++" }
+
+  it("prints a C header for C and C++, before and after the standard headers, and twice", function()
+    generate("--c", "names.h")
+    local standard = {}
+    for name in ([[assert complex errno float inttypes limits math signal stdalign stdbool stdint
+      stdio stdlib string time sys/stat]]):gmatch("%S+") do
+      standard[#standard + 1] = ("#include <%s.h>\n"):format(name)
+    end
+    standard = table.concat(standard)
+    local checks = { ([[
+      int main(void) {
+          static Names names;
+          names.child = 1;
+          names.parent.class___ = 1;
+    ]]) }
+    for field, called in pairs { linux = "linux__", class_ = "class____", class = "class___",
+      assert = "assert_", Point = "Point_", has_len = "has_len", None = "None_" } do
+      checks[#checks + 1] = ("_Static_assert(offsetof(Elder, %s) == %d, \"%s\");\n"):format(called,
+        N:offsetof(field), field)
+    end
+    checks = table.concat(checks) .. "return names.parent.EOF_ != 0; }\n"
+    write("before.c", '#include "names.h"\n' .. standard .. '#include "names.h"\n' .. checks)
+    write("after.c", standard .. '#include "names.h"\n' .. checks)
+    for _, compiler in ipairs(COMPILERS) do
+      for _, source in ipairs { "before.c", "after.c" } do
+        local ok, output = try(("%s -D_GNU_SOURCE -fsyntax-only %s"):format(compiler, source))
+        assert(ok, compiler .. "\n" .. output)
+      end
+    end
+  end)
+
+  it("prints C headers that share a struct, unless its layouts differ", function()
+    generate("--c", "names.h")
+    local T = assert(ipmmap.parse(tostring(N):gsub("struct Names : Elder", "struct Others : Elder")))
+    assert(ipmmap.manager(T, { create = true, mmap_dir = dir })):close()
+    write("others.h", cli.output { "schema", "--c", dir .. "/Others_.mmap" })
+    local U = assert(ipmmap.parse((tostring(N):gsub("  x: int8\n", "  x: uint8\n")
+      :gsub("struct Names : Elder", "struct More : Elder"))))
+    assert(ipmmap.manager(U, { create = true, mmap_dir = dir })):close()
+    write("more.h", cli.output { "schema", "--c", dir .. "/More_.mmap" })
+    write("same.c", '#include "names.h"\n#include "others.h"\nNames names;\nOthers others;\n')
+    write("differ.c", '#include "names.h"\n#include "more.h"\n')
+    for _, compiler in ipairs(COMPILERS) do
+      local ok, output = try(compiler .. " -Wall -Wextra -Wpedantic -Werror -fsyntax-only same.c")
+      assert(ok, output)
+      ok, output = try(compiler .. " -fsyntax-only differ.c")
+      assert.is_false(ok)
+      assert.matches("a header included before has another layout of Point", output)
+    end
+  end)
+
+  it("prints a Python module whose names can be used", function()
+    if not os.execute("command -v python3 >/dev/null") then pending("there is no python3") end
+    generate("--python", "names.py")
+    local manager <close> = assert(ipmmap.manager(N, { mmap_dir = dir }))
+    manager:set { class = 1, None = 2, None_ = 4, from_buffer_copy = 3,
+      has_len = { { x = 5 } }, __init__ = 6 }
+    write("main.py", [[
+import sys
+sys.dont_write_bytecode = True
+import names
+value = names.read("Names_.mmap")
+print(value.class___, value.None_, value.None__, value.from_buffer_copy_, value.has_len[0].x,
+      value.__init___, names.Names().child, names.len_, names.linux)
+]])
+    local ok, output = try("python3 main.py")
+    assert(ok, output)
+    assert.equal("1.0 2 4 3.0 5 6.0 0 <class 'names.len_'> <class 'names.linux'>\n", output)
+  end)
+
+  it("prints a definition in Lua, and annotations with every field", function()
+    generate("--lua", "names.lua")
+    local child = process.spawn([[
+      local ipmmap = require "ipmmap"
+      dofile((...))
+      assert(tostring(ipmmap.lookup("Names")) == tostring(ipmmap.describe((select(2, ...)))))
+      print("same")
+    ]], dir .. "/names.lua", dir .. "/Names_.mmap")
+    child:expect("same")
+    local out = cli.output { "schema", "--luals", dir .. "/Names_.mmap" }
+    for _, name in ipairs { "end", "nil", "repeat", "local", "private", "public" } do
+      assert.truthy(out:find(('---@field ["%s"] '):format(name), 1, true), name)
+    end
+    assert.matches("\n%-%-%-@class string_\n", out)
+    assert.matches("\n%-%-%-@field has_string string_%[%] # string%[2%]\n", out)
   end)
 end)

@@ -1,5 +1,7 @@
 --- A layout as a C header. A parent is the first member, as its child's own fields start at its
--- size.
+-- size. A struct may be in several headers of one program, so each has a macro that tells whether
+-- it was declared already, and with which layout.
+local is_reserved = require "ipmmap_cli.reserved_c"
 local types = require "ipmmap_cli.types"
 
 local SCALARS <const> = {
@@ -8,44 +10,49 @@ local SCALARS <const> = {
   float = "float", double = "double", char = "char",
 }
 
--- Of C, of C++ (as C headers are included there), and what the included headers define.
-local TAKEN <const> = {}
-for word in ([[
-  auto break case char const continue default do double else enum extern float for goto if inline
-  int long register restrict return short signed sizeof static struct switch typedef union unsigned
-  void volatile while bool true false NULL offsetof size_t ptrdiff_t wchar_t
-  alignas alignof and and_eq asm bitand bitor catch char16_t char32_t char8_t class compl concept
-  const_cast consteval constexpr constinit co_await co_return co_yield decltype delete dynamic_cast
-  explicit export friend mutable namespace new noexcept not not_eq nullptr operator or or_eq private
-  protected public reinterpret_cast requires static_assert static_cast template this thread_local
-  throw try typeid typename typeof using virtual xor xor_eq
-  int8_t uint8_t int16_t uint16_t int32_t uint32_t int64_t uint64_t]]):gmatch("%S+") do
-  TAKEN[word] = true
-end
-
-local function c_name(name)
-  return TAKEN[name] and name .. "_" or name
-end
-
-local function declare(name, type)
+local function declare(called, name, type)
   local element, counts = types.dimensions(type)
-  local text = element.kind == "struct" and c_name(element.name) or SCALARS[element.kind]
+  local text = element.kind == "struct" and called[element.name] or SCALARS[element.kind]
   local suffix = ""
   for _, count in ipairs(counts) do suffix = ("%s[%d]"):format(suffix, count) end
   if element.name:find("^char%[") then suffix = ("%s[%d]"):format(suffix, element.size) end
   return ("    %s %s%s;"):format(text, name, suffix)
 end
 
+-- A number that tells layouts of the same name apart: FNV-1a of what the struct is made of.
+local function fingerprint(struct)
+  local hash = 0x811c9dc5
+  local function add(text)
+    for i = 1, #text do hash = ((hash ~ text:byte(i)) * 0x01000193) & 0xffffffff end
+  end
+  for _, part in ipairs(types.structs(struct)) do
+    add(("%s:%s{"):format(part.name, part.parent and part.parent.name or ""))
+    for _, field in ipairs(part.fields) do
+      add(("%s:%s@%d;"):format(field.name, field.type.name, field.offset))
+    end
+  end
+  return ("0x%08x"):format(hash)
+end
+
 -- The member that holds the parent, by a name that no field has.
-local function parent_name(fields)
+local function parent_name(members)
   local name, used = "parent", {}
-  for _, field in ipairs(fields) do used[c_name(field.name)] = true end
+  for _, member in pairs(members) do used[member] = true end
   while used[name] do name = name .. "_" end
   return name
 end
 
-local function add_struct(lines, struct)
-  local fields, name, asserts = types.own_fields(struct), c_name(struct.name), {}
+local function typenames(called)
+  local set = {}
+  for _, name in pairs(called) do set[name] = true end
+  return set
+end
+
+-- The declaration and what is to be true of it. In C++ a member cannot be called as a type that its
+-- struct uses.
+local function add_struct(lines, struct, called)
+  local fields, name, asserts = types.own_fields(struct), called[struct.name], {}
+  local members = types.rename(types.names(fields), is_reserved, typenames(called))
   local function assert_that(condition, what)
     asserts[#asserts + 1] = ('_Static_assert(%s, "%s");'):format(condition, what)
   end
@@ -55,28 +62,35 @@ local function add_struct(lines, struct)
   end
   lines[#lines + 1] = "typedef struct " .. name .. " {"
   if struct.parent then
-    local parent = parent_name(fields)
-    lines[#lines + 1] = ("    %s %s;"):format(c_name(struct.parent.name), parent)
+    local parent = parent_name(members)
+    lines[#lines + 1] = ("    %s %s;"):format(called[struct.parent.name], parent)
     assert_offset(parent, 0)
   end
   for _, field in ipairs(fields) do
-    lines[#lines + 1] = declare(c_name(field.name), field.type)
-    assert_offset(c_name(field.name), field.offset)
+    lines[#lines + 1] = declare(called, members[field.name], field.type)
+    assert_offset(members[field.name], field.offset)
   end
   assert_that(("sizeof(%s) == %d"):format(name, struct.size),
     ("%s has %d bytes"):format(struct.name, struct.size))
   lines[#lines + 1] = "} " .. name .. ";"
   table.move(asserts, 1, #asserts, #lines + 1, lines)
+end
+
+local function add_guarded(lines, struct, called)
+  local macro, number = "IPMMAP_STRUCT_" .. struct.name, fingerprint(struct)
+  lines[#lines + 1] = "#ifndef " .. macro
+  lines[#lines + 1] = ("#define %s %s"):format(macro, number)
+  add_struct(lines, struct, called)
+  lines[#lines + 1] = ("#elif %s != %s"):format(macro, number)
+  lines[#lines + 1] = ('#error "a header included before has another layout of %s"')
+    :format(struct.name)
+  lines[#lines + 1] = "#endif"
   lines[#lines + 1] = ""
 end
 
-return function(type)
-  local guard = "IPMMAP_" .. type.name:upper() .. "_H"
+return function(S)
   local lines = {
-    ("/* %s, generated by: ipmmap schema --c */"):format(type.name),
-    "#ifndef " .. guard,
-    "#define " .. guard,
-    "",
+    ("/* %s, generated by: ipmmap schema --c */"):format(S.name),
     "#include <stdbool.h>",
     "#include <stddef.h>",
     "#include <stdint.h>",
@@ -86,7 +100,8 @@ return function(type)
     "#endif",
     "",
   }
-  for _, struct in ipairs(types.structs(type)) do add_struct(lines, struct) end
-  lines[#lines + 1] = "#endif"
-  return table.concat(lines, "\n") .. "\n"
+  local structs = types.structs(S:type())
+  local called = types.rename(types.names(structs), is_reserved)
+  for _, struct in ipairs(structs) do add_guarded(lines, struct, called) end
+  return table.concat(lines, "\n")
 end

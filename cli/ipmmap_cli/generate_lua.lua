@@ -12,9 +12,9 @@ local function opening(struct)
   return ("ipmmap.lookup(%q):extend(%q, {"):format(struct.parent.name, struct.name)
 end
 
-return function(type)
+return function(S)
   local lines = { 'local ipmmap = require "ipmmap"' }
-  for _, struct in ipairs(types.structs(type)) do
+  for _, struct in ipairs(types.structs(S:type())) do
     if not BASE[struct.name] then
       lines[#lines + 1] = ""
       lines[#lines + 1] = opening(struct)

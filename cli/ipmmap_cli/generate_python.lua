@@ -1,4 +1,5 @@
---- A layout as a Python module: ctypes structures, and a read that is of one commit.
+--- A layout as a Python module: ctypes structures, and a read that is of one commit and waits for
+-- nobody. The read is the library's snapshot: see docs/lock.md.
 local types = require "ipmmap_cli.types"
 
 local HEADING <const> = [[
@@ -6,35 +7,81 @@ local HEADING <const> = [[
 import ctypes
 import mmap
 import struct
+import threading
 import time
+
+SCHEMA = b"""%s"""
 
 ]]
 
 local READ <const> = [[
 
 def read(path, timeout=1.0):
-    """The struct in the data file at the path, as it was between two transactions.
+    """The struct in the data file at the path, as last committed. Waits for no editor.
 
-    Raises TimeoutError if for so many seconds one was under way at every look."""
+    Raises ValueError if the file holds no such struct, and TimeoutError if for so many seconds
+    commits went by faster than the struct can be copied."""
     with open(path, "rb") as file:
         memory = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
     try:
-        footer = len(memory) - 64
-        if memory[footer:footer + 8] != b"IPMMAP\r\n":
-            raise ValueError(path + " is not a segment")
-        sequence_at = struct.unpack_from("=Q", memory, footer + 16)[0] + 128
-        deadline = time.monotonic() + timeout
-        while True:
-            before = struct.unpack_from("=Q", memory, sequence_at)[0]
-            if before %% 2 == 0:
-                copy = %s.from_buffer_copy(memory)
-                if struct.unpack_from("=Q", memory, sequence_at)[0] == before:
-                    return copy
-            if time.monotonic() >= deadline:
-                raise TimeoutError(path + ": a transaction was under way at every look")
-            time.sleep(0)
+        head, size, tags, shadow = _trailer(path, memory)
+        return %s.from_buffer_copy(_copy(path, memory, head, size, tags, shadow, timeout))
     finally:
         memory.close()
+
+
+def _trailer(path, memory):
+    footer = len(memory) - 64
+    if footer < 0 or memory[footer:footer + 8] != b"IPMMAP\r\n":
+        raise ValueError(path + " is not a segment")
+    head = struct.unpack_from("@Q", memory, footer + 16)[0]
+    if head > footer - 192:
+        raise ValueError(path + " is damaged")
+    size, length, _, tags, shadow, schema = struct.unpack_from("@6Q", memory, head + 24)
+    if memory[schema:schema + length] != SCHEMA:
+        raise ValueError(path + " holds another layout than this module")
+    return head, size, tags, shadow
+
+
+def _copy(path, memory, head, size, tags_at, shadow, timeout):
+    block = struct.unpack_from("@I", memory, head + 16)[0]
+    blocks = "@%%dQ" %% -(-size // block)
+    turn = threading.Lock()
+    turn.acquire()
+
+    def fence():  # What is loaded before it stays before what is loaded after it.
+        turn.release()
+        turn.acquire()
+
+    def sequence():
+        return struct.unpack_from("@Q", memory, head + 128)[0]
+
+    def tags():
+        return struct.unpack_from(blocks, memory, tags_at)
+
+    def fill(source, wanted):
+        for start in wanted:
+            end = min(start + block, size)
+            copy[start:end] = memory[source + start:source + end]
+
+    copy, since, deadline = bytearray(size), 0, time.monotonic() + timeout
+    while True:
+        before = sequence()
+        fence()
+        if since == 0:
+            copy[:] = memory[:size]
+        else:  # only what was changed since the turn before
+            fill(0, [i * block for i, tag in enumerate(tags()) if tag >= since])
+        if before %% 2 == 1:  # an editor is inside: what it has changed is in the shadow
+            fence()
+            fill(shadow, [i * block for i, tag in enumerate(tags()) if tag == before])
+        fence()
+        now = sequence()
+        if now == before or (before %% 2 == 1 and now == before + 1):
+            return copy
+        since = before | 1
+        if time.monotonic() >= deadline:
+            raise TimeoutError(path + ": commits go by faster than it can be copied")
 ]]
 
 local SCALARS <const> = {
@@ -43,22 +90,29 @@ local SCALARS <const> = {
   double = "double", char = "char",
 }
 
-local KEYWORDS <const> = {}
-for word in ([[False None True and as assert async await break class continue def del elif else
-  except finally for from global if import in is lambda nonlocal not or pass raise return try while
-  with yield ctypes mmap struct time read]]):gmatch("%S+") do
-  KEYWORDS[word] = true
+local KEYWORDS <const> = types.set [[False None True and as assert async await break class continue
+  def del elif else except finally for from global if import in is lambda nonlocal not or pass raise
+  return try while with yield]]
+
+-- What the module itself uses.
+local USED <const> = types.set [[SCHEMA TimeoutError ValueError bytearray ctypes enumerate getattr
+  len min mmap open read struct threading time _copy _trailer]]
+
+-- Attributes of a ctypes structure, beside those that begin and end with an underscore.
+local ATTRIBUTES <const> = types.set [[_objects from_address from_buffer from_buffer_copy from_param
+  in_dll]]
+
+local function is_class_reserved(name) return KEYWORDS[name] or USED[name] end
+
+local function is_field_reserved(name)
+  return KEYWORDS[name] or ATTRIBUTES[name] or name:find("^_.*_$") ~= nil
 end
 
-local function class_name(struct)
-  return KEYWORDS[struct.name] and struct.name .. "_" or struct.name
-end
-
-local function ctype(type)
+local function ctype(called, type)
   local element, counts = types.dimensions(type)
   local text
   if element.kind == "struct" then
-    text = class_name(element)
+    text = called[element.name]
   else
     text = "ctypes.c_" .. SCALARS[element.kind]
     if element.name:find("^char%[") then text = ("%s * %d"):format(text, element.size) end
@@ -69,23 +123,37 @@ local function ctype(type)
   return text
 end
 
-return function(type)
-  local lines = {}
+-- What the struct's fields are called: its own as no field of its parent, whose class it inherits.
+local function attributes_of(struct)
+  local attributes, inherited = {}, {}
+  if struct.parent then attributes = attributes_of(struct.parent) end
+  for _, attribute in pairs(attributes) do inherited[attribute] = true end
+  local own = types.rename(types.names(types.own_fields(struct)), is_field_reserved, inherited)
+  for name, attribute in pairs(own) do attributes[name] = attribute end
+  return attributes
+end
+
+local function add_struct(lines, struct, called)
   local function add(format, ...) lines[#lines + 1] = format:format(...) end
-  for _, struct in ipairs(types.structs(type)) do
-    local name = class_name(struct)
-    add("\nclass %s(%s):", name, struct.parent and class_name(struct.parent) or "ctypes.Structure")
-    add("    _fields_ = [")
-    for _, field in ipairs(types.own_fields(struct)) do
-      add('        ("%s", %s),', field.name, ctype(field.type))
-    end
-    add("    ]\n\n")
-    add("assert ctypes.sizeof(%s) == %d", name, struct.size)
-    for _, field in ipairs(types.own_fields(struct)) do
-      add('assert getattr(%s, "%s").offset == %d', name, field.name, field.offset)
-    end
-    add("")
+  local name, fields, attributes = called[struct.name], types.own_fields(struct),
+    attributes_of(struct)
+  add("\nclass %s(%s):", name, struct.parent and called[struct.parent.name] or "ctypes.Structure")
+  add("    _fields_ = [")
+  for _, field in ipairs(fields) do
+    add('        ("%s", %s),', attributes[field.name], ctype(called, field.type))
   end
-  return HEADING:format(type.name) .. table.concat(lines, "\n") .. "\n" ..
-    READ:format(class_name(type))
+  add("    ]\n\n")
+  add("assert ctypes.sizeof(%s) == %d", name, struct.size)
+  for _, field in ipairs(fields) do
+    add('assert getattr(%s, "%s").offset == %d', name, attributes[field.name], field.offset)
+  end
+  add("")
+end
+
+return function(S)
+  local lines, structs = {}, types.structs(S:type())
+  local called = types.rename(types.names(structs), is_class_reserved)
+  for _, struct in ipairs(structs) do add_struct(lines, struct, called) end
+  return HEADING:format(S.name, tostring(S)) .. table.concat(lines, "\n") .. "\n" ..
+    READ:format(called[S.name])
 end

@@ -37,21 +37,20 @@ end
 
 return function(args)
   local S = failure.assert(segment.describe(args.file))
-  local type = S:type()
   for _, language in ipairs(LANGUAGES) do
     if args[language] then
-      return output.write(require("ipmmap_cli.generate_" .. language)(type))
+      return output.write(require("ipmmap_cli.generate_" .. language)(S))
     end
   end
   if args.json then
     return output.json(output.object {
-      { "name", S.name }, { "size", S.size }, { "align", S.align }, { "fields", for_json(type, 0) },
-      { "text", tostring(S) },
+      { "name", S.name }, { "size", S.size }, { "align", S.align },
+      { "fields", for_json(S:type(), 0) }, { "text", tostring(S) },
     })
   end
   output.print("%s", output.paint("bold", ("%s, %d bytes, aligned to %d"):format(S.name, S.size,
     S.align)))
   local rows = {}
-  add_rows(rows, type, "", 0)
+  add_rows(rows, S:type(), "", 0)
   output.columns({ "OFFSET>", "SIZE>", "TYPE", "PATH" }, rows)
 end

@@ -32,4 +32,37 @@ function types.dimensions(type)
   return type, counts
 end
 
+--- What names are called where some are reserved: such a one has as many "_" after it as it needs
+-- to be no other's.
+-- @param taken names that are others' already, as a set
+-- @return a table from the names to what they are called
+function types.rename(names, is_reserved, taken)
+  local called, used = {}, setmetatable({}, { __index = taken })
+  for _, name in ipairs(names) do
+    if not is_reserved(name) and not used[name] then called[name], used[name] = name, true end
+  end
+  for _, name in ipairs(names) do
+    if not called[name] then
+      local free = name .. "_"
+      while used[free] do free = free .. "_" end
+      called[name], used[free] = free, true
+    end
+  end
+  return called
+end
+
+--- The names in a list of structs or fields.
+function types.names(list)
+  local names = {}
+  for i, named in ipairs(list) do names[i] = named.name end
+  return names
+end
+
+--- The words in a text, as a set.
+function types.set(text)
+  local set = {}
+  for word in text:gmatch("%S+") do set[word] = true end
+  return set
+end
+
 return types
