@@ -16,7 +16,7 @@ description = {
   labels = { "ipc", "shared-memory", "linux", "cli" },
 }
 supported_platforms = { "linux" }
-dependencies = { "lua >= 5.4", "ipmmap", "argparse >= 0.7", "dkjson >= 2.5", "luv >= 1.43" }
+dependencies = { "lua >= 5.4", "ipmmap", "argparse >= 0.7", "luv >= 1.43" }
 build = {
   type = "builtin",
   modules = {
@@ -30,6 +30,8 @@ build = {
     ["ipmmap_cli.generate_python"] = "cli/ipmmap_cli/generate_python.lua",
     ["ipmmap_cli.get"] = "cli/ipmmap_cli/get.lua",
     ["ipmmap_cli.history"] = "cli/ipmmap_cli/history.lua",
+    ["ipmmap_cli.input"] = "cli/ipmmap_cli/input.lua",
+    ["ipmmap_cli.json"] = "cli/ipmmap_cli/json.lua",
     ["ipmmap_cli.log"] = "cli/ipmmap_cli/log.lua",
     ["ipmmap_cli.ls"] = "cli/ipmmap_cli/ls.lua",
     ["ipmmap_cli.main"] = "cli/ipmmap_cli/main.lua",
@@ -47,6 +49,7 @@ build = {
     ["ipmmap_cli.show"] = "cli/ipmmap_cli/show.lua",
     ["ipmmap_cli.stop"] = "cli/ipmmap_cli/stop.lua",
     ["ipmmap_cli.terminal"] = "cli/ipmmap_cli/terminal.lua",
+    ["ipmmap_cli.text"] = "cli/ipmmap_cli/text.lua",
     ["ipmmap_cli.types"] = "cli/ipmmap_cli/types.lua",
     ["ipmmap_cli.value"] = "cli/ipmmap_cli/value.lua",
     ["ipmmap_cli.watch"] = "cli/ipmmap_cli/watch.lua",

@@ -4,9 +4,9 @@
 CLI_MODULES   := $(sort $(wildcard cli/ipmmap_cli/*.lua))
 CLI_GENERATED  = $(addprefix $(BUILD)/cli/,ipmmap.1 ipmmap.bash ipmmap.zsh ipmmap.fish)
 
-TO_CLI   = lua5.4 lua-argparse lua-dkjson lua-luv
+TO_CLI   = lua5.4 lua-argparse lua-luv
 TO_DEMO += $(TO_CLI)
-TO_TEST += python3
+TO_TEST += lua-dkjson python3
 
 CLI_DIR  = $(DESTDIR)$(PREFIX)/share/lua/5.4/ipmmap_cli
 

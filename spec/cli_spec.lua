@@ -143,7 +143,8 @@ describe("the command", function()
       { "count=99999999999999999999", "is not an integer" }, { "points[25].x=1", "25" },
       { "text=" .. ("x"):rep(257), "257 bytes" }, { "points=[1]", "points%[1%]" },
       { 'points[1]={"z": 1}', "no field 'z'" }, { "count", "'count' is not PATH=VALUE" },
-      { "header.header_code=1", "set only by" }, { "points={", "is not a JSON array" },
+      { "header.header_code=1", "set only by" },
+      { "points={", "the value of Demo.points is not JSON: no name in quotes at byte 2, where it ends" },
     } do
       fails(2, case[2], { "set", file, "twin=1", case[1] })
     end

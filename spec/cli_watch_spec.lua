@@ -145,7 +145,7 @@ describe("ipmmap watch", function()
   it("shows texts that are no text safely", function()
     manager:write("text", "a\27[2J\255\nb")
     local terminal = watch(60, 10, { "text" })
-    terminal:wait_for(shows('text +"a\\u001b%[2J\\ufffd\\nb"'))
+    terminal:wait_for(shows('text +"a\\x1b%[2J\\xff\\nb"'))
     quit(terminal, "q")
   end)
 

@@ -4,6 +4,7 @@ local files = require "ipmmap_cli.files"
 local ipmmap = require "ipmmap"
 local output = require "ipmmap_cli.output"
 local segment = require "ipmmap_cli.segment"
+local text = require "ipmmap_cli.text"
 local uv = require "luv"
 
 local OTHERS_WRITE <const>, STICKY <const> = 2, 512 -- of the mode: o+w, t
@@ -153,14 +154,15 @@ end
 
 local function print_findings(findings)
   for _, finding in ipairs(findings) do
+    local path = text.visible(finding.path)
     if #finding.problems == 0 then
-      output.print("%s: %s", finding.path, output.paint("green", "ok"))
+      output.print("%s: %s", path, output.paint("green", "ok"))
     end
     for _, entry in ipairs(finding.problems) do
       local ending = entry.repaired and output.paint("green", " (repaired)")
         or entry.repairable and " (--repair mends it)" or ""
-      output.print("%s: %s%s", finding.path,
-        output.paint(entry.is_note and "dim" or "red", entry.problem), ending)
+      output.print("%s: %s%s", path,
+        output.paint(entry.is_note and "dim" or "red", text.visible(entry.problem)), ending)
     end
   end
 end

@@ -1,6 +1,8 @@
---- ipmmap get: one value.
+--- ipmmap get: one value. A text goes to a terminal with its control characters escaped, and to
+-- anything else as it is.
 local output = require "ipmmap_cli.output"
 local segment = require "ipmmap_cli.segment"
+local text = require "ipmmap_cli.text"
 local value = require "ipmmap_cli.value"
 
 return function(args)
@@ -9,7 +11,9 @@ return function(args)
   local data = reader:read(args.path)
   if args.json or not value.is_scalar(type) then
     output.json(value.for_json(type, data))
+  elseif type.kind == "char" then
+    output.print("%s", output.is_terminal(1) and text.visible(data) or data)
   else
-    output.print("%s", value.plain(type, data))
+    output.print("%s", value.write(type, data))
   end
 end

@@ -15,6 +15,7 @@ return function(arguments)
   local run = require("ipmmap_cli." .. args.command)
   local ok, result = xpcall(run, handle, args, parser)
   if ok then return result or failure.status.ok end
-  output.say("%s", result.message)
+  if type(result) ~= "table" then result = { code = "system", message = result } end -- no memory
+  for line in result.message:gmatch("[^\n]+") do output.say("%s", (line:gsub("\t", "  "))) end
   return failure.status[result.code] or failure.status.system
 end

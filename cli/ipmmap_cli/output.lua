@@ -1,8 +1,11 @@
 --- Printing: to a terminal in colour unless NO_COLOR is set, to a pipe plainly; tables; JSON.
-local json = require "dkjson"
+local json = require "ipmmap_cli.json"
+local text = require "ipmmap_cli.text"
 local uv = require "luv"
 
 local output = {}
+
+output.object, output.array = json.object, json.array
 
 --- Whether a standard stream (0, 1, 2) is a terminal.
 function output.is_terminal(fd)
@@ -20,8 +23,8 @@ local colour = wants_colour()
 function output.has_colour() return colour end
 
 --- The text in a colour of CODES, where that is wanted.
-function output.paint(name, text)
-  return colour and ("\27[%dm%s\27[0m"):format(CODES[name], text) or text
+function output.paint(name, shown)
+  return colour and ("\27[%dm%s\27[0m"):format(CODES[name], shown) or shown
 end
 
 --- Writes to stdout; whoever read from the other end of the pipe may have left.
@@ -33,39 +36,33 @@ function output.print(format, ...)
   output.write(select("#", ...) > 0 and format:format(...) or format, "\n")
 end
 
---- Prints to stderr.
+--- Prints a line to stderr.
 function output.say(format, ...)
-  io.stderr:write("ipmmap: ", format:format(...), "\n")
+  io.stderr:write("ipmmap: ", text.visible(format:format(...)), "\n")
 end
 
 function output.json(value)
-  output.write(json.encode(value, { indent = true }), "\n")
+  output.write(json.encode(value, true), "\n")
 end
 
 function output.json_line(value)
   output.write(json.encode(value), "\n")
 end
 
---- A JSON object with its keys in that order: { { key, value }, ... }.
-function output.object(pairs_in_order)
-  local object, order = {}, {}
-  for _, pair in ipairs(pairs_in_order) do
-    object[pair[1]] = pair[2]
-    order[#order + 1] = pair[1]
-  end
-  return setmetatable(object, { __jsonorder = order, __jsontype = "object" })
+local function width(cell)
+  return utf8.len(cell) or #cell
 end
 
-function output.array(list)
-  return setmetatable(list, { __jsontype = "array" })
-end
-
-local function width(text)
-  return utf8.len(text) or #text
+local function visible(cells)
+  local list = {}
+  for i, cell in ipairs(cells) do list[i] = text.visible(cell) end
+  return list
 end
 
 --- Prints rows in columns under headings. A column whose heading ends in ">" is set flush right.
-function output.columns(headings, rows)
+function output.columns(headings, all)
+  local rows = {}
+  for i, cells in ipairs(all) do rows[i] = visible(cells) end
   local widths, right = {}, {}
   local titles = {}
   for i, heading in ipairs(headings) do
@@ -82,8 +79,8 @@ function output.columns(headings, rows)
     end
     output.print("%s", painter((table.concat(parts, "  "):gsub(" +$", ""))))
   end
-  line(titles, function(text) return output.paint("bold", text) end)
-  for _, row in ipairs(rows) do line(row, function(text) return text end) end
+  line(titles, function(shown) return output.paint("bold", shown) end)
+  for _, row in ipairs(rows) do line(row, function(shown) return shown end) end
 end
 
 --- "1.2 MB" and the like.

@@ -2,6 +2,7 @@
 -- page are made from this.
 local argparse = require "argparse"
 local failure = require "ipmmap_cli.failure"
+local output = require "ipmmap_cli.output"
 
 local EXIT_STATUS <const> = [[
 Exit status: 0 done; 1 there are differences or problems (diff, doctor); 2 a bad command line, path
@@ -59,7 +60,9 @@ local commands = {
       "ipmmap set .mmap/Demo_.mmap count=5 text='hello' 'at={\"x\": 1}'")
     add_file(set)
     set:argument("assignments", "What to set; structs and arrays as JSON.")
-      :argname("PATH=VALUE"):args("+")
+      :argname("PATH=VALUE"):args("*")
+    set:flag("--json", "Every VALUE is JSON, as get and show print it with --json. That of a " ..
+      "PATH alone, or with no PATH the whole struct, comes from standard input.")
     set:option("--timeout", "How many seconds to wait for the lock."):argname("SECONDS")
       :default("10"):convert(positive)
   end,
@@ -146,7 +149,8 @@ return function()
     epilog = "Example:\n   ipmmap completion bash > /etc/bash_completion.d/ipmmap",
   }
   function parser:error(message)
-    io.stderr:write(self:get_usage(), "\n\nipmmap: ", message, "\n")
+    io.stderr:write(self:get_usage(), "\n\n")
+    output.say("%s", message)
     os.exit(failure.status.usage)
   end
   return parser

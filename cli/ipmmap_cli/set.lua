@@ -1,21 +1,42 @@
 --- ipmmap set: one value, or several as one transaction.
 local failure = require "ipmmap_cli.failure"
+local input = require "ipmmap_cli.input"
 local segment = require "ipmmap_cli.segment"
-local value = require "ipmmap_cli.value"
 
-local function read_assignments(S, texts)
+-- PATH=VALUE, or with --json a PATH alone, whose value comes from standard input.
+local function read_assignment(S, argument, is_json)
+  local path, written = argument:match("^([^=]*)=(.*)$")
+  if not path and not is_json then failure.raise("usage", "'%s' is not PATH=VALUE", argument) end
+  local read = is_json and input.read_json or input.read
+  path = path or argument
+  return { path = path, data = read(S, path, written or io.read("a")) }
+end
+
+local function read_assignments(S, args)
+  if #args.assignments == 0 then return input.read_struct(S, io.read("a")) end
   local list = {}
-  for i, text in ipairs(texts) do
-    local path, written = text:match("^([^=]*)=(.*)$")
-    if not path then failure.raise("usage", "'%s' is not PATH=VALUE", text) end
-    list[i] = { path = path, data = value.read(S, path, written) }
+  for i, argument in ipairs(args.assignments) do
+    list[i] = read_assignment(S, argument, args.json)
   end
   return list
 end
 
-return function(args)
+-- Standard input is read once.
+local function check(args, parser)
+  local from_input = 0
+  for _, argument in ipairs(args.assignments) do
+    if not argument:find("=", 1, true) then from_input = from_input + 1 end
+  end
+  if #args.assignments == 0 and not args.json then parser:error("missing argument 'PATH=VALUE'") end
+  if args.json and from_input > 1 then
+    parser:error("of one PATH only the value can come from standard input")
+  end
+end
+
+return function(args, parser)
+  check(args, parser)
   local editor <close>, S = segment.open("editor", args.file, args.lock_dir)
-  local assignments = read_assignments(S, args.assignments)
+  local assignments = read_assignments(S, args)
   local _ <close> = failure.assert(editor:try_lock(args.timeout))
   for _, assignment in ipairs(assignments) do
     failure.of_user(editor.write, editor, assignment.path, assignment.data)

@@ -1,7 +1,7 @@
---- Values as text: written for people and for JSON, and read from a command line.
+--- Values as text, for people and for JSON, and their paths.
 local failure = require "ipmmap_cli.failure"
-local json = require "dkjson"
-local output = require "ipmmap_cli.output"
+local json = require "ipmmap_cli.json"
+local text = require "ipmmap_cli.text"
 
 local value = {}
 
@@ -10,30 +10,17 @@ local function shortest(number, formats, same)
   if number ~= number then return "nan" end
   if number == math.huge then return "inf" end
   if number == -math.huge then return "-inf" end
-  local text
+  local written
   for _, format in ipairs(formats) do
-    text = format:format(number)
-    if same(tonumber(text), number) then break end
+    written = format:format(number)
+    if same(tonumber(written), number) then break end
   end
-  return text:find("[.e]") and text or text .. ".0"
-end
-
--- Bytes that are not UTF-8 have no place on a terminal nor in JSON.
-local function utf8_only(text)
-  local parts, at = {}, 1
-  while at <= #text do
-    local _, bad = utf8.len(text, at)
-    parts[#parts + 1] = text:sub(at, (bad or #text + 1) - 1)
-    if not bad then break end
-    parts[#parts + 1] = "\u{FFFD}"
-    at = bad + 1
-  end
-  return table.concat(parts)
+  return written:find("[.e]") and written or written .. ".0"
 end
 
 local writers = {
   bool = tostring,
-  char = function(text) return json.quotestring(utf8_only(text)) end,
+  char = text.quoted,
   uint64 = function(number)
     if number >= 0 then return ("%d"):format(number) end
     local tens = (number >> 1) // 5
@@ -62,35 +49,27 @@ function value.write(type, scalar)
   return (writers[type.kind] or write_integer)(scalar)
 end
 
---- A scalar as text; texts are as they are.
-function value.plain(type, scalar)
-  return type.kind == "char" and scalar or value.write(type, scalar)
-end
-
 -- JSON --------------------------------------------------------------------------------------------
 
-local exact = { __tojson = function(self) return self.text end }
-
---- What dkjson is to encode for a value of a type: numbers to the last digit, fields in order.
+--- A value of a type for JSON: numbers to the last digit, those that JSON has not as the strings
+-- "nan", "inf" and "-inf".
 function value.for_json(type, data)
   if type.kind == "struct" then
     local fields = {}
     for i, field in ipairs(type.fields) do
       fields[i] = { field.name, value.for_json(field.type, data[field.name]) }
     end
-    return output.object(fields)
+    return json.object(fields)
   elseif type.kind == "array" then
     local list = {}
     for i = 1, type.count do list[i] = value.for_json(type.element, data[i]) end
-    return output.array(list)
-  elseif type.kind == "bool" then
+    return json.array(list)
+  elseif type.kind == "bool" or type.kind == "char" then
     return data
-  elseif type.kind == "char" then
-    return utf8_only(data)
   elseif data ~= data or data == math.huge or data == -math.huge then
-    return json.null
+    return value.write(type, data)
   end
-  return setmetatable({ text = value.write(type, data) }, exact)
+  return json.number(value.write(type, data))
 end
 
 -- Paths -------------------------------------------------------------------------------------------
@@ -111,6 +90,13 @@ function value.walk(type, data, path, visit)
   end
 end
 
+--- The field of a struct of that name, or nil.
+function value.field(struct, name)
+  for _, field in ipairs(struct.fields) do
+    if field.name == name then return field end
+  end
+end
+
 --- The type of the part at a path; ends the command if there is none.
 function value.type_at(S, path)
   failure.of_user(S.offsetof, S, path)
@@ -118,9 +104,7 @@ function value.type_at(S, path)
   while at <= #path do
     local name, after = path:match("^%.?([%a_][%w_]*)()", at)
     if name then
-      for _, field in ipairs(type.fields) do
-        if field.name == name then type = field.type break end
-      end
+      type = value.field(type, name).type
     else
       after = path:match("^%[%d+%]()", at)
       type = type.element
@@ -128,58 +112,6 @@ function value.type_at(S, path)
     at = after
   end
   return type
-end
-
--- Reading from a command line ---------------------------------------------------------------------
-
--- A decimal of 64 bits without sign, as the Lua integer of the same bits.
-local function read_unsigned(text)
-  local number = math.tointeger(tonumber(text))
-  if number or not text:find("^%d+$") then return number end
-  number = 0
-  for digit in text:gmatch("%d") do
-    local next = number * 10 + tonumber(digit)
-    if math.ult(0x1999999999999999, number) or math.ult(next, number * 10) then return nil end
-    number = next
-  end
-  return number
-end
-
-local readers = {
-  char = function(text) return text end,
-  bool = function(text)
-    if text == "true" then return true elseif text == "false" then return false end
-  end,
-  uint64 = read_unsigned,
-  float = function(text)
-    local special = { nan = 0 / 0, inf = math.huge, ["-inf"] = -math.huge }
-    return special[text] or tonumber(text)
-  end,
-}
-readers.double = readers.float
-
-local function read_json(text)
-  local data, _, problem = json.decode(text, 1, json.null)
-  return not problem and type(data) == "table" and data or nil
-end
-
-local EXPECTED <const> = {
-  bool = "true or false", float = "a number", double = "a number",
-  struct = 'a JSON object, such as {"x": 1}', array = "a JSON array, such as [1, 2]",
-}
-
---- What to assign for a text from the command line; ends the command if it does not fit.
-function value.read(S, path, text)
-  local type = value.type_at(S, path)
-  local read = value.is_scalar(type) and (readers[type.kind] or function(digits)
-    return math.tointeger(tonumber(digits))
-  end) or read_json
-  local data = read(text)
-  if data == nil then
-    failure.raise("usage", "%s.%s is %s: '%s' is not %s", S.name, path, type.name, text,
-      EXPECTED[type.kind] or "an integer")
-  end
-  return data
 end
 
 return value
