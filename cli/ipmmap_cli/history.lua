@@ -29,7 +29,7 @@ end
 -- Calls visit(row, type, data) for each row, in order.
 function History:each(data, visit)
   local number = 0
-  value.walk(self.type, data, "", function(path, type, scalar)
+  local function take(path, type, scalar)
     if self.is_shown[path] == nil then self.is_shown[path] = is_chosen(path, self.chosen) end
     if not self.is_shown[path] then return end
     number = number + 1
@@ -39,7 +39,10 @@ function History:each(data, visit)
       self.rows[number] = row
     end
     visit(row, type, scalar)
-  end)
+  end
+  for _, field in ipairs(self.fields) do
+    value.walk(field.type, data[field.name], field.name, take)
+  end
 end
 
 --- Takes in a snapshot. Its rows are then in `rows`: path, type, data, text, samples, changed
@@ -69,8 +72,18 @@ function History:rate(now)
   return (self.version - commits[1][2]) / span
 end
 
+-- The struct's fields; the header, which commits do not change, comes last.
+local function in_order(struct)
+  local fields, header = {}, nil
+  for _, field in ipairs(struct.fields) do
+    if field.name == "header" then header = field else fields[#fields + 1] = field end
+  end
+  fields[#fields + 1] = header
+  return fields
+end
+
 return function(type, chosen)
   return setmetatable({
-    type = type, chosen = chosen, is_shown = {}, rows = {}, commits = {}, version = 0,
+    fields = in_order(type), chosen = chosen, is_shown = {}, rows = {}, commits = {}, version = 0,
   }, History)
 end

@@ -7,13 +7,33 @@ local uv = require "luv"
 local FRAME_MS <const> = 33 -- between two redraws, at least
 local IDLE_MS <const> = 500 -- and at most, for the rate and the highlights to fade
 
--- The first row to show after a key.
-local function scroll(first, keys, rows, room)
+-- What keys do: terminals differ in how they send some.
+local ACTIONS <const> = {
+  k = "up", ["\27[A"] = "up", ["\27OA"] = "up",
+  j = "down", ["\27[B"] = "down", ["\27OB"] = "down",
+  ["\27[5~"] = "page up", ["\27[6~"] = "page down", [" "] = "page down",
+  g = "first", ["\27[H"] = "first", ["\27OH"] = "first", ["\27[1~"] = "first",
+  ["\27[7~"] = "first",
+  G = "last", ["\27[F"] = "last", ["\27OF"] = "last", ["\27[4~"] = "last", ["\27[8~"] = "last",
+  q = "quit", ["\3"] = "quit", ["\4"] = "quit",
+}
+
+-- Calls visit(action) for each key in what a terminal sent at once.
+local function each_action(keys, visit)
+  local at = 1
+  while at <= #keys do
+    local key = keys:match("^\27[%[O][%d;]*[%a~]", at) or keys:sub(at, at)
+    if ACTIONS[key] then visit(ACTIONS[key]) end
+    at = at + #key
+  end
+end
+
+-- The first row to show, of so many, after an action.
+local function scroll(first, action, rows, room)
   local steps = {
-    ["\27[A"] = -1, ["\27[B"] = 1, k = -1, j = 1, ["\27[5~"] = -room, ["\27[6~"] = room,
-    [" "] = room, g = -rows, G = rows,
+    up = -1, down = 1, ["page up"] = -room, ["page down"] = room, first = -rows, last = rows,
   }
-  return math.max(1, math.min(first + (steps[keys] or 0), rows - room + 1))
+  return math.max(1, math.min(first + (steps[action] or 0), rows - room + 1))
 end
 
 --- @return what to call after each commit; and what gives the terminal back when it is closed
@@ -21,9 +41,9 @@ return function(history, take, guard, title)
   local first, drawn_at, is_due = 1, -FRAME_MS, false
   local timer = uv.new_timer()
 
-  local function draw(keys)
+  local function draw(action)
     local width, height = terminal.size()
-    first = scroll(first, keys, #history.rows, math.max(height - 2, 1))
+    first = scroll(first, action, #history.rows, math.max(height - 2, 1))
     terminal.draw(screen.render(history, title, first, width, height, ipmmap.now()), height)
     drawn_at = uv.now()
   end
@@ -44,8 +64,9 @@ return function(history, take, guard, title)
   local resized = uv.new_signal()
   resized:start("sigwinch", guard(function() draw() end))
   terminal.enter(guard(function(keys)
-    if keys:find("[q\3\4]") then return uv.stop() end
-    draw(keys)
+    each_action(keys, function(action)
+      if action == "quit" then uv.stop() else draw(action) end
+    end)
   end))
   return on_commit, setmetatable({}, { __close = terminal.leave })
 end
