@@ -46,7 +46,7 @@ describe("the command", function()
   it("ls lists segments while another process changes one", function()
     local writer = busy()
     local out = cli.output { "ls", dir }
-    assert.matches("^NAME +TAG +SIZE +VERSION +UPDATED +WRITER +READERS +HEALTH\n", out)
+    assert.matches("^NAME +TAG +SIZE +VERSION +TOUCHED +WRITER +READERS +HEALTH\n", out)
     assert.matches("\nDemo +672 B +%d+ +%d%d%d%d%-", out)
     local rows = json.decode(cli.output { "ls", "--json", dir })
     assert.equal(1, #rows)
@@ -54,6 +54,14 @@ describe("the command", function()
     assert.equal(file, rows[1].path)
     assert.is_true(rows[1].version > 100)
     writer:kill()
+  end)
+
+  it("ls tells when the header was touched, which commits do not move", function()
+    local touched = manager:last_update()
+    manager:write("count", 8)
+    local row = json.decode(cli.output { "ls", "--json", dir })[1]
+    assert.is_true(math.abs(touched - row.touched) < 0.001)
+    assert.is_nil(row.updated)
   end)
 
   it("ls shows what is broken among the others", function()
@@ -227,6 +235,52 @@ describe("the command", function()
       assert.same({ 2, "" }, { status, out })
       assert.matches("^Usage: ipmmap", err)
     end
+  end)
+
+  it("names an argument as its usage does when it is missing or wrong", function()
+    for usage, argv in pairs {
+      [" FILE PATH\n\nipmmap: missing argument 'FILE'\n"] = { "get" },
+      [" FILE PATH\n\nipmmap: missing argument 'PATH'\n"] = { "get", file },
+      [" FILE FILE2\n\nipmmap: missing argument 'FILE2'\n"] = { "diff", file },
+      [" LOG [DIR]\n\nipmmap: missing argument 'LOG'\n"] = { "replay" },
+      ["ipmmap: missing argument 'PATH=VALUE'"] = { "set", file },
+      ["\n\nipmmap: --timeout: '0' is not a number above 0\n"] = { "set", file, "count=1",
+        "--timeout", "0" },
+      ["\n\nipmmap: --speed: 'x' is neither a number above 0 nor max\n"] = { "replay", "l", "--speed",
+        "x" },
+      ["\n\nipmmap: --tag: 'a/b' is not letters, digits, '.', '_' and '-' without '..'\n"] = {
+        "replay", "l", "--tag", "a/b" },
+    } do
+      local status, out, err = cli.run(argv)
+      assert.same({ 2, "" }, { status, out })
+      assert.truthy(err:find(usage, 1, true), err)
+    end
+    for _, name in ipairs { "show", "get", "set", "watch", "diff", "replay", "doctor", "ls" } do
+      local usage, arguments = cli.output { name, "--help" }:match("^(.-)\n\n.*Arguments:\n(.-)\n\n")
+      for argument in arguments:gmatch("\n? +(%u[%u%d|=]+)  ") do
+        assert.truthy(usage:find(argument, 1, true), argument)
+      end
+      assert.is_nil(arguments:find("\n   %l"), arguments)
+      assert.is_nil(arguments:find("^   %l"), arguments)
+    end
+  end)
+
+  it("looks into ./.mmap where no directory is given", function()
+    local here = tmpdir()
+    for _, name in ipairs { "ls", "doctor" } do
+      local status, out, err = cli.run { name, cwd = here }
+      assert.same({ 3, "" }, { status, out })
+      assert.matches("no such file or directory: .*%.mmap", err)
+    end
+    assert(os.execute(("cp -r '%s' '%s/.mmap'"):format(dir, here)))
+    assert.matches("\nDemo ", (select(2, cli.run { "ls", cwd = here })))
+    assert.matches("%./%.mmap/Demo_%.mmap: ok\n", (select(2, cli.run { "doctor", cwd = here })))
+  end)
+
+  it("tells its version", function()
+    assert.equal(("ipmmap %s\n"):format(ipmmap._VERSION), cli.output { "--version" })
+    assert.equal(cli.read_file("src/ipmmap.h"):match('IPM_VERSION "([^"]+)"'), ipmmap._VERSION)
+    assert.matches("%-%-version", cli.output { "man" }:gsub("\\", ""))
   end)
 
   it("has an example in the help of each subcommand", function()

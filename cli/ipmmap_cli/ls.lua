@@ -13,7 +13,7 @@ end
 
 local function fill(row, reader)
   local info = reader:info()
-  row.tag, row.version, row.updated = info.tag, info.version, reader:last_update()
+  row.tag, row.version, row.touched = info.tag, info.version, reader:last_update()
   row.writer = info.writer_pid ~= 0 and info.writer_pid or nil
   row.readers, row.recoveries, row.health = info.readers, info.recoveries, health(info)
 end
@@ -44,16 +44,16 @@ local function print_rows(rows)
     lines[i] = {
       row.name or file, row.tag or "", row.size and output.bytes(row.size) or "?",
       row.version and tostring(row.version) or "?",
-      row.updated and output.time(row.updated) or "?",
+      row.touched and output.time(row.touched) or "?",
       row.writer and tostring(row.writer) or "-", row.readers and tostring(row.readers) or "?",
       (row.health:gsub("_", " ")),
     }
   end
-  output.columns({ "NAME", "TAG", "SIZE>", "VERSION>", "UPDATED", "WRITER>", "READERS>", "HEALTH" },
+  output.columns({ "NAME", "TAG", "SIZE>", "VERSION>", "TOUCHED", "WRITER>", "READERS>", "HEALTH" },
     lines)
 end
 
-local KEYS <const> = { "path", "name", "tag", "size", "version", "updated", "writer", "readers",
+local KEYS <const> = { "path", "name", "tag", "size", "version", "touched", "writer", "readers",
   "recoveries", "health", "problem" }
 
 local function print_json(rows)
@@ -67,15 +67,15 @@ local function print_json(rows)
 end
 
 return function(args)
-  local rows, dir = {}, args.dir or "./.mmap"
-  for _, path in ipairs(files.in_directory(dir, "%.mmap$")) do
+  local rows = {}
+  for _, path in ipairs(files.in_directory(args.dir, "%.mmap$")) do
     local row = examine(path, args.lock_dir)
     if row.health ~= "not_found" then rows[#rows + 1] = row end -- destroyed meanwhile
   end
   if args.json then
     print_json(rows)
   elseif #rows == 0 then
-    output.say("no segments in %s", dir)
+    output.say("no segments in %s", args.dir)
   else
     print_rows(rows)
   end

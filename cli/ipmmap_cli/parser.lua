@@ -2,7 +2,9 @@
 -- page are made from this.
 local argparse = require "argparse"
 local failure = require "ipmmap_cli.failure"
+local ipmmap = require "ipmmap"
 local output = require "ipmmap_cli.output"
+local segment = require "ipmmap_cli.segment"
 
 local EXIT_STATUS <const> = [[
 Exit status: 0 done; 1 there are differences or problems (diff, doctor); 2 a bad command line, path
@@ -10,25 +12,45 @@ or value; 3 not found; 4 another layout; 5 not a segment, or damaged; 6 no permi
 time; 8 the lock is of another libc, architecture or pid namespace; 9 replaced or destroyed; 10 no
 space; 11 another refusal of the system; 70 a bug of this program.]]
 
-local function positive(text)
-  local number = tonumber(text)
-  if not number or number <= 0 or number ~= number then
-    return nil, ("'%s' is not a number above 0"):format(text)
+-- What turns an option's argument into a number; what it refuses is said with the option's name.
+local function positive(option)
+  return function(text)
+    local number = tonumber(text)
+    if not number or number <= 0 or number ~= number then
+      return nil, ("%s: '%s' is not a number above 0"):format(option, text)
+    end
+    return number
   end
-  return number
 end
 
 local function speed(text)
   if text == "max" then return math.huge end
-  return positive(text)
+  local number = positive("--speed")(text)
+  if number then return number end
+  return nil, ("--speed: '%s' is neither a number above 0 nor max"):format(text)
+end
+
+local function tag(text)
+  if segment.is_tag(text) then return text end
+  return nil, ("--tag: '%s' is not letters, digits, '.', '_' and '-' without '..'"):format(text)
 end
 
 local function add_json(command)
   command:flag("--json", "Print JSON.")
 end
 
-local function add_file(command)
-  command:argument("file", "The data file, <Struct>_<tag>.mmap."):argname("FILE")
+-- An argument has one name: in the usage, in what is said of it, and in messages.
+local function add_argument(to, name, target, description)
+  return to:argument(name, description):argname(name):target(target)
+end
+
+local function add_file(to)
+  add_argument(to, "FILE", "file", "The data file, <Struct>_<tag>.mmap.")
+end
+
+-- A directory of segments: always an argument, after what else there is.
+local function add_dir(to, name, target, description)
+  add_argument(to, name, target, description):default("./.mmap"):defmode("arg")
 end
 
 local function command(parser, name, summary, example)
@@ -38,39 +60,39 @@ end
 local commands = {
   function(parser)
     local ls = command(parser, "ls", "List the segments in a directory.", "ipmmap ls .mmap")
-    ls:argument("dir", "The directory; otherwise ./.mmap."):argname("DIR"):args("?")
+    add_dir(ls, "DIR", "dir", "The directory.")
     add_json(ls)
   end,
   function(parser)
     local show = command(parser, "show", "Show the values, as last committed.",
       "ipmmap show .mmap/Demo_.mmap points[2]")
     add_file(show)
-    show:argument("path", "Only this part."):argname("PATH"):args("?")
+    add_argument(show, "PATH", "path", "Only this part."):args("?")
     add_json(show)
   end,
   function(parser)
     local get = command(parser, "get", "Print one value, as last committed.",
       "ipmmap get .mmap/Demo_.mmap points[2].x")
     add_file(get)
-    get:argument("path", "Which, such as points[2].x; indices start at 1."):argname("PATH")
+    add_argument(get, "PATH", "path", "Which, such as points[2].x; indices start at 1.")
     add_json(get)
   end,
   function(parser)
     local set = command(parser, "set", "Set values, several as one transaction.",
       "ipmmap set .mmap/Demo_.mmap count=5 text='hello' 'at={\"x\": 1}'")
     add_file(set)
-    set:argument("assignments", "What to set; structs and arrays as JSON.")
-      :argname("PATH=VALUE"):args("*")
+    add_argument(set, "PATH=VALUE", "assignments", "What to set; structs and arrays as JSON.")
+      :args("*")
     set:flag("--json", "Every VALUE is JSON, as get and show print it with --json. That of a " ..
       "PATH alone, or with no PATH the whole struct, comes from standard input.")
     set:option("--timeout", "How many seconds to wait for the lock."):argname("SECONDS")
-      :default("10"):convert(positive)
+      :default("10"):convert(positive("--timeout"))
   end,
   function(parser)
     local watch = command(parser, "watch", "Watch the values live; q quits.",
       "ipmmap watch .mmap/Demo_.mmap count points[1]")
     add_file(watch)
-    watch:argument("paths", "Only these parts."):argname("PATH"):args("*")
+    add_argument(watch, "PATH", "paths", "Only these parts."):args("*")
     watch:flag("--json", "Print a line of JSON for each commit seen, with the version, the time " ..
       "and what changed.")
   end,
@@ -88,8 +110,8 @@ local commands = {
   function(parser)
     local diff = command(parser, "diff", "Compare two segments' layouts and values.",
       "ipmmap diff .mmap/Demo_a.mmap .mmap/Demo_b.mmap")
-    diff:argument("first", "A data file."):argname("FILE")
-    diff:argument("second", "Another one."):argname("FILE2")
+    add_argument(diff, "FILE", "first", "A data file.")
+    add_argument(diff, "FILE2", "second", "Another one.")
     add_json(diff)
   end,
   function(parser)
@@ -101,7 +123,7 @@ local commands = {
   function(parser)
     local doctor = command(parser, "doctor", "Check a segment, or all in a directory.",
       "ipmmap doctor --repair .mmap")
-    doctor:argument("target", "A data file or a directory."):argname("FILE|DIR")
+    add_dir(doctor, "FILE|DIR", "target", "A data file or a directory.")
     doctor:flag("--repair", "Mend what can be mended without harm.")
     add_json(doctor)
   end,
@@ -111,17 +133,19 @@ local commands = {
     add_file(record)
     record:option("-o --output", "The log, which must not exist yet."):argname("LOG"):count(1)
     record:option("--seconds", "Stop after so long; otherwise at Ctrl-C."):argname("SECONDS")
-      :convert(positive)
+      :convert(positive("--seconds"))
     add_json(record)
-    record:option("--commits", "Stop after so many commits."):argname("COUNT"):convert(positive)
+    record:option("--commits", "Stop after so many commits."):argname("COUNT")
+      :convert(positive("--commits"))
   end,
   function(parser)
     local replay = command(parser, "replay", "Play a log back into a segment.",
-      "ipmmap replay demo.log --dir .mmap --tag replayed --speed 10")
-    replay:argument("log", "What record wrote."):argname("LOG")
+      "ipmmap replay demo.log .mmap --tag replayed --speed 10")
+    add_argument(replay, "LOG", "log", "What record wrote.")
+    add_dir(replay, "DIR", "dir", "The segment's directory.")
     add_json(replay)
-    replay:option("--dir", "The segment's directory."):argname("DIR"):default("./.mmap")
     replay:option("--tag", "The segment's tag; otherwise the recorded one's."):argname("TAG")
+      :convert(tag)
     replay:option("--speed", "How many times faster, or max: without waiting."):argname("N")
       :default("1"):convert(speed)
   end,
@@ -140,6 +164,10 @@ return function()
   local parser = argparse("ipmmap", "Look into shared memory segments of ipmmap, and work on them.")
     :epilog(EXIT_STATUS):command_target("command"):require_command(true)
   parser:help_max_width(80)
+  parser:flag("--version", "Show the version and exit."):action(function()
+    output.print("ipmmap %s", ipmmap._VERSION)
+    os.exit(failure.status.ok)
+  end)
   parser:option("--lock-dir", "The directory of the lock files; otherwise that of the data files.")
     :argname("DIR")
   for _, add in ipairs(commands) do add(parser) end
@@ -150,7 +178,7 @@ return function()
   }
   function parser:error(message)
     io.stderr:write(self:get_usage(), "\n\n")
-    output.say("%s", message)
+    output.say("%s", (message:gsub("\n", ". ")))
     os.exit(failure.status.usage)
   end
   return parser

@@ -4,6 +4,7 @@ local ipmmap = require "ipmmap"
 
 local segment = {}
 
+local MAX_TAG <const> = 128
 local PATIENCE <const> = 2 -- seconds, with one that is replaced by other layouts again and again
 
 --- Takes a data file's path apart.
@@ -14,6 +15,11 @@ function segment.split(path)
   return dir == "" and "/" or dir, name
 end
 
+--- Whether a text can be the tag of a segment.
+function segment.is_tag(text)
+  return #text <= MAX_TAG and not text:find("[^%w._-]") and not text:find("..", 1, true)
+end
+
 --- What the file describes, and the options that open it.
 -- @return Struct, options; or nil, message, code
 function segment.describe(path, lock_dir)
@@ -21,7 +27,7 @@ function segment.describe(path, lock_dir)
   if not S then return nil, message, code end
   local dir, name = segment.split(path)
   local tag = name:match("^" .. S.name .. "_(.*)%.mmap$")
-  if not tag or tag:find("[^%w._-]") or tag:find("..", 1, true) then
+  if not tag or not segment.is_tag(tag) then
     return nil, ("%s holds a %s and could be opened if it were called %s_<tag>.mmap")
       :format(path, S.name, S.name), "corrupt"
   end

@@ -22,19 +22,20 @@ local function read_assignments(S, args)
 end
 
 -- Standard input is read once.
-local function check(args, parser)
+local function check(args)
   local from_input = 0
   for _, argument in ipairs(args.assignments) do
     if not argument:find("=", 1, true) then from_input = from_input + 1 end
   end
-  if #args.assignments == 0 and not args.json then parser:error("missing argument 'PATH=VALUE'") end
-  if args.json and from_input > 1 then
-    parser:error("of one PATH only the value can come from standard input")
+  if #args.assignments == 0 and not args.json then
+    failure.raise("usage", "missing argument 'PATH=VALUE'; --json sets what standard input has")
+  elseif args.json and from_input > 1 then
+    failure.raise("usage", "only one PATH can have its value from standard input")
   end
 end
 
-return function(args, parser)
-  check(args, parser)
+return function(args)
+  check(args)
   local editor <close>, S = segment.open("editor", args.file, args.lock_dir)
   local assignments = read_assignments(S, args)
   local _ <close> = failure.assert(editor:try_lock(args.timeout))

@@ -19,6 +19,7 @@ local handle = require "ipmmap.handle"
 local struct = require "ipmmap.struct"
 
 return {
+  _VERSION = core.version,
   struct = struct.struct,
   base = struct.base,
   load = struct.load,

@@ -22,6 +22,8 @@ int luaopen_ipmmap_core(lua_State *L) {
         return 1;
     }
     luaL_newlib(L, functions);
+    lua_pushliteral(L, IPM_VERSION);
+    lua_setfield(L, -2, "version");
     lipm_open_error(L);
     lipm_open_layout(L);
     lua_setfield(L, -2, "struct");
