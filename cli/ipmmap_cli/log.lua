@@ -1,16 +1,42 @@
---- The log of record and replay: a header, then a frame for each commit that was seen.
+--- The log of record and replay: a header, then a frame for each state of the struct that was seen.
 --
---     header  "IPMLOG1\n", the schema text and the tag (each after its length in 4 bytes)
---     frame   its length in 4 bytes, then: time (double, Unix seconds), version (8 bytes), and each
---             run of bytes that changed: offset (8 bytes), length (4 bytes), the bytes
+--     header  "IPMLOG2\n", the schema text and the tag (each after its length in 4 bytes), and the
+--             check of all that
+--     frame   its length in 8 bytes and the same with every bit inverted, its check, then: time
+--             (double, Unix seconds), version (8 bytes), and each run of bytes that changed: offset
+--             (8 bytes), length (4 bytes), the bytes
 --
--- Numbers are little-endian; the bytes of the struct are as they lie in memory. The first frame's
--- changes are from a struct of zeros. A log that was cut off is good up to the cut.
+-- Numbers are little-endian; the bytes of the struct are as they lie in memory. Runs are in memory
+-- order and do not overlap. The first frame is the state in which the recording began, its changes
+-- are from a struct of zeros; each other one is a commit. A check (8 bytes) is also of the check
+-- before, so no frame can be changed, left out or moved unnoticed. A log that ends within a frame
+-- was cut off, and is good up to there.
 local log = {}
 
-local MAGIC <const> = "IPMLOG1\n"
+local MAGIC <const> = "IPMLOG2\n"
 local COARSE <const>, FINE <const> = 4096, 16 -- bytes compared at a time
-local MAX_FRAME <const> = 1 << 31
+local MAX_SCHEMA <const>, MAX_TAG <const> = 1 << 20, 128
+local MAX_TIME <const> = 2.0 ^ 53
+local FIXED <const> = 16 -- bytes of a frame before its runs
+local RUN <const> = 12 -- bytes of a run before those that changed
+
+-- Mixes the bytes into a check. Every step can be inverted, so one changed word always shows.
+local function check(before, bytes)
+  local hash = before ~ #bytes
+  local function mix(word)
+    hash = (hash ~ word) * 0x9e3779b97f4a7c15
+    hash = hash ~ (hash >> 32)
+  end
+  for at = 1, #bytes - 31, 32 do
+    local a, b, c, d = string.unpack("<i8i8i8i8", bytes, at)
+    mix(a) mix(b) mix(c) mix(d)
+  end
+  local rest = bytes:sub(#bytes - #bytes % 32 + 1) .. ("\0"):rep(-#bytes % 8)
+  for at = 1, #rest, 8 do mix((string.unpack("<i8", rest, at))) end
+  return hash
+end
+
+-- Writing -----------------------------------------------------------------------------------------
 
 -- Append the runs in which `new` differs from `old`, between two offsets from 0.
 local function add_runs(parts, old, new, from, to)
@@ -28,55 +54,114 @@ local function add_runs(parts, old, new, from, to)
   if start then parts[#parts + 1] = string.pack("<I8s4", start, new:sub(start + 1, to)) end
 end
 
+--- The header.
+-- @return its bytes, and its check
 function log.header(schema, tag)
-  return MAGIC .. string.pack("<s4s4", schema, tag)
+  local text = MAGIC .. string.pack("<s4s4", schema, tag)
+  local sum = check(0, text)
+  return text .. string.pack("<i8", sum), sum
 end
 
---- The frame of a commit: what leads from the bytes `old` to as many bytes `new`.
-function log.frame(time, version, old, new)
+--- A frame of that content, after what has the check `before`.
+-- @return its bytes, and its check
+function log.seal(content, before)
+  local sum = check(before, content)
+  return string.pack("<i8i8i8", #content, ~#content, sum) .. content, sum
+end
+
+--- The frame of a state: what leads from the bytes `old` to as many bytes `new`.
+-- @return its bytes, and its check
+function log.frame(time, version, old, new, before)
   local parts = { string.pack("<dI8", time, version) }
   for from = 0, #new - 1, COARSE do
     local to = math.min(from + COARSE, #new)
     if old:sub(from + 1, to) ~= new:sub(from + 1, to) then add_runs(parts, old, new, from, to) end
   end
-  return string.pack("<s4", table.concat(parts))
+  return log.seal(table.concat(parts), before)
 end
 
--- The next text after its length, or nil at the end and at a cut.
-local function read_text(file, limit)
-  local head = file:read(4)
-  if not head or #head < 4 then return nil, head ~= nil end
-  local length = string.unpack("<I4", head)
-  if length > limit then return nil, true end
-  local text = length == 0 and "" or file:read(length)
-  if not text or #text < length then return nil, true end
-  return text
+-- Reading -----------------------------------------------------------------------------------------
+
+local Reader = {}
+Reader.__index = Reader
+
+--- Reads a log from a file that can be read twice; nil if it cannot.
+function log.reader(file)
+  local size = file:seek("end")
+  if not size or not file:seek("set") then return nil end
+  return setmetatable({ file = file, size = size, check = 0 }, Reader)
+end
+
+-- So many bytes, or nil where the file has fewer.
+function Reader:read(count)
+  if count > self.size - self.file:seek() then return nil end
+  local bytes = count == 0 and "" or self.file:read(count)
+  return bytes and #bytes == count and bytes or nil
+end
+
+function Reader:read_text(limit)
+  local head = self:read(4)
+  local length = head and string.unpack("<I4", head)
+  return length and length <= limit and self:read(length) or nil
 end
 
 --- Reads the header.
 -- @return schema text, tag; or nil if this is no log
-function log.read_header(file)
-  if file:read(#MAGIC) ~= MAGIC then return nil end
-  local schema = read_text(file, 1 << 20)
-  local tag = schema and read_text(file, 1 << 10)
-  if tag then return schema, tag end
+function Reader:header()
+  if self:read(#MAGIC) ~= MAGIC then return nil end
+  local schema = self:read_text(MAX_SCHEMA)
+  local tag = schema and self:read_text(MAX_TAG)
+  local sum = tag and self:read(8)
+  local text = sum and MAGIC .. string.pack("<s4s4", schema, tag)
+  if not text or check(0, text) ~= string.unpack("<i8", sum) then return nil end
+  self.check = check(0, text)
+  self.start, self.first_check = self.file:seek(), self.check
+  return schema, tag
 end
 
---- Reads a frame.
--- @return { time, version, runs }, runs being a list of { offset, bytes }; or nil, and whether the
--- log is cut off or damaged there
-function log.read_frame(file, size)
-  local text, is_cut = read_text(file, MAX_FRAME)
-  if not text then return nil, is_cut end
-  if #text < 16 then return nil, true end
-  local time, version, at = string.unpack("<dI8", text)
-  local runs = {}
-  while at <= #text do
-    local ok, offset, bytes, next_at = pcall(string.unpack, "<I8s4", text, at)
-    if not ok or offset < 0 or offset + #bytes > size then return nil, true end
+--- Goes back to the first frame.
+function Reader:rewind()
+  self.file:seek("set", self.start)
+  self.check = self.first_check
+end
+
+-- The runs { offset, bytes } of a frame, or nil if they do not lie one after the other in `size`
+-- bytes.
+local function read_runs(content, size)
+  local runs, done, at = {}, 0, FIXED + 1
+  while at <= #content do
+    local ok, offset, bytes, next_at = pcall(string.unpack, "<i8s4", content, at)
+    if not ok or offset < done or offset > size or #bytes > size - offset or #bytes == 0 then
+      return nil
+    end
     runs[#runs + 1] = { offset, bytes }
-    at = next_at
+    done, at = offset + #bytes, next_at
   end
+  return runs
+end
+
+-- The bytes of a frame, or nil and "end", "cut" or "damaged".
+function Reader:content(limit)
+  if self.file:seek() == self.size then return nil, "end" end
+  local head = self:read(24)
+  if not head then return nil, "cut" end
+  local length, inverted, sum = string.unpack("<i8i8i8", head)
+  if length ~= ~inverted or length < FIXED or length > limit then return nil, "damaged" end
+  local content = self:read(length)
+  if not content then return nil, "cut" end
+  if check(self.check, content) ~= sum then return nil, "damaged" end
+  self.check = sum
+  return content
+end
+
+--- Reads a frame of a struct of so many bytes.
+-- @return { time, version, runs }; or nil, and why there is none: "end", "cut" or "damaged"
+function Reader:frame(size)
+  local content, why = self:content(FIXED + size + RUN * ((size + FINE - 1) // FINE))
+  if not content then return nil, why end
+  local time, version = string.unpack("<dI8", content)
+  local runs = read_runs(content, size)
+  if not runs or not (time >= 0 and time < MAX_TIME) then return nil, "damaged" end
   return { time = time, version = version, runs = runs }
 end
 

@@ -83,6 +83,11 @@ function output.columns(headings, all)
   for _, row in ipairs(rows) do line(row, function(shown) return shown end) end
 end
 
+--- "1 commit", "2 commits" and the like.
+function output.count(number, noun)
+  return ("%d %s%s"):format(number, noun, number == 1 and "" or "s")
+end
+
 --- "1.2 MB" and the like.
 function output.bytes(count)
   local units, unit = { "B", "kB", "MB", "GB", "TB" }, 1

@@ -23,14 +23,18 @@ local function check(ok, message)
   if not ok then failure.raise("no_space", "cannot write the log: %s", message) end
 end
 
-local function write(file, bytes) check(file:write(bytes)) end
+local function write(file, bytes, sum)
+  check(file:write(bytes))
+  return sum
+end
 
--- Record until asked to stop. What was recorded is in `done` also when an error ends it.
-local function record(reader, file, args, done)
+-- Record until asked to stop. What was recorded is in `done` also when an error ends it: how many
+-- commits there were after the state in which the recording began.
+local function record(reader, file, args, done, sum)
   local started = ipmmap.now()
   local value, version = reader:versioned_snapshot()
   local bytes = ipmmap.bytes(value)
-  write(file, log.frame(started, version, ("\0"):rep(#bytes), bytes))
+  sum = write(file, log.frame(started, version, ("\0"):rep(#bytes), bytes, sum))
   local function is_over()
     return stop.is_asked() or done.commits >= (args.commits or math.huge)
       or ipmmap.now() - started >= (args.seconds or math.huge)
@@ -41,7 +45,7 @@ local function record(reader, file, args, done)
       local last, old = version, bytes
       version = select(2, reader:versioned_snapshot(value))
       bytes = ipmmap.bytes(value)
-      write(file, log.frame(ipmmap.now(), version, old, bytes))
+      sum = write(file, log.frame(ipmmap.now(), version, old, bytes, sum))
       done.commits, done.missed = done.commits + 1, done.missed + version - last - 1
     elseif code == "timeout" then
       check(file:flush())
@@ -58,7 +62,7 @@ local function report(args, done)
       { "bytes", files.status(args.output).size },
     })
   end
-  output.say("%d commits recorded in %s (%s)", done.commits, args.output,
+  output.say("%s recorded in %s (%s)", output.count(done.commits, "commit"), args.output,
     output.bytes(files.status(args.output).size))
   if done.missed > 0 then
     output.say("%d more were missed: they went by faster than the segment can be copied",
@@ -71,9 +75,9 @@ return function(args)
   local file <close> = create(args.output)
   local done = { commits = 0, missed = 0 }
   stop.notice()
-  write(file, log.header(tostring(S), reader:info().tag))
+  local sum = write(file, log.header(tostring(S), reader:info().tag))
   if output.is_terminal(2) then output.say("recording %s; Ctrl-C ends it", args.file) end
-  local ok, problem = pcall(record, reader, file, args, done)
+  local ok, problem = pcall(record, reader, file, args, done, sum)
   check(file:flush())
   report(args, done)
   if not ok then error(problem, 0) end

@@ -3,6 +3,7 @@ local failure = require "ipmmap_cli.failure"
 local ipmmap = require "ipmmap"
 local log = require "ipmmap_cli.log"
 local output = require "ipmmap_cli.output"
+local segment = require "ipmmap_cli.segment"
 local stop = require "ipmmap_cli.stop"
 
 local HEADER_BYTES <const> = 16
@@ -10,38 +11,53 @@ local LONG <const> = 2 -- seconds, from which on there is a progress bar
 local SLICE <const> = 0.1 -- seconds, after which a signal is noticed
 local BAR <const> = 30
 
+local function damaged(path, what)
+  failure.raise("corrupt", "%s is damaged: %s; nothing was replayed", path, what)
+end
+
 local function open_log(path)
   local file, message = io.open(path, "rb")
   if not file then
     failure.raise(message:find("No such file", 1, true) and "not_found" or "permission",
       "cannot read %s", message)
   end
-  local schema, tag = log.read_header(file)
+  local reader = log.reader(file)
+  if not reader then
+    failure.raise("usage", "%s cannot be read twice: save what comes from the pipe in a file", path)
+  end
+  local schema, tag = reader:header()
   if not schema then failure.raise("corrupt", "%s is not a log of ipmmap record", path) end
   local S, problem = ipmmap.parse(schema)
-  if not S then failure.raise("corrupt", "%s: its schema is damaged: %s", path, problem) end
-  return file, S, tag
+  if not S then damaged(path, "its schema: " .. problem) end
+  if not segment.is_tag(tag) then damaged(path, ("'%s' is no tag"):format(tag)) end
+  return reader, S, tag
 end
 
--- What is in the log: the number of frames, the first and last time, whether it is cut off.
-local function survey(file, S)
-  local start, about = file:seek(), { frames = 0 }
+-- What is in the log: the number of states, the first and last time, whether it is cut off. The
+-- whole log is checked, also whether the struct can hold what it says, before any of it is used.
+local function survey(reader, S, path)
+  local about, bytes, value = { states = 0 }, ("\0"):rep(S.size), S:new()
   while true do
-    local frame, is_cut = log.read_frame(file, S.size)
+    local at = reader.file:seek()
+    local frame, why = reader:frame(S.size)
+    if why == "damaged" then damaged(path, ("the frame at byte %d"):format(at)) end
     if not frame then
-      about.is_cut = is_cut
+      about.is_cut = why == "cut"
       break
     end
-    about.frames = about.frames + 1
+    bytes = log.apply(frame, bytes)
+    local ok, problem = pcall(ipmmap.setbytes, value, bytes)
+    if not ok then damaged(path, ("the frame at byte %d: %s"):format(at, problem)) end
+    about.states = about.states + 1
     about.first = about.first or frame.time
     about.last = frame.time
   end
-  file:seek("set", start)
+  reader:rewind()
   return about
 end
 
 local function draw(done, about, frame)
-  local part = done / about.frames
+  local part = done / about.states
   local filled = math.floor(part * BAR)
   io.stderr:write(("\r[%s%s] %3d%%  %.1f of %.1f s \27[K"):format(("#"):rep(filled),
     ("."):rep(BAR - filled), part * 100, frame.time - about.first, about.last - about.first))
@@ -63,47 +79,59 @@ local function sleep_until(time)
   return true
 end
 
-local function replay(file, manager, about, speed)
+-- Returns how many commits were replayed, after the state in which the recording began.
+local function replay(reader, manager, about, speed, path)
   local started, size = ipmmap.now(), manager:info().size
   local bytes = ("\0"):rep(size)
   local duration = (about.last - about.first) / speed
   local has_bar = duration >= LONG and output.is_terminal(2)
   local drawn, done = 0, 0
-  for number = 1, about.frames do
-    local frame = log.read_frame(file, size)
-    if not frame or not sleep_until(started + (frame.time - about.first) / speed) then break end
+  for number = 1, about.states do
+    local frame = reader:frame(size)
+    if not frame then failure.raise("corrupt", "%s was changed while it was replayed", path) end
+    if not sleep_until(started + (frame.time - about.first) / speed) then break end
     local header = bytes:sub(1, HEADER_BYTES)
     bytes = log.apply(frame, bytes)
     put(manager, bytes, bytes:sub(1, HEADER_BYTES) ~= header and number > 1)
     done = number
-    if has_bar and (ipmmap.now() - drawn >= SLICE or number == about.frames) then
+    if has_bar and (ipmmap.now() - drawn >= SLICE or number == about.states) then
       draw(number, about, frame)
       drawn = ipmmap.now()
     end
   end
   if has_bar then io.stderr:write("\n") end
-  return done
+  return math.max(0, done - 1)
+end
+
+-- The struct or the tag of a log that was made up may be such that the library refuses them.
+local function open_segment(S, options, path)
+  local ok, manager, message, code = pcall(ipmmap.manager, S, options)
+  if not ok then damaged(path, manager) end
+  return failure.assert(manager, message, code)
 end
 
 return function(args)
-  local opened, S, tag = open_log(args.log)
-  local file <close> = opened
-  local about = survey(file, S)
-  if about.frames == 0 then failure.raise("corrupt", "%s holds no whole commit", args.log) end
-  local manager <close> = failure.assert(failure.of_user(ipmmap.manager, S, {
+  local log_reader, S, tag = open_log(args.log)
+  local _ <close> = log_reader.file
+  local about = survey(log_reader, S, args.log)
+  if about.states == 0 then
+    failure.raise("corrupt", "%s is cut off before the first state is whole", args.log)
+  end
+  local manager <close> = open_segment(S, {
     create = true, mmap_dir = args.dir, lock_dir = args.lock_dir, tag = args.tag or tag,
-  }))
+  }, args.log)
   stop.notice()
   if about.is_cut then
-    output.say("%s is cut off: replaying the %d commits before the cut", args.log, about.frames)
+    output.say("%s is cut off: replaying the %s before the cut", args.log,
+      output.count(about.states - 1, "commit"))
   end
-  local done = replay(file, manager, about, args.speed)
+  local done = replay(log_reader, manager, about, args.speed, args.log)
   local path = manager:info().path
   if args.json then
     output.json(output.object {
       { "path", path }, { "commits", done }, { "cut_off", about.is_cut },
     })
   else
-    output.say("%d commits replayed into %s", done, path)
+    output.say("%s replayed into %s", output.count(done, "commit"), path)
   end
 end
