@@ -165,10 +165,12 @@ describe("a log that was damaged or made up", function()
     end
   end)
 
-  it("is refused when its struct cannot be shared or its tag is none", function()
+  it("is refused when its struct cannot be shared or recorded, or its tag is none", function()
     local content = frame(2e9, { 0, "x" })
+    local huge = tostring(S):gsub("char%[256%]", "char[1099511620000]")
     for pattern, header in pairs {
       ["'%.%./x' is no tag"] = { tostring(S), "../x" },
+      ["a struct of 1099511620%d+ bytes"] = { huge, "" },
       ["Plain"] = { "struct Plain { x: double }", "" },
       ["its schema: .*unknown type"] = { "struct Plain { x: nope }", "" },
     } do

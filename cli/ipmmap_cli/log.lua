@@ -13,6 +13,9 @@
 -- was cut off, and is good up to there.
 local log = {}
 
+--- The largest struct, in bytes, as its states are strings that Lua is to make.
+log.MAX_SIZE = (1 << 31) - 1
+
 local MAGIC <const> = "IPMLOG2\n"
 local COARSE <const>, FINE <const> = 4096, 16 -- bytes compared at a time
 local MAX_SCHEMA <const>, MAX_TAG <const> = 1 << 20, 128

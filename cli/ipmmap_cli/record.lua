@@ -72,6 +72,10 @@ end
 
 return function(args)
   local reader <close>, S = segment.open("reader", args.file, args.lock_dir)
+  if S.size > log.MAX_SIZE then
+    failure.raise("usage", "%s has %d bytes: record takes structs of at most %d", S.name, S.size,
+      log.MAX_SIZE)
+  end
   local file <close> = create(args.output)
   local done = { commits = 0, missed = 0 }
   stop.notice()

@@ -29,6 +29,7 @@ local function open_log(path)
   if not schema then failure.raise("corrupt", "%s is not a log of ipmmap record", path) end
   local S, problem = ipmmap.parse(schema)
   if not S then damaged(path, "its schema: " .. problem) end
+  if S.size > log.MAX_SIZE then damaged(path, ("a struct of %d bytes"):format(S.size)) end
   if not segment.is_tag(tag) then damaged(path, ("'%s' is no tag"):format(tag)) end
   return reader, S, tag
 end
