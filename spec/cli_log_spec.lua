@@ -1,5 +1,6 @@
 local cli = require "spec.helper.cli"
 local demo = require "spec.helper.demo"
+local format = require "ipmmap_cli.log"
 local ipmmap = require "ipmmap"
 local json = require "dkjson"
 local posix = require "spec.helper.posix"
@@ -38,12 +39,16 @@ describe("ipmmap record and replay", function()
   -- Puts an hour between each two frames of the log.
   local function spread_out()
     local text = cli.read_file(log)
-    local at = select(3, string.unpack("<s4s4", text, #"IPMLOG1\n" + 1)) -- past schema and tag
-    local parts = { text:sub(1, at - 1) }
+    local schema, tag, at = string.unpack("<s4s4", text, #"IPMLOG2\n" + 1)
+    local head, sum = format.header(schema, tag)
+    local parts = { head }
+    at = at + 8 -- the header's check
     while at <= #text do
-      local frame, after = string.unpack("<s4", text, at)
-      parts[#parts + 1] = string.pack("<s4", string.pack("<d", #parts * 3600) .. frame:sub(9))
-      at = after
+      local length = string.unpack("<i8", text, at)
+      local content = text:sub(at + 24, at + 23 + length)
+      content = string.pack("<d", #parts * 3600) .. content:sub(9)
+      parts[#parts + 1], sum = format.seal(content, sum)
+      at = at + 24 + length
     end
     local handle <close> = assert(io.open(log, "wb"))
     assert(handle:write(table.concat(parts)))
