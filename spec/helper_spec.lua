@@ -148,3 +148,17 @@ describe("waiting", function()
     posix.close(output)
   end)
 end)
+
+describe("the command line of somebody else", function()
+  it("is none where the directories above the tree keep others out", function()
+    if io.popen("id -u"):read("n") ~= 0 then return pending("needs root, to become somebody else") end
+    local dir = require "spec.helper.tmpdir" () -- nobody else may enter it
+    assert(os.execute(("install -d -m 755 %s/tree && install -m 644 /dev/null %s/tree/README.md"):format(dir, dir)))
+    local child = process.spawn([[
+      require("spec.helper.posix").chdir(...)
+      print(require "spec.helper.somebody" ())
+    ]], dir .. "/tree")
+    child:expect("nil\tanother user cannot enter this directory")
+    child:join()
+  end)
+end)
