@@ -66,8 +66,8 @@ local function check_open(path, lock_dir, report)
   end)
 end
 
--- Why the file cannot be opened. Its header code is always the same; what else is damaged would have
--- to be guessed.
+-- Why the file cannot be opened. Its header code is always the same; what else is damaged would
+-- have to be guessed.
 local function report_damage(path, lock_dir, message, code, report)
   local repair
   if message:find("the header code", 1, true) then

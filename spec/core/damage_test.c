@@ -30,9 +30,8 @@ static void cut_the_schema_off(const char *path) {
     CHECK_INT(truncate(path, SCHEMA), 0);
 }
 
-static void (*const damages[])(const char *) = {zero_the_header_code, spoil_the_schema,
-                                                spoil_the_footer, spoil_the_head,
-                                                cut_the_schema_off};
+static void (*const damages[])(const char *) = {
+    zero_the_header_code, spoil_the_schema, spoil_the_footer, spoil_the_head, cut_the_schema_off};
 enum { DAMAGES = sizeof damages / sizeof *damages };
 
 static void waits_and_writes(peer *test) {

@@ -230,7 +230,7 @@ static const struct step {
 static bool is_right(const struct step *step, const fault_plan *plan, int code) {
     if (step->act == wait_where_the_directory_is_renamed)
         return code == (strcmp(plan->call, "futex") == 0 && plan->error == EINTR ? IPM_EINTERRUPTED
-                                                                                  : IPM_ETIMEOUT);
+                                                                                 : IPM_ETIMEOUT);
     if (strcmp(plan->call, "stat") == 0) /* of the pid namespace */
         return code == IPM_EINCOMPATIBLE;
     if (strcmp(plan->call, "lstat") == 0 && (code == IPM_ELAYOUT || code == IPM_EREPLACED))

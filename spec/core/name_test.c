@@ -66,9 +66,16 @@ static void takes_a_path_apart(void) {
 }
 
 static void refuses_a_path_of_another_name(void) {
-    static const char *const paths[] = {
-        "",           "/x/",          "/x/Demo.mmap",      "/x/Demo_t",     "/x/Demo_.mma",
-        "/x/demo_.mmap", "/x/Demos_.mmap", "/x/Demo_.mmap/", "/x/Other_.mmap", "Demo_mmap"};
+    static const char *const paths[] = {"",
+                                        "/x/",
+                                        "/x/Demo.mmap",
+                                        "/x/Demo_t",
+                                        "/x/Demo_.mma",
+                                        "/x/demo_.mmap",
+                                        "/x/Demos_.mmap",
+                                        "/x/Demo_.mmap/",
+                                        "/x/Other_.mmap",
+                                        "Demo_mmap"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         CHECK_ERROR(from_path(paths[i], NULL), IPM_EINVALID, "if it were called Demo_<tag>.mmap");
     CHECK_ERROR(from_path("/x/Demo_a b.mmap", NULL), IPM_EINVALID, "Demo: the tag 'a b'");

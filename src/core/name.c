@@ -70,7 +70,7 @@ static int make(const char *struct_name, const char *tag, const char *mmap_dir,
     return code;
 }
 
-/* Of "/x/Demo_left.mmap", which is cut up in place, the directory and the tag; NULL: another name */
+/* Cut "/x/Demo_left.mmap" up in place. returns  the tag; NULL: the file has another name */
 static const char *split(char *path, const char *struct_name, const char **dir) {
     static const char suffix[] = "_.mmap";
     char *slash = strrchr(path, '/');
@@ -95,8 +95,8 @@ static int make_from_path(const char *struct_name, const ipm_options *options, i
     const char *tag = split(copy, struct_name, &dir);
     int code = tag == NULL
                    ? ipm_fail(error, IPM_EINVALID, 0,
-                              "%s: %s could be opened if it were called %s_<tag>.mmap",
-                              struct_name, options->path, struct_name)
+                              "%s: %s could be opened if it were called %s_<tag>.mmap", struct_name,
+                              options->path, struct_name)
                    : make(struct_name, tag, dir,
                           options->lock_dir != NULL ? options->lock_dir : dir, names, error);
     free(copy);

@@ -16,8 +16,10 @@ typedef struct ipm_names {
 } ipm_names;
 
 /*
- * Make the names, of the options' path if there is one. No path is made from a tag that was not checked.
- * returns  IPM_EINVALID (a bad tag, or a path that does not end in the struct's name and a tag), IPM_ESYSTEM
+ * Make the names, of the options' path if there is one. No path is made from a tag that was not
+ * checked.
+ * returns  IPM_EINVALID (a bad tag, a path that does not end in the struct's name and a tag),
+ *          IPM_ESYSTEM
  */
 int ipm_names_make(const char *struct_name, const ipm_options *options, ipm_names *names,
                    ipm_error *error);

@@ -9,8 +9,8 @@
 #include <sys/types.h>
 
 typedef enum ipm_naming {
-    IPM_NAMED, /* or nobody can tell: a directory above was renamed, or may not be searched */
-    IPM_TAKEN, /* another file has the name, and this one may have another */
+    IPM_NAMED,  /* or nobody can tell: a directory above was renamed, or may not be searched */
+    IPM_TAKEN,  /* another file has the name, and this one may have another */
     IPM_REMOVED /* the file has no name any more, and no one can open it ever again */
 } ipm_naming;
 

@@ -136,8 +136,8 @@ static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error 
         segment->refusal = *error;
         code = IPM_OK;
     }
-    if (code == IPM_OK && (ipm_datafile_is_retired(data) ||
-                           !ipm_file_is_at(names->path, data->device, data->inode)))
+    if (code == IPM_OK &&
+        (ipm_datafile_is_retired(data) || !ipm_file_is_at(names->path, data->device, data->inode)))
         code = ipm_fail(error, IPM_EREPLACED, 0, "%s was destroyed", names->path);
     if (code != IPM_OK)
         close_files(segment);

@@ -25,10 +25,11 @@ static int copy(const char *name, const ipm_options *given, ipm_options *options
     memcpy(options, given, size < sizeof *options ? size : sizeof *options);
     for (size_t i = sizeof *options; i < size; i++)
         if (((const char *)given)[i] != 0)
-            return ipm_fail(error, IPM_EINVALID, 0,
-                            "%s: the options have a member that this version of the library, "
-                            IPM_VERSION ", does not know",
-                            name);
+            return ipm_fail(
+                error, IPM_EINVALID, 0,
+                "%s: the options have a member that this version of the library, " IPM_VERSION
+                ", does not know",
+                name);
     return IPM_OK;
 }
 

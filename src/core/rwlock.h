@@ -60,7 +60,7 @@ struct ipm_rwlock {
     /* Asked before each slice of a wait, and whether it has waited: 0, or an errno that ends it.
      * NULL: nobody. */
     int (*go_on)(ipm_rwlock *lock, bool has_waited);
-    ipm_waiters *waiters;            /* where those who wait are listed, or NULL */
+    ipm_waiters *waiters; /* where those who wait are listed, or NULL */
     uint32_t slots;
     uint32_t slot; /* the one it had last */
     int32_t pid;   /* of this process */

@@ -40,7 +40,8 @@ IPM_RARE int ipm_segment_fail_replaced(const ipm_segment *segment, ipm_error *er
 static inline int check(const ipm_segment *segment, ipm_error *error) {
     if (segment->generation != ipm_fork_generation)
         return forked(segment, error);
-    return ipm_datafile_is_retired(&segment->data) ? ipm_segment_fail_replaced(segment, error) : IPM_OK;
+    return ipm_datafile_is_retired(&segment->data) ? ipm_segment_fail_replaced(segment, error)
+                                                   : IPM_OK;
 }
 
 static int check_writer(const ipm_segment *segment, ipm_error *error) {
@@ -99,8 +100,7 @@ static IPM_RARE int explain(const ipm_segment *segment, int code, ipm_error *err
     case IPM_EREPLACED:
         return ipm_segment_fail_replaced(segment, error);
     case IPM_EINTERRUPTED:
-        return ipm_fail(error, code, 0, "%s: the wait for the lock was interrupted",
-                        segment->name);
+        return ipm_fail(error, code, 0, "%s: the wait for the lock was interrupted", segment->name);
     case IPM_EINCOMPATIBLE:
         return ipm_fail(error, code, 0, "%s is damaged", segment->names.lock_path);
     default:

@@ -20,8 +20,8 @@ struct ipm_segment {
     ipm_error refusal; /* why a reader has no lock file, if its code is not IPM_OK */
     ipm_rwlock lock;
     ipm_transaction transaction;
-    unsigned char *copy;       /* a reader's: where it works when a writer died */
-    const unsigned char *view; /* the struct, while the lock is held; otherwise NULL */
+    unsigned char *copy;          /* a reader's: where it works when a writer died */
+    const unsigned char *view;    /* the struct, while the lock is held; otherwise NULL */
     _Atomic uint32_t interrupted; /* 1: the next wait, or the one that is under way, ends */
     int listener;                 /* the descriptor that ipm_segment_fd gave, or IPM_NO_LISTENER */
 };

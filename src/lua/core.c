@@ -6,11 +6,9 @@
 #define CORE "ipmmap.core"
 
 static const luaL_Reg functions[] = {
-    {"open", lipm_open},         {"totable", lipm_totable},
-    {"bytes", lipm_bytes},       {"setbytes", lipm_setbytes},
-    {"describe", lipm_describe}, {"now", lipm_now},
-    {"sleep", lipm_sleep},       {"repair", lipm_repair},
-    {NULL, NULL},
+    {"open", lipm_open},         {"totable", lipm_totable},   {"bytes", lipm_bytes},
+    {"setbytes", lipm_setbytes}, {"describe", lipm_describe}, {"now", lipm_now},
+    {"sleep", lipm_sleep},       {"repair", lipm_repair},     {NULL, NULL},
 };
 
 LUAMOD_API IPM_API int luaopen_ipmmap_core(lua_State *L);

@@ -226,7 +226,8 @@ int lipm_open(lua_State *L) {
 
 /***
 Repair a data file that is `"corrupt"` as far as that needs no guess: a header code that something
-else has overwritten is set again. It is a transaction of its own, so others may be using the segment.
+else has overwritten is set again. It is a transaction of its own, so others may be using the
+segment.
 @function repair
 @tparam string path of the data file, `<Struct>_<tag>.mmap`
 @tparam[opt] string lock_dir the directory of the lock file; otherwise that of the data file

@@ -12,7 +12,8 @@ lock file gets one that is readable every 10 ms. Commits before the first call a
 the segment after it. The handle closes it.
 @function Handle:fd
 @treturn integer to be polled and nothing else; the same one each time
-@raise an error object: `"system"` (no more inotify instances or watches, or descriptors), `"replaced"`, `"forked"`
+@raise an error object: `"system"` (no more inotify instances or watches, or descriptors),
+`"replaced"`, `"forked"`
 */
 int lipm_handle_fd(lua_State *L) {
     const lipm_handle *handle = lipm_pinhandle(L);
