@@ -34,15 +34,6 @@ static void (*const damages[])(const char *) = {
     zero_the_header_code, spoil_the_schema, spoil_the_footer, spoil_the_head, cut_the_schema_off};
 enum { DAMAGES = sizeof damages / sizeof *damages };
 
-static void waits_and_writes(peer *test) {
-    uint64_t now;
-    ipm_segment *own = opened(IPM_EDITOR, "");
-    tell(test, 'o');
-    tell(test, ipm_segment_wait(own, 0, 20 * SECOND, &now, &error) == IPM_EREPLACED ? 'r' : 'x');
-    tell(test, commit(own, 7) == IPM_EREPLACED ? 'r' : 'x');
-    ipm_segment_close(own, NULL);
-}
-
 static ipm_segment *forced(const ipm_layout *layout) {
     ipm_segment *segment = NULL;
     ipm_options options = {.mmap_dir = dir, .create = true, .force = true};
@@ -55,18 +46,15 @@ static void destroy(ipm_segment *manager) {
     CHECK_INT(ipm_segment_close(manager, NULL), IPM_OK);
 }
 
+/* An editor that never waits looks at nothing but the flag. */
 static void tells_of_being_replaced(const ipm_layout *layout) {
     for (int i = 0; i < DAMAGES; i++) {
-        ipm_segment_close(opened(IPM_MANAGER, ""), NULL);
-        peer p = start(waits_and_writes);
-        CHECK_INT(hear(&p), 'o');
+        ipm_segment *old = opened(IPM_MANAGER, "");
         damages[i](data_path(""));
         ipm_segment *manager = forced(layout);
-        CHECK_INT(hear(&p), 'r');
-        CHECK_INT(hear(&p), 'r');
-        CHECK_INT(finish(&p), 0);
-        if (tap.bad)
+        if (!CHECK_INT(commit(old, 7), IPM_EREPLACED))
             printf("#   damage number %d\n", i + 1);
+        ipm_segment_close(old, NULL);
         destroy(manager);
     }
 }

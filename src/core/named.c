@@ -1,6 +1,5 @@
 #include "named.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
@@ -58,8 +57,6 @@ ipm_naming ipm_named(const char *path, dev_t device, ino_t inode, const void *ma
     struct stat status;
     bool there = lstat(path, &status) == 0;
     if (there && status.st_dev == device && status.st_ino == inode)
-        return IPM_NAMED;
-    if (!there && errno != ENOENT && errno != ENOTDIR)
         return IPM_NAMED;
     if (is_removed(map))
         return IPM_REMOVED;
