@@ -12,6 +12,7 @@
 -- can happen to a correct program comes as `nil, message, code` from `manager`, `editor`, `reader`,
 -- `try_lock` and `wait`, and is raised by methods that promise a result, as an error object with
 -- `code` and `message`, whose tostring is the message after the caller's position, as with `error`.
+-- `_VERSION` is the version, as a text.
 -- @module ipmmap
 
 local core = require "ipmmap.core"
