@@ -93,7 +93,7 @@ static lua_State *load_rules(const char *script) {
     lua_pop(L, 1);
     set_path(L, script);
     if (luaL_loadfile(L, script) != LUA_OK || lua_pcall(L, 0, 1, 0) != LUA_OK)
-        die(lua_tostring(L, -1));
+        die(luaL_tolstring(L, -1, NULL));
     return L;
 }
 
