@@ -50,11 +50,10 @@ static void waits(peer *test, int (*wait)(void)) {
     struct sigaction action = {.sa_handler = interrupt_it, .sa_flags = SA_RESTART};
     waiting = opened(IPM_EDITOR, "");
     sigaction(SIGUSR1, &action, NULL);
-    for (int round = 0; round < ROUNDS; round++) {
+    tell(test, 'r');
+    while (hear(test) == 'g') {
         tell(test, 'o');
         tell(test, wait() == IPM_EINTERRUPTED ? 'i' : 'x');
-        if (hear(test) != 'g')
-            break;
     }
     ipm_segment_close(waiting, NULL);
 }
@@ -89,9 +88,13 @@ static void await_sleep(pid_t pid) {
 
 /* One signal a wait, at any time: before it or while it looks, and in each other round while it
  * sleeps. */
-static void interrupts(void (*body)(peer *), int rounds) {
+static void interrupts(void (*body)(peer *), ipm_segment *locked, int rounds) {
     peer p = start(body);
+    CHECK_INT(hear(&p), 'r');
+    if (locked != NULL)
+        CHECK_INT(ipm_segment_lock(locked, 0, &error), IPM_OK);
     for (int round = 0; round < rounds && !tap.bad; round++) {
+        tell(&p, 'g');
         CHECK_INT(hear(&p), 'o');
         for (volatile int spin = round * 100; spin > 0; spin--)
             ;
@@ -99,21 +102,19 @@ static void interrupts(void (*body)(peer *), int rounds) {
             await_sleep(p.pid);
         kill(p.pid, SIGUSR1);
         CHECK_INT(hear(&p), 'i');
-        tell(&p, round + 1 < rounds ? 'g' : 'e');
     }
     CHECK_INT(finish(&p), 0);
 }
 
 static void misses_no_signal_in_a_wait_for_a_commit(void) {
     manager = opened(IPM_MANAGER, "");
-    interrupts(waits_for_commits, ROUNDS);
+    interrupts(waits_for_commits, NULL, ROUNDS);
     destroy();
 }
 
 static void misses_no_signal_in_a_wait_for_the_lock(void) {
     manager = opened(IPM_MANAGER, "");
-    CHECK_INT(ipm_segment_lock(manager, 0, &error), IPM_OK);
-    interrupts(waits_for_locks, 20);
+    interrupts(waits_for_locks, manager, 20);
     CHECK_INT(ipm_segment_rollback(manager, &error), IPM_OK);
     CHECK_INT(commit(manager, 5), IPM_OK);
     destroy();
@@ -122,8 +123,7 @@ static void misses_no_signal_in_a_wait_for_the_lock(void) {
 static void misses_no_signal_while_readers_are_waited_for(void) {
     manager = opened(IPM_MANAGER, "");
     ipm_segment *reader = opened(IPM_READER, "");
-    CHECK_INT(ipm_segment_lock(reader, 0, &error), IPM_OK);
-    interrupts(waits_for_locks, 5);
+    interrupts(waits_for_locks, reader, 5);
     CHECK_INT(ipm_segment_unlock(reader, &error), IPM_OK);
     CHECK_INT(commit(manager, 5), IPM_OK);
     ipm_segment_close(reader, NULL);
