@@ -102,7 +102,7 @@ static void repairs_the_header_code(void) {
 }
 
 static void repairs(peer *test) {
-    tell(test, 'o');
+    hear(test);
     is_repaired(true);
     tell(test, tap.bad ? 'x' : 'r');
 }
@@ -112,11 +112,11 @@ static void repairs_behind_a_transaction(void) {
     ipm_user users[IPM_MAX_USERS];
     size_t count;
     ipm_segment *manager = opened(IPM_MANAGER, "");
+    peer p = start(repairs);
     zero_the_header_code(data_path(""));
     CHECK_INT(ipm_segment_lock(manager, 0, &error), IPM_OK);
     CHECK_INT(ipm_segment_touch(manager, &error), IPM_OK);
-    peer p = start(repairs);
-    CHECK_INT(hear(&p), 'o');
+    tell(&p, 'g');
     do
         CHECK_INT(ipm_segment_users(manager, users, IPM_MAX_USERS, &count, &error), IPM_OK);
     while (count < 2 && header_code() != IPM_HEADER_CODE && !tap.bad);
