@@ -379,7 +379,7 @@ static unsigned all_points(void) {
 
 static void is_a_whole_sweep(void) {
     if (stride != 1)
-        SKIP("a short one");
+        SKIP("only some of its points were asked for");
     CHECK(all_points() >= AT_LEAST);
 }
 
