@@ -328,18 +328,31 @@ typedef enum ipm_role {
  *           tools that have a file. Its layout is had by ipm_layout_load
  */
 typedef struct ipm_options {
-    size_t own_size;      /* sizeof(ipm_options) */
-    const char *tag;      /* NULL or "": none; letters, digits, '.', '_', '-', and no ".." */
-    const char *mmap_dir; /* NULL: "./.mmap" */
-    const char *lock_dir; /* NULL: the directory of the data file */
-    const char *path;     /* NULL: made of mmap_dir, the struct's name and the tag */
-    bool create;          /* manager: make the segment if there is none */
-    bool force;           /* manager, with create: start afresh */
-    uint32_t mode;        /* manager: permission bits of both files; 0: 0600 */
-    uint32_t max_readers; /* manager: 1 to IPM_MAX_READERS; 0: IPM_MAX_READERS */
-    bool prefault;        /* touch each page at opening, so that later use takes no page fault */
-    bool mlock;           /* keep all pages in memory; includes prefault. See RLIMIT_MEMLOCK */
+    size_t own_size;       /* sizeof(ipm_options) */
+    const char *tag;       /* NULL or "": none; letters, digits, '.', '_', '-', and no ".." */
+    const char *mmap_dir;  /* NULL: "./.mmap" */
+    const char *lock_dir;  /* NULL: the directory of the data file */
+    const char *path;      /* NULL: made of mmap_dir, the struct's name and the tag */
+    bool create;           /* manager: make the segment if there is none */
+    bool force;            /* manager, with create: start afresh */
+    uint32_t mode;         /* manager: permission bits of both files; 0: 0600 */
+    uint32_t max_readers;  /* manager: 1 to IPM_MAX_READERS; 0: IPM_MAX_READERS */
+    bool prefault;         /* touch each page at opening, so that later use takes no page fault */
+    bool mlock;            /* keep all pages in memory; includes prefault. See RLIMIT_MEMLOCK */
+    const uint32_t *trust; /* user ids whose files are used wherever they lie, see below */
+    size_t trust_count;    /* how many */
 } ipm_options;
+
+/*
+ * In a directory that everybody may write to, such as /tmp or /dev/shm, anybody can put a file in
+ * the place of a segment's. A file there is used only if it belongs to this process's effective
+ * user, to the directory's owner, to the owner of the data file (the lock file), or to a user in
+ * `trust`; otherwise opening says IPM_EPERMISSION. A manager that creates also wants the directory
+ * itself to belong to its user, to root or to a user in `trust`, and to have the sticky bit if
+ * everybody may write to it. IPM_ANYONE in `trust` stands for all users: for directories that are
+ * shared on purpose.
+ */
+#define IPM_ANYONE UINT32_MAX
 
 typedef struct ipm_segment ipm_segment;
 

@@ -8,6 +8,25 @@ local handle = {}
 
 local MAX_READERS = 128
 local MAX_TAG = 128
+local ANYONE = 0xffffffff -- IPM_ANYONE
+
+local function is_user(value)
+  return math.type(value) == "integer" and value >= 0 and value < ANYONE
+end
+
+-- The users that an option's value names, or nil.
+local function users_of(value)
+  if value == "anyone" then
+    return { ANYONE }
+  end
+  local users = type(value) == "table" and value or { value }
+  for index = 1, #users do
+    if not is_user(users[index]) then
+      return nil
+    end
+  end
+  return users
+end
 
 local function check_directory(value)
   if type(value) ~= "string" then
@@ -47,6 +66,11 @@ local checks = {
   end,
   prefault = check_boolean,
   mlock = check_boolean,
+  trust = function(value)
+    if not users_of(value) then
+      return 'is neither a user id, nor a list of them, nor "anyone"'
+    end
+  end,
 }
 
 local of_managers = { create = true, force = true, mode = true, max_readers = true }
@@ -82,6 +106,7 @@ local function check_options(role, options)
     return nil, "option 'force' starts afresh what 'create' makes: give both"
   end
   checked.mode = checked.mode and tonumber(checked.mode, 8)
+  checked.trust = checked.trust and users_of(checked.trust)
   return checked
 end
 
@@ -119,6 +144,11 @@ end
 -- no page fault
 -- @tparam[opt=false] boolean options.mlock keep all pages in memory; includes `prefault`. The limit
 -- is `ulimit -l`
+-- @tparam[opt] integer|{integer,...}|string options.trust user ids, or `"anyone"`. In a directory that
+-- everybody may write to (`/tmp`, `/dev/shm`) a file is used only if it belongs to this user, to the
+-- directory's owner, to the owner of the data file (the lock file), or to one of these; and a manager
+-- that creates wants a directory that belongs to its user, to root or to one of these, with the sticky
+-- bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message
@@ -133,7 +163,7 @@ end
 --- Open a segment as an editor, who may lock it for writing, read and write.
 -- @function editor
 -- @tparam Struct|string shared as for `manager`
--- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault` and `mlock`, as for
+-- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for
 -- `manager`
 -- @treturn[1] Handle
 -- @treturn[2] nil
@@ -150,7 +180,7 @@ end
 -- lock-free reads.
 -- @function reader
 -- @tparam Struct|string shared as for `manager`
--- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault` and `mlock`, as for
+-- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for
 -- `manager`
 -- @treturn[1] Handle
 -- @treturn[2] nil

@@ -231,8 +231,8 @@ static bool is_right(const struct step *step, const fault_plan *plan, int code) 
     if (step->act == wait_where_the_directory_is_renamed)
         return code == (strcmp(plan->call, "futex") == 0 && plan->error == EINTR ? IPM_EINTERRUPTED
                                                                                  : IPM_ETIMEOUT);
-    if (strcmp(plan->call, "stat") == 0) /* of the pid namespace */
-        return code == IPM_EINCOMPATIBLE;
+    if (strcmp(plan->call, "stat") == 0 && code == IPM_EINCOMPATIBLE)
+        return true; /* of the pid namespace; otherwise of a directory */
     if (strcmp(plan->call, "lstat") == 0 && (code == IPM_ELAYOUT || code == IPM_EREPLACED))
         return true; /* whether it is still the same file: better no */
     if (strcmp(plan->call, "inotify_add_watch") == 0 && plan->error == ENOSPC)
@@ -260,10 +260,8 @@ static bool is_right(const struct step *step, const fault_plan *plan, int code) 
 
 /* The errno behind it, where there is one that the text does not say better. */
 static bool is_right_system(const fault_plan *plan, int code) {
-    if (strcmp(plan->call, "stat") == 0)
-        return error.system == 0;
-    if (code == IPM_ECORRUPT || code == IPM_EINTERRUPTED || code == IPM_ETIMEOUT ||
-        code == IPM_EREPLACED || code == IPM_ELAYOUT)
+    if (code == IPM_EINCOMPATIBLE || code == IPM_ECORRUPT || code == IPM_EINTERRUPTED ||
+        code == IPM_ETIMEOUT || code == IPM_EREPLACED || code == IPM_ELAYOUT)
         return error.system == 0;
     return error.system == plan->error;
 }

@@ -15,6 +15,8 @@
 
 enum { STALE = 77 };
 
+static const ipm_lockfile_terms terms = {.owner = IPM_NOBODY, .mode = 0600, .slots = 4};
+
 static char directory[64];
 
 static const char *in_directory(const char *name) {
@@ -27,7 +29,7 @@ static const char *in_directory(const char *name) {
 static void leave_stale(const char *path) {
     ipm_lockfile file;
     ipm_error error;
-    if (!CHECK_INT(ipm_lockfile_open(path, 0600, 4, &file, &error), IPM_OK))
+    if (!CHECK_INT(ipm_lockfile_open(path, &terms, &file, &error), IPM_OK))
         return;
     atomic_store(&file.shared->slow_readers, STALE);
     ipm_lockfile_close(&file);
@@ -38,7 +40,7 @@ static _Noreturn void open_and_report(const char *path, int report) {
     ipm_lockfile file;
     ipm_error error;
     unsigned char word = 255;
-    if (ipm_lockfile_open(path, 0600, 4, &file, &error) == IPM_OK)
+    if (ipm_lockfile_open(path, &terms, &file, &error) == IPM_OK)
         word = (unsigned char)atomic_load(&file.shared->slow_readers);
     if (write(report, &word, 1) != 1)
         _exit(1);

@@ -7,10 +7,11 @@
 #include <sys/file.h>
 
 static const char *path;
+static const ipm_lockfile_terms terms = {.owner = IPM_NOBODY, .mode = 0600, .slots = 4};
 
 static int join(ipm_lockfile *file) {
     memset(&error, 0, sizeof error);
-    return ipm_lockfile_open(path, 0600, 4, file, &error);
+    return ipm_lockfile_open(path, &terms, file, &error);
 }
 
 static void write_at(const void *bytes, size_t size, off_t offset) {
@@ -227,7 +228,7 @@ static void is_not_kept_in_use_by_a_child(void) {
 static void manages(peer *test) {
     int fd;
     bool made;
-    tell(test, ipm_lockfile_manage(path, 0600, &fd, &made, &error) == IPM_OK ? 'm' : 'x');
+    tell(test, ipm_lockfile_manage(path, &terms, &fd, &made, &error) == IPM_OK ? 'm' : 'x');
     hear(test);
 }
 

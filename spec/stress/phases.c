@@ -85,7 +85,8 @@ static void replace(void) {
 static void open_lock_file(void) {
     ipm_lockfile file;
     ipm_error error;
-    ipm_lockfile_open(stress_lock_path(), 0600, 2, &file, &error);
+    const ipm_lockfile_terms terms = {.owner = IPM_NOBODY, .mode = 0600, .slots = 2};
+    ipm_lockfile_open(stress_lock_path(), &terms, &file, &error);
 }
 
 const phase_kind phases[] = {

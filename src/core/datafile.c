@@ -142,8 +142,8 @@ static int open_to_read(const char *path, int *fd, struct stat *status, bool *le
     return code;
 }
 
-int ipm_datafile_open(const char *path, ipm_access access, const ipm_layout *layout,
-                      ipm_datafile *file, ipm_error *error) {
+int ipm_datafile_open(const char *path, const ipm_directory *directory, ipm_access access,
+                      const ipm_layout *layout, ipm_datafile *file, ipm_error *error) {
     int fd;
     bool writable = access != IPM_READ;
     struct stat status;
@@ -154,12 +154,15 @@ int ipm_datafile_open(const char *path, ipm_access access, const ipm_layout *lay
                         : open_to_read(path, &fd, &status, &left, error);
     if (code != IPM_OK)
         return code;
-    code = check(fd, path, access, (uint64_t)status.st_size, layout, &head, error);
+    code = ipm_directory_trusts(directory, path, &status, IPM_NOBODY, error);
+    if (code == IPM_OK)
+        code = check(fd, path, access, (uint64_t)status.st_size, layout, &head, error);
     if (code == IPM_OK) {
         file->map = ipm_file_map(fd, head.geometry.file_size, writable, path, error);
         file->geometry = head.geometry;
         file->max_readers = head.max_readers;
         file->mode = status.st_mode & 0777;
+        file->owner = status.st_uid;
         file->device = status.st_dev;
         file->inode = status.st_ino;
         if (file->map != NULL) {

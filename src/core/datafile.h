@@ -8,6 +8,7 @@
 #include "fork.h"
 #include "rare.h"
 #include "trailer.h"
+#include "trust.h"
 
 #include <sys/stat.h>
 
@@ -19,6 +20,7 @@ typedef struct ipm_datafile {
     const _Atomic uint32_t *retired; /* the flag in the file; or once its name is lost, a 1 */
     uint32_t max_readers;
     mode_t mode;
+    uid_t owner;
     dev_t device;
     ino_t inode;
     ipm_kept kept; /* the descriptor, where the file may be left behind: see below */
@@ -34,12 +36,13 @@ typedef enum ipm_access {
 /*
  * Open, check and map. *file stays where it is until it is closed.
  *
- * layout   what it must hold
- * returns  IPM_ENOTFOUND, IPM_EREPLACED (it is retired), IPM_ELAYOUT, IPM_ECORRUPT,
- *          IPM_EPERMISSION, IPM_ESYSTEM
+ * directory  where it is; NULL: whoever owns the file
+ * layout     what it must hold
+ * returns    IPM_ENOTFOUND, IPM_EREPLACED (it is retired), IPM_ELAYOUT, IPM_ECORRUPT,
+ *            IPM_EPERMISSION, IPM_ESYSTEM
  */
-int ipm_datafile_open(const char *path, ipm_access access, const ipm_layout *layout,
-                      ipm_datafile *file, ipm_error *error);
+int ipm_datafile_open(const char *path, const ipm_directory *directory, ipm_access access,
+                      const ipm_layout *layout, ipm_datafile *file, ipm_error *error);
 
 /* What ipm_layout_load does; IPM_MEND: whatever the header code is. */
 int ipm_datafile_describe(const char *path, ipm_access access, ipm_layout **layout,

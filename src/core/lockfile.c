@@ -213,22 +213,54 @@ static void unmake(const char *path, int fd, const struct stat *status) {
         unlink(path);
 }
 
+/* Who may write to the data file may read and write the lock file, and nobody else may do either:
+ * to read it is enough to hold bytes of it, and so to keep others out. */
+static mode_t lock_mode(mode_t data_mode) {
+    mode_t writers = data_mode & 0222;
+    return writers | writers << 1;
+}
+
+static int make(const char *path, const ipm_lockfile_terms *terms, int *fd, struct stat *status,
+                ipm_error *error) {
+    if (terms->needs_write != NULL &&
+        faccessat(AT_FDCWD, terms->needs_write, W_OK, AT_EACCESS) != 0)
+        return ipm_fail(error, IPM_EPERMISSION, 0,
+                        "there is no %s, and only who may write to %s makes it", path,
+                        terms->needs_write);
+    int code = ipm_file_create(path, lock_mode(terms->mode), fd, error);
+    if (code != IPM_OK && error->system == EEXIST)
+        return AGAIN;
+    if (code == IPM_OK && fstat(*fd, status) != 0) {
+        code = ipm_fail_errno(error, errno, "cannot examine %s", path);
+        unlink(path);
+        close(*fd);
+    }
+    return code;
+}
+
+/* What is not trusted is not used. */
+static int refuse(const char *path, const ipm_lockfile_terms *terms, int fd, ipm_error *error) {
+    close(fd);
+    if (!terms->replace)
+        return IPM_EPERMISSION;
+    return unlink(path) == 0 || errno == ENOENT
+               ? AGAIN
+               : ipm_fail_errno(error, errno, "cannot remove %s, which belongs to another user",
+                                path);
+}
+
 /* Open, or make. returns AGAIN when the file came or went meanwhile */
-static int open_or_make(const char *path, mode_t mode, int *fd, struct stat *status, bool *made,
-                        ipm_error *error) {
+static int open_or_make(const char *path, const ipm_lockfile_terms *terms, int *fd,
+                        struct stat *status, bool *made, ipm_error *error) {
     int code = ipm_file_open(path, O_RDWR, fd, status, error);
     *made = false;
-    if (code == IPM_ENOTFOUND) {
-        code = ipm_file_create(path, mode, fd, error);
-        if (code != IPM_OK && error->system == EEXIST)
-            return AGAIN;
-        if (code == IPM_OK && fstat(*fd, status) != 0) {
-            code = ipm_fail_errno(error, errno, "cannot examine %s", path);
-            unlink(path);
-            close(*fd);
-        }
-        *made = code == IPM_OK;
-    }
+    if (code == IPM_OK &&
+        ipm_directory_trusts(terms->directory, path, status, terms->owner, error) != IPM_OK)
+        return refuse(path, terms, *fd, error);
+    if (code != IPM_ENOTFOUND)
+        return code;
+    code = make(path, terms, fd, status, error);
+    *made = code == IPM_OK;
     return code;
 }
 
@@ -258,7 +290,19 @@ static int keep_lock(int fd, const char *path, ipm_lockfile *file, ipm_error *er
     return ipm_file_is_at(path, file->device, file->inode) ? code : AGAIN;
 }
 
-int ipm_lockfile_open(const char *path, mode_t mode, uint32_t slots, ipm_lockfile *file,
+/* No more users than may write to the data file may use its lock file. */
+static int check_mode(int fd, const char *path, const struct stat *status, mode_t data_mode,
+                      ipm_error *error) {
+    mode_t right = lock_mode(data_mode);
+    if ((status->st_mode & 0777 & ~right) == 0 || fchmod(fd, status->st_mode & right) == 0)
+        return IPM_OK;
+    return ipm_fail(error, IPM_EPERMISSION, 0,
+                    "%s has mode %o, so more users may use it than may write to the data file: its "
+                    "owner sets that right by opening the segment, or with chmod %o",
+                    path, (unsigned)(status->st_mode & 0777), (unsigned)(status->st_mode & right));
+}
+
+int ipm_lockfile_open(const char *path, const ipm_lockfile_terms *terms, ipm_lockfile *file,
                       ipm_error *error) {
     int64_t deadline = ipm_clock_deadline(PATIENCE_NS);
     memset(file, 0, sizeof *file);
@@ -266,12 +310,14 @@ int ipm_lockfile_open(const char *path, mode_t mode, uint32_t slots, ipm_lockfil
         int fd;
         bool made;
         struct stat status;
-        int code = open_or_make(path, mode, &fd, &status, &made, error);
+        int code = open_or_make(path, terms, &fd, &status, &made, error);
         if (code == AGAIN)
             continue;
         if (code != IPM_OK)
             return code;
-        code = join_settled(fd, path, &status, slots, deadline, file, error);
+        code = check_mode(fd, path, &status, terms->mode, error);
+        if (code == IPM_OK)
+            code = join_settled(fd, path, &status, terms->slots, deadline, file, error);
         if (code == IPM_OK)
             code = keep_lock(fd, path, file, error);
         if (code != IPM_OK && code != AGAIN && made)
@@ -295,13 +341,14 @@ void ipm_lockfile_close(ipm_lockfile *file) {
     ipm_kept_close(&file->kept);
 }
 
-int ipm_lockfile_manage(const char *path, mode_t mode, int *fd, bool *made, ipm_error *error) {
+int ipm_lockfile_manage(const char *path, const ipm_lockfile_terms *terms, int *fd, bool *made,
+                        ipm_error *error) {
     int64_t deadline = ipm_clock_deadline(PATIENCE_NS);
     *fd = -1;
     do {
         int opened;
         struct stat status;
-        int code = open_or_make(path, mode, &opened, &status, made, error);
+        int code = open_or_make(path, terms, &opened, &status, made, error);
         if (code == AGAIN)
             continue;
         if (code != IPM_OK)

@@ -12,6 +12,7 @@
 
 #include "fork.h"
 #include "rwlock.h"
+#include "trust.h"
 #include "waiters.h"
 
 /* The first page of the file. */
@@ -48,15 +49,25 @@ typedef struct ipm_lockfile {
     ipm_kept kept; /* the descriptor with the lock on byte 0, if the mapping does not keep it */
 } ipm_lockfile;
 
+/* On which terms a lock file is used, or made. */
+typedef struct ipm_lockfile_terms {
+    const ipm_directory *directory; /* where it is; NULL: whoever owns the file */
+    uid_t owner;                    /* of the data file, who may own it as well; or IPM_NOBODY */
+    mode_t mode;                    /* of the data file: who may write that, may lock */
+    uint32_t slots;                 /* of a new one */
+    const char *needs_write; /* a file: only who may write to it makes a lock file; or NULL */
+    bool replace;            /* one that is not trusted gives way */
+} ipm_lockfile_terms;
+
 /*
- * Open the lock file, make it if it is missing, and initialise it if nobody uses it. *file stays
- * where it is until it is closed.
+ * Open the lock file, make it if it is missing, and initialise it if nobody uses it. One that more
+ * users may write to than the data file is set right by its owner, and refused by others. *file
+ * stays where it is until it is closed.
  *
- * mode, slots  for a new one
  * returns      IPM_EINCOMPATIBLE, IPM_EPERMISSION, IPM_ENOTFOUND (no such directory), ...;
  *              IPM_ETIMEOUT: another process does not finish initialising it
  */
-int ipm_lockfile_open(const char *path, mode_t mode, uint32_t slots, ipm_lockfile *file,
+int ipm_lockfile_open(const char *path, const ipm_lockfile_terms *terms, ipm_lockfile *file,
                       ipm_error *error);
 
 /* Unmap: the lock must not be held. Harmless on one that is not open. */
@@ -66,7 +77,8 @@ void ipm_lockfile_close(ipm_lockfile *file);
  * Keep other managers out, until *fd is closed (-1 on failure). Makes the file if it is missing.
  * made     whether this call made it
  */
-int ipm_lockfile_manage(const char *path, mode_t mode, int *fd, bool *made, ipm_error *error);
+int ipm_lockfile_manage(const char *path, const ipm_lockfile_terms *terms, int *fd, bool *made,
+                        ipm_error *error);
 
 /* Whether nobody else uses the file, nor manages with it: then nobody does until fd is closed. */
 bool ipm_lockfile_claim(int fd);

@@ -1,9 +1,10 @@
 /*
- * Opening, creating, replacing, closing and destroying a segment.
+ * Opening, closing and destroying a segment.
  */
 #include "segment.h"
 
 #include "clock.h"
+#include "create.h"
 #include "error.h"
 #include "file.h"
 #include "fork.h"
@@ -21,96 +22,18 @@
  * from running for that long would have looked once. */
 #define REPLACE_PATIENCE 100
 
-/* ---- Creating ---------------------------------------------------------------------------- */
-
-static bool is_plain_file(const char *path) {
-    struct stat status;
-    return lstat(path, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 1;
-}
-
-/*
- * Put a new segment in the place of another. The old one is retired first: were it the other way
- * round, a death in between would leave its users writing, unaware, to a file without a name.
- */
-static int replace(const ipm_names *names, const ipm_layout *layout, const ipm_options *options,
-                   ipm_error *error) {
-    ipm_retirement old;
-    int code = ipm_datafile_retire_old(names->path, &old, error);
-    if (code != IPM_OK)
-        return code;
-    code =
-        ipm_datafile_create(names->path, layout, options->mode, options->max_readers, true, error);
-    ipm_datafile_retired(&old, code == IPM_OK);
-    return code;
-}
-
-/* What creation has made, to be undone if it fails. */
-typedef struct making {
-    int manager; /* keeps other managers out while it is open; or -1 */
-    bool lock_made, data_made;
-    bool replaced;
-    bool reset; /* nothing was made: the segment was there, and is to start afresh */
-    size_t mmap_made, lock_dir_made;
-} making;
-
-/* See to it that there is a segment of the layout, with other managers kept out. */
-static int provide(const ipm_names *names, const ipm_layout *layout, const ipm_options *options,
-                   making *m, ipm_error *error) {
-    ipm_datafile file;
-    int code = ipm_datafile_open(names->path, IPM_WRITE, layout, &file, error);
-    m->reset = code == IPM_OK && options->force;
-    if (code == IPM_OK) {
-        ipm_datafile_close(&file);
-        return IPM_OK;
-    }
-    if (code == IPM_ENOTFOUND) {
-        code = ipm_datafile_create(names->path, layout, options->mode, options->max_readers, false,
-                                   error);
-        m->data_made = code == IPM_OK;
-        return code;
-    }
-    bool give_way =
-        code == IPM_EREPLACED || (options->force && (code == IPM_ELAYOUT || code == IPM_ECORRUPT) &&
-                                  is_plain_file(names->path));
-    if (!give_way)
-        return code;
-    code = replace(names, layout, options, error);
-    m->replaced = code == IPM_OK;
-    return code;
-}
-
-static mode_t directory_mode(uint32_t mode) {
-    return (mode_t)(mode | ((mode & 0444) >> 2)); /* who may read it may pass */
-}
-
-static int make(const ipm_names *names, const ipm_layout *layout, const ipm_options *options,
-                making *m, ipm_error *error) {
-    mode_t mode = directory_mode(options->mode);
-    m->lock_dir_made = strlen(names->lock_dir);
-    int code = ipm_file_mkdir(names->mmap_dir, mode, &m->mmap_made, error);
-    if (code == IPM_OK)
-        code = ipm_file_mkdir(names->lock_dir, mode, &m->lock_dir_made, error);
-    if (code == IPM_OK)
-        code =
-            ipm_lockfile_manage(names->lock_path, options->mode, &m->manager, &m->lock_made, error);
-    if (code == IPM_OK)
-        code = provide(names, layout, options, m, error);
-    return code;
-}
-
-/* Remove what was made, unless others have begun to use it. */
-static void unmake(const ipm_names *names, const making *m) {
-    if (m->manager >= 0 && ipm_lockfile_claim(m->manager)) {
-        if (m->data_made)
-            ipm_datafile_unmake(names->path);
-        if (m->lock_made)
-            unlink(names->lock_path);
-    }
-    ipm_file_unmkdir(names->lock_dir, m->lock_dir_made);
-    ipm_file_unmkdir(names->mmap_dir, m->mmap_made);
-}
-
 /* ---- Opening ----------------------------------------------------------------------------- */
+
+int ipm_segment_look_at_directories(ipm_segment *segment, const ipm_options *options,
+                                    ipm_error *error) {
+    const ipm_names *names = &segment->names;
+    ipm_trust trust = ipm_options_trust(options);
+    int code = ipm_directory_look(names->mmap_dir, trust, &segment->mmap_dir, error);
+    segment->lock_dir = segment->mmap_dir;
+    if (code == IPM_OK && strcmp(names->mmap_dir, names->lock_dir) != 0)
+        code = ipm_directory_look(names->lock_dir, trust, &segment->lock_dir, error);
+    return code;
+}
 
 /* A reader that cannot have the lock file still has all lock-free reads. */
 static bool goes_lock_free(ipm_role role, int code) {
@@ -126,12 +49,19 @@ static void close_files(ipm_segment *segment) {
 /* returns  IPM_EREPLACED when the files were replaced meanwhile: try again */
 static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
     const ipm_names *names = &segment->names;
-    int code = ipm_datafile_open(names->path, segment->access, layout, &segment->data, error);
+    int code = ipm_datafile_open(names->path, &segment->mmap_dir, segment->access, layout,
+                                 &segment->data, error);
     if (code != IPM_OK)
         return code;
     ipm_datafile *data = &segment->data;
-    code = ipm_lockfile_open(names->lock_path, data->mode, data->max_readers, &segment->lockfile,
-                             error);
+    const ipm_lockfile_terms terms = {
+        .directory = &segment->lock_dir,
+        .owner = data->owner,
+        .mode = data->mode,
+        .slots = data->max_readers,
+        .needs_write = segment->role == IPM_READER ? names->path : NULL,
+    };
+    code = ipm_lockfile_open(names->lock_path, &terms, &segment->lockfile, error);
     if (goes_lock_free(segment->role, code)) {
         segment->refusal = *error;
         code = IPM_OK;
@@ -214,19 +144,19 @@ static int prepare(ipm_segment *segment, const ipm_options *options, ipm_error *
 static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
                         ipm_error *error) {
     const ipm_names *names = &segment->names;
-    making m = {.manager = -1};
+    ipm_creation m = {.manager = -1};
     int code = ipm_names_make(segment->name, options, &segment->names, error);
     if (code != IPM_OK)
         return code;
-    if (options->create)
-        code = make(names, layout, options, &m, error);
+    code = options->create ? ipm_create(segment, layout, options, &m, error)
+                           : ipm_segment_look_at_directories(segment, options, error);
     if (code == IPM_OK)
         code = open_settled(segment, layout, error);
     if (code == IPM_OK)
         code = prepare(segment, options, error);
     if (code != IPM_OK && options->create) {
         close_files(segment);
-        unmake(names, &m);
+        ipm_create_undo(names, &m);
     }
     if (m.manager >= 0)
         close(m.manager);
@@ -338,9 +268,10 @@ static int destroy(ipm_segment *segment, ipm_error *error) {
     if (code == IPM_OK && ipm_datafile_is_retired(&segment->data))
         code = ipm_fail(error, IPM_EREPLACED, 0, "%s was replaced or destroyed already",
                         segment->names.path);
+    const ipm_lockfile_terms terms = {
+        .directory = &segment->lock_dir, .owner = segment->data.owner, .mode = segment->data.mode};
     if (code == IPM_OK)
-        code = ipm_lockfile_manage(segment->names.lock_path, segment->data.mode, &manager, &made,
-                                   error);
+        code = ipm_lockfile_manage(segment->names.lock_path, &terms, &manager, &made, error);
     if (code != IPM_OK)
         return code;
     code = remove_files(segment, error);

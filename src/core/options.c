@@ -8,7 +8,7 @@
  * What every version of the header has. A member that comes later begins where this ends: in the
  * padding at the end there is whatever an older program left there.
  */
-#define FIRST_SIZE 56
+#define FIRST_SIZE 72
 _Static_assert(sizeof(ipm_options) == FIRST_SIZE, "the first version");
 
 #define MOST_BYTES 4096 /* of the options of any version */

@@ -4,6 +4,8 @@
 #ifndef IPM_CORE_OPTIONS_H
 #define IPM_CORE_OPTIONS_H
 
+#include "trust.h"
+
 #include "../ipmmap.h"
 
 /*
@@ -14,5 +16,9 @@
  */
 int ipm_options_read(ipm_role role, const ipm_type *type, const ipm_options *given,
                      ipm_options *options, ipm_error *error);
+
+static inline ipm_trust ipm_options_trust(const ipm_options *options) {
+    return (ipm_trust){options->trust, options->trust_count};
+}
 
 #endif

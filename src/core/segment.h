@@ -15,6 +15,7 @@ struct ipm_segment {
     uint32_t generation; /* the fork generation of its opening */
     const char *name;    /* of the struct: the layout's */
     ipm_names names;
+    ipm_directory mmap_dir, lock_dir; /* as they were when it was opened */
     ipm_datafile data;
     ipm_lockfile lockfile;
     ipm_error refusal; /* why a reader has no lock file, if its code is not IPM_OK */
@@ -42,6 +43,10 @@ int ipm_segment_fail_replaced(const ipm_segment *segment, ipm_error *error);
 
 /* Whether to wait on for the lock: see ipm_rwlock. */
 int ipm_segment_go_on(ipm_rwlock *lock, bool has_waited);
+
+/* Whose the directories of its files are, and who may write to them. */
+int ipm_segment_look_at_directories(ipm_segment *segment, const ipm_options *options,
+                                    ipm_error *error);
 
 /* ipm_segment_open, for that access. */
 int ipm_segment_open_for(ipm_role role, ipm_access access, const ipm_layout *layout,

@@ -177,6 +177,19 @@ static lipm_handle *push_handle(lua_State *L, int owner, ipm_role role, lipm_lay
     return handle;
 }
 
+/* Push the user ids of the options' list `trust`, as an array of uint32_t in a userdata. */
+static void push_trust(lua_State *L, int options) {
+    lua_getfield(L, options, "trust");
+    lua_Unsigned count = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
+    uint32_t *users = lua_newuserdatauv(L, count * sizeof *users, 0);
+    for (lua_Unsigned i = 0; i < count; i++) {
+        lua_rawgeti(L, -2, (lua_Integer)i + 1);
+        users[i] = (uint32_t)lua_tointeger(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_replace(L, -2);
+}
+
 /*
  * open(role, Struct, options): a handle, or nil, message, code; handle.lua has checked the
  * options, and raises what comes with the code "invalid".
@@ -195,6 +208,7 @@ int lipm_open(lua_State *L) {
     lua_getfield(L, 3, "max_readers");
     lua_getfield(L, 3, "prefault");
     lua_getfield(L, 3, "mlock");
+    push_trust(L, 3);
     ipm_options options = {
         .own_size = sizeof options,
         .tag = lua_tostring(L, 4),
@@ -206,6 +220,8 @@ int lipm_open(lua_State *L) {
         .max_readers = (uint32_t)luaL_optinteger(L, 10, 0),
         .prefault = lua_toboolean(L, 11),
         .mlock = lua_toboolean(L, 12),
+        .trust = lua_touserdata(L, 13),
+        .trust_count = lua_rawlen(L, 13) / sizeof(uint32_t),
     };
     lipm_handle *handle = push_handle(L, 2, role, layout);
     lua_pushvalue(L, 2);

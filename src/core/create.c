@@ -1,0 +1,121 @@
+#include "create.h"
+
+#include "error.h"
+#include "file.h"
+#include "options.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * Put a new segment in the place of another. The old one is retired first: were it the other way
+ * round, a death in between would leave its users writing, unaware, to a file without a name. What
+ * is not trusted is not touched: nobody who would trust it uses it.
+ */
+static int replace(const ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
+                   bool is_trusted, ipm_error *error) {
+    const char *path = segment->names.path;
+    ipm_retirement old = {.fd = -1};
+    int code = is_trusted ? ipm_datafile_retire_old(path, &old, error) : IPM_OK;
+    if (code != IPM_OK)
+        return code;
+    code = ipm_datafile_create(path, layout, options->mode, options->max_readers, true, error);
+    ipm_datafile_retired(&old, code == IPM_OK);
+    return code;
+}
+
+/* Whether a plain file with one name is at the path; *is_trusted: and whether it may be used. */
+static bool is_plain_file(const ipm_segment *segment, bool *is_trusted) {
+    const char *path = segment->names.path;
+    struct stat status;
+    ipm_error unwanted;
+    if (lstat(path, &status) != 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1)
+        return false;
+    *is_trusted =
+        ipm_directory_trusts(&segment->mmap_dir, path, &status, IPM_NOBODY, &unwanted) == IPM_OK;
+    return true;
+}
+
+/* Whether what could not be opened gives way to a new segment. */
+static bool gives_way(const ipm_segment *segment, const ipm_options *options, int code,
+                      bool *is_trusted) {
+    *is_trusted = true;
+    if (code == IPM_EREPLACED)
+        return true;
+    if (!options->force || !is_plain_file(segment, is_trusted))
+        return false;
+    return code == IPM_ELAYOUT || code == IPM_ECORRUPT || (code == IPM_EPERMISSION && !*is_trusted);
+}
+
+/* See to it that there is a segment of the layout, with other managers kept out. */
+static int provide(const ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
+                   ipm_creation *m, ipm_error *error) {
+    const char *path = segment->names.path;
+    ipm_datafile file;
+    bool is_trusted;
+    int code = ipm_datafile_open(path, &segment->mmap_dir, IPM_WRITE, layout, &file, error);
+    m->reset = code == IPM_OK && options->force;
+    if (code == IPM_OK) {
+        ipm_datafile_close(&file);
+        return IPM_OK;
+    }
+    if (code == IPM_ENOTFOUND) {
+        code = ipm_datafile_create(path, layout, options->mode, options->max_readers, false, error);
+        m->data_made = code == IPM_OK;
+        return code;
+    }
+    if (!gives_way(segment, options, code, &is_trusted))
+        return code;
+    code = replace(segment, layout, options, is_trusted, error);
+    m->replaced = code == IPM_OK;
+    return code;
+}
+
+/* Who may read it may pass; where everybody may write, nobody removes what is another's. */
+static mode_t directory_mode(uint32_t mode) {
+    return (mode_t)(mode | ((mode & 0444) >> 2) | ((mode & S_IWOTH) != 0 ? S_ISVTX : 0));
+}
+
+static int make_directory(const char *path, const ipm_options *options, size_t *made,
+                          ipm_error *error) {
+    int code = ipm_file_mkdir(path, directory_mode(options->mode), made, error);
+    if (code != IPM_OK)
+        return code;
+    code = ipm_directory_is_safe(path, ipm_options_trust(options), error);
+    if (code != IPM_OK)
+        ipm_file_unmkdir(path, *made);
+    return code;
+}
+
+int ipm_create(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
+               ipm_creation *m, ipm_error *error) {
+    const ipm_names *names = &segment->names;
+    m->mmap_made = strlen(names->mmap_dir);
+    m->lock_dir_made = strlen(names->lock_dir);
+    int code = make_directory(names->mmap_dir, options, &m->mmap_made, error);
+    if (code == IPM_OK)
+        code = make_directory(names->lock_dir, options, &m->lock_dir_made, error);
+    if (code == IPM_OK)
+        code = ipm_segment_look_at_directories(segment, options, error);
+    const ipm_lockfile_terms terms = {.directory = &segment->lock_dir,
+                                      .owner = IPM_NOBODY,
+                                      .mode = options->mode,
+                                      .replace = options->force};
+    if (code == IPM_OK)
+        code = ipm_lockfile_manage(names->lock_path, &terms, &m->manager, &m->lock_made, error);
+    if (code == IPM_OK)
+        code = provide(segment, layout, options, m, error);
+    return code;
+}
+
+void ipm_create_undo(const ipm_names *names, const ipm_creation *m) {
+    if (m->manager >= 0 && ipm_lockfile_claim(m->manager)) {
+        if (m->data_made)
+            ipm_datafile_unmake(names->path);
+        if (m->lock_made)
+            unlink(names->lock_path);
+    }
+    ipm_file_unmkdir(names->lock_dir, m->lock_dir_made);
+    ipm_file_unmkdir(names->mmap_dir, m->mmap_made);
+}
