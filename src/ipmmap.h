@@ -487,8 +487,10 @@ IPM_API void ipm_segment_interrupt(ipm_segment *segment);
  * A file descriptor that polls readable after each commit, and once the segment is replaced or
  * destroyed: for an event loop. ipm_segment_drain makes it quiet again and gives the version;
  * without it a commit costs an editor one system call only until the descriptor is readable. A
- * reader that may not write to the lock file gets one that is readable every 10 ms. Commits before
- * the first call are not told: look at the segment after it.
+ * reader that may not write to the lock file gets one that is readable every 10 ms. It is also
+ * readable a second after the last ipm_segment_drain, commit or not: an editor may die, or change
+ * its user, between a commit and telling of it. Commits before the first call are not told: look at
+ * the segment after it.
  *
  * owner    the handle, whose closing closes it; nothing else may be done with it than to poll it
  * returns  IPM_EREPLACED, IPM_EFORKED, IPM_ESYSTEM (no more inotify instances or watches, or

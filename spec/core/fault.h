@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -120,8 +121,12 @@ int __wrap_open(const char *path, int flags, ...) {
         return made;                                                                               \
     }
 
+WRAP_DESCRIPTOR(epoll_create1, (int flags), (flags))
+WRAP(int, epoll_ctl, (int fd, int what, int other, struct epoll_event *event),
+     (fd, what, other, event))
 WRAP_DESCRIPTOR(eventfd, (unsigned initial, int flags), (initial, flags))
 WRAP_DESCRIPTOR(inotify_init1, (int flags), (flags))
+WRAP_DESCRIPTOR(timerfd_create, (int clock, int flags), (clock, flags))
 WRAP(int, inotify_add_watch, (int fd, const char *path, uint32_t events), (fd, path, events))
 
 /* Linux closes the descriptor whatever it says. */
@@ -287,6 +292,8 @@ static const struct {
     {"calloc", ERRORS(ENOMEM)},
     {"chmod", ERRORS(EPERM, EROFS, EIO, ENOMEM)},
     {"close", ERRORS(EIO, EINTR, ENOSPC, EDQUOT)},
+    {"epoll_create1", ERRORS(EMFILE, ENFILE, ENOMEM)},
+    {"epoll_ctl", ERRORS(ENOMEM, ENOSPC)},
     {"fallocate", ERRORS(ENOSPC, EDQUOT, EFBIG, EINTR, EIO, EOPNOTSUPP)},
     {"fchmod", ERRORS(EPERM, EROFS, EIO)},
     {"fclose", ERRORS(ENOMEM)},
@@ -322,6 +329,7 @@ static const struct {
     {"renameat2", ERRORS(EACCES, EPERM, EROFS, ENOSPC, EDQUOT, EBUSY, ENOMEM, EIO)},
     {"stat", ERRORS(EACCES, ENOMEM)},
     {"strdup", ERRORS(ENOMEM)},
+    {"timerfd_create", ERRORS(EMFILE, ENFILE, ENOMEM)},
     {"tsearch", ERRORS(ENOMEM)},
     {"unlink", ERRORS(EACCES, EPERM, EROFS, EBUSY, EIO, ENOMEM)},
 };

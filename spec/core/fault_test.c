@@ -235,7 +235,8 @@ static bool is_right(const struct step *step, const fault_plan *plan, int code) 
         return true; /* of the pid namespace; otherwise of a directory */
     if (strcmp(plan->call, "lstat") == 0 && (code == IPM_ELAYOUT || code == IPM_EREPLACED))
         return true; /* whether it is still the same file: better no */
-    if (strcmp(plan->call, "inotify_add_watch") == 0 && plan->error == ENOSPC)
+    if ((strcmp(plan->call, "inotify_add_watch") == 0 || strcmp(plan->call, "epoll_ctl") == 0) &&
+        plan->error == ENOSPC)
         return code == IPM_ESYSTEM; /* no disk's space */
     switch (plan->error) {
     case ENOENT:

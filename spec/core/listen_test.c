@@ -3,10 +3,14 @@
  */
 #include "core/segment.h"
 
+#include "peer.h"
 #include "tap.h"
 
+#include <grp.h>
 #include <sys/inotify.h>
 #include <unistd.h>
+
+#define STRANGER 12003
 
 static char dir[] = "/dev/shm/ipmmap-listen-XXXXXX";
 static ipm_layout *layout;
@@ -73,6 +77,55 @@ static void drained_while_telling(void) {
     ipm_segment_close(reader, NULL);
 }
 
+/* An editor that has changed its user since it opened, as a server does that begins as root. */
+static void commits_as_a_stranger(peer *test) {
+    (void)test;
+    ipm_segment *own = open_as(IPM_EDITOR);
+    if (setgroups(0, NULL) != 0 || setgid(STRANGER) != 0 || setuid(STRANGER) != 0)
+        _exit(90);
+    _exit(ipm_segment_touch(own, NULL) == IPM_OK ? 0 : 1);
+}
+
+static void one_that_may_not_touch_the_file(void) {
+    if (geteuid() != 0)
+        SKIP("needs root, to become another user");
+    uint64_t version;
+    int fd;
+    ipm_segment *reader = open_as(IPM_READER);
+    CHECK_INT(ipm_segment_fd(reader, &fd, NULL), IPM_OK);
+    CHECK_INT(ipm_segment_drain(reader, &version, NULL), IPM_OK);
+    CHECK_INT(run_peer(commits_as_a_stranger), 0);
+    CHECK(!was_touched());
+    commit();
+    CHECK(was_touched()); /* the listener is still waiting to be told */
+    ipm_segment_close(reader, NULL);
+}
+
+/* An editor that dies between its commit and telling of it. */
+static void commits_and_dies(peer *test) {
+    (void)test;
+    ipm_segment *own = open_as(IPM_EDITOR);
+    if (ipm_segment_lock(own, 0, NULL) != IPM_OK || ipm_segment_change(own, 16, 4) == NULL ||
+        !ipm_transaction_commit(&own->transaction))
+        _exit(1);
+    kill(getpid(), SIGKILL);
+}
+
+static void one_that_dies_before_it_tells(void) {
+    uint64_t before, version;
+    int fd;
+    ipm_segment *reader = open_as(IPM_READER);
+    CHECK_INT(ipm_segment_fd(reader, &fd, NULL), IPM_OK);
+    CHECK_INT(ipm_segment_drain(reader, &before, NULL), IPM_OK);
+    CHECK_INT(run_peer(commits_and_dies), 128 + SIGKILL);
+    CHECK(!was_touched());
+    struct pollfd told = {.fd = fd, .events = POLLIN};
+    CHECK_INT(poll(&told, 1, PEER_DEADLINE_MS), 1);
+    CHECK_INT(ipm_segment_drain(reader, &version, NULL), IPM_OK);
+    CHECK_INT(version, before + 1);
+    ipm_segment_close(reader, NULL);
+}
+
 int main(void) {
     static const char text[] =
         IPM_BASE_SCHEMA "struct Listen : BaseMmapStructure {\n  x: int32\n}\n";
@@ -84,6 +137,9 @@ int main(void) {
     run("a commit touches nothing when nobody listens", nobody_listens);
     run("a commit touches the file once for each draining, and once for the dead", one_listens);
     run("a flag that was set again while it was told is not cleared", drained_while_telling);
+    run("a flag stays set where the file could not be touched", one_that_may_not_touch_the_file);
+    run("a commit whose editor died before it told is told all the same",
+        one_that_dies_before_it_tells);
     ipm_segment_destroy(editor, NULL);
     ipm_segment_close(editor, NULL);
     rmdir(dir);

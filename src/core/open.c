@@ -218,8 +218,7 @@ void ipm_segment_release(ipm_segment *segment) {
     /* In a fork's child nothing is mapped: what is at these addresses now is not the handle's. */
     if (segment->generation == ipm_fork_generation) {
         close_files(segment);
-        if (segment->listener != IPM_NO_LISTENER)
-            close(segment->listener);
+        ipm_listener_close(&segment->listener);
         if (segment->copy != NULL)
             munmap(segment->copy, segment->data.geometry.struct_size);
     }

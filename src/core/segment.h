@@ -24,7 +24,7 @@ struct ipm_segment {
     unsigned char *copy;          /* a reader's: where it works when a writer died */
     const unsigned char *view;    /* the struct, while the lock is held; otherwise NULL */
     _Atomic uint32_t interrupted; /* 1: the next wait, or the one that is under way, ends */
-    int listener;                 /* the descriptor that ipm_segment_fd gave, or IPM_NO_LISTENER */
+    ipm_listener listener;
 };
 
 /* IPM_OK, or IPM_EFORKED: this is a fork's child. */

@@ -15,8 +15,11 @@ static bool is_named(ipm_trust trust, uid_t user) {
 int ipm_directory_look(const char *path, ipm_trust trust, ipm_directory *directory,
                        ipm_error *error) {
     struct stat status;
+    *directory = (ipm_directory){.owner = IPM_NOBODY, .is_open = true, .trust = trust};
     if (stat(path, &status) != 0)
-        return ipm_fail_errno(error, errno, "cannot examine the directory %s", path);
+        return errno == ENOENT
+                   ? IPM_OK
+                   : ipm_fail_errno(error, errno, "cannot examine the directory %s", path);
     *directory = (ipm_directory){
         .owner = status.st_uid, .is_open = (status.st_mode & S_IWOTH) != 0, .trust = trust};
     return IPM_OK;

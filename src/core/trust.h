@@ -25,7 +25,10 @@ typedef struct ipm_directory {
     ipm_trust trust;
 } ipm_directory;
 
-/* returns  IPM_ENOTFOUND, IPM_EPERMISSION, ... */
+/*
+ * Look at a directory. One that is not there is a stranger's: should it come, it is somebody's.
+ * returns  IPM_EPERMISSION, IPM_ESYSTEM
+ */
 int ipm_directory_look(const char *path, ipm_trust trust, ipm_directory *directory,
                        ipm_error *error);
 
