@@ -314,6 +314,7 @@ typedef enum ipm_role {
 
 #define IPM_FOREVER INT64_MAX
 #define IPM_MAX_READERS 128
+#define IPM_MAX_LOCKS 2000 /* that one thread holds at a time: see ipm_segment_lock */
 #define IPM_MAX_TAG 128
 
 /*
@@ -364,7 +365,9 @@ typedef struct ipm_segment ipm_segment;
  * layout   copied from: it must outlive the handle
  * options  NULL: the defaults
  * returns  any code from IPM_ENOTFOUND to IPM_EINCOMPATIBLE, or IPM_EINVALID
- * waits    for another process that is just then creating the same segment, at most 10 s
+ * waits    for another process that is just then creating the same segment, at most 10 s; with
+ *          `force`, if the segment is there, as long again for whoever holds its lock. Then it is
+ *          IPM_ETIMEOUT, and the segment is as it was
  */
 IPM_API int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
                              ipm_segment **segment, ipm_error *error);
@@ -381,9 +384,21 @@ IPM_API int ipm_segment_close(ipm_segment *segment, ipm_error *error);
  * timeout_ns  0 tries once, IPM_FOREVER waits
  * returns     IPM_ETIMEOUT, IPM_EDEADLOCK, IPM_EREPLACED, IPM_EINCOMPATIBLE, IPM_EPERMISSION or
  *             IPM_ENOSPACE (a reader that may not write to the lock file, or that has no room for
- *             it), IPM_EFORKED; IPM_EINTERRUPTED (ipm_segment_interrupt), IPM_EINVALID if this
- *             handle is locked already
- * signals     do not end the wait, but for a handler that calls ipm_segment_interrupt
+ *             it), IPM_EFORKED; IPM_EINTERRUPTED (ipm_segment_interrupt);
+ *             IPM_ESYSTEM: this thread holds IPM_MAX_LOCKS locks, of any segments, and of more the
+ *             kernel would not release all if the thread died (it counts the robust mutexes of
+ *             other libraries as well: 40 are left for them); or libc has no room for the first
+ *             lock of a thread (pthread_key_create, pthread_setspecific);
+ *             IPM_EINVALID if this handle is locked already
+ * order       first come, first served among those that wait; one that does not have to wait may
+ *             overtake them for half a millisecond. A try does not wait, and overtakes nobody
+ *             whose time is over
+ * threads     a thread that ends while it holds the lock, other than by a bare exit system call,
+ *             rolls back and releases it then
+ * signals     do not end the wait, but for a handler that calls ipm_segment_interrupt. A handler
+ *             must not leave this or any other call by longjmp or siglongjmp: what the call has
+ *             locked by then, of the lock or of the queue for it, would stay locked until the
+ *             thread ends. The lock itself may be held across a longjmp that stays in its thread
  * never       allocates
  */
 IPM_API int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error);
@@ -391,7 +406,8 @@ IPM_API int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error
 /*
  * Release the lock; what an editor changed is committed, as one transaction.
  * returns  IPM_EREPLACED: released, but the segment was replaced or destroyed meanwhile, and
- *          what was committed is seen by none; IPM_EINVALID: not locked, or by another thread
+ *          what was committed is seen by none; IPM_EINVALID: not locked, or by another thread, or
+ *          released when the thread that had locked it ended (the text says which)
  */
 IPM_API int ipm_segment_unlock(ipm_segment *segment, ipm_error *error);
 

@@ -136,7 +136,8 @@ end
 -- @tparam[opt=false] boolean options.create make the segment if it is not there; an existing one of
 -- the same layout is kept as it is
 -- @tparam[opt=false] boolean options.force with create: start afresh. An existing segment of the
--- same layout is reset in place, one of another layout is replaced
+-- same layout is reset in place, one of another layout is replaced. Whoever holds the lock is waited
+-- for, ten seconds at most; then it is `"timeout"`, and the segment is as it was
 -- @tparam[opt="600"] string options.mode permission bits of both files, in octal; a directory that
 -- is made gets the matching x bits, and the setgid bit of the directory above
 -- @tparam[opt=128] integer options.max_readers how many can hold the read lock at the same time
@@ -153,7 +154,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] string message
 -- @treturn[2] string code: `"not_found"`, `"layout"`, `"corrupt"`, `"permission"`, `"no_space"`,
--- `"system"`, `"incompatible"`
+-- `"system"`, `"incompatible"`, `"timeout"`
 -- @raise a struct that is not registered or has no common header; a bad option
 function handle.manager(shared, options)
   local opened, message, code = open("manager", shared, options)

@@ -13,7 +13,7 @@
 #include <sys/mount.h>
 
 #define NO_MOUNT 77
-#define PAGES_NEEDED 9 /* by the two files of a Demo */
+#define PAGES_NEEDED 11 /* by the two files of a Demo */
 
 static char full[128]; /* where it is mounted */
 

@@ -2,6 +2,8 @@
  * Damaged files: every byte of a small segment's header, trailer and footer, with every other
  * value, and every length; every byte of a lock file in use. Each opens, or is refused.
  */
+#include "../../src/core/file.h"
+#include "../../src/core/rwlock.h"
 #include "fixture.h"
 #include "peer.h"
 
@@ -195,13 +197,17 @@ static void flip_lock(off_t from, off_t to, int step) {
         }
 }
 
+#define PLACES (off_t)(IPM_PAGE + offsetof(ipm_rwlock_shared, places))
+#define SLOTS (off_t)(IPM_PAGE + offsetof(ipm_rwlock_shared, slots))
+
 /* In a process of its own: nothing may abort, and the locks that it takes are of no use. */
 static void joins_damaged_lock_files(peer *test) {
     (void)test;
-    flip_lock(8, 192, 1);           /* the head, but for the magic: see below */
-    flip_lock(4096, 4096 + 56, 3);  /* the gate */
-    flip_lock(4160, 4160 + 16, 1);  /* the flag, the mark, the slow readers */
-    flip_lock(4224, 4224 + 112, 3); /* the slots */
+    flip_lock(8, 192, 1);          /* the head, but for the magic: see below */
+    flip_lock(4096, 4096 + 56, 3); /* the gate */
+    flip_lock(4160, 4160 + 16, 1); /* the flag, the mark, the queue's words */
+    flip_lock(PLACES, PLACES + 112, 3);
+    flip_lock(SLOTS, SLOTS + 112, 3);
     printf("# %u damaged lock files in use\n", lock_files);
     fflush(stdout);
     _exit(tap.bad);

@@ -31,7 +31,7 @@ static void leave_stale(const char *path) {
     ipm_error error;
     if (!CHECK_INT(ipm_lockfile_open(path, &terms, &file, &error), IPM_OK))
         return;
-    atomic_store(&file.shared->slow_readers, STALE);
+    atomic_store(&file.shared->queue.tickets, STALE);
     ipm_lockfile_close(&file);
 }
 
@@ -41,7 +41,7 @@ static _Noreturn void open_and_report(const char *path, int report) {
     ipm_error error;
     unsigned char word = 255;
     if (ipm_lockfile_open(path, &terms, &file, &error) == IPM_OK)
-        word = (unsigned char)atomic_load(&file.shared->slow_readers);
+        word = (unsigned char)atomic_load(&file.shared->queue.tickets);
     if (write(report, &word, 1) != 1)
         _exit(1);
     _exit(0);

@@ -17,7 +17,7 @@
 
 typedef struct lock_fixture {
     _Alignas(64) _Atomic uint32_t retired;
-    _Alignas(64) unsigned char lock[128 + IPM_MAX_READERS * 64];
+    _Alignas(64) unsigned char lock[sizeof(ipm_rwlock_shared) + IPM_MAX_READERS * 64];
 } lock_fixture;
 
 static lock_fixture *shared;

@@ -175,7 +175,7 @@ static void refuses_a_second_lock_in_one_thread(void) {
 
 /* The list of what a thread holds must find the right one, whatever the order of release. */
 static void holds_several_locks_in_one_thread(void) {
-    static _Alignas(64) unsigned char more[3][192];
+    static _Alignas(64) unsigned char more[3][sizeof(ipm_rwlock_shared) + 64];
     static const int orders[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}};
     ipm_rwlock others[3];
     fresh();
@@ -196,6 +196,59 @@ static void holds_several_locks_in_one_thread(void) {
             CHECK_INT(ipm_rwlock_unlock(one), IPM_EINVALID);
         }
     }
+}
+
+#define LOCK_SIZE (sizeof(ipm_rwlock_shared) + 64)
+
+static unsigned char *many; /* IPM_MAX_LOCKS and one more */
+
+static ipm_rwlock one_of_many(uint32_t i) {
+    ipm_rwlock one = side(1);
+    one.shared = (ipm_rwlock_shared *)(many + i * LOCK_SIZE);
+    one.inode = 10 + i;
+    return one;
+}
+
+static void holds_as_many_as_it_may(peer *test) {
+    static ipm_rwlock own[IPM_MAX_LOCKS + 1];
+    for (uint32_t i = 0; i < IPM_MAX_LOCKS; i++) {
+        own[i] = one_of_many(i);
+        if ((i % 2 ? ipm_rwlock_read : ipm_rwlock_write)(&own[i], 0) != IPM_OK)
+            _exit(1);
+    }
+    ipm_rwlock *last = &own[IPM_MAX_LOCKS];
+    *last = one_of_many(IPM_MAX_LOCKS);
+    bool refused = ipm_rwlock_write(last, 0) == IPM_ESYSTEM && last->system == ENOLCK &&
+                   ipm_rwlock_read(last, 0) == IPM_ESYSTEM && last->system == ENOLCK;
+    ipm_segment *segment = opened(IPM_MANAGER, "");
+    refused = refused && ipm_segment_lock(segment, 0, &error) == IPM_ESYSTEM &&
+              strstr(error.text, "Demo: this thread holds 2000 locks already") != NULL;
+    ipm_segment_destroy(segment, NULL);
+    ipm_rwlock_unlock(&own[7]);
+    refused = refused && ipm_rwlock_write(last, 0) == IPM_OK;
+    tell(test, refused ? 'h' : 'x');
+    hear(test);
+}
+
+/* The kernel gives up after 2,048, and leaves what is left locked for ever. */
+static void holds_no_more_than_a_death_would_release(void) {
+    many = mmap(NULL, (IPM_MAX_LOCKS + 1) * LOCK_SIZE, PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (!CHECK(many != MAP_FAILED))
+        return;
+    for (uint32_t i = 0; i <= IPM_MAX_LOCKS; i++)
+        if (!CHECK_INT(ipm_rwlock_init(one_of_many(i).shared, 1), 0))
+            return;
+    peer p = holder(holds_as_many_as_it_may);
+    kill_peer(&p);
+    uint32_t stuck = 0;
+    for (uint32_t i = 0; i <= IPM_MAX_LOCKS; i++) {
+        ipm_rwlock own = one_of_many(i);
+        if (ipm_rwlock_write(&own, 0) != IPM_OK || ipm_rwlock_unlock(&own) != IPM_OK)
+            stuck++;
+    }
+    CHECK_INT(stuck, 0);
+    munmap(many, (IPM_MAX_LOCKS + 1) * LOCK_SIZE);
 }
 
 static void *unlocks(void *code) {
@@ -351,6 +404,8 @@ int main(void) {
     run("refuses a second lock in one thread", refuses_a_second_lock_in_one_thread);
     run("holds several locks in one thread, released in any order",
         holds_several_locks_in_one_thread);
+    run("holds no more locks in one thread than its death would release",
+        holds_no_more_than_a_death_would_release);
     run("is released by its thread alone", is_released_by_its_thread_alone);
     run("stops waiting when the segment is retired", stops_waiting_when_retired);
     run("clears the flag that a dead writer left", clears_the_flag_of_a_dead_writer);

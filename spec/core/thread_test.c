@@ -6,6 +6,8 @@
 #include "../../src/core/word.h"
 #include "fixture.h"
 
+#include <sys/wait.h>
+
 #ifdef __SANITIZE_THREAD__
 /* gcc's TSan does not know this call, and would take the mutex for unlocked: lead it to another. */
 int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until) {
@@ -33,7 +35,7 @@ static _Atomic uint64_t tags[7];
 static _Alignas(8) unsigned char data[SIZE], shadow[SIZE];
 static const ipm_memory memory = {
     .state = &state, .tags = tags, .data = data, .shadow = shadow, .size = SIZE};
-static _Alignas(64) unsigned char lock_memory[128 + 8 * 64];
+static _Alignas(64) unsigned char lock_memory[sizeof(ipm_rwlock_shared) + 8 * 64];
 static _Atomic uint32_t retired, news, torn, failed;
 
 static ipm_rwlock side(void) {
@@ -226,29 +228,102 @@ static void leave_each_others_locks_alone(void) {
 }
 
 static void *ends_with_its_lock(void *p) {
-    failed += ipm_segment_lock(p, 0, NULL) != IPM_OK;
-    int64_t *a = ipm_segment_change(p, A_OFFSET, 8);
-    if (a != NULL)
+    ipm_segment *segment = p;
+    failed += ipm_segment_lock(segment, 0, NULL) != IPM_OK;
+    int64_t *a = ipm_segment_change(segment, A_OFFSET, 8);
+    if (a != NULL) /* not a reader */
         *a = 6;
     return NULL;
 }
 
-/* The kernel treats the locks of a thread that ends like those of a process. */
-static void recover_from_a_thread_that_ended_with_its_lock(void) {
+static void run_thread(void *(*body)(void *), void *with) {
     pthread_t thread;
+    failed += pthread_create(&thread, NULL, body, with) != 0;
+    pthread_join(thread, NULL);
+}
+
+static void says_that_a_thread_ended(ipm_segment *lost) {
+    CHECK(!ipm_segment_is_locked(lost));
+    CHECK(ipm_segment_data(lost) == NULL);
+    CHECK(ipm_segment_change(lost, A_OFFSET, 8) == NULL);
+    CHECK_INT(ipm_segment_unlock(lost, &error), IPM_EINVALID);
+    CHECK(strstr(error.text, "the thread that held it has ended") != NULL);
+    CHECK_INT(ipm_segment_rollback(lost, &error), IPM_EINVALID);
+}
+
+static void lose_no_lock_with_a_thread(void) {
+    const ipm_role roles[] = {IPM_EDITOR, IPM_READER, IPM_MANAGER};
     failed = 0;
     ipm_segment *manager = opened(IPM_MANAGER, "");
-    static ipm_segment *lost;
-    lost = opened(IPM_EDITOR, "");
-    pthread_create(&thread, NULL, ends_with_its_lock, lost);
-    pthread_join(thread, NULL);
+    CHECK_INT(commit(manager, 5), IPM_OK);
+    for (int i = 0; i < 3; i++) {
+        ipm_segment *lost = opened(roles[i], "");
+        run_thread(ends_with_its_lock, lost);
+        says_that_a_thread_ended(lost);
+        CHECK_INT(commit(manager, 7 + i), IPM_OK);
+        CHECK_INT(info_of(manager).recoveries, 0); /* its own thread has undone it */
+        CHECK_INT(ipm_segment_lock(lost, 0, &error), IPM_OK);
+        CHECK_INT(read_a(lost), 7 + i);
+        CHECK_INT(ipm_segment_unlock(lost, &error), IPM_OK);
+        CHECK_INT(ipm_segment_unlock(lost, &error), IPM_EINVALID);
+        CHECK(strstr(error.text, "is not held") != NULL);
+        run_thread(ends_with_its_lock, lost);
+        CHECK_INT(ipm_segment_close(lost, &error), IPM_OK);
+    }
+    CHECK_INT(version_of(manager), 4);
     CHECK_INT(failed, 0);
-    CHECK_INT(commit(manager, 7), IPM_OK);
-    CHECK_INT(info_of(manager).recoveries, 1);
-    CHECK_INT(read_a(manager), 7);
     CHECK_INT(ipm_segment_destroy(manager, &error), IPM_OK);
     ipm_segment_close(manager, NULL);
-    CHECK_INT(ipm_segment_close(lost, &error), IPM_EINVALID); /* it is that thread's, for good */
+}
+
+static pthread_key_t late;
+
+static void locks_at_the_end(void *p) {
+    ends_with_its_lock(p);
+}
+
+static void *ends_with_two(void *p) {
+    ipm_segment **both = p;
+    pthread_setspecific(late, both[1]);
+    return ends_with_its_lock(both[0]);
+}
+
+/* A destructor of another library's, which runs after the one that releases what is held. */
+static void lose_no_lock_that_is_taken_while_a_thread_ends(void) {
+    failed = 0;
+    ipm_segment *manager = opened(IPM_MANAGER, ""), *other = opened(IPM_MANAGER, "other");
+    CHECK_INT(pthread_key_create(&late, locks_at_the_end), 0);
+    run_thread(ends_with_two, (ipm_segment *[]){manager, other});
+    CHECK_INT(failed, 0);
+    says_that_a_thread_ended(manager);
+    says_that_a_thread_ended(other);
+    CHECK_INT(ipm_segment_destroy(manager, &error), IPM_OK);
+    CHECK_INT(ipm_segment_destroy(other, &error), IPM_OK);
+    ipm_segment_close(manager, NULL);
+    ipm_segment_close(other, NULL);
+    pthread_key_delete(late);
+}
+
+static void *forks_with_its_lock(void *p) {
+    failed += ipm_segment_lock(p, 0, NULL) != IPM_OK;
+    pid_t child = fork();
+    if (child == 0)
+        pthread_exit(NULL); /* the child's last thread: what it holds is the parent's */
+    int status = -1;
+    waitpid(child, &status, 0);
+    failed += status != 0;
+    failed += !ipm_segment_is_locked(p);
+    failed += ipm_segment_unlock(p, NULL) != IPM_OK;
+    return NULL;
+}
+
+static void keep_their_locks_when_a_childs_thread_ends(void) {
+    failed = 0;
+    ipm_segment *manager = opened(IPM_MANAGER, "");
+    run_thread(forks_with_its_lock, manager);
+    CHECK_INT(failed, 0);
+    CHECK_INT(ipm_segment_destroy(manager, &error), IPM_OK);
+    ipm_segment_close(manager, NULL);
 }
 
 int main(void) {
@@ -256,7 +331,9 @@ int main(void) {
     run("share one memory: whole reads, exact counts", share_one_memory);
     run("have a handle each: whole reads, exact counts", have_a_handle_each);
     run("leave each other's locks alone", leave_each_others_locks_alone);
-    run("recover from a thread that ended with its lock",
-        recover_from_a_thread_that_ended_with_its_lock);
+    run("lose no lock with a thread that ends", lose_no_lock_with_a_thread);
+    run("lose no lock that is taken while a thread ends",
+        lose_no_lock_that_is_taken_while_a_thread_ends);
+    run("keep their locks when a child's thread ends", keep_their_locks_when_a_childs_thread_ends);
     return tear_down();
 }

@@ -175,8 +175,22 @@ static void a_thread_that_ends_in_a_lock_is_undone(void) {
     lua_State *L = new_state(), *other = new_state();
     CHECK(elsewhere(other, "data = editor:lock() data.a = 1"));
     CHECK(run_chunk(L, "assert(reader:read('a') == 0) editor:write('b', 5)"));
-    CHECK_INT(value_of(L, "editor:info().recoveries"), 1);
+    CHECK_INT(value_of(L, "editor:info().recoveries"), 0);
     CHECK_INT(value_of(L, "reader:read('a')"), 0);
+    CHECK(run_chunk(other,
+                    "local function says(why, ...)\n"
+                    "  local ok, message = pcall(...)\n"
+                    "  assert(not ok and tostring(message):find(why, 1, true), tostring(message))\n"
+                    "end\n"
+                    "says('after its lock was released', function() return data.a end)\n"
+                    "says('after its lock was released', function() data.a = 2 end)\n"
+                    "says('the thread that held the lock has ended', editor.unlock, editor)\n"
+                    "says('the thread that held the lock has ended', editor.rollback, editor)\n"
+                    "data = editor:lock() data.a = 3 editor:unlock()\n"
+                    "says('without a lock', editor.unlock, editor)\n"
+                    "assert(reader:read('a') == 3)\n"));
+    CHECK(elsewhere(other, "data = editor:lock() data.a = 4"));
+    CHECK(run_chunk(other, "editor:close()"));
     lua_close(L);
     lua_close(other);
     destroy();

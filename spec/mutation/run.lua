@@ -14,10 +14,10 @@ local generate = require "spec.mutation.generate"
 local worker = require "spec.mutation.worker"
 
 -- What takes locks, orders memory, or decides whether a file can be trusted.
-local SOURCES <const> = { "clock.c", "datafile.c", "datafile.h", "file.c", "fork.c", "high_water.h",
-  "listen.c", "lockfile.c", "mutex.c", "mutex.h", "notify.c", "open.c", "rwlock.c", "segment.c",
-  "slow_readers.c", "slow_readers.h", "trailer.c", "transaction.c", "transaction.h", "users.c",
-  "waiters.c" }
+local SOURCES <const> = { "abandon.c", "clock.c", "create.c", "datafile.c", "datafile.h", "file.c",
+  "fork.c", "high_water.h", "listen.c", "lockfile.c", "mutex.c", "mutex.h", "named.c", "notify.c",
+  "open.c", "queue.c", "queue.h", "room.c", "rwlock.c", "segment.c", "thread.c", "thread.h",
+  "trailer.c", "transaction.c", "transaction.h", "trust.c", "users.c", "wait.c", "waiters.c" }
 local SURVIVORS <const> = "spec/mutation/survivors"
 
 local function parse(arguments)

@@ -20,9 +20,13 @@ STRESS_SOURCES = $(sort $(wildcard spec/stress/*.c))
 STRESS_OBJECTS = $(STRESS_SOURCES:%.c=$(BUILD)/%.o)
 STRESS_PROGRAMS = $(STRESS:%=$(STRESS_DIR)/%)
 
-# What `make test` runs of it, the quickest first; each mutant is noticed by one of these.
+# What `make test` runs of it, the quickest first; each mutant is noticed by one of these or of the
+# tests below.
 STRESS_QUICK = 'weak_memory 20000' 'crowd 50' 'images 100' 'news 500' 'chaos 1 1000' 'latency 50 2' \
                'sweep 31'
+
+# And what `make mutants` tries first.
+MUTANT_TESTS = queue_test rwlock_test thread_test force_test
 
 C_FILES += $(STRESS_SOURCES)
 
@@ -34,7 +38,7 @@ $(STRESS_DIR)/sweep: $(STRESS_DIR)/step.o $(STRESS_DIR)/phases.o $(STRESS_DIR)/w
 $(STRESS_DIR)/chaos: $(STRESS_DIR)/chaos_worker.o $(STRESS_DIR)/chaos_crew.o
 $(STRESS_DIR)/weak_memory: $(STRESS_DIR)/weak.o $(STRESS_DIR)/weak_core.o
 $(STRESS_DIR)/weak_memory: COMPILED_ANEW = %/core/mutex.o %/core/notify.o \
-    %/core/rwlock.o %/core/slow_readers.o %/core/transaction.o
+    %/core/queue.o %/core/rwlock.o %/core/transaction.o
 # Bound at once: the dynamic linker's work is no part of what is stepped through.
 $(STRESS_PROGRAMS): $(STRESS_DIR)/%: $(STRESS_DIR)/%.o $(STRESS_DIR)/stress.o $(CORE:%.c=$(BUILD)/%.o)
 	$(LINK) -Wl,-z,now -o $@ $(filter-out $(COMPILED_ANEW),$^)

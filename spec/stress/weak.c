@@ -6,9 +6,9 @@
 #include <string.h>
 #include <ucontext.h>
 
-#define PLACES 48
+#define PLACES 96
 #define VALUES 64 /* at one place */
-#define MUTEXES 8
+#define MUTEXES 32
 #define PATIENCE 20000 /* accesses in all */
 #define STACK 65536
 
@@ -69,8 +69,8 @@ static void join(view *to, const view *from) {
 
 void weak_reset(uint64_t seed) {
     stress_seed(seed);
-    memset(places, 0, sizeof places);
-    memset(mutexes, 0, sizeof mutexes);
+    memset(places, 0, place_count * sizeof *places);
+    memset(mutexes, 0, mutex_count * sizeof *mutexes);
     memset(&fenced, 0, sizeof fenced);
     place_count = mutex_count = thread_count = accesses = self = 0;
     staleness = (unsigned)stress_random(8);

@@ -46,14 +46,8 @@ static int64_t ticks(void) { /* time passes for who looks at the clock */
 static int64_t no_deadline(int64_t timeout_ns) {
     return timeout_ns;
 }
-static bool no_nap(int64_t ns) {
-    (void)ns;
-    weak_yield();
-    return true;
-}
 #define ipm_clock_now ticks
 #define ipm_clock_deadline no_deadline
-#define ipm_clock_nap no_nap
 
 /* The only system call: a futex. */
 static long weak_syscall(long number, const volatile void *word, int operation, uint32_t value,
@@ -69,8 +63,8 @@ static long weak_syscall(long number, const volatile void *word, int operation, 
 /* What is inline in a header is compiled here too, and not elsewhere. */
 #include "../../src/core/mutex.c"
 #include "../../src/core/notify.c"
+#include "../../src/core/queue.c"
 #include "../../src/core/rwlock.c"
-#include "../../src/core/slow_readers.c"
 #include "../../src/core/transaction.c"
 
 #include "weak_core.h"

@@ -176,7 +176,7 @@ static void news_wake_all(void) {
 
 static union {
     ipm_rwlock_shared lock;
-    char bytes[1024];
+    char bytes[sizeof(ipm_rwlock_shared) + SLOTS * 64];
 } rw;
 
 static struct {

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
-uint32_t ipm_fork_generation;
+uint32_t ipm_fork_generation = 1;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int watch_result;

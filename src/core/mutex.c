@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#define LONGEST_SLICE_NS (100 * IPM_MS)
+
 int ipm_mutex_init(pthread_mutex_t *first, size_t stride, uint32_t count) {
     pthread_mutexattr_t attributes;
     int rc = pthread_mutexattr_init(&attributes);
@@ -31,9 +33,7 @@ uint32_t ipm_mutex_find_kind(void) {
     return ipm_mutex_template(&mutex) == 0 ? ipm_mutex_kind(&mutex) : 0;
 }
 
-int ipm_mutex_wait(pthread_mutex_t *mutex, int64_t until_ns) {
-    if (!ipm_mutex_is_sound(mutex))
-        return EUCLEAN;
+static int lock_until(pthread_mutex_t *mutex, int64_t until_ns) {
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 30)
     struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
     return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
@@ -49,4 +49,24 @@ int ipm_mutex_wait(pthread_mutex_t *mutex, int64_t until_ns) {
     }
     return pthread_mutex_timedlock(mutex, &until);
 #endif
+}
+
+int ipm_mutex_wait(pthread_mutex_t *mutex, ipm_patience *patience) {
+    int rc = ipm_mutex_try(mutex);
+    if (rc != EBUSY)
+        return rc;
+    rc = patience->go_on(patience->waiter, patience->has_waited);
+    if (rc != 0)
+        return rc;
+    int64_t now = ipm_clock_now();
+    int64_t left = patience->deadline - now;
+    int64_t slice = patience->slice_ns;
+    if (left <= 0)
+        return ETIMEDOUT;
+    patience->has_waited = true;
+    rc = lock_until(mutex, now + (left < slice ? left : slice));
+    if (rc != ETIMEDOUT)
+        return rc;
+    patience->slice_ns = slice < LONGEST_SLICE_NS / 2 ? 2 * slice : LONGEST_SLICE_NS;
+    return EAGAIN;
 }

@@ -61,9 +61,24 @@ static inline int ipm_mutex_try(pthread_mutex_t *mutex) {
 }
 
 /*
- * Lock, waiting until then by ipm_clock_now.
- * returns  0 or EOWNERDEAD: locked; ETIMEDOUT; or what makes it unusable, EUCLEAN: it is no mutex
+ * How long somebody waits. In slices: other things may end the wait, and a wake-up may be
+ * lost when the one that was to be woken, or that held the mutex, dies at the wrong moment. The
+ * first slices are short, so that this costs little.
  */
-int ipm_mutex_wait(pthread_mutex_t *mutex, int64_t until_ns);
+typedef struct ipm_patience {
+    int64_t deadline; /* by ipm_clock_now */
+    /* Asked before each slice, and whether there was one before: 0, or an errno that ends it. */
+    int (*go_on)(void *waiter, bool has_waited);
+    void *waiter;
+    int64_t slice_ns; /* the next one; each is twice as long as the one before */
+    bool has_waited;
+} ipm_patience;
+
+/*
+ * Lock, and wait for that for one slice.
+ * returns  0 or EOWNERDEAD: locked; EAGAIN: the slice is over; ETIMEDOUT; what go_on said; or
+ *          what makes it unusable, EUCLEAN: it is no mutex
+ */
+int ipm_mutex_wait(pthread_mutex_t *mutex, ipm_patience *patience);
 
 #endif

@@ -18,6 +18,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define RESET_PATIENCE_NS (10000 * IPM_MS) /* with whoever holds the lock */
+
 /* How often to look again for what a manager is just then replacing. Not a time: whoever is kept
  * from running for that long would have looked once. */
 #define REPLACE_PATIENCE 100
@@ -94,6 +96,7 @@ static void prepare_lock(ipm_segment *segment) {
         .pid = getpid(),
         .device = segment->lockfile.device,
         .inode = segment->lockfile.inode,
+        .abandoned = ipm_segment_abandon,
     };
 }
 
@@ -123,7 +126,7 @@ static int make_resident(const ipm_segment *segment, bool lock, ipm_error *error
 }
 
 static int reset(ipm_segment *segment, ipm_error *error) {
-    int code = ipm_segment_lock(segment, IPM_FOREVER, error);
+    int code = ipm_segment_lock(segment, RESET_PATIENCE_NS, error);
     if (code != IPM_OK)
         return code;
     ipm_segment_zero(segment);

@@ -3,50 +3,15 @@
 #include "clock.h"
 #include "fork.h"
 #include "mutex.h"
+#include "thread.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
 
-#define SLICE_NS (100 * IPM_MS) /* after which a waiter looks at `retired` */
-#define FULL_NS (5 * IPM_MS)    /* of waiting for one slot while all are held */
-
-/*
- * What a thread knows of itself, all in one place: finding it costs as much as a call. The number
- * tells threads apart, which an address, or what the system gives, cannot: those come back once a
- * thread has ended.
- */
-typedef struct thread_state {
-    uint64_t number;
-    ipm_rwlock *held;    /* the locks that it holds; in a fork's child they are the parent's */
-    uint32_t generation; /* the fork generation in which it took them */
-} thread_state;
-
-/*
- * A module that is loaded later finds its threads' variables by a call, unless they lie among the
- * program's own, by an instruction. glibc keeps room there for some; musl has none. Freed room is
- * lost if another module came to lie behind it, so what has this inside is linked with nodelete.
- */
-#ifdef __GLIBC__
-#define IPM_NEAR __attribute__((tls_model("initial-exec")))
-#else
-#define IPM_NEAR
-#endif
-
-static IPM_RARE void number(thread_state *thread) {
-    static _Atomic uint64_t threads;
-    thread->number = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
-}
-
-static inline thread_state *this_thread(void) {
-    static _Thread_local IPM_NEAR thread_state self;
-    thread_state *thread = &self;
-    __asm__("" : "+r"(thread)); /* or the compiler finds it anew for each use */
-    if (thread->number == 0)
-        number(thread);
-    return thread;
-}
+#define SLOT_SLICE_NS (5 * IPM_MS) /* the first one of a wait for a slot */
+#define FULL_NS (5 * IPM_MS)       /* of waiting for one slot while all are held */
 
 /* ---- Shared memory ----------------------------------------------------------------------- */
 
@@ -57,12 +22,17 @@ size_t ipm_rwlock_size(uint32_t slots) {
 int ipm_rwlock_init(ipm_rwlock_shared *shared, uint32_t slots) {
     memset(shared, 0, ipm_rwlock_size(slots));
     int rc = ipm_mutex_init(&shared->gate.mutex, 0, 1);
+    if (rc == 0)
+        rc = ipm_mutex_init(&shared->places[0].place.mutex, 64, IPM_PLACES);
     return rc != 0 ? rc : ipm_mutex_init(&shared->slots[0].slot.mutex, 64, slots);
 }
 
 bool ipm_rwlock_is_sound(const ipm_rwlock_shared *shared, uint32_t slots) {
     if (!ipm_mutex_is_sound(&shared->gate.mutex))
         return false;
+    for (uint32_t i = 0; i < IPM_PLACES; i++)
+        if (!ipm_mutex_is_sound(&shared->places[i].place.mutex))
+            return false;
     for (uint32_t i = 0; i < slots; i++)
         if (!ipm_mutex_is_sound(&shared->slots[i].slot.mutex))
             return false;
@@ -70,10 +40,6 @@ bool ipm_rwlock_is_sound(const ipm_rwlock_shared *shared, uint32_t slots) {
 }
 
 /* ---- One mutex --------------------------------------------------------------------------- */
-
-static bool is_retired(const ipm_rwlock *lock) {
-    return atomic_load_explicit(lock->retired, memory_order_acquire) != 0;
-}
 
 /* How long to wait. The clock is not looked at before there is something to wait for. */
 typedef struct patience {
@@ -88,41 +54,65 @@ static int64_t deadline_of(patience *p) {
 }
 
 /* Why a wait is to end; 0: it goes on. */
-static int is_over(ipm_rwlock *lock, bool has_waited) {
-    if (is_retired(lock))
+static int go_on(void *waiter, bool has_waited) {
+    ipm_rwlock *lock = waiter;
+    if (atomic_load_explicit(lock->retired, memory_order_acquire) != 0)
         return ECANCELED;
     return lock->go_on != NULL ? lock->go_on(lock, has_waited) : 0;
+}
+
+static ipm_patience patience_of(ipm_rwlock *lock, int64_t deadline, int64_t slice_ns) {
+    return (ipm_patience){
+        .deadline = deadline, .go_on = go_on, .waiter = lock, .slice_ns = slice_ns};
 }
 
 static IPM_RARE int take_later(ipm_rwlock *lock, ipm_slot *slot, patience *p) {
     if (p->timeout_ns == 0)
         return ETIMEDOUT;
-    int64_t deadline = deadline_of(p);
-    int rc = ETIMEDOUT;
-    bool has_waited = false;
+    ipm_patience slices = patience_of(lock, deadline_of(p), SLOT_SLICE_NS);
+    int rc;
     ipm_waiter *waiter =
         ipm_waiters_enter(lock->waiters, lock->pid, lock->wanted == IPM_HOLD_WRITE);
-    while (rc == ETIMEDOUT) {
-        int64_t now = ipm_clock_now();
-        int64_t until = deadline - now < SLICE_NS ? deadline : now + SLICE_NS;
-        int over = is_over(lock, has_waited);
-        if (over == 0 && now >= deadline)
-            break;
-        rc = over != 0 ? over : ipm_mutex_wait(&slot->mutex, until);
-        has_waited = true;
-    }
+    do
+        rc = ipm_mutex_wait(&slot->mutex, &slices);
+    while (rc == EAGAIN);
     ipm_waiters_leave(waiter);
     return rc;
 }
 
 /*
- * Lock a mutex. Waits in slices: musl may lose the wake-up of a dead owner's waiter, and the
- * segment may be retired meanwhile.
- * returns  0 or EOWNERDEAD: locked; ETIMEDOUT; what is_over says; or what makes it unusable
+ * Lock a slot's mutex.
+ * returns  0 or EOWNERDEAD: locked; ETIMEDOUT; what lock->go_on says; or what makes it unusable
  */
 static inline int take(ipm_rwlock *lock, ipm_slot *slot, patience *p) {
     int rc = ipm_mutex_try(&slot->mutex);
     return rc == EBUSY ? take_later(lock, slot, p) : rc;
+}
+
+/* With a timeout of 0 too, if the queue is asked for: it may be that nobody is in it any more. */
+static IPM_RARE int take_gate_later(ipm_rwlock *lock, patience *p) {
+    ipm_rwlock_shared *shared = lock->shared;
+    bool writes = lock->wanted == IPM_HOLD_WRITE;
+    if (p->timeout_ns == 0 && !ipm_queue_is_urgent(&shared->queue))
+        return ETIMEDOUT;
+    ipm_waiter *waiter = ipm_waiters_enter(lock->waiters, lock->pid, writes);
+    int rc = ipm_queue_wait(&(ipm_turn){
+        .queue = &shared->queue,
+        .places = &shared->places[0].place,
+        .gate = &shared->gate.mutex,
+        .patience = patience_of(lock, deadline_of(p), 0),
+        .reads = !writes,
+    });
+    ipm_waiters_leave(waiter);
+    return rc;
+}
+
+/* Lock the gate. returns  as take */
+static inline int take_gate(ipm_rwlock *lock, patience *p) {
+    int rc = EBUSY;
+    if (!ipm_queue_is_urgent(&lock->shared->queue))
+        rc = ipm_mutex_try(&lock->shared->gate.mutex);
+    return rc == EBUSY ? take_gate_later(lock, p) : rc;
 }
 
 static IPM_RARE int code_of(ipm_rwlock *lock, int rc) {
@@ -163,21 +153,30 @@ static void release_gate(ipm_rwlock *lock) {
 /* ---- The thread's list ------------------------------------------------------------------- */
 
 /*
- * A thread that holds the read lock and took it again through another handle would deadlock with
- * a writer that waits in between, and no mutex type notices.
+ * Whether the thread may take it. One that holds the read lock and took it again through another
+ * handle would deadlock with a writer that waits in between, and no mutex type notices. And of the
+ * locks of a thread that dies the kernel releases no more than it walks through.
+ * returns  IPM_OK, IPM_EDEADLOCK or IPM_ESYSTEM
  */
-static bool holds_already(thread_state *thread, const ipm_rwlock *lock) {
+static int may_take(ipm_thread *thread, ipm_rwlock *lock) {
     if (thread->generation != ipm_fork_generation) {
-        thread->held = NULL;
-        thread->generation = ipm_fork_generation;
+        lock->system = ipm_thread_prepare(thread);
+        if (lock->system != 0)
+            return IPM_ESYSTEM;
     }
-    for (const ipm_rwlock *other = thread->held; other != NULL; other = other->next_held)
+    uint32_t count = 0;
+    for (const ipm_rwlock *other = thread->held; other != NULL; other = other->next_held) {
         if (other->inode == lock->inode && other->device == lock->device)
-            return true;
-    return false;
+            return IPM_EDEADLOCK;
+        if (++count == IPM_MAX_LOCKS) {
+            lock->system = ENOLCK;
+            return IPM_ESYSTEM;
+        }
+    }
+    return IPM_OK;
 }
 
-static int now_holds(thread_state *thread, ipm_rwlock *lock, ipm_hold hold) {
+static int now_holds(ipm_thread *thread, ipm_rwlock *lock, ipm_hold hold) {
     lock->hold = hold;
     lock->thread = thread->number;
     lock->next_held = thread->held;
@@ -185,7 +184,7 @@ static int now_holds(thread_state *thread, ipm_rwlock *lock, ipm_hold hold) {
     return IPM_OK;
 }
 
-static void holds_no_more(thread_state *thread, ipm_rwlock *lock) {
+static void holds_no_more(ipm_thread *thread, ipm_rwlock *lock) {
     for (ipm_rwlock **link = &thread->held; *link != NULL; link = &(*link)->next_held)
         if (*link == lock) {
             *link = lock->next_held;
@@ -195,7 +194,7 @@ static void holds_no_more(thread_state *thread, ipm_rwlock *lock) {
 }
 
 bool ipm_rwlock_is_mine(const ipm_rwlock *lock) {
-    return lock->hold != IPM_HOLD_NONE && lock->thread == this_thread()->number;
+    return lock->hold != IPM_HOLD_NONE && lock->thread == ipm_thread_self()->number;
 }
 
 /* ---- Reading ----------------------------------------------------------------------------- */
@@ -276,24 +275,20 @@ static int grab_behind_gate(ipm_rwlock *lock, patience *p) {
 static IPM_RARE int read_slow(ipm_rwlock *lock, int64_t timeout_ns) {
     patience p = {.timeout_ns = timeout_ns};
     lock->wanted = IPM_HOLD_READ;
-    uint16_t turn = 0;
-    if (timeout_ns != 0)
-        turn = ipm_slow_readers_enter(&lock->shared->slow_readers);
-    int rc = take(lock, &lock->shared->gate, &p);
+    int rc = take_gate(lock, &p);
     if (rc == 0 || rc == EOWNERDEAD) {
         lock->gate_died = rc == EOWNERDEAD;
         rc = grab_behind_gate(lock, &p);
         release_gate(lock);
     }
-    if (timeout_ns != 0)
-        ipm_slow_readers_leave(&lock->shared->slow_readers, turn);
     return rc;
 }
 
 int ipm_rwlock_read(ipm_rwlock *lock, int64_t timeout_ns) {
-    thread_state *thread = this_thread();
-    if (holds_already(thread, lock))
-        return IPM_EDEADLOCK;
+    ipm_thread *thread = ipm_thread_self();
+    int code = may_take(thread, lock);
+    if (code != IPM_OK)
+        return code;
     int rc = try_slot(lock);
     if (rc == EBUSY) { /* another's: were it to share it, both would be slow */
         next_slot(lock);
@@ -336,13 +331,12 @@ static int drain(ipm_rwlock *lock, patience *p) {
 int ipm_rwlock_write(ipm_rwlock *lock, int64_t timeout_ns) {
     ipm_rwlock_shared *shared = lock->shared;
     patience p = {.timeout_ns = timeout_ns};
-    thread_state *thread = this_thread();
-    if (holds_already(thread, lock))
-        return IPM_EDEADLOCK;
+    ipm_thread *thread = ipm_thread_self();
+    int code = may_take(thread, lock);
+    if (code != IPM_OK)
+        return code;
     lock->wanted = IPM_HOLD_WRITE;
-    if (ipm_slow_readers_any(&shared->slow_readers) && timeout_ns != 0)
-        ipm_slow_readers_go_first(&shared->slow_readers, deadline_of(&p), lock->retired);
-    int rc = take(lock, &shared->gate, &p);
+    int rc = take_gate(lock, &p);
     if (rc != 0 && rc != EOWNERDEAD)
         return code_of(lock, rc);
     lock->gate_died = rc == EOWNERDEAD;
@@ -365,7 +359,7 @@ void ipm_rwlock_repaired(ipm_rwlock *lock) {
 }
 
 int ipm_rwlock_unlock(ipm_rwlock *lock) {
-    thread_state *thread = this_thread();
+    ipm_thread *thread = ipm_thread_self();
     ipm_hold hold = lock->hold;
     if (hold == IPM_HOLD_NONE || lock->thread != thread->number)
         return IPM_EINVALID;
@@ -377,6 +371,12 @@ int ipm_rwlock_unlock(ipm_rwlock *lock) {
         release_gate(lock);
     }
     return IPM_OK;
+}
+
+void ipm_rwlock_abandon(ipm_rwlock *lock) {
+    if (lock->abandoned != NULL)
+        lock->abandoned(lock);
+    ipm_rwlock_unlock(lock);
 }
 
 /* ---- Diagnosis --------------------------------------------------------------------------- */

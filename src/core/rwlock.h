@@ -4,8 +4,8 @@
  * POSIX has no robust reader-writer lock, so it is made of robust mutexes: one gate, which a
  * writer holds all the time, and a slot for each reader that is inside. A reader locks a slot, sees
  * to it that the slot lies below the mark, looks at the writer's flag, and is in if that is clear;
- * otherwise it queues at the gate. A writer locks the gate, sets the flag, and passes once through
- * every slot below the mark.
+ * otherwise it needs the gate as well. A writer locks the gate, sets the flag, and passes once
+ * through every slot below the mark. Those who find the gate locked queue for it.
  *
  * Works on given memory, which all processes map read-write. Threads: an ipm_rwlock is one
  * handle's side of the lock, for one thread at a time; the thread that locked must unlock. A
@@ -16,8 +16,8 @@
 
 #include "../ipmmap.h"
 #include "high_water.h"
+#include "queue.h"
 #include "rare.h"
-#include "slow_readers.h"
 #include "waiters.h"
 
 #include <pthread.h>
@@ -41,14 +41,17 @@ typedef struct ipm_rwlock_shared {
     _Alignas(64) ipm_slot gate;
     _Alignas(64) _Atomic uint32_t writing; /* the flag: a writer is, or was, about */
     ipm_high_water high_water;             /* of the slots in use */
-    ipm_slow_readers slow_readers;         /* on their way through the gate */
+    ipm_queue queue;                       /* for the gate */
+    ipm_place_line places[IPM_PLACES];     /* in the queue */
     ipm_slot_line slots[];
 } ipm_rwlock_shared;
 
 _Static_assert(sizeof(ipm_slot) <= 64, "a cache line");
 _Static_assert(offsetof(ipm_rwlock_shared, writing) == 64, "file format");
-_Static_assert(offsetof(ipm_rwlock_shared, slow_readers) == 72, "file format");
-_Static_assert(offsetof(ipm_rwlock_shared, slots) == 128, "file format");
+_Static_assert(offsetof(ipm_rwlock_shared, queue) == 72, "file format");
+_Static_assert(offsetof(ipm_rwlock_shared, places) == 128, "file format");
+_Static_assert(offsetof(ipm_place, ticket) == offsetof(ipm_slot, holder), "file format");
+_Static_assert(offsetof(ipm_rwlock_shared, slots) == 128 + IPM_PLACES * 64, "file format");
 
 typedef enum ipm_hold { IPM_HOLD_NONE, IPM_HOLD_READ, IPM_HOLD_WRITE } ipm_hold;
 
@@ -71,7 +74,10 @@ struct ipm_rwlock {
     bool gate_died;        /* the gate's owner before this one died, and that is not repaired */
     uint64_t thread;       /* which took it last */
     ipm_rwlock *next_held; /* by the same thread */
-    int system;            /* the errno behind the last IPM_ESYSTEM */
+    int system;            /* the errno behind the last IPM_ESYSTEM; ENOLCK: IPM_MAX_LOCKS */
+    /* Called when the thread that holds it ends, in that thread and before it is unlocked; or NULL.
+     */
+    void (*abandoned)(ipm_rwlock *lock);
 };
 
 /* Bytes of shared memory for that many slots. */
@@ -98,7 +104,7 @@ bool ipm_rwlock_is_sound(const ipm_rwlock_shared *shared, uint32_t slots);
  *             IPM_EINCOMPATIBLE  not held: the memory is not, or no longer, a lock
  *             IPM_ESYSTEM        not held: see `system`
  * owner       the calling thread, which alone may unlock; never in a fork's child
- * never       allocates
+ * never       allocates, but that libc may when a thread locks for the first time
  */
 int ipm_rwlock_read(ipm_rwlock *lock, int64_t timeout_ns);
 
@@ -116,6 +122,9 @@ void ipm_rwlock_repaired(ipm_rwlock *lock);
  * returns  IPM_OK, or IPM_EINVALID when it is not held, or is held by another thread
  */
 int ipm_rwlock_unlock(ipm_rwlock *lock);
+
+/* Release it because the calling thread, which holds it, is at its end. */
+void ipm_rwlock_abandon(ipm_rwlock *lock);
 
 /* Whether it is held, and by the calling thread. */
 bool ipm_rwlock_is_mine(const ipm_rwlock *lock);

@@ -50,24 +50,15 @@ static int check_writer(const ipm_segment *segment, ipm_error *error) {
     return check(segment, error);
 }
 
-static IPM_RARE int not_locked(const ipm_segment *segment, ipm_error *error) {
-    if (segment->generation != ipm_fork_generation)
-        return forked(segment, error);
-    return ipm_fail(error, IPM_EINVALID, 0,
-                    segment->view == NULL
-                        ? "%s: the lock is not held"
-                        : "%s: the lock is held by another thread, which alone can release it",
-                    segment->name);
-}
-
 static inline bool is_locked(const ipm_segment *segment) {
     return segment->generation == ipm_fork_generation && segment->view != NULL;
 }
 
 /* Locked, and by this thread. */
 static inline int check_locked(const ipm_segment *segment, ipm_error *error) {
-    return is_locked(segment) && ipm_rwlock_is_mine(&segment->lock) ? IPM_OK
-                                                                    : not_locked(segment, error);
+    return is_locked(segment) && ipm_rwlock_is_mine(&segment->lock)
+               ? IPM_OK
+               : ipm_segment_not_locked(segment, error);
 }
 
 static inline bool is_inside(const ipm_segment *segment, uint64_t offset, uint64_t size) {
@@ -104,6 +95,11 @@ static IPM_RARE int explain(const ipm_segment *segment, int code, ipm_error *err
     case IPM_EINCOMPATIBLE:
         return ipm_fail(error, code, 0, "%s is damaged", segment->names.lock_path);
     default:
+        if (segment->lock.system == ENOLCK)
+            return ipm_fail(error, code, 0,
+                            "%s: this thread holds %d locks already, and more would not all be "
+                            "released if it died; release some first",
+                            segment->name, IPM_MAX_LOCKS);
         return ipm_fail(error, code, segment->lock.system, "%s: the lock cannot be taken",
                         segment->names.lock_path);
     }
@@ -166,7 +162,7 @@ int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error)
 
 static int unlock_reader(ipm_segment *segment, ipm_error *error) {
     if (!is_locked(segment) || ipm_rwlock_unlock(&segment->lock) != IPM_OK)
-        return not_locked(segment, error);
+        return ipm_segment_not_locked(segment, error);
     segment->view = NULL;
     return IPM_OK;
 }

@@ -23,6 +23,8 @@ struct ipm_segment {
     ipm_transaction transaction;
     unsigned char *copy;          /* a reader's: where it works when a writer died */
     const unsigned char *view;    /* the struct, while the lock is held; otherwise NULL */
+    unsigned char **shown;        /* where the user keeps `view`, or NULL: see abandon.h */
+    uint64_t abandoned;           /* the number of the last thread that ended with the lock, or 0 */
     _Atomic uint32_t interrupted; /* 1: the next wait, or the one that is under way, ends */
     ipm_listener listener;
 };
@@ -51,6 +53,12 @@ int ipm_segment_look_at_directories(ipm_segment *segment, const ipm_options *opt
 /* ipm_segment_open, for that access. */
 int ipm_segment_open_for(ipm_role role, ipm_access access, const ipm_layout *layout,
                          const ipm_options *options, ipm_segment **segment, ipm_error *error);
+
+/* As `abandoned` of the lock: what the thread changed is rolled back. */
+void ipm_segment_abandon(ipm_rwlock *lock);
+
+/* Say why what needs the lock cannot be done. returns  IPM_EINVALID or IPM_EFORKED */
+IPM_RARE int ipm_segment_not_locked(const ipm_segment *segment, ipm_error *error);
 
 /* Unmap and free. The lock is not held, or is the parent's. */
 void ipm_segment_release(ipm_segment *segment);

@@ -17,6 +17,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "../core/abandon.h"
 #include "../core/fork.h"
 #include "../core/rare.h"
 #include "../ipmmap.h"

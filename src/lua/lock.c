@@ -154,6 +154,12 @@ static int unlock(lua_State *L, lipm_handle *handle, bool is_commit) {
                           handle->memory.type->name);
     }
     if (handle->memory.base == NULL) {
+        if (ipm_segment_was_abandoned(handle->segment)) {
+            return luaL_error(L,
+                              "%s: the thread that held the lock has ended, and what it had "
+                              "changed was rolled back",
+                              handle->memory.type->name);
+        }
         return luaL_error(L, "%s: %s without a lock", handle->memory.type->name,
                           is_commit ? "unlock" : "rollback");
     }

@@ -1,0 +1,57 @@
+/* A manager that starts a segment afresh while somebody holds its lock. */
+#include "fixture.h"
+#include "peer.h"
+
+#include <sys/syscall.h>
+#include <time.h>
+
+static int looks_left; /* at the clock, before it goes forward by a minute; 0: it does not */
+static time_t ahead;   /* seconds */
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    if (looks_left > 0 && --looks_left == 0)
+        ahead = 60;
+    long rc = syscall(SYS_clock_gettime, clock, now);
+    now->tv_sec += ahead;
+    return (int)rc;
+}
+
+static void holds(peer *test) {
+    ipm_segment *own = opened(IPM_EDITOR, "");
+    tell(test, ipm_segment_lock(own, 0, NULL) == IPM_OK ? 'h' : 'x');
+    if (hear(test) == 'u')
+        tell(test, ipm_segment_unlock(own, NULL) == IPM_OK ? 'u' : 'x');
+}
+
+static int force(ipm_segment **segment) {
+    ipm_options options = {.mmap_dir = dir, .create = true, .force = true};
+    return ipm_segment_open(IPM_MANAGER, demo, &options, segment, &error);
+}
+
+static void waits_for_it_ten_seconds_and_no_longer(void) {
+    ipm_segment *manager = opened(IPM_MANAGER, "");
+    ipm_segment *forced;
+    CHECK_INT(commit(manager, 5), IPM_OK);
+    peer p = start(holds);
+    CHECK_INT(hear(&p), 'h');
+    looks_left = 20; /* it has begun to wait, and wakes for a look every 100 ms at the least */
+    CHECK_INT(force(&forced), IPM_ETIMEOUT);
+    CHECK_INT(looks_left, 0);
+    CHECK(forced == NULL);
+    CHECK_INT(read_a(manager), 5);
+    CHECK_INT(version_of(manager), 1);
+    tell(&p, 'u');
+    CHECK_INT(hear(&p), 'u');
+    finish(&p);
+    CHECK_INT(force(&forced), IPM_OK);
+    CHECK_INT(read_a(manager), 0);
+    ipm_segment_close(forced, NULL);
+    CHECK_INT(ipm_segment_destroy(manager, NULL), IPM_OK);
+    ipm_segment_close(manager, NULL);
+}
+
+int main(void) {
+    set_up();
+    run("waits for it, ten seconds and no longer", waits_for_it_ten_seconds_and_no_longer);
+    return tear_down();
+}
