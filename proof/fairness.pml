@@ -1,18 +1,26 @@
 /*
- * No reader starves, and nobody waits for the dead: src/core/slow_readers.c, and who waits for whom.
+ * Nobody starves, and nobody waits for the dead: src/core/queue.c, and who waits for whom.
  *
- * WRITERS lock again and again; READERS read, again and again or (ONCE) once. The gate goes to
- * anyone who asks, so only the writers' courtesy lets a slow reader through; the scheduler is
- * weakly fair. A writer's wait for the slow readers ends in vain only when all those have got in,
- * given up or died that were counted when it began (LONG_HOLDS: at any time, as when a writer holds
- * the lock for longer than the 10 ms that another waits). One slot a reader, so slots are only what
- * a writer waits for. DEATHS slow readers die, counted; TIMEOUTS slow readers give up.
+ * WRITERS lock again and again; READERS read, again and again or (ONCE) once. A mutex goes to
+ * anyone who asks; the scheduler is weakly fair. One slot a reader, so slots are only what a writer
+ * waits for. DEATHS of those who queue die, TIMEOUTS give up, STOPS are stopped for ever; the one
+ * that is observed does none of that (OBSERVED is its number, writers come first). There are PLACES,
+ * and tickets are counted modulo four times as many.
+ *
+ * After a slice in vain, one who waits for a place says that it is urgent; this may be at any time.
+ * That it finds the gate free then happens only when somebody is stopped: see README.md.
  */
 #ifndef WRITERS
-#define WRITERS 1
+#define WRITERS 2
 #endif
 #ifndef READERS
-#define READERS 2
+#define READERS 1
+#endif
+#ifndef OBSERVED
+#define OBSERVED 0
+#endif
+#ifndef PLACES
+#define PLACES (WRITERS + READERS + 1)
 #endif
 #ifndef DEATHS
 #define DEATHS 0
@@ -20,226 +28,233 @@
 #ifndef TIMEOUTS
 #define TIMEOUTS 0
 #endif
-#ifndef STUCK_WAITS
-#define STUCK_WAITS 2
+#ifndef STOPS
+#define STOPS 0
 #endif
+
+#define TICKETS (4 * PLACES)
+#define LATER(a, b) ((a + TICKETS - b) % TICKETS > 0 && (a + TICKETS - b) % TICKETS < TICKETS / 2)
+#define MAY (me != OBSERVED)
 
 bit flag;
-bit gate;           /* locked */
-bit slot[READERS];  /* locked */
-byte deaths, timeouts;
+bit gate;             /* locked */
+bit slot[READERS + 1]; /* locked */
+bit urgent;
+byte tickets;
+bit locked[PLACES], served[PLACES];
+byte ticket[PLACES];
 
-/* The word. */
-byte count[2];      /* slow readers, by the parity of the turn in which they came */
-bit turn;           /* its parity */
-byte waited;        /* waits in vain in this turn */
+byte deaths, timeouts, stops;
+byte first;           /* how many wait for the gate as the first in the queue */
+bit wants;            /* the observed process waits for the lock */
 
-/* What is only here. */
-bit moved[WRITERS]; /* whether turn and waited differ from what each writer saw first */
-byte queued;        /* a bit for each reader that is counted and alive */
-byte ahead[WRITERS]; /* those that were that when each writer's wait began, and still are */
-bit corpse, where;  /* a dead reader is counted, and in which count */
-bit slow;           /* reader 0 is slow */
-bit wants;          /* writer 0 is waiting */
-
-/* ---- Readers ------------------------------------------------------------------------------- */
-
-inline enter() {
-  d_step {
-#ifndef ONE_COUNT
-    came = turn;
-#endif
-#ifdef ONE_BIT
-    count[came] = 1;
-#else
-    count[came]++;
-#endif
-    queued = queued | (1 << me)
-  }
-}
-
-inline leave() {
-  d_step {
-#ifdef COUNT_BELOW_0
-    count[came]--;
-#elif defined(ONE_BIT)
-    count[came] = 0;
-#else
-    if :: count[came] > 0 -> count[came]-- :: else fi;
-#endif
-    gone()
-  }
-}
-
-inline gone() {
-  came = 0;
-  queued = queued & ~(1 << me);
-  for (i : 0 .. WRITERS - 1) { ahead[i] = ahead[i] & ~(1 << me) };
-  i = 0
-}
-
-proctype Reader(byte me) {
-  byte i;
-  bit came;
-again:
-  slot[me] = 1;
-  if
-  :: !flag -> goto held
-  :: flag -> slot[me] = 0
-  fi;
-  if :: me == 0 -> slow = 1 :: else fi;
-  enter();
-  if
-  :: atomic { !gate -> gate = 1 }
-#if TIMEOUTS
-  :: atomic { gate && timeouts < TIMEOUTS -> timeouts++ };
-     leave();
-     goto out
-#endif
 #if DEATHS
-  :: atomic {
-       me > 0 && deaths < DEATHS -> deaths++;
-       corpse = 1; where = came;
-       gone();
-       goto end
-     }
+#define DIE :: atomic { MAY && deaths < DEATHS -> deaths++; goto dead }
+#else
+#define DIE
+#endif
+#if TIMEOUTS
+#define GIVE_UP(busy) :: atomic { MAY && (busy) && timeouts < TIMEOUTS -> timeouts++; goto leave }
+#else
+#define GIVE_UP(busy)
+#endif
+#if STOPS
+#define STOP :: atomic { MAY && stops < STOPS -> stops++; goto end }
+#else
+#define STOP
+#endif
+#define STEP(action) if :: action DIE STOP fi
+#define LAST_STEP(action) if :: action DIE fi
+
+/* After a slice of waiting for a place in vain. */
+#if STOPS && !defined(NOBODY_TRIES)
+#define SLICE_OVER :: atomic { stops > 0 && !gate -> gate = 1; has_gate = 1; goto leave }
+#else
+#define SLICE_OVER
+#endif
+
+#define MINE (mine % PLACES)
+#define BEFORE (before % PLACES)
+#define NEXT(number) ((number + 1) % TICKETS)
+#define PREVIOUS(number) ((number + TICKETS - 1) % TICKETS)
+
+/* is_taken_anew */
+#ifdef LATER_WAITED_FOR
+#define TAKEN_ANEW false
+#else
+#define TAKEN_ANEW LATER(ticket[BEFORE], before)
+#endif
+
+/* is_over, with the place locked */
+#ifdef ONE_LOOK
+#define OVER true
+#else
+#define OVER (LATER(ticket[BEFORE], before) || (ticket[BEFORE] == before && served[BEFORE]))
+#endif
+
+proctype Process(byte me; bit reads) {
+  byte mine, before, i;
+  bit placed, looks, has_gate, is_first, over;
+again:
+  if
+  :: reads ->
+     slot[me - WRITERS] = 1;
+     if
+     :: !flag -> goto held
+     :: flag -> slot[me - WRITERS] = 0
+     fi
+  :: else
+  fi;
+  if :: me == OBSERVED -> wants = 1 :: else fi;
+
+  /* take_gate */
+  if
+  :: !urgent ->
+     if
+     :: atomic { !gate -> gate = 1; has_gate = 1 }; goto inside
+     :: gate
+     fi
+#ifdef URGENCY_IGNORED
+  :: urgent ->
+     if
+     :: atomic { !gate -> gate = 1; has_gate = 1 }; goto inside
+     :: gate
+     fi
+#else
+  :: urgent
 #endif
   fi;
-  slot[me] = 1;
-#ifndef FLAG_LEFT
-  flag = 0;
-#endif
-  gate = 0;
-  leave();
-  if :: me == 0 -> slow = 0 :: else fi;
-held:
-  slot[me] = 0;
-#if TIMEOUTS
-  goto round;
-out:
-  if :: me == 0 -> slow = 0 :: else fi;
-round:
-#endif
-#ifndef ONCE
-  goto again;
-#endif
-end:
-  skip
-}
 
-/* ---- Writers ------------------------------------------------------------------------------- */
+#ifdef NO_QUEUE
+  goto as_first;
+#endif
+#ifdef READERS_ALONE_QUEUE
+  if :: !reads -> goto as_first :: else fi;
+#endif
 
-#ifdef LONG_HOLDS
-#define TIME_IS_UP true
+join:
+#if defined(TICKET_FIRST)
+  d_step { mine = tickets; tickets = NEXT(tickets) };
+  atomic { !locked[MINE] -> locked[MINE] = 1; placed = 1 };
+#elif defined(BY_STEPS)
+  mine = tickets;
+  if
+  :: atomic { !locked[MINE] -> locked[MINE] = 1; placed = 1 }
+  :: locked[MINE] && tickets != mine -> goto join
+  GIVE_UP(locked[MINE])
+  fi;
+  if
+  :: atomic { tickets == mine -> tickets = NEXT(tickets) }
+  :: atomic { tickets != mine -> locked[MINE] = 0; placed = 0 }; goto join
+  DIE
+  fi;
 #else
-#define TIME_IS_UP (ahead[me] == 0)
+  if
+  :: atomic { !locked[tickets % PLACES] -> mine = tickets; locked[MINE] = 1; placed = 1; tickets = NEXT(tickets) }
+  GIVE_UP(locked[tickets % PLACES])
+#if STOPS
+  :: atomic { MAY && stops < STOPS && !locked[tickets % PLACES] -> stops++; locked[tickets % PLACES] = 1; goto end }
+#endif
+  SLICE_OVER
+  fi;
+#endif
+#if !defined(SERVED_KEPT) && !defined(SERVED_LAST)
+  STEP(served[MINE] = 0);
+#endif
+  STEP(ticket[MINE] = mine);
+#ifdef SERVED_LAST
+  STEP(served[MINE] = 0);
 #endif
 
-#ifdef ONE_COUNT
-#define OLD 0
-#else
-#define OLD (1 - turn)
-#endif
-
-/* Whether a wait that ends is one more in vain. */
-#ifdef OVERLAPS_COUNT
-#define COUNTS true
-#elif defined(TURNS_A_BIT)
-#define COUNTS (turn == seen_turn && waited == seen_waited)
-#elif defined(QUIET_WAITS)
-#define COUNTS (!moved[me] && count[0] == seen[0] && count[1] == seen[1])
-#else
-#define COUNTS (!moved[me])
-#endif
-
-inline look_first() {
-  d_step {
-#ifdef TURNS_A_BIT
-    seen_turn = turn; seen_waited = waited;
-#endif
-#ifdef QUIET_WAITS
-    seen[0] = count[0]; seen[1] = count[1];
-#endif
-#ifdef OWN_WAITS
-    waited = 0;
-#endif
-    ahead[me] = queued;
-    moved[me] = 0
-  }
-}
-
-inline wait_in_vain() {
-#ifdef WORD_STORED
-  d_step { seen[0] = count[0]; seen[1] = count[1] };
-#endif
-  d_step {
-    if
-    :: COUNTS ->
-#ifdef WORD_STORED
-       count[0] = seen[0]; count[1] = seen[1];
-#endif
-       waited++;
-       if
-       :: count[OLD] == 0 || waited >= STUCK_WAITS ->
-          if :: where == OLD -> corpse = 0 :: else fi;
-          count[OLD] = 0;
-          turn = 1 - turn;
-          waited = 0
-       :: else
-       fi;
-       for (i : 0 .. WRITERS - 1) { moved[i] = 1 };
-       i = 0
-    :: else
-    fi
-  }
-}
-
-inline go_first() {
-  look_first();
+  /* move_up */
+  before = PREVIOUS(mine);
   do
-  :: atomic { count[0] + count[1] == 0 -> ahead[me] = 0; break }
-  :: atomic { count[0] + count[1] > 0 && TIME_IS_UP -> ahead[me] = 0 };
-     wait_in_vain();
-     break
-  od
-}
+  :: (before + PLACES) % TICKETS == mine -> break
+  :: (before + PLACES) % TICKETS != mine && TAKEN_ANEW -> break
+  :: atomic { (before + PLACES) % TICKETS != mine && !locked[BEFORE] -> locked[BEFORE] = 1; looks = 1 };
+     over = OVER;
+     STEP(d_step { locked[BEFORE] = 0; looks = 0 });
+     if
+     :: over -> break
+     :: else -> before = PREVIOUS(before)
+     fi
+  :: atomic { locked[BEFORE] && gate && !urgent -> urgent = 1 } /* after a slice */
+  GIVE_UP(locked[BEFORE])
+  SLICE_OVER
+  DIE
+  STOP
+  od;
 
-proctype Writer(byte me) {
-  byte i;
-#ifdef TURNS_A_BIT
-  bit seen_turn;
-  byte seen_waited;
-#endif
-#if defined(QUIET_WAITS) || defined(WORD_STORED)
-  byte seen[2];
+as_first:
+  atomic { is_first = 1; first++; over = 0; before = 0 };
+#ifdef ALONE
+  assert(first == 1);
 #endif
   do
-  :: true ->
-     if :: me == 0 -> wants = 1 :: else fi;
-#ifndef NO_COURTESY
-     go_first();
+  :: atomic { !gate -> gate = 1; has_gate = 1 }; break
+#ifndef NOT_URGENT
+  :: atomic { gate && !urgent -> urgent = 1 }
 #endif
-     atomic { !gate -> gate = 1 };
+  GIVE_UP(gate)
+  DIE
+  STOP
+  od;
+
+leave:
+  atomic { first = first - is_first; is_first = 0; over = 0; before = 0 };
+  if
+  :: placed ->
+#ifndef URGENCY_KEPT
+     if
+     :: has_gate && !(reads && tickets != NEXT(mine)) -> LAST_STEP(urgent = 0)
+     :: else
+     fi;
+#endif
+     LAST_STEP(served[MINE] = has_gate);
+     LAST_STEP(d_step { locked[MINE] = 0; placed = 0; mine = 0 })
+  :: else
+  fi;
+  if :: !has_gate -> goto again :: else fi;
+
+inside:
+  mine = 0;
+  if
+  :: reads ->
+     slot[me - WRITERS] = 1;
+     flag = 0
+  :: else ->
      flag = 1;
      for (i : 0 .. READERS - 1) { !slot[i] };
      i = 0;
-     if :: me == 0 -> wants = 0 :: else fi;
-     /* holds */
-     flag = 0;
-     gate = 0
-  od
+     flag = 0
+  fi;
+  atomic { gate = 0; has_gate = 0 };
+held:
+  if :: me == OBSERVED -> wants = 0 :: else fi;
+  if :: reads -> slot[me - WRITERS] = 0 :: else fi;
+#ifdef ONCE
+  if :: reads -> goto end :: else fi;
+#endif
+  goto again;
+
+dead: /* the kernel unlocks */
+  atomic {
+    if :: placed -> locked[MINE] = 0 :: else fi;
+    if :: looks -> locked[BEFORE] = 0 :: else fi;
+    if :: has_gate -> gate = 0 :: else fi;
+    first = first - is_first
+  };
+end:
+  skip
 }
 
 init {
   byte n;
   atomic {
-    for (n : 1 .. WRITERS) { run Writer(n - 1) };
-    for (n : 1 .. READERS) { run Reader(n - 1) };
+    for (n : 0 .. WRITERS + READERS - 1) { run Process(n, n >= WRITERS) };
     n = 0
   }
 }
 
-ltl reader { [] (slow -> <> !slow) }
-ltl writer { [] (wants -> <> !wants) }
-ltl counted { [] (count[0] + count[1] <= READERS) }
-ltl mended { [] (corpse -> <> !corpse) }
+ltl in { [] (wants -> <> !wants) }
+ltl mended { [] <> !urgent }
