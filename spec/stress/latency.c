@@ -3,7 +3,8 @@
  *
  * How long those wait who wait for somebody else:
  *  - from the holder's SIGKILL until a process that was blocked has the lock, in ROUNDS rounds;
- *  - readers beside a writer that holds the lock for 1 ms and locks again at once, for SECONDS.
+ *  - readers beside a writer that holds the lock for 1 ms and locks again at once, for SECONDS;
+ *  - a writer beside 1, 3 and 7 of those.
  *
  * Reports in TAP. The figures are given with the bars that they are to keep on an idle machine;
  * what fails a test does not depend on the machine: somebody who is stuck, or is left waiting while
@@ -25,8 +26,10 @@
 
 #define MEDIAN_BAR_NS INT64_C(200000)
 #define MOST_BAR_NS INT64_C(500000)
-#define READER_BAR_NS (50 * STRESS_MS)
+#define WAIT_BAR_NS (50 * STRESS_MS)
+#define LEFT_WAITING_NS (5000 * STRESS_MS)
 #define OFTEN 15
+#define MOST_RESTLESS 7
 
 static ipm_layout *layout;
 static unsigned rounds = 1000, seconds = 5;
@@ -130,7 +133,7 @@ static void let_wait(child *reader) {
 /*
  * Editors that each lock once, beside a reader that had to wait before.
  *
- * returns  whether nobody is counted as waiting at the end, for whom each editor would wait
+ * returns  whether nobody is taken to wait at the end, for whom each editor would queue
  */
 static bool editors_go_on(const char *what) {
     enum { ROUNDS = 40 };
@@ -152,7 +155,7 @@ static bool editors_go_on(const char *what) {
     printf("# %s: a writer's lock takes %.1f us (median)\n", what,
            (double)stress_percentile(waited, ROUNDS, 50) / 1e3);
     ipm_segment *segment = stress_must_open(IPM_EDITOR, layout, false);
-    bool nobody = !ipm_slow_readers_any(&segment->lockfile.shared->slow_readers);
+    bool nobody = !ipm_queue_is_urgent(&segment->lockfile.shared->queue);
     ipm_segment_close(segment, NULL);
     return nobody;
 }
@@ -180,6 +183,8 @@ typedef struct busy {
     volatile int64_t longest_ns[MAX_READERS];
     volatile unsigned reads[MAX_READERS], passed[MAX_READERS]; /* writes during one wait */
     volatile unsigned writes;
+    volatile int64_t longest_write_ns; /* of the writer that rests */
+    volatile unsigned rested_writes;
 } busy;
 
 static busy *shared;
@@ -247,8 +252,51 @@ static void measure_readers(unsigned readers) {
     printf("# %u reader%s beside a writer that holds 1 ms: longest wait %.1f ms (bar %lld, %s) "
            "and %u writes, of %u reads and %u writes\n",
            readers, readers > 1 ? "s" : "", (double)longest / 1e6,
-           (long long)(READER_BAR_NS / STRESS_MS), against(longest, READER_BAR_NS), passed, reads,
+           (long long)(WAIT_BAR_NS / STRESS_MS), against(longest, WAIT_BAR_NS), passed, reads,
            shared->writes);
+}
+
+static void write_and_rest(void) {
+    ipm_segment *segment = stress_must_open(IPM_EDITOR, layout, false);
+    for (; !shared->over; shared->rested_writes++) {
+        int64_t queued = stress_queued();
+        int64_t before = stress_now();
+        lock(segment);
+        int64_t waited = stress_now() - before - (stress_queued() - queued);
+        if (waited > shared->longest_write_ns)
+            shared->longest_write_ns = waited;
+        stress_write(segment, WORDS);
+        ipm_segment_unlock(segment, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+    }
+}
+
+static void measure_writers(unsigned restless) {
+    pid_t children[MOST_RESTLESS + 1];
+    shared->over = false;
+    shared->writes = shared->rested_writes = 0;
+    shared->longest_write_ns = 0;
+    for (unsigned i = 0; i <= restless; i++) {
+        if ((children[i] = stress_fork()) != 0)
+            continue;
+        if (i == restless)
+            write_and_rest();
+        else
+            write_again_and_again();
+        _exit(EXIT_SUCCESS);
+    }
+    nanosleep(&(struct timespec){.tv_sec = seconds}, NULL);
+    shared->over = true;
+    for (unsigned i = 0; i <= restless; i++)
+        stress_wait(children[i]);
+    int64_t longest = shared->longest_write_ns;
+    CHECK(longest < LEFT_WAITING_NS);
+    CHECK(shared->rested_writes > 0);
+    printf("# a writer beside %u that hold%s 1 ms each: longest wait %.1f ms (bar %lld, %s), of %u "
+           "writes\n",
+           restless, restless > 1 ? "" : "s", (double)longest / 1e6,
+           (long long)(WAIT_BAR_NS / STRESS_MS), against(longest, WAIT_BAR_NS),
+           shared->rested_writes);
 }
 
 static void go_on_after_deaths(void) {
@@ -260,6 +308,11 @@ static void go_on_after_deaths(void) {
 static void readers_have_their_turn(void) {
     for (unsigned readers = 1; readers <= MAX_READERS; readers *= 2)
         measure_readers(readers);
+}
+
+static void writers_have_their_turn(void) {
+    for (unsigned restless = 1; restless <= MOST_RESTLESS; restless = 2 * restless + 1)
+        measure_writers(restless);
 }
 
 int main(int argc, char **argv) {
@@ -276,6 +329,7 @@ int main(int argc, char **argv) {
     run("readers that had their turn keep no writer waiting", writers_wait_for_nobody);
     run("readers that were killed keep no writer waiting for long", writers_forget_the_dead);
     run("readers have their turn beside a writer that never rests", readers_have_their_turn);
+    run("writers have their turn beside writers that never rest", writers_have_their_turn);
     printf("# %u rounds, %u s; %s\n", rounds, seconds, stress_machine());
     ipm_segment_close(segment, NULL);
     return done();
