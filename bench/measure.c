@@ -134,9 +134,15 @@ void keep_apart(int process) {
         }
 }
 
-/* The sum of what the processes found. They begin when all are ready: `go` is closed then. */
-static double sum_of(int count, void *(*prepare)(void *, int), work *what, void *with,
-                     double (*find)(work *, void *)) {
+/* What one process found. */
+typedef struct finding {
+    double value;
+    double longest;
+} finding;
+
+/* Fill in what the processes found. They begin when all are ready: `go` is closed then. */
+static void find_together(int count, void *(*prepare)(void *, int), work *what, void *with,
+                          finding (*find)(work *, void *), finding *found) {
     int ready[2];
     int go[2];
     int result[2];
@@ -159,25 +165,21 @@ static double sum_of(int count, void *(*prepare)(void *, int), work *what, void 
             void *own = prepare(with, i);
             if (write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 0)
                 _exit(1);
-            double found = find(what, own);
-            _exit(write(result[1], &found, sizeof found) == sizeof found ? 0 : 1);
+            finding one = find(what, own);
+            _exit(write(result[1], &one, sizeof one) == sizeof one ? 0 : 1);
         }
     }
     close(ready[1]);
     close(result[1]);
     close(go[0]);
-    double sum = 0;
     char byte;
     for (int i = 0; i < count; i++)
         if (read(ready[0], &byte, 1) != 1)
             die("a process that did not get ready");
     close(go[1]);
-    for (int i = 0; i < count; i++) {
-        double found;
-        if (read(result[0], &found, sizeof found) != sizeof found)
+    for (int i = 0; i < count; i++)
+        if (read(result[0], &found[i], sizeof *found) != sizeof *found)
             die("a process that found nothing");
-        sum += found;
-    }
     while (wait(NULL) > 0)
         ;
     close(ready[0]);
@@ -185,13 +187,74 @@ static double sum_of(int count, void *(*prepare)(void *, int), work *what, void 
     munmap(progress, sizeof *progress * MAX_TOGETHER);
     progress = NULL;
     together = 0;
+}
+
+static double sum_of(int count, void *(*prepare)(void *, int), work *what, void *with,
+                     finding (*find)(work *, void *)) {
+    finding found[MAX_TOGETHER];
+    double sum = 0;
+    find_together(count, prepare, what, with, find, found);
+    for (int i = 0; i < count; i++)
+        sum += found[i].value;
     return sum;
 }
 
+static finding find_time(work *what, void *with) {
+    return (finding){.value = measure(what, with)};
+}
+
+static finding find_rate(work *what, void *with) {
+    return (finding){.value = count_turns(what, with)};
+}
+
 double measure_together(int count, void *(*prepare)(void *, int), work *what, void *with) {
-    return sum_of(count, prepare, what, with, measure) / count;
+    return sum_of(count, prepare, what, with, find_time) / count;
 }
 
 double rate_together(int count, void *(*prepare)(void *, int), work *what, void *with) {
-    return sum_of(count, prepare, what, with, count_turns);
+    return sum_of(count, prepare, what, with, find_rate);
+}
+
+/* ---- Against each other ------------------------------------------------------------------ */
+
+#define CONTEST 10 /* times as long as all else is measured: so that each has many turns */
+
+static finding find_turns(work *what, void *with) {
+    finding found = {0};
+    double end = now_ns() + patience_ns() * CONTEST;
+    for (double before = now_ns(), now; before < end; before = now) {
+        what(with, 1);
+        found.value++;
+        now = now_ns();
+        if (now - before > found.longest)
+            found.longest = now - before;
+    }
+    return found;
+}
+
+measure_contest contest(int count, void *(*prepare)(void *, int), work *what, void *with) {
+    finding found[MAX_TOGETHER];
+    double turns_in_all = 0;
+    measure_contest result = {.share = count};
+    find_together(count, prepare, what, with, find_turns, found);
+    for (int i = 0; i < count; i++)
+        turns_in_all += found[i].value;
+    for (int i = 0; i < count; i++) {
+        double share = found[i].value / turns_in_all * count;
+        result.share = share < result.share ? share : result.share;
+        result.longest = found[i].longest / 1e6 > result.longest ? found[i].longest / 1e6
+                                                                 : result.longest;
+    }
+    result.ns = patience_ns() * CONTEST / turns_in_all;
+    return result;
+}
+
+void print_contest(const char *name, int count, measure_contest result) {
+    char metric[64];
+    snprintf(metric, sizeof metric, "%s.update_%d", name, count);
+    print(metric, result.ns);
+    snprintf(metric, sizeof metric, "%s.share_%d", name, count);
+    print(metric, result.share);
+    snprintf(metric, sizeof metric, "%s.longest_%d", name, count);
+    print(metric, result.longest);
 }

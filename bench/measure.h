@@ -53,6 +53,20 @@ double measure_together(int count, void *(*prepare)(void *with, int number), wor
 /* The same for a while, counted: how many times a second all of them together did the thing. */
 double rate_together(int count, void *(*prepare)(void *with, int number), work *what, void *with);
 
+/* What processes get of something that only one of them can have at a time. */
+typedef struct measure_contest {
+    double ns;      /* that one turn takes, of whichever process */
+    double share;   /* turns of the process that got the fewest, to its equal share: 1 is fair */
+    double longest; /* that one process waited for a turn, its own turn included, in milliseconds */
+} measure_contest;
+
+/* Let `count` processes, at most 8, do the thing again and again at once. */
+measure_contest contest(int count, void *(*prepare)(void *with, int number), work *what,
+                        void *with);
+
+/* As "<name>.update_<count>", "<name>.share_<count>" and "<name>.longest_<count>". */
+void print_contest(const char *name, int count, measure_contest result);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,7 +8,10 @@ plan.programs = {
 }
 
 --- Those that show how it grows, in two rounds of their own.
-plan.scaling = { "core/readers", "core/slots", "core/sizes", "lua/arrays.lua", "core/resident" }
+plan.scaling = {
+  "core/writers", "peer/mutex", "core/readers", "core/slots", "core/sizes", "lua/arrays.lua",
+  "core/resident",
+}
 
 --- Metrics that are one metric less another.
 plan.differences = { ["c.wake"] = { "c.wake_and_answer", "floor.futex" } }
@@ -29,6 +32,15 @@ plan.targets = {
     most = 0.6 },
   { "C: read lock + unlock, two processes, to one alone", "c.read_2", "c.read", most = 1.3 },
   { "C: write + commit of 4 B in 64 MiB, to 688 B", "c.write_64m", "c.write", most = 1.5 },
+  { "C: write + commit, 2 processes at once; under one robust mutex it takes", "latched.update_2",
+    "writers.update_2", least = 0.7 },
+  { "C: write + commit, 4 processes at once; under one robust mutex it takes", "latched.update_4",
+    "writers.update_4", least = 0.7 },
+  { "C: write + commit, 8 processes at once; under one robust mutex it takes", "latched.update_8",
+    "writers.update_8", least = 0.7 },
+  { "C: of 8 writers the one with the fewest turns, to its equal share", "writers.share_8",
+    least = 0.5 },
+  { "C: of 8 writers the longest wait for a turn, ms", "writers.longest_8", most = 50 },
   { "C: snapshot of 688 B, to memcpy", "c.snapshot", "floor.memcpy", most = 1.5 },
   { "C: snapshot of 64 MiB, to memcpy", "c.snapshot_64m", "floor.memcpy_64m", most = 1.1 },
   { "C: snapshot while a writer is stopped, to at rest", "c.snapshot_stopped", "c.snapshot",
@@ -87,6 +99,25 @@ plan.sections = {
     { "floor.field_set", "the same of a minimal C module" },
     { "field.get_nested", "v.data_xy.x" },
     { "field.get_element", "points[3].x" },
+  },
+  { "Processes that update one segment again and again, all at once",
+    { "writers.update_2", "2: lock, write 4 B, commit, whichever does it, ns" },
+    { "latched.update_2", "the same under one robust pthread_mutex" },
+    { "mutex.update_2", "one robust pthread_mutex and a change of 4 B, no transaction" },
+    { "writers.update_4", "4: lock, write 4 B, commit, ns" },
+    { "latched.update_4", "the same under one robust pthread_mutex" },
+    { "mutex.update_4", "one robust pthread_mutex, no transaction" },
+    { "writers.update_8", "8: lock, write 4 B, commit, ns" },
+    { "latched.update_8", "the same under one robust pthread_mutex" },
+    { "mutex.update_8", "one robust pthread_mutex, no transaction" },
+    { "writers.share_2", "2: turns of the one with the fewest, to its equal share" },
+    { "writers.share_4", "4: the same" },
+    { "writers.share_8", "8: the same" },
+    { "mutex.share_8", "8: the same of one robust pthread_mutex" },
+    { "writers.longest_2", "2: the longest wait for a turn, ms" },
+    { "writers.longest_4", "4: the same" },
+    { "writers.longest_8", "8: the same" },
+    { "mutex.longest_8", "8: the same of one robust pthread_mutex" },
   },
   { "Waking, ns",
     { "c.wake", "a commit to the process that waits for it awake" },
