@@ -365,9 +365,10 @@ typedef struct ipm_segment ipm_segment;
  * layout   copied from: it must outlive the handle
  * options  NULL: the defaults
  * returns  any code from IPM_ENOTFOUND to IPM_EINCOMPATIBLE, or IPM_EINVALID
- * waits    for another process that is just then creating the same segment, at most 10 s; with
- *          `force`, if the segment is there, as long again for whoever holds its lock. Then it is
- *          IPM_ETIMEOUT, and the segment is as it was
+ * waits    for other processes that are just then opening, creating or destroying the same segment,
+ *          at most 10 s in all; then IPM_ETIMEOUT, with the byte of the lock file that one of them
+ *          holds. With `force`, if a segment of the layout is there, as long again for whoever holds
+ *          its lock; then IPM_ETIMEOUT as well, and the segment is as it was
  */
 IPM_API int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
                              ipm_segment **segment, ipm_error *error);
@@ -531,7 +532,8 @@ IPM_API int ipm_segment_flush(ipm_segment *segment, ipm_error *error);
 
 /*
  * Remove both files. This handle and those elsewhere then say IPM_EREPLACED; those who wait are
- * woken. A lock held through this handle is rolled back and released first.
+ * woken. A lock held through this handle is rolled back and released first. Waits for another
+ * manager that is just then creating or destroying the segment, at most 10 s: IPM_ETIMEOUT.
  * IPM_EINVALID for any other than a manager.
  */
 IPM_API int ipm_segment_destroy(ipm_segment *segment, ipm_error *error);

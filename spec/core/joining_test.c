@@ -15,7 +15,8 @@
 
 enum { STALE = 77 };
 
-static const ipm_lockfile_terms terms = {.owner = IPM_NOBODY, .mode = 0600, .slots = 4};
+static const ipm_lockfile_terms terms = {
+    .owner = IPM_NOBODY, .mode = 0600, .slots = 4, .deadline = IPM_FOREVER};
 
 static char directory[64];
 

@@ -7,7 +7,8 @@
 #include <sys/file.h>
 
 static const char *path;
-static const ipm_lockfile_terms terms = {.owner = IPM_NOBODY, .mode = 0600, .slots = 4};
+static const ipm_lockfile_terms terms = {
+    .owner = IPM_NOBODY, .mode = 0600, .slots = 4, .deadline = IPM_FOREVER};
 
 static int join(ipm_lockfile *file) {
     memset(&error, 0, sizeof error);

@@ -85,7 +85,8 @@ static void replace(void) {
 static void open_lock_file(void) {
     ipm_lockfile file;
     ipm_error error;
-    const ipm_lockfile_terms terms = {.owner = IPM_NOBODY, .mode = 0600, .slots = 2};
+    const ipm_lockfile_terms terms = {
+        .owner = IPM_NOBODY, .mode = 0600, .slots = 2, .deadline = IPM_FOREVER};
     ipm_lockfile_open(stress_lock_path(), &terms, &file, &error);
 }
 

@@ -101,6 +101,7 @@ int ipm_create(ipm_segment *segment, const ipm_layout *layout, const ipm_options
     const ipm_lockfile_terms terms = {.directory = &segment->lock_dir,
                                       .owner = IPM_NOBODY,
                                       .mode = options->mode,
+                                      .deadline = segment->deadline,
                                       .replace = options->force};
     if (code == IPM_OK)
         code = ipm_lockfile_manage(names->lock_path, &terms, &m->manager, &m->lock_made, error);

@@ -18,7 +18,6 @@
 #define USERS_BYTE 0
 #define MANAGER_BYTE 1
 #define DOOR_BYTE 2
-#define PATIENCE_NS (10000 * IPM_MS) /* with a process that initialises, or manages */
 #define NAP_NS (IPM_MS / 2)
 #define UNMARKED_TRIES 2000 /* after which a file in use without the magic is a damaged one */
 
@@ -154,6 +153,29 @@ static int map_checked(int fd, const char *path, const ipm_lock_head *head, ipm_
 
 enum { AGAIN = -1, UNMARKED = -2 };
 
+/*
+ * Say which byte another process holds: that is the failure, if it holds it for too long.
+ * returns  AGAIN
+ */
+static int held(const char *path, off_t byte, ipm_error *error) {
+    static const char *const who[] = {
+        [USERS_BYTE] = "initialises it",
+        [MANAGER_BYTE] = "creates or destroys the segment",
+        [DOOR_BYTE] = "is opening it",
+    };
+    ipm_fail(error, IPM_ETIMEOUT, 0,
+             "%s: another process holds its byte %d, as one does that %s, and does not let go: "
+             "ipmmap who FILE names it",
+             path, (int)byte, who[byte]);
+    return AGAIN;
+}
+
+/* The file has lost its name, or has got it just now. returns  AGAIN */
+static int moved(const char *path, ipm_error *error) {
+    ipm_fail(error, IPM_ETIMEOUT, 0, "%s is removed and made again all the time", path);
+    return AGAIN;
+}
+
 /* Whoever finds the file used, behind the door, finds it used by one who has come in. */
 static int join_behind_door(int fd, const char *path, uint32_t slots, ipm_lockfile *file,
                             ipm_error *error) {
@@ -167,7 +189,7 @@ static int join_behind_door(int fd, const char *path, uint32_t slots, ipm_lockfi
         rc = ipm_file_lock(fd, USERS_BYTE, F_RDLCK);
     }
     if (rc == EAGAIN)
-        return AGAIN;
+        return held(path, USERS_BYTE, error);
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot lock %s", path);
     ipm_lock_head head;
@@ -185,12 +207,12 @@ static int join_behind_door(int fd, const char *path, uint32_t slots, ipm_lockfi
  * One try at joining those who use the file; one opener at a time. Without the door, an opener
  * that finds the file used by an initialiser which dies before it has wiped out the magic would
  * take what is from before a reboot for initialised.
- * returns  AGAIN: another is at it; UNMARKED: others use it, and it has no magic
+ * returns  AGAIN: another is at it, as *error says; UNMARKED: others use it, and it has no magic
  */
 static int join(int fd, const char *path, uint32_t slots, ipm_lockfile *file, ipm_error *error) {
     int rc = ipm_file_lock(fd, DOOR_BYTE, F_WRLCK);
     if (rc == EAGAIN)
-        return AGAIN;
+        return held(path, DOOR_BYTE, error);
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot lock %s", path);
     int code = join_behind_door(fd, path, slots, file, error);
@@ -229,7 +251,7 @@ static int make(const char *path, const ipm_lockfile_terms *terms, int *fd, stru
                         terms->needs_write);
     int code = ipm_file_create(path, lock_mode(terms->mode), fd, error);
     if (code != IPM_OK && error->system == EEXIST)
-        return AGAIN;
+        return moved(path, error);
     if (code == IPM_OK && fstat(*fd, status) != 0) {
         code = ipm_fail_errno(error, errno, "cannot examine %s", path);
         unlink(path);
@@ -244,7 +266,7 @@ static int refuse(const char *path, const ipm_lockfile_terms *terms, int fd, ipm
     if (!terms->replace)
         return IPM_EPERMISSION;
     return unlink(path) == 0 || errno == ENOENT
-               ? AGAIN
+               ? moved(path, error)
                : ipm_fail_errno(error, errno, "cannot remove %s, which belongs to another user",
                                 path);
 }
@@ -265,18 +287,20 @@ static int open_or_make(const char *path, const ipm_lockfile_terms *terms, int *
 }
 
 /* Join, as soon as that can be. returns AGAIN when it cannot, or the file has lost its name */
-static int join_settled(int fd, const char *path, const struct stat *status, uint32_t slots,
-                        int64_t deadline, ipm_lockfile *file, ipm_error *error) {
+static int join_settled(int fd, const char *path, const struct stat *status,
+                        const ipm_lockfile_terms *terms, ipm_lockfile *file, ipm_error *error) {
     int unmarked = 0;
     for (;;) {
-        int code = join(fd, path, slots, file, error);
+        int code = join(fd, path, terms->slots, file, error);
         if (code != AGAIN && code != UNMARKED)
             return code;
         if (code == UNMARKED && ++unmarked >= UNMARKED_TRIES)
             return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and damaged", path);
         ipm_clock_nap(NAP_NS);
-        if (ipm_clock_now() >= deadline || !ipm_file_is_at(path, status->st_dev, status->st_ino))
-            return AGAIN;
+        if (!ipm_file_is_at(path, status->st_dev, status->st_ino))
+            return moved(path, error);
+        if (ipm_clock_now() >= terms->deadline)
+            return code == AGAIN ? AGAIN : held(path, USERS_BYTE, error);
     }
 }
 
@@ -287,7 +311,7 @@ static int keep_lock(int fd, const char *path, ipm_lockfile *file, ipm_error *er
     int code = ipm_file_lock_lasts(fd, path, &lasting, error);
     if (code == IPM_OK && lasting == IPM_LASTS_OPEN)
         ipm_kept_open(&file->kept, fd);
-    return ipm_file_is_at(path, file->device, file->inode) ? code : AGAIN;
+    return ipm_file_is_at(path, file->device, file->inode) ? code : moved(path, error);
 }
 
 /* No more users than may write to the data file may use its lock file. */
@@ -304,7 +328,6 @@ static int check_mode(int fd, const char *path, const struct stat *status, mode_
 
 int ipm_lockfile_open(const char *path, const ipm_lockfile_terms *terms, ipm_lockfile *file,
                       ipm_error *error) {
-    int64_t deadline = ipm_clock_deadline(PATIENCE_NS);
     memset(file, 0, sizeof *file);
     do {
         int fd;
@@ -317,7 +340,7 @@ int ipm_lockfile_open(const char *path, const ipm_lockfile_terms *terms, ipm_loc
             return code;
         code = check_mode(fd, path, &status, terms->mode, error);
         if (code == IPM_OK)
-            code = join_settled(fd, path, &status, terms->slots, deadline, file, error);
+            code = join_settled(fd, path, &status, terms, file, error);
         if (code == IPM_OK)
             code = keep_lock(fd, path, file, error);
         if (code != IPM_OK && code != AGAIN && made)
@@ -328,9 +351,8 @@ int ipm_lockfile_open(const char *path, const ipm_lockfile_terms *terms, ipm_loc
             ipm_lockfile_close(file);
         if (code != AGAIN)
             return code;
-    } while (ipm_clock_now() < deadline);
-    return ipm_fail(error, IPM_ETIMEOUT, 0,
-                    "%s: another process has begun to initialise it and does not finish", path);
+    } while (ipm_clock_now() < terms->deadline);
+    return IPM_ETIMEOUT;
 }
 
 void ipm_lockfile_close(ipm_lockfile *file) {
@@ -343,7 +365,6 @@ void ipm_lockfile_close(ipm_lockfile *file) {
 
 int ipm_lockfile_manage(const char *path, const ipm_lockfile_terms *terms, int *fd, bool *made,
                         ipm_error *error) {
-    int64_t deadline = ipm_clock_deadline(PATIENCE_NS);
     *fd = -1;
     do {
         int opened;
@@ -363,10 +384,11 @@ int ipm_lockfile_manage(const char *path, const ipm_lockfile_terms *terms, int *
         close(opened);
         if (rc != 0 && rc != EAGAIN)
             return ipm_fail_errno(error, rc, "cannot lock %s", path);
+        if (rc == EAGAIN)
+            held(path, MANAGER_BYTE, error);
+        else
+            moved(path, error);
         ipm_clock_nap(NAP_NS);
-    } while (ipm_clock_now() < deadline);
-    return ipm_fail(error, IPM_ETIMEOUT, 0,
-                    "%s: another manager has begun to create or destroy the segment and does not "
-                    "finish",
-                    path);
+    } while (ipm_clock_now() < terms->deadline);
+    return IPM_ETIMEOUT;
 }

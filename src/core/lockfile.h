@@ -49,12 +49,16 @@ typedef struct ipm_lockfile {
     ipm_kept kept; /* the descriptor with the lock on byte 0, if the mapping does not keep it */
 } ipm_lockfile;
 
+/* How long all of opening a segment, or destroying one, waits for those who hold bytes. */
+#define IPM_LOCKFILE_PATIENCE_NS (INT64_C(10000) * 1000000)
+
 /* On which terms a lock file is used, or made. */
 typedef struct ipm_lockfile_terms {
     const ipm_directory *directory; /* where it is; NULL: whoever owns the file */
     uid_t owner;                    /* of the data file, who may own it as well; or IPM_NOBODY */
     mode_t mode;                    /* of the data file: who may write that, may lock */
     uint32_t slots;                 /* of a new one */
+    int64_t deadline;               /* until when to wait for others; always tries once */
     const char *needs_write; /* a file: only who may write to it makes a lock file; or NULL */
     bool replace;            /* one that is not trusted gives way */
 } ipm_lockfile_terms;
@@ -65,7 +69,8 @@ typedef struct ipm_lockfile_terms {
  * stays where it is until it is closed.
  *
  * returns      IPM_EINCOMPATIBLE, IPM_EPERMISSION, IPM_ENOTFOUND (no such directory), ...;
- *              IPM_ETIMEOUT: another process does not finish initialising it
+ *              IPM_ETIMEOUT: by the deadline another process had not let go of a byte, which the
+ *              text names
  */
 int ipm_lockfile_open(const char *path, const ipm_lockfile_terms *terms, ipm_lockfile *file,
                       ipm_error *error);
@@ -76,6 +81,7 @@ void ipm_lockfile_close(ipm_lockfile *file);
 /*
  * Keep other managers out, until *fd is closed (-1 on failure). Makes the file if it is missing.
  * made     whether this call made it
+ * returns  as ipm_lockfile_open
  */
 int ipm_lockfile_manage(const char *path, const ipm_lockfile_terms *terms, int *fd, bool *made,
                         ipm_error *error);

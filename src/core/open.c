@@ -61,6 +61,7 @@ static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error 
         .owner = data->owner,
         .mode = data->mode,
         .slots = data->max_readers,
+        .deadline = segment->deadline,
         .needs_write = segment->role == IPM_READER ? names->path : NULL,
     };
     code = ipm_lockfile_open(names->lock_path, &terms, &segment->lockfile, error);
@@ -148,6 +149,7 @@ static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ip
                         ipm_error *error) {
     const ipm_names *names = &segment->names;
     ipm_creation m = {.manager = -1};
+    segment->deadline = ipm_clock_deadline(IPM_LOCKFILE_PATIENCE_NS);
     int code = ipm_names_make(segment->name, options, &segment->names, error);
     if (code != IPM_OK)
         return code;
@@ -271,7 +273,11 @@ static int destroy(ipm_segment *segment, ipm_error *error) {
         code = ipm_fail(error, IPM_EREPLACED, 0, "%s was replaced or destroyed already",
                         segment->names.path);
     const ipm_lockfile_terms terms = {
-        .directory = &segment->lock_dir, .owner = segment->data.owner, .mode = segment->data.mode};
+        .directory = &segment->lock_dir,
+        .owner = segment->data.owner,
+        .mode = segment->data.mode,
+        .deadline = ipm_clock_deadline(IPM_LOCKFILE_PATIENCE_NS),
+    };
     if (code == IPM_OK)
         code = ipm_lockfile_manage(segment->names.lock_path, &terms, &manager, &made, error);
     if (code != IPM_OK)

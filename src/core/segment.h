@@ -16,6 +16,7 @@ struct ipm_segment {
     const char *name;    /* of the struct: the layout's */
     ipm_names names;
     ipm_directory mmap_dir, lock_dir; /* as they were when it was opened */
+    int64_t deadline;                 /* of its opening, for all waits for other processes */
     ipm_datafile data;
     ipm_lockfile lockfile;
     ipm_error refusal; /* why a reader has no lock file, if its code is not IPM_OK */
