@@ -28,9 +28,8 @@ static int read_scalar(lua_State *L, const lipm_handle *handle, const lipm_part 
         into = lua_newuserdatauv(L, part->type->size, 0);
     }
     lipm_checkopen(L, handle);
-    const unsigned char *base = lipm_base(&handle->memory);
-    if (base != NULL) {
-        lipm_pushscalar(L, part->type, base + part->offset);
+    if (lipm_is_locked(handle)) {
+        lipm_pushlive(L, &handle->memory, part->type, part->offset);
         return 1;
     }
     if (ipm_segment_read(handle->segment, part->offset, part->type->size, into, &error) != IPM_OK) {

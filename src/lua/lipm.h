@@ -163,8 +163,11 @@ void lipm_open_layout(lua_State *L);
 
 /* ---- Scalars (scalar.c) ------------------------------------------------------------------ */
 
-/* Push the scalar of this type at `at`. */
+/* Push the scalar of this type at `at`, which nobody else changes. */
 void lipm_pushscalar(lua_State *L, const ipm_type *type, const void *at);
+
+/* Push the scalar at that place of a memory that can be touched, but that others may change. */
+void lipm_pushlive(lua_State *L, const lipm_memory *memory, const ipm_type *type, uint64_t offset);
 
 /* Convert the value at `index`; false if the type refuses it. Never allocates. */
 bool lipm_toscalar(lua_State *L, int index, const ipm_type *type, lipm_scalar *scalar);

@@ -9,6 +9,9 @@
 
 #include "../core/word.h"
 
+/* Texts of up to so many bytes are copied to the C stack. */
+#define SHORT_TEXT 512
+
 /* From here on a double rounds to infinity as a float: FLT_MAX and half of its last place. */
 #define FLOAT_LIMIT 0x1.ffffffp127
 
@@ -89,6 +92,45 @@ void lipm_pushscalar(lua_State *L, const ipm_type *type, const void *at) {
     case IPM_STRUCT:
         lua_pushnil(L);
         break;
+    }
+}
+
+/*
+ * Who may write to the file can change it at any moment, without the lock too, and Lua reads a text
+ * more than once: for its length, its hash, a comparison, the copy. So Lua is given a private copy,
+ * of which the length is found out anew; of a long text the one found before says how much to copy.
+ */
+static void push_copied(lua_State *L, char *copy, const unsigned char *at, size_t size) {
+    ipm_copy_from_shared(copy, at, size);
+    lua_pushlstring(L, copy, strnlen(copy, size));
+}
+
+static void push_long_text(lua_State *L, const lipm_memory *memory, const ipm_type *type,
+                           uint64_t offset, size_t size) {
+    char *copy = lua_newuserdatauv(L, size, 0);
+    const unsigned char *base = lipm_base(memory);
+    if (base == NULL) {
+        lipm_complain_access(L, memory, type, offset);
+    }
+    push_copied(L, copy, base + offset, size);
+    lua_replace(L, -2);
+}
+
+void lipm_pushlive(lua_State *L, const lipm_memory *memory, const ipm_type *type, uint64_t offset) {
+    const unsigned char *at = memory->base + offset;
+    char copy[SHORT_TEXT];
+    if (type->kind != IPM_CHAR) {
+        lipm_pushscalar(L, type, at);
+        return;
+    }
+    size_t size = type->size;
+    if (size > sizeof copy) {
+        size = strnlen((const char *)at, size);
+    }
+    if (size > sizeof copy) {
+        push_long_text(L, memory, type, offset, size);
+    } else {
+        push_copied(L, copy, at, size);
     }
 }
 

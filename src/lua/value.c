@@ -52,12 +52,11 @@ int lipm_new(lua_State *L) {
  * run finalizers, and they may release a lock. */
 static void push_plain(lua_State *L, const lipm_memory *memory, const ipm_type *type,
                        uint64_t offset) {
-    const unsigned char *base = lipm_base(memory);
-    if (base == NULL) {
+    if (lipm_base(memory) == NULL) {
         lipm_complain_access(L, memory, type, offset);
     }
     if (lipm_is_scalar(type)) {
-        lipm_pushscalar(L, type, base + offset);
+        lipm_pushlive(L, memory, type, offset);
         return;
     }
     int count = type->count <= INT_MAX ? (int)type->count : INT_MAX;

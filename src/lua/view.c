@@ -123,7 +123,7 @@ static int push_nested(lua_State *L, int key, const lipm_view *view, const ipm_t
 static int push_part(lua_State *L, int key, const lipm_view *view, const ipm_type *type,
                      uint64_t offset) {
     if (lipm_is_scalar(type)) {
-        lipm_pushscalar(L, type, view->memory->base + offset);
+        lipm_pushlive(L, view->memory, type, offset);
         return 1;
     }
     return push_nested(L, key, view, type, offset);
