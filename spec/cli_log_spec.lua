@@ -76,6 +76,45 @@ describe("ipmmap record and replay", function()
     assert.equal("", (cli.output { "diff", file, dir .. "/Demo_r.mmap" }))
   end)
 
+  it("bring back what a host in C wrote, though it leaves bytes after a text's NUL", function()
+    ipmmap.struct("HostPart", { { "is_on", "bool" }, { "name", "char[8]" } })
+    local Host = ipmmap.base:extend("Host", {
+      { "count", "int64" }, { "flags", "bool[2]" }, { "text", "char[16]" }, { "parts", "HostPart[3]" },
+    })
+    local host <close> = assert(ipmmap.manager(Host, { create = true, mmap_dir = dir }))
+    local path = host:info().path
+    -- As strcpy and a bool from an int do, past this library.
+    local function write(field, bytes)
+      local out <close> = assert(io.open(path, "r+b"))
+      out:seek("set", Host:offsetof(field))
+      out:write(bytes)
+    end
+    write("text", "a longer text\0x")
+    write("text", "short\0")
+    write("flags", "\xff\0")
+    write("parts[3].name", "abcdefg\0")
+    local recorder = cli.start { "record", path, "-o", log, "--commits", "2" }
+    while cli.size(log) < 100 do ipmmap.sleep(0.005) end
+    host:write("count", 1)
+    local size = cli.size(log)
+    while cli.size(log) == size do ipmmap.sleep(0.005) end
+    host:with(function(view)
+      write("parts[3]", "\2ab\0")
+      view.count = 2
+    end)
+    assert.equal(0, (cli.finish(recorder)))
+    local status, _, err = cli.run { "replay", log, dir, "--tag", "r", "--speed", "max" }
+    assert.equal(0, status, err)
+    assert.equal("", (cli.output { "diff", path, dir .. "/Host_r.mmap" }))
+    local replayed <close> = assert(ipmmap.reader(Host, { mmap_dir = dir, tag = "r" }))
+    local value = replayed:snapshot()
+    assert.same({ 2, "short", true, false }, { value.count, value.text, value.flags[1], value.flags[2] })
+    assert.same({ is_on = true, name = "ab" }, ipmmap.totable(value.parts[3]))
+    ipmmap.setbytes(Host:new(), ipmmap.bytes(value)) -- which would refuse such bytes
+    local left = "short\0er text\0x" -- what the replayed one has not
+    assert.is_truthy(ipmmap.bytes(host:snapshot()):find(left, 1, true))
+  end)
+
   it("keep to the pace, or go faster", function()
     local recorder = cli.start { "record", file, "-o", log, "--commits", "2" }
     while cli.size(log) < 100 do ipmmap.sleep(0.005) end

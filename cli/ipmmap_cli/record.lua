@@ -28,12 +28,35 @@ local function write(file, bytes, sum)
   return sum
 end
 
+-- Assigns to each bool and text what it is read as.
+local function tidy(view, type)
+  local is_struct = type.kind == "struct"
+  for i = 1, is_struct and #type.fields or type.count do
+    local key = is_struct and type.fields[i].name or i
+    local part = is_struct and type.fields[i].type or type.element
+    if part.kind == "bool" or part.kind == "char" then
+      view[key] = view[key]
+    elseif part.kind == "struct" or part.kind == "array" then
+      tidy(view[key], part)
+    end
+  end
+end
+
+-- The bytes of a state as the library stores what they say. A host in C may leave bytes after a
+-- text's NUL, or a true that is not 1: these mean nothing, and replay refuses them.
+local function tidy_bytes(value, type)
+  local bytes = ipmmap.bytes(value)
+  if pcall(ipmmap.setbytes, value, bytes) then return bytes end
+  tidy(value, type)
+  return ipmmap.bytes(value)
+end
+
 -- Record until asked to stop. What was recorded is in `done` also when an error ends it: how many
 -- commits there were after the state in which the recording began.
-local function record(reader, file, args, done, sum)
+local function record(reader, type, file, args, done, sum)
   local started = ipmmap.now()
   local value, version = reader:versioned_snapshot()
-  local bytes = ipmmap.bytes(value)
+  local bytes = tidy_bytes(value, type)
   sum = write(file, log.frame(started, version, ("\0"):rep(#bytes), bytes, sum))
   local function is_over()
     return stop.is_asked() or done.commits >= (args.commits or math.huge)
@@ -44,7 +67,7 @@ local function record(reader, file, args, done, sum)
     if now then
       local last, old = version, bytes
       version = select(2, reader:versioned_snapshot(value))
-      bytes = ipmmap.bytes(value)
+      bytes = tidy_bytes(value, type)
       sum = write(file, log.frame(ipmmap.now(), version, old, bytes, sum))
       done.commits, done.missed = done.commits + 1, done.missed + version - last - 1
     elseif code == "timeout" then
@@ -81,7 +104,7 @@ return function(args)
   stop.notice()
   local sum = write(file, log.header(tostring(S), reader:info().tag))
   if output.is_terminal(2) then output.say("recording %s; Ctrl-C ends it", args.file) end
-  local ok, problem = pcall(record, reader, file, args, done, sum)
+  local ok, problem = pcall(record, reader, S:type(), file, args, done, sum)
   check(file:flush())
   report(args, done)
   if not ok then error(problem, 0) end

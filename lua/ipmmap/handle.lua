@@ -145,11 +145,12 @@ end
 -- no page fault
 -- @tparam[opt=false] boolean options.mlock keep all pages in memory; includes `prefault`. The limit
 -- is `ulimit -l`
--- @tparam[opt] integer|{integer,...}|string options.trust user ids, or `"anyone"`. In a directory that
--- everybody may write to (`/tmp`, `/dev/shm`) a file is used only if it belongs to this user, to the
--- directory's owner, to the owner of the data file (the lock file), or to one of these; and a manager
--- that creates wants a directory that belongs to its user, to root or to one of these, with the sticky
--- bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
+-- @tparam[opt] integer|{integer,...}|string options.trust user ids, or `"anyone"`. In a directory
+-- that everybody may write to (`/tmp`, `/dev/shm`) a file is used only if it belongs to this user, to
+-- the directory's owner, to the owner of the data file (the lock file), or to one of these; and a
+-- manager that creates wants a directory that belongs to its user, to root or to one of these, with
+-- the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on
+-- purpose
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message
