@@ -571,14 +571,12 @@ IPM_API int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *er
  * something else has overwritten is set again, in a transaction of its own, so that others may be
  * using the segment meanwhile. A file that needs no repair is left as it is.
  *
- * path      of the data file, <Struct>_<tag>.mmap
- * lock_dir  the directory of the lock file; NULL: that of the data file
+ * options   as for an editor, with `path`, the data file's
  * repaired  whether there was something to repair, and it was
  * returns   as ipm_segment_open for an editor: IPM_ECORRUPT says what is damaged and stays so;
  *           IPM_ETIMEOUT: the lock was not free within 10 s
  */
-IPM_API int ipm_segment_repair(const char *path, const char *lock_dir, bool *repaired,
-                               ipm_error *error);
+IPM_API int ipm_segment_repair(const ipm_options *options, bool *repaired, ipm_error *error);
 
 typedef struct ipm_user {
     int32_t pid;

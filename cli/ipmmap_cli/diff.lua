@@ -92,8 +92,8 @@ local function for_json(list)
 end
 
 return function(args)
-  local first <close>, S = segment.open("reader", args.first, args.lock_dir)
-  local second <close>, T = segment.open("reader", args.second, args.lock_dir)
+  local first <close>, S = segment.open("reader", args.first, args)
+  local second <close>, T = segment.open("reader", args.second, args)
   local layout, values = {}, {}
   compare({
     layout = unless_known(layout),

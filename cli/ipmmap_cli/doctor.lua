@@ -28,8 +28,8 @@ local function check_directory_permissions(dir, report)
 end
 
 -- Open it for writing and close it again: whoever gets the write lock undoes what a dead one left.
-local function recover(path, lock_dir)
-  local editor <close> = segment.open("editor", path, lock_dir)
+local function recover(path, args)
+  local editor <close> = segment.open("editor", path, args)
   local _ <close> = failure.assert(editor:try_lock(1))
 end
 
@@ -37,6 +37,7 @@ end
 local function remove_retired(S, options)
   local manager <close> = failure.assert(ipmmap.manager(S, {
     create = true, mmap_dir = options.mmap_dir, lock_dir = options.lock_dir, tag = options.tag,
+    trust = options.trust,
   }))
   manager:destroy()
 end
@@ -49,8 +50,8 @@ local function check_users(reader, report)
   end
 end
 
-local function check_open(path, lock_dir, report)
-  local reader <close>, message, code = segment.try_open("reader", path, lock_dir)
+local function check_open(path, args, report)
+  local reader <close>, message, code = segment.try_open("reader", path, args)
   if not reader then return report(("%s (%s)"):format(message, code)) end
   if not reader:info().lockable then
     local _, why = reader:try_lock(0)
@@ -58,7 +59,7 @@ local function check_open(path, lock_dir, report)
   end
   if reader:info().pending then
     report("its last writer died in a transaction, which is yet to be undone",
-      function() recover(path, lock_dir) end)
+      function() recover(path, args) end)
   end
   check_users(reader, report)
   check_permissions(reader:info().lock_path, function(problem)
@@ -68,11 +69,13 @@ end
 
 -- Why the file cannot be opened. Its header code is always the same; what else is damaged would
 -- have to be guessed.
-local function report_damage(path, lock_dir, message, code, report)
+local function report_damage(path, args, message, code, report)
   local repair
   if message:find("the header code", 1, true) then
     repair = function()
-      failure.assert(failure.of_user(ipmmap.repair, path, lock_dir))
+      failure.assert(failure.of_user(ipmmap.repair, path, {
+        lock_dir = args.lock_dir, trust = args.trust,
+      }))
       return "the header code was written again"
     end
   elseif message:find("or is damaged", 1, true) then
@@ -81,11 +84,11 @@ local function report_damage(path, lock_dir, message, code, report)
   report(("%s (%s)"):format(message, code), repair)
 end
 
-local function check_file(path, lock_dir, report)
-  local S, options, code = segment.describe(path, lock_dir)
+local function check_file(path, args, report)
+  local S, options, code = segment.describe(path, args)
   if not S then
     if code == "not_found" then return end -- destroyed meanwhile
-    return report_damage(path, lock_dir, options, code, report)
+    return report_damage(path, args, options, code, report)
   end
   check_permissions(path, report)
   local reader, message = ipmmap.reader(S, options)
@@ -95,7 +98,7 @@ local function check_file(path, lock_dir, report)
     return report("its manager died while removing or replacing it",
       function() remove_retired(S, options) end)
   end
-  check_open(path, lock_dir, report)
+  check_open(path, args, report)
 end
 
 -- A segment in the making, left behind by a creator that was killed.
@@ -115,15 +118,15 @@ local function check_lock(path, inspect)
   end)
 end
 
-local function check_directory(dir, lock_dir, inspect)
+local function check_directory(dir, args, inspect)
   inspect(dir, function(report) check_directory_permissions(dir, report) end)
   for _, path in ipairs(files.in_directory(dir, "%.mmap$")) do
-    inspect(path, function(report) check_file(path, lock_dir, report) end)
+    inspect(path, function(report) check_file(path, args, report) end)
   end
   for _, path in ipairs(files.in_directory(dir, "%.new$")) do
     check_leftover(path, inspect)
   end
-  if not lock_dir then
+  if not args.lock_dir then
     for _, path in ipairs(files.in_directory(dir, "%.lock$")) do
       check_lock(path, inspect)
     end
@@ -135,17 +138,17 @@ local function inspect(findings, path, check, repairs)
   local finding = { path = path, problems = {} }
   findings[#findings + 1] = finding
   check(function(problem, repair, is_note)
-    local entry = { problem = problem, is_note = is_note, repaired = false }
+    local entry = { problem = failure.reword(problem), is_note = is_note, repaired = false }
     entry.repairable = repair ~= nil
     if repair and repairs then
       local ok, why = pcall(repair)
       entry.repaired = ok
       if ok and why then
-        entry.problem = ("%s; %s"):format(problem, why)
+        entry.problem = ("%s; %s"):format(entry.problem, why)
       elseif not ok then
         entry.repairable = false
-        entry.problem = ("%s; cannot repair it: %s"):format(problem,
-          type(why) == "table" and why.message or why)
+        entry.problem = ("%s; cannot repair it: %s"):format(entry.problem,
+          failure.reword(type(why) == "table" and why.message or why))
       end
     end
     table.insert(finding.problems, entry)
@@ -187,9 +190,9 @@ return function(args)
   local function add(path, check) inspect(findings, path, check, args.repair) end
   local status = files.assert(files.status(args.target))
   if status.type == DIRECTORY then
-    check_directory(args.target, args.lock_dir, add)
+    check_directory(args.target, args, add)
   else
-    add(args.target, function(report) check_file(args.target, args.lock_dir, report) end)
+    add(args.target, function(report) check_file(args.target, args, report) end)
   end
   if args.json then print_json(findings) else print_findings(findings) end
   for _, finding in ipairs(findings) do

@@ -31,6 +31,11 @@ function failure.assert(...)
   return ...
 end
 
+--- A message of the library, with its options as they are called on a command line.
+function failure.reword(message)
+  return (message:gsub("the option trust", "--trust"))
+end
+
 --- Calls fn; what it raises as a bug of its caller is the user's here: a path or a value.
 function failure.of_user(fn, ...)
   local results = table.pack(pcall(fn, ...))

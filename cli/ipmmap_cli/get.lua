@@ -6,7 +6,7 @@ local text = require "ipmmap_cli.text"
 local value = require "ipmmap_cli.value"
 
 return function(args)
-  local reader <close>, S = segment.open("reader", args.file, args.lock_dir)
+  local reader <close>, S = segment.open("reader", args.file, args)
   local type = value.type_at(S, args.path)
   local data = reader:read(args.path)
   if args.json or not value.is_scalar(type) then

@@ -6,8 +6,8 @@
 --             (double, Unix seconds), version (8 bytes), and each run of bytes that changed: offset
 --             (8 bytes), length (4 bytes), the bytes
 --
--- Numbers are little-endian; the bytes of the struct are as they lie in memory, but that each bool is
--- 0 or 1 and each text zero-filled, as setbytes takes them. Runs are in memory order and do not
+-- Numbers are little-endian; the bytes of the struct are as they lie in memory, but that each bool
+-- is 0 or 1 and each text zero-filled, as setbytes takes them. Runs are in memory order and do not
 -- overlap. The first frame is the state in which the recording began, its changes are from a struct
 -- of zeros; each other one is a commit. A check (8 bytes) is also of the check before, so no frame
 -- can be changed, left out or moved unnoticed. A log that ends within a frame was cut off, and is

@@ -1,4 +1,5 @@
 --- ipmmap ls: the segments in a directory.
+local failure = require "ipmmap_cli.failure"
 local output = require "ipmmap_cli.output"
 local segment = require "ipmmap_cli.segment"
 local files = require "ipmmap_cli.files"
@@ -18,17 +19,17 @@ local function fill(row, reader)
   row.readers, row.recoveries, row.health = info.readers, info.recoveries, health(info)
 end
 
-local function examine(path, lock_dir)
+local function examine(path, args)
   local S, message, code = ipmmap.describe(path)
   local reader, found = nil, S
   if S then
-    reader, message, code = segment.try_open("reader", path, lock_dir)
+    reader, message, code = segment.try_open("reader", path, args)
     found = reader and message or S
   end
   local row = { path = path, name = found and found.name, size = found and found.size }
   if not reader then
     row.health = code
-    row.problem = message
+    row.problem = failure.reword(message)
     return row
   end
   local _ <close> = reader
@@ -69,7 +70,7 @@ end
 return function(args)
   local rows = {}
   for _, path in ipairs(files.in_directory(args.dir, "%.mmap$")) do
-    local row = examine(path, args.lock_dir)
+    local row = examine(path, args)
     if row.health ~= "not_found" then rows[#rows + 1] = row end -- destroyed meanwhile
   end
   if args.json then

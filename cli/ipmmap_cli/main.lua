@@ -16,6 +16,8 @@ return function(arguments)
   local ok, result = xpcall(run, handle, args, parser)
   if ok then return result or failure.status.ok end
   if type(result) ~= "table" then result = { code = "system", message = result } end -- no memory
-  for line in result.message:gmatch("[^\n]+") do output.say("%s", (line:gsub("\t", "  "))) end
+  for line in failure.reword(result.message):gmatch("[^\n]+") do
+    output.say("%s", (line:gsub("\t", "  ")))
+  end
   return failure.status[result.code] or failure.status.system
 end

@@ -6,6 +6,8 @@ local ipmmap = require "ipmmap"
 local output = require "ipmmap_cli.output"
 local segment = require "ipmmap_cli.segment"
 
+local ANYONE <const> = 0xffffffff -- no user has this number
+
 local EXIT_STATUS <const> = [[
 Exit status: 0 done; 1 there are differences or problems (diff, doctor); 2 a bad command line, path
 or value; 3 not found; 4 another layout; 5 not a segment, or damaged; 6 no permission; 7 not in
@@ -33,6 +35,28 @@ end
 local function tag(text)
   if segment.is_tag(text) then return text end
   return nil, ("--tag: '%s' is not letters, digits, '.', '_' and '-' without '..'"):format(text)
+end
+
+-- What --trust takes; `id` knows users of all kinds, also those that are not in /etc/passwd.
+local function user(text)
+  local number = math.tointeger(tonumber(text:match("^%d+$")))
+  if text == "anyone" or number and number < ANYONE then return number or text end
+  if text ~= "" and not number then
+    local id <close> = io.popen(("id -u -- '%s' 2>/dev/null"):format((text:gsub("'", "'\\''"))))
+    number = id:read("n")
+    if number then return number end
+  end
+  return nil, ("--trust: '%s' is no user's name or number, and not anyone"):format(text)
+end
+
+-- Collects what --trust takes: a list of users, or anyone.
+local function add_trust(args, _, trusted)
+  if trusted == "anyone" or args.trust == "anyone" then
+    args.trust = "anyone"
+  else
+    args.trust = args.trust or {}
+    table.insert(args.trust, trusted)
+  end
 end
 
 local function add_json(command)
@@ -115,8 +139,8 @@ local commands = {
     add_json(diff)
   end,
   function(parser)
-    local who = command(parser, "who", "Tell who holds the lock, and who waits for it.",
-      "ipmmap who .mmap/Demo_.mmap")
+    local who = command(parser, "who", "Tell who holds the lock, who waits for it, and who " ..
+      "keeps others from opening.", "ipmmap who .mmap/Demo_.mmap")
     add_file(who)
     add_json(who)
   end,
@@ -170,6 +194,9 @@ return function()
   end)
   parser:option("--lock-dir", "The directory of the lock files; otherwise that of the data files.")
     :argname("DIR")
+  parser:option("--trust", "Use files of this user (a name or a number), or of anyone, in " ..
+    "directories that everybody may write to. Can be given several times.")
+    :argname("USER"):count("*"):convert(user):action(add_trust)
   for _, add in ipairs(commands) do add(parser) end
   parser:add_complete_command {
     name = "completion", summary = "Print the completions for a shell.",

@@ -94,7 +94,7 @@ local function report(args, done)
 end
 
 return function(args)
-  local reader <close>, S = segment.open("reader", args.file, args.lock_dir)
+  local reader <close>, S = segment.open("reader", args.file, args)
   if S.size > log.MAX_SIZE then
     failure.raise("usage", "%s has %d bytes: record takes structs of at most %d", S.name, S.size,
       log.MAX_SIZE)

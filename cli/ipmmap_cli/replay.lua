@@ -120,6 +120,7 @@ return function(args)
   end
   local manager <close> = open_segment(S, {
     create = true, mmap_dir = args.dir, lock_dir = args.lock_dir, tag = args.tag or tag,
+    trust = args.trust,
   }, args.log)
   stop.notice()
   if about.is_cut then

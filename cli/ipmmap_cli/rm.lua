@@ -2,6 +2,6 @@
 local segment = require "ipmmap_cli.segment"
 
 return function(args)
-  local manager <close> = segment.open("manager", args.file, args.lock_dir)
+  local manager <close> = segment.open("manager", args.file, args)
   manager:destroy()
 end

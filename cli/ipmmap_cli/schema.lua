@@ -36,7 +36,7 @@ local function for_json(struct, base)
 end
 
 return function(args)
-  local S = failure.assert(segment.describe(args.file))
+  local S = failure.assert(segment.describe(args.file, args))
   for _, language in ipairs(LANGUAGES) do
     if args[language] then
       return output.write(require("ipmmap_cli.generate_" .. language)(S))

@@ -21,8 +21,9 @@ function segment.is_tag(text)
 end
 
 --- What the file describes, and the options that open it.
+-- @param args of the command line: `lock_dir` and `trust`
 -- @return Struct, options; or nil, message, code
-function segment.describe(path, lock_dir)
+function segment.describe(path, args)
   local S, message, code = ipmmap.describe(path)
   if not S then return nil, message, code end
   local dir, name = segment.split(path)
@@ -31,15 +32,15 @@ function segment.describe(path, lock_dir)
     return nil, ("%s holds a %s and could be opened if it were called %s_<tag>.mmap")
       :format(path, S.name, S.name), "corrupt"
   end
-  return S, { mmap_dir = dir, lock_dir = lock_dir or dir, tag = tag }
+  return S, { mmap_dir = dir, lock_dir = args.lock_dir or dir, tag = tag, trust = args.trust }
 end
 
 --- Opens the segment in a role.
 -- @return handle, Struct; or nil, message, code
-function segment.try_open(role, path, lock_dir)
+function segment.try_open(role, path, args)
   local deadline = ipmmap.now() + PATIENCE
   while true do
-    local S, options, why = segment.describe(path, lock_dir)
+    local S, options, why = segment.describe(path, args)
     if not S then return nil, options, why end
     local handle, message, code = ipmmap[role](S, options)
     if handle then return handle, S end
@@ -49,8 +50,8 @@ end
 
 --- Opens the segment in a role, or ends the command.
 -- @return handle, Struct
-function segment.open(role, path, lock_dir)
-  return failure.assert(segment.try_open(role, path, lock_dir))
+function segment.open(role, path, args)
+  return failure.assert(segment.try_open(role, path, args))
 end
 
 return segment

@@ -36,7 +36,7 @@ end
 
 return function(args)
   check(args)
-  local editor <close>, S = segment.open("editor", args.file, args.lock_dir)
+  local editor <close>, S = segment.open("editor", args.file, args)
   local assignments = read_assignments(S, args)
   local _ <close> = failure.assert(editor:try_lock(args.timeout))
   for _, assignment in ipairs(assignments) do

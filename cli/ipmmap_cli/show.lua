@@ -72,7 +72,7 @@ function print_parts(type, data, indent)
 end
 
 return function(args)
-  local reader <close>, S = segment.open("reader", args.file, args.lock_dir)
+  local reader <close>, S = segment.open("reader", args.file, args)
   local type = args.path and value.type_at(S, args.path) or S:type()
   local data, version
   if args.path then

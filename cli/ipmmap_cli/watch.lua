@@ -39,7 +39,7 @@ local function follow(reader, on_commit)
 end
 
 return function(args)
-  local reader <close>, S = segment.open("reader", args.file, args.lock_dir)
+  local reader <close>, S = segment.open("reader", args.file, args)
   for _, path in ipairs(args.paths) do value.type_at(S, path) end
   local history, snapshot = new_history(S:type(), args.paths), S:new()
   local function take()

@@ -12,7 +12,7 @@ local function describe(user)
 end
 
 return function(args)
-  local reader <close> = segment.open("reader", args.file, args.lock_dir)
+  local reader <close> = segment.open("reader", args.file, args)
   if not reader:info().lockable then failure.assert(reader:try_lock(0)) end -- says why
   local users, now = reader:users(), os.time()
   if args.json then

@@ -20,8 +20,8 @@ local function users_of(value)
     return { ANYONE }
   end
   local users = type(value) == "table" and value or { value }
-  for index = 1, #users do
-    if not is_user(users[index]) then
+  for index, user in pairs(users) do
+    if not is_user(user) or math.type(index) ~= "integer" or index < 1 or index > #users then
       return nil
     end
   end
@@ -146,11 +146,11 @@ end
 -- @tparam[opt=false] boolean options.mlock keep all pages in memory; includes `prefault`. The limit
 -- is `ulimit -l`
 -- @tparam[opt] integer|{integer,...}|string options.trust user ids, or `"anyone"`. In a directory
--- that everybody may write to (`/tmp`, `/dev/shm`) a file is used only if it belongs to this user, to
--- the directory's owner, to the owner of the data file (the lock file), or to one of these; and a
--- manager that creates wants a directory that belongs to its user, to root or to one of these, with
--- the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on
--- purpose
+-- that everybody may write to (`/tmp`, `/dev/shm`) a file is used only if it belongs to this user,
+-- to the directory's owner, to the owner of the data file (the lock file), or to one of these; and
+-- a manager that creates wants a directory that belongs to its user, to root or to one of these,
+-- with the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared
+-- on purpose
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message
@@ -192,6 +192,42 @@ end
 function handle.reader(shared, options)
   local opened, message, code = open("reader", shared, options)
   return opened, message, code
+end
+
+local of_repair = { lock_dir = true, trust = true }
+
+--- Repair a data file that is `"corrupt"` as far as that needs no guess: a header code that
+-- something else has overwritten is set again. It is a transaction of its own, so others may be
+-- using the segment.
+-- @function repair
+-- @tparam string path of the data file, `<Struct>_<tag>.mmap`
+-- @tparam[opt] table options `lock_dir` and `trust`, as for `manager`; `lock_dir` is otherwise the
+-- directory of the data file
+-- @treturn[1] boolean whether there was something to repair, and it was
+-- @treturn[2] nil
+-- @treturn[2] string message
+-- @treturn[2] string code: `"corrupt"`, with what is damaged and stays so; `"timeout"`: the lock
+-- was not free within 10 seconds; or as for `editor`
+-- @raise the path is not named so; a bad option
+function handle.repair(path, options)
+  if type(path) ~= "string" then
+    error(("repair takes a data file's path, not %s"):format(show(path)), 2)
+  end
+  local checked, wrong = check_options("editor", options)
+  for name in pairs(checked or {}) do
+    if not of_repair[name] then
+      checked, wrong = nil, ("option '%s' is not for a repair"):format(name)
+      break
+    end
+  end
+  if not checked then
+    error(("%s: %s"):format(path, wrong), 2)
+  end
+  local repaired, message, code = core.repair(path, checked)
+  if code == "invalid" then
+    error(message, 2)
+  end
+  return repaired, message, code
 end
 
 return handle

@@ -30,7 +30,7 @@ return {
   manager = handle.manager,
   editor = handle.editor,
   reader = handle.reader,
-  repair = core.repair,
+  repair = handle.repair,
   totable = core.totable,
   bytes = core.bytes,
   setbytes = core.setbytes,

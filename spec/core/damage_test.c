@@ -79,9 +79,14 @@ static uint16_t header_code(void) {
     return code;
 }
 
+static int repair(const char *path, const char *lock_dir, bool *repaired, ipm_error *detail) {
+    const ipm_options options = {.own_size = sizeof options, .path = path, .lock_dir = lock_dir};
+    return ipm_segment_repair(&options, repaired, detail);
+}
+
 static void is_repaired(bool expected) {
     bool repaired = !expected;
-    CHECK_INT(ipm_segment_repair(data_path(""), NULL, &repaired, &error), IPM_OK);
+    CHECK_INT(repair(data_path(""), NULL, &repaired, &error), IPM_OK);
     CHECK_INT(repaired, expected);
     CHECK_INT(header_code(), IPM_HEADER_CODE);
 }
@@ -162,14 +167,15 @@ static void refuses_what_would_be_a_guess(void) {
         ipm_segment_close(opened(IPM_MANAGER, ""), NULL);
         damages[i](data_path(""));
         load(before);
-        CHECK_ERROR(ipm_segment_repair(data_path(""), NULL, &repaired, &error), IPM_ECORRUPT,
-                    reasons[i]);
+        CHECK_ERROR(repair(data_path(""), NULL, &repaired, &error), IPM_ECORRUPT, reasons[i]);
         CHECK(!repaired);
         load(after);
         CHECK(memcmp(before, after, SIZE) == 0);
         destroy(forced(demo));
     }
-    CHECK_INT(ipm_segment_repair(data_path(""), NULL, &(bool){0}, NULL), IPM_ENOTFOUND);
+    CHECK_INT(repair(data_path(""), NULL, &(bool){0}, NULL), IPM_ENOTFOUND);
+    CHECK_ERROR(repair(NULL, NULL, &(bool){0}, &error), IPM_EINVALID, "needs the path");
+    CHECK_ERROR(ipm_segment_repair(NULL, &(bool){0}, &error), IPM_EINVALID, "needs the path");
 }
 
 static void finds_the_lock_file_elsewhere(void) {
@@ -178,7 +184,7 @@ static void finds_the_lock_file_elsewhere(void) {
     ipm_options options = {.mmap_dir = dir, .lock_dir = in_dir("locks"), .create = true};
     CHECK_INT(ipm_segment_open(IPM_MANAGER, demo, &options, &manager, &error), IPM_OK);
     zero_the_header_code(data_path(""));
-    CHECK_INT(ipm_segment_repair(data_path(""), options.lock_dir, &repaired, &error), IPM_OK);
+    CHECK_INT(repair(data_path(""), options.lock_dir, &repaired, &error), IPM_OK);
     CHECK(repaired);
     CHECK(!exists(lock_path("")));
     destroy(manager);

@@ -175,7 +175,7 @@ static int repair(void) {
     char path[256];
     bool repaired;
     snprintf(path, sizeof path, "%s/Demo_.mmap", area);
-    return ipm_segment_repair(path, NULL, &repaired, detail);
+    return ipm_segment_repair(&(ipm_options){.path = path}, &repaired, detail);
 }
 
 static int load(void) {

@@ -25,13 +25,14 @@ static int restore_code(ipm_segment *segment, bool *repaired, ipm_error *error) 
     return failed;
 }
 
-static int mend(const char *path, const char *lock_dir, bool *repaired, ipm_error *error) {
-    const ipm_options options = {.own_size = sizeof options, .path = path, .lock_dir = lock_dir};
-    ipm_layout *layout;
+static int mend(const ipm_options *options, bool *repaired, ipm_error *error) {
+    ipm_layout *layout = NULL;
     ipm_segment *segment = NULL;
-    int code = ipm_datafile_describe(path, IPM_MEND, &layout, error);
+    if (options == NULL || options->path == NULL)
+        return ipm_fail(error, IPM_EINVALID, 0, "a repair needs the path of the data file");
+    int code = ipm_datafile_describe(options->path, IPM_MEND, &layout, error);
     if (code == IPM_OK)
-        code = ipm_segment_open_for(IPM_EDITOR, IPM_MEND, layout, &options, &segment, error);
+        code = ipm_segment_open_for(IPM_EDITOR, IPM_MEND, layout, options, &segment, error);
     if (code == IPM_OK)
         code = restore_code(segment, repaired, error);
     ipm_segment_close(segment, NULL);
@@ -39,8 +40,8 @@ static int mend(const char *path, const char *lock_dir, bool *repaired, ipm_erro
     return code;
 }
 
-int ipm_segment_repair(const char *path, const char *lock_dir, bool *repaired, ipm_error *error) {
+int ipm_segment_repair(const ipm_options *options, bool *repaired, ipm_error *error) {
     ipm_error detail;
     *repaired = false;
-    return ipm_report(mend(path, lock_dir, repaired, &detail), &detail, error);
+    return ipm_report(mend(options, repaired, &detail), &detail, error);
 }

@@ -240,27 +240,27 @@ int lipm_open(lua_State *L) {
     return 1;
 }
 
-/***
-Repair a data file that is `"corrupt"` as far as that needs no guess: a header code that something
-else has overwritten is set again. It is a transaction of its own, so others may be using the
-segment.
-@function repair
-@tparam string path of the data file, `<Struct>_<tag>.mmap`
-@tparam[opt] string lock_dir the directory of the lock file; otherwise that of the data file
-@treturn[1] boolean whether there was something to repair, and it was
-@treturn[2] nil
-@treturn[2] string message
-@treturn[2] string code: `"corrupt"`, with what is damaged and stays so; `"timeout"`: the lock was
-not free within 10 seconds; or as for `editor`
-@raise the path is not named so
-*/
+/* repair(path, options), of which handle.lua has checked the options. */
 int lipm_repair(lua_State *L) {
     const char *path = luaL_checkstring(L, 1);
-    const char *lock_dir = luaL_optstring(L, 2, NULL);
     bool repaired;
     ipm_error error;
-    if (ipm_segment_repair(path, lock_dir, &repaired, &error) != IPM_OK) {
-        return lipm_fail(L, &error);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    lua_getfield(L, 2, "lock_dir");
+    push_trust(L, 2);
+    const ipm_options options = {
+        .own_size = sizeof options,
+        .path = path,
+        .lock_dir = lua_tostring(L, 3),
+        .trust = lua_touserdata(L, 4),
+        .trust_count = lua_rawlen(L, 4) / sizeof(uint32_t),
+    };
+    if (ipm_segment_repair(&options, &repaired, &error) != IPM_OK) {
+        luaL_pushfail(L);
+        lua_pushstring(L, error.text);
+        lua_pushstring(L, ipm_code_name(error.code));
+        return 3;
     }
     lua_pushboolean(L, repaired);
     return 1;
