@@ -199,6 +199,16 @@ static int posix_wait(lua_State *L) {
     return 2;
 }
 
+/* lock(path, byte) -> fd: holds an open-file-description lock on the byte, for writing */
+static int posix_lock(lua_State *L) {
+    int fd = check(L, open(luaL_checkstring(L, 1), O_RDWR | O_CLOEXEC), "open");
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = luaL_checkinteger(L, 2), .l_len = 1};
+    check(L, fcntl(fd, F_OFD_SETLK, &lock), "fcntl");
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
 static int posix_getpid(lua_State *L) {
     lua_pushinteger(L, getpid());
     return 1;
@@ -248,6 +258,7 @@ static const luaL_Reg functions[] = {
     {"write", posix_write},
     {"kill", posix_kill},
     {"wait", posix_wait},
+    {"lock", posix_lock},
     {"getpid", posix_getpid},
     {"getcwd", posix_getcwd},
     {"chdir", posix_chdir},
