@@ -9,11 +9,14 @@ local function handle(problem)
   return { code = "bug", message = debug.traceback(tostring(problem), 2) }
 end
 
-return function(arguments)
+local function run(arguments)
   local parser = new_parser()
   local args = parser:parse(arguments)
-  local run = require("ipmmap_cli." .. args.command)
-  local ok, result = xpcall(run, handle, args, parser)
+  return require("ipmmap_cli." .. args.command)(args, parser)
+end
+
+return function(arguments)
+  local ok, result = xpcall(run, handle, arguments)
   if ok then return result or failure.status.ok end
   if type(result) ~= "table" then result = { code = "system", message = result } end -- no memory
   for line in failure.reword(result.message):gmatch("[^\n]+") do

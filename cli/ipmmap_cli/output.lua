@@ -1,4 +1,5 @@
 --- Printing: to a terminal in colour unless NO_COLOR is set, to a pipe plainly; tables; JSON.
+local failure = require "ipmmap_cli.failure"
 local json = require "ipmmap_cli.json"
 local text = require "ipmmap_cli.text"
 local uv = require "luv"
@@ -27,9 +28,20 @@ function output.paint(name, shown)
   return colour and ("\27[%dm%s\27[0m"):format(CODES[name], shown) or shown
 end
 
---- Writes to stdout; whoever read from the other end of the pipe may have left.
+local EPIPE <const> = 32 -- whoever read from the other end of the pipe has left
+local NO_ROOM <const> = { [28] = true, [122] = true } -- ENOSPC, EDQUOT
+
+local function check_written(written, why, errno)
+  if written then return end
+  if errno == EPIPE then os.exit(141) end -- as a shell shows an end by SIGPIPE
+  failure.raise(NO_ROOM[errno] and "no_space" or "system",
+    "cannot write to the standard output: %s", why)
+end
+
+--- Writes to stdout.
 function output.write(...)
-  if not (io.stdout:write(...) and io.stdout:flush()) then os.exit(141) end
+  check_written(io.stdout:write(...))
+  check_written(io.stdout:flush())
 end
 
 function output.print(format, ...)
