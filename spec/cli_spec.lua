@@ -74,6 +74,18 @@ describe("the command", function()
     assert.matches("Broken_.mmap +.*corrupt\n", cli.output { "ls", dir })
   end)
 
+  it("ls names a file that cannot be opened by its file's name", function()
+    assert(os.rename(file, dir .. "/Demo_a b.mmap"))
+    assert.matches("\nDemo_a b.mmap +.*corrupt\n", (cli.output { "ls", dir }))
+  end)
+
+  it("ls and doctor leave hidden names alone, such as the directory .mmap of the segments", function()
+    local above = tmpdir()
+    assert(os.execute("mkdir " .. above .. "/.mmap"))
+    assert.equal("ipmmap: no segments in " .. above .. "\n", (select(3, cli.run { "ls", above })))
+    assert.equal(above .. ": ok\n", cli.output { "doctor", above })
+  end)
+
   it("ls says that a directory is empty, or not there", function()
     local status, out, err = cli.run { "ls", tmpdir() }
     assert.same({ 0, "" }, { status, out })
@@ -275,6 +287,20 @@ describe("the command", function()
     assert(os.execute(("cp -r '%s' '%s/.mmap'"):format(dir, here)))
     assert.matches("\nDemo ", (select(2, cli.run { "ls", cwd = here })))
     assert.matches("%./%.mmap/Demo_%.mmap: ok\n", (select(2, cli.run { "doctor", cwd = here })))
+  end)
+
+  it("says that its output could not be written, and is silent if nobody reads it any more", function()
+    local function ending(command, before)
+      local shell <close> = assert(io.popen((before or "") .. "bin/ipmmap " .. command, "r"))
+      return shell:read("a")
+    end
+    for _, arguments in ipairs { "show " .. file, "get --json " .. file .. " points", "ls " .. dir,
+      "doctor " .. dir, "--version" } do
+      assert.equal("ipmmap: cannot write to the standard output: No space left on device\n10\n",
+        ending(arguments .. " 2>&1 >/dev/full; echo $?"), arguments)
+    end
+    assert.equal("141\n", ending(("show %s 2>&1 >&4 4>&-; echo $?"):format(file),
+      ("mkfifo %s/left && exec 3<>%s/left 4>%s/left 3<&- && "):format(dir, dir, dir)))
   end)
 
   it("tells its version", function()

@@ -19,12 +19,12 @@ end
 
 function files.status(path) return uv.fs_lstat(path) end
 
---- The paths in a directory whose names match a pattern, sorted.
+--- The paths in a directory whose names match a pattern, sorted; no segment's name is hidden.
 function files.in_directory(dir, pattern)
   local scan = files.assert(uv.fs_scandir(dir))
   local list = {}
   for name in function() return uv.fs_scandir_next(scan) end do
-    if name:find(pattern) then
+    if name:find(pattern) and name:sub(1, 1) ~= "." then
       list[#list + 1] = dir == "." and name or (dir:gsub("/+$", "")) .. "/" .. name
     end
   end

@@ -43,7 +43,7 @@ local function print_rows(rows)
   for i, row in ipairs(rows) do
     local _, file = segment.split(row.path)
     lines[i] = {
-      row.name or file, row.tag or "", row.size and output.bytes(row.size) or "?",
+      row.tag and row.name or file, row.tag or "", row.size and output.bytes(row.size) or "?",
       row.version and tostring(row.version) or "?",
       row.touched and output.time(row.touched) or "?",
       row.writer and tostring(row.writer) or "-", row.readers and tostring(row.readers) or "?",

@@ -136,8 +136,8 @@ end
 -- @tparam[opt=false] boolean options.create make the segment if it is not there; an existing one of
 -- the same layout is kept as it is
 -- @tparam[opt=false] boolean options.force with create: start afresh. An existing segment of the
--- same layout is reset in place, one of another layout is replaced. Whoever holds the lock is waited
--- for, ten seconds at most; then it is `"timeout"`, and the segment is as it was
+-- same layout is reset in place, one of another layout is replaced. Whoever holds the lock is
+-- waited for, ten seconds at most; then it is `"timeout"`, and the segment is as it was
 -- @tparam[opt="600"] string options.mode permission bits of both files, in octal; a directory that
 -- is made gets the matching x bits, and the setgid bit of the directory above
 -- @tparam[opt=128] integer options.max_readers how many can hold the read lock at the same time

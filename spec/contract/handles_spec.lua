@@ -205,7 +205,7 @@ describe("the contract of handles:", function()
       fails("replaced", m:try_lock())
     end)
 
-    it("mode gives the permission bits of the data file and a directory made, and of the lock file those of who may write", function()
+    it("mode gives the bits of the data file, and of them the lock file those of who may write", function()
       local m <close> = assert(ipmmap.manager(S, { mmap_dir = dir .. "/a", create = true }))
       assert.equal("600 600 700", sh(("stat -c %%a %s/a/CHandle_.mmap %s/a/CHandle_.lock %s/a | xargs")
         :format(dir, dir, dir)))
