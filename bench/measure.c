@@ -242,8 +242,8 @@ measure_contest contest(int count, void *(*prepare)(void *, int), work *what, vo
     for (int i = 0; i < count; i++) {
         double share = found[i].value / turns_in_all * count;
         result.share = share < result.share ? share : result.share;
-        result.longest = found[i].longest / 1e6 > result.longest ? found[i].longest / 1e6
-                                                                 : result.longest;
+        result.longest =
+            found[i].longest / 1e6 > result.longest ? found[i].longest / 1e6 : result.longest;
     }
     result.ns = patience_ns() * CONTEST / turns_in_all;
     return result;

@@ -1,4 +1,5 @@
-/* One robust pthread_mutex between processes: 2, 4 and 8 of them lock it, change 4 bytes, unlock. */
+/* One robust pthread_mutex between processes: 2, 4 and 8 of them lock it, change 4 bytes, unlock.
+ */
 #include "../measure.h"
 
 #include <errno.h>
