@@ -245,26 +245,16 @@ static int posix_mkdtemp(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"forkpty", posix_forkpty},
-    {"resize", posix_resize},
-    {"fork", posix_fork},
-    {"exec", posix_exec},
-    {"exit", posix_exit},
-    {"pipe", posix_pipe},
-    {"dup2", posix_dup2},
-    {"close", posix_close},
-    {"poll", posix_poll},
-    {"read", posix_read},
-    {"write", posix_write},
-    {"kill", posix_kill},
-    {"wait", posix_wait},
-    {"lock", posix_lock},
-    {"getpid", posix_getpid},
-    {"getcwd", posix_getcwd},
-    {"chdir", posix_chdir},
-    {"setenv", posix_setenv},
-    {"mkdtemp", posix_mkdtemp},
-    {NULL, NULL},
+    {"forkpty", posix_forkpty}, {"resize", posix_resize},
+    {"fork", posix_fork},       {"exec", posix_exec},
+    {"exit", posix_exit},       {"pipe", posix_pipe},
+    {"dup2", posix_dup2},       {"close", posix_close},
+    {"poll", posix_poll},       {"read", posix_read},
+    {"write", posix_write},     {"kill", posix_kill},
+    {"wait", posix_wait},       {"lock", posix_lock},
+    {"getpid", posix_getpid},   {"getcwd", posix_getcwd},
+    {"chdir", posix_chdir},     {"setenv", posix_setenv},
+    {"mkdtemp", posix_mkdtemp}, {NULL, NULL},
 };
 
 static const struct {

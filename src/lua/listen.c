@@ -8,9 +8,9 @@ What event loops and tools ask of a handle: its descriptor, and who uses the seg
 A file descriptor for an event loop: it polls readable after each commit, and once the segment is
 replaced or destroyed. `drain` makes it quiet again. It costs an editor one system call for each
 commit that finds it drained, and nothing when nobody listens. A reader that may not write to the
-lock file gets one that is readable every 10 ms. It is also readable a second after the last `drain`,
-commit or not: an editor may die between a commit and telling of it. Commits before the first call are
-not told: look at the segment after it. The handle closes it.
+lock file gets one that is readable every 10 ms. It is also readable a second after the last
+`drain`, commit or not: an editor may die between a commit and telling of it. Commits before the
+first call are not told: look at the segment after it. The handle closes it.
 @function Handle:fd
 @treturn integer to be polled and nothing else; the same one each time
 @raise an error object: `"system"` (no more inotify instances or watches, or descriptors),
