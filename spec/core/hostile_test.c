@@ -140,6 +140,21 @@ static void refuses_a_damaged_footer(void) {
     CHECK_INT(flip(FOOTER, FILE_SIZE, 1), 0);
 }
 
+static void says_of_which_format_a_file_is(void) {
+    unsigned char old = 1; /* which had tags of blocks alone */
+    unsigned char own = whole[FOOTER + 8];
+    ipm_options options = {.mmap_dir = dir};
+    ipm_segment *segment;
+    ipm_layout *layout;
+    put(data, FOOTER + 8, old);
+    put(data, HEAD + 8, old);
+    CHECK_ERROR(ipm_segment_open(IPM_READER, demo, &options, &segment, &error), IPM_ECORRUPT,
+                "Demo_.mmap is a segment of format 1, and this version of ipmmap reads only format 2");
+    CHECK_ERROR(ipm_layout_load(data_path(""), &layout, &error), IPM_ECORRUPT, "of format 1");
+    put(data, FOOTER + 8, own);
+    put(data, HEAD + 8, own);
+}
+
 static void refuses_every_other_length(void) {
     bool opens;
     for (off_t length = FILE_SIZE - 1; length >= 0; length--) {
@@ -274,6 +289,7 @@ int main(void) {
     run("takes a retired file for none", takes_a_retired_file_for_none);
     run("takes or refuses any tags, shadow and schema", takes_or_refuses_tags_shadow_and_schema);
     run("refuses a damaged footer", refuses_a_damaged_footer);
+    run("says of a file of an older format which it is", says_of_which_format_a_file_is);
     run("refuses a sequence near its end", refuses_a_sequence_near_its_end);
     run("refuses every other length of file", refuses_every_other_length);
     run("takes or refuses a damaged lock file in use", takes_or_refuses_a_lock_file_in_use);

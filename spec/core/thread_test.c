@@ -33,8 +33,7 @@ int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struc
 static ipm_state state;
 static _Atomic uint64_t tags[7];
 static _Alignas(8) unsigned char data[SIZE], shadow[SIZE];
-static const ipm_memory memory = {
-    .state = &state, .tags = tags, .data = data, .shadow = shadow, .size = SIZE};
+static ipm_memory memory;
 static _Alignas(64) unsigned char lock_memory[sizeof(ipm_rwlock_shared) + 8 * 64];
 static _Atomic uint32_t retired, news, torn, failed;
 
@@ -106,7 +105,7 @@ static void *copies(void *p) {
         uint32_t seen = ipm_notify_announce(&news);
         if (ipm_snapshot_version(&memory) == version)
             ipm_notify_sleep(&news, seen, ipm_clock_now() + 100 * MS);
-        version = ipm_snapshot(&memory, 0, SIZE, words);
+        version = ipm_snapshot_take(&memory, 0, SIZE, words);
         torn += !is_whole(words) || words[0] != version || version < last;
         last = version;
     }
@@ -125,6 +124,7 @@ static void share_one_memory(void) {
     void *(*const bodies[])(void *) = {writes, writes, writes, reads, reads, reads, copies, copies};
     pthread_t threads[8];
     torn = failed = 0;
+    memory = ipm_memory_at(&state, tags, data, shadow, SIZE);
     CHECK_INT(ipm_rwlock_init((ipm_rwlock_shared *)lock_memory, 8), 0);
     start_all(threads, 8, bodies);
     CHECK_INT(torn, 0);

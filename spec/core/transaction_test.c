@@ -9,11 +9,11 @@
 static ipm_state state;
 static _Atomic uint64_t tags[BLOCKS];
 static _Alignas(8) unsigned char data[SIZE], shadow[SIZE], copy[SIZE], before[SIZE];
-static const ipm_memory memory = {
-    .state = &state, .tags = tags, .data = data, .shadow = shadow, .size = SIZE};
+static ipm_memory memory;
 static ipm_transaction t;
 
 static void fresh(void) {
+    memory = ipm_memory_at(&state, tags, data, shadow, SIZE);
     memset(&state, 0, sizeof state);
     memset(tags, 0, sizeof tags);
     memset(shadow, 0, SIZE);
@@ -120,10 +120,10 @@ static void shows_the_committed_struct_in_mid_transaction(void) {
     change(0, 300, 9);
     change(SIZE - 4, 4, 9);
     memset(copy, 0, SIZE);
-    CHECK_INT(ipm_snapshot(&memory, 0, SIZE, copy), 0);
+    CHECK_INT(ipm_snapshot_take(&memory, 0, SIZE, copy), 0);
     CHECK(same(copy, before));
     CHECK(ipm_transaction_commit(&t));
-    CHECK_INT(ipm_snapshot(&memory, 0, SIZE, copy), 1);
+    CHECK_INT(ipm_snapshot_take(&memory, 0, SIZE, copy), 1);
     CHECK(same(copy, data));
 }
 
@@ -133,7 +133,7 @@ static void copies_any_part(void) {
     for (uint64_t offset = 0; offset < SIZE; offset += 37)
         for (uint64_t size = 1; offset + size <= SIZE; size += 101) {
             memset(copy, 0, SIZE);
-            ipm_snapshot(&memory, offset, size, copy);
+            ipm_snapshot_take(&memory, offset, size, copy);
             if (!CHECK(memcmp(copy, before + offset, size) == 0))
                 return;
         }
@@ -147,7 +147,7 @@ static void keeps_before_images_apart_over_many_transactions(void) {
         uint64_t offset = (seed >> 8) % SIZE;
         uint64_t size = 1 + (seed >> 20) % (SIZE - offset < 400 ? SIZE - offset : 400);
         change(offset, size, (unsigned char)(seed >> 12));
-        ipm_snapshot(&memory, 0, SIZE, copy);
+        ipm_snapshot_take(&memory, 0, SIZE, copy);
         if (!CHECK(same(copy, before)))
             return;
         if ((seed >> 16) % 3 == 0) {
@@ -160,6 +160,191 @@ static void keeps_before_images_apart_over_many_transactions(void) {
         }
     }
 }
+
+/* ---- Levels of tags ---------------------------------------------------------------------- */
+
+#define WIDE_BLOCKS 4101 /* 65 tags above them, and 2 above those */
+#define WIDE (UINT64_C(4100) * IPM_BLOCK_SIZE + 40)
+
+static _Atomic uint64_t wide_tags[WIDE_BLOCKS + 65 + 2];
+static _Alignas(8) unsigned char wide_data[WIDE], wide_shadow[WIDE], wide_copy[WIDE],
+    wide_before[WIDE];
+static ipm_memory wide;
+
+static void fresh_wide(void) {
+    memset(&state, 0, sizeof state);
+    memset(wide_tags, 0, sizeof wide_tags);
+    memset(wide_data, 0, WIDE);
+    memset(wide_before, 0, WIDE);
+    wide = ipm_memory_at(&state, wide_tags, wide_data, wide_shadow, WIDE);
+    ipm_transaction_open(&t, &wide);
+}
+
+static void change_wide(uint64_t block, unsigned char value) {
+    ipm_transaction_change(&t, block * IPM_BLOCK_SIZE, 8);
+    memset(wide_data + block * IPM_BLOCK_SIZE, value, 8);
+}
+
+static void commit_wide(void) {
+    CHECK(ipm_transaction_commit(&t));
+    memcpy(wide_before, wide_data, WIDE);
+}
+
+/* A snapshot that has copied everything before that sequence, as far as it knows: `wide_copy` is
+ * full of 0xCC, so that what a turn copies can be told from what it leaves. */
+static ipm_snapshot later_turn(uint64_t since) {
+    memset(wide_copy, 0xCC, WIDE);
+    return (ipm_snapshot){.memory = &wide, .size = WIDE, .into = wide_copy, .since = since};
+}
+
+static bool is_copied(uint64_t block) {
+    return wide_copy[block * IPM_BLOCK_SIZE] != 0xCC;
+}
+
+static unsigned blocks_copied(void) {
+    unsigned count = 0;
+    for (uint64_t block = 0; block < WIDE_BLOCKS; block++)
+        count += is_copied(block);
+    return count;
+}
+
+static void has_a_level_for_each_64_tags(void) {
+    static const struct {
+        uint64_t size, tags;
+        unsigned top;
+    } sizes[] = {{1, 1, 0},
+                 {64 << 8, 64, 0},
+                 {(64 << 8) + 1, 65 + 2, 1},
+                 {4096 << 8, 4096 + 64, 1},
+                 {(4096 << 8) + 1, 4097 + 65 + 2, 2},
+                 {WIDE, WIDE_BLOCKS + 65 + 2, 2},
+                 {IPM_MAX_SIZE, (UINT64_C(1) << 32) + (1 << 26) + (1 << 20) + (1 << 14) + 256 + 4,
+                  5}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        ipm_memory made = ipm_memory_at(&state, wide_tags, wide_data, wide_shadow, sizes[i].size);
+        CHECK_INT(ipm_tag_count(sizes[i].size), sizes[i].tags);
+        CHECK_INT(made.top, sizes[i].top);
+    }
+    fresh_wide();
+    CHECK_INT(wide.tags[1] - wide.tags[0], WIDE_BLOCKS);
+    CHECK_INT(wide.tags[2] - wide.tags[1], 65);
+}
+
+static void tags_what_is_saved_on_each_level(void) {
+    fresh_wide();
+    change_wide(4099, 1);
+    CHECK_INT(wide.tags[0][4099], 1);
+    CHECK_INT(wide.tags[1][64], 1);
+    CHECK_INT(wide.tags[2][1], 1);
+    commit_wide();
+    change_wide(70, 2);
+    uint64_t set = 0;
+    for (size_t i = 0; i < sizeof wide_tags / sizeof *wide_tags; i++)
+        set += wide_tags[i] != 0;
+    CHECK_INT(set, 6);
+    CHECK_INT(wide.tags[1][1], 3);
+    CHECK_INT(wide.tags[2][0], 3);
+}
+
+static void undoes_what_was_saved_wherever_it_lies(void) {
+    static const uint64_t blocks[] = {0, 1, 63, 64, 4031, 4032, 4095, 4096, 4100};
+    fresh_wide();
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        change_wide(blocks[i], 9);
+        CHECK(ipm_transaction_recover(&wide));
+        ipm_transaction_open(&t, &wide);
+        CHECK(memcmp(wide_data, wide_before, WIDE) == 0);
+    }
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        change_wide(blocks[i], 9);
+    ipm_transaction_rollback(&t);
+    CHECK(memcmp(wide_data, wide_before, WIDE) == 0);
+}
+
+static void copies_in_a_later_turn_what_was_changed_since(void) {
+    fresh_wide();
+    for (unsigned i = 1; i <= 4; i++) {
+        change_wide(1000 + i, 1);
+        commit_wide();
+    }
+    change_wide(3, 2); /* sequence 9 */
+    change_wide(4100, 2);
+    commit_wide();
+    change_wide(2000, 3); /* 11 */
+    commit_wide();
+    ipm_snapshot later = later_turn(9);
+    CHECK(ipm_snapshot_turn(&later));
+    CHECK_INT(later.version, 6);
+    CHECK_INT(blocks_copied(), 3);
+    CHECK(is_copied(3) && is_copied(2000) && is_copied(4100));
+    CHECK_INT(wide_copy[2000 * IPM_BLOCK_SIZE], 3);
+    later = later_turn(13);
+    CHECK(ipm_snapshot_turn(&later));
+    CHECK_INT(blocks_copied(), 0);
+}
+
+static void looks_only_below_tags_that_were_set_since(void) {
+    fresh_wide();
+    change_wide(100, 1);
+    commit_wide();
+    wide.tags[0][3000] = UINT64_MAX >> 1; /* nobody sets it alone: so nobody finds it */
+    ipm_snapshot later = later_turn(1);
+    CHECK(ipm_snapshot_turn(&later));
+    CHECK_INT(blocks_copied(), 1);
+}
+
+static void copies_a_half_transaction_from_the_shadow_in_any_turn(void) {
+    fresh_wide();
+    change_wide(10, 1); /* sequence 1 */
+    change_wide(4000, 1);
+    commit_wide();
+    change_wide(4000, 2);
+    change_wide(4001, 2);
+    ipm_snapshot_take(&wide, 0, WIDE, wide_copy);
+    CHECK(memcmp(wide_copy, wide_before, WIDE) == 0);
+    ipm_snapshot later = later_turn(1);
+    CHECK(ipm_snapshot_turn(&later));
+    CHECK_INT(blocks_copied(), 3);
+    CHECK_INT(wide_copy[10 * IPM_BLOCK_SIZE], 1);
+    CHECK_INT(wide_copy[4000 * IPM_BLOCK_SIZE], 1);
+    CHECK_INT(wide_copy[4001 * IPM_BLOCK_SIZE], 0);
+}
+
+static void copies_nothing_where_nothing_is_asked_for(void) {
+    fresh_wide();
+    change_wide(0, 1);
+    change_wide(4100, 1);
+    for (uint64_t offset = 0; offset <= WIDE; offset += WIDE / 4) {
+        memset(wide_copy, 0xCC, WIDE);
+        ipm_snapshot_take(&wide, offset, 0, wide_copy);
+        CHECK_INT(blocks_copied(), 0);
+    }
+}
+
+static void keeps_to_before_images_in_a_wide_struct(void) {
+    unsigned seed = 7;
+    fresh_wide();
+    for (int i = 0; i < 300; i++) {
+        for (int changes = 0; changes < 5; changes++) {
+            seed = seed * 1103515245 + 12345;
+            change_wide((seed >> 8) % WIDE_BLOCKS, (unsigned char)(seed >> 3));
+        }
+        uint64_t offset = (seed >> 5) % WIDE;
+        uint64_t size = 1 + (seed >> 9) % (WIDE - offset);
+        ipm_snapshot_take(&wide, offset, size, wide_copy);
+        if (!CHECK(memcmp(wide_copy, wide_before + offset, size) == 0))
+            return;
+        if (seed >> 31 == 0) {
+            ipm_transaction_rollback(&t);
+            if (!CHECK(memcmp(wide_data, wide_before, WIDE) == 0))
+                return;
+        } else {
+            commit_wide();
+        }
+    }
+}
+
+/* ---- Words ------------------------------------------------------------------------------- */
 
 static void copies_words_at_any_alignment(void) {
     _Alignas(8) unsigned char from[48], to[48];
@@ -200,6 +385,17 @@ int main(void) {
     run("copies any part of it", copies_any_part);
     run("keeps before-images apart over 20,000 random changes",
         keeps_before_images_apart_over_many_transactions);
+    run("has a level of tags for each 64 tags, up to 64", has_a_level_for_each_64_tags);
+    run("tags what is saved on each level", tags_what_is_saved_on_each_level);
+    run("undoes what was saved, wherever it lies", undoes_what_was_saved_wherever_it_lies);
+    run("copies in a later turn what was changed since, and nothing else",
+        copies_in_a_later_turn_what_was_changed_since);
+    run("looks only below tags that were set since", looks_only_below_tags_that_were_set_since);
+    run("copies half a transaction from the shadow in any turn",
+        copies_a_half_transaction_from_the_shadow_in_any_turn);
+    run("copies nothing where nothing is asked for", copies_nothing_where_nothing_is_asked_for);
+    run("keeps to before-images over 300 random transactions in a wide struct",
+        keeps_to_before_images_in_a_wide_struct);
     run("copies words at any alignment", copies_words_at_any_alignment);
     return done();
 }

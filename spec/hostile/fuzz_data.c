@@ -34,7 +34,7 @@ static void use_as_described(void) {
         return;
     if (ipm_datafile_open(path, NULL, IPM_WRITE, layout, &file, &error) == IPM_OK) {
         unsigned char *copy = malloc(file.memory.size);
-        ipm_snapshot(&file.memory, 0, file.memory.size, copy);
+        ipm_snapshot_take(&file.memory, 0, file.memory.size, copy);
         ipm_transaction_recover(&file.memory);
         ipm_transaction_open(&t, &file.memory);
         ipm_transaction_change(&t, 0, file.memory.size);

@@ -180,7 +180,7 @@ static uint64_t sequence(void) {
 /* With the victim stopped but alive: nobody needs its leave to read. */
 static void check_snapshot(void) {
     uint64_t copy[scene.watched.memory.size / 8];
-    uint64_t version = ipm_snapshot(&scene.watched.memory, 0, sizeof copy, copy);
+    uint64_t version = ipm_snapshot_take(&scene.watched.memory, 0, sizeof copy, copy);
     if (!stress_is_intact(copy, PHASE_WORDS, version))
         fault(&sum.torn, "a snapshot of version %llu is torn", (unsigned long long)version);
 }

@@ -165,6 +165,10 @@ static place *find(const volatile void *address) {
     return NULL;
 }
 
+static uint64_t initial(const volatile void *address, size_t size) {
+    return size == 8 ? *(const volatile uint64_t *)address : *(const volatile uint32_t *)address;
+}
+
 static place *place_of(const volatile void *address, size_t size) {
     place *p = find(address);
     if (p != NULL)
@@ -174,8 +178,7 @@ static place *place_of(const volatile void *address, size_t size) {
     p = &places[place_count++];
     p->address = address;
     p->count = 1;
-    p->values[0] =
-        size == 8 ? *(const volatile uint64_t *)address : *(const volatile uint32_t *)address;
+    p->values[0] = initial(address, size);
     return p;
 }
 
@@ -219,6 +222,8 @@ static void add_value(thread *t, place *p, uint64_t value, memory_order order, b
 }
 
 uint64_t weak_load(const volatile void *at, size_t size, memory_order order) {
+    if (find(at) == NULL) /* nobody has stored there: many tags are looked at */
+        return initial(at, size);
     thread *t = turn();
     place *p = place_of(at, size);
     unsigned oldest = t->now.at[p - places];

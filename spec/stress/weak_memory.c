@@ -44,27 +44,22 @@ static void run_all(void (*prepare)(void)) {
 
 /* ---- Transactions and snapshots ---------------------------------------------------------- */
 
-/* Two blocks, and in each a word that holds the version. */
+/* Two blocks under different tags of the upper level, and in each a word that holds the version. */
+#define BLOCKS 65
 #define FIRST 8
-#define SECOND 256
-#define SIZE 264
+#define SECOND (64 * IPM_BLOCK_SIZE)
+#define SIZE (SECOND + 8)
 
 static struct {
     ipm_state state;
-    _Atomic uint64_t tags[2];
-    unsigned char data[SIZE], shadow[SIZE];
+    _Atomic uint64_t tags[BLOCKS + 2];
+    _Alignas(8) unsigned char data[SIZE], shadow[SIZE];
 } shared;
 
 static char lock;
 
 static ipm_memory memory(void) {
-    return (ipm_memory){
-        .state = &shared.state,
-        .tags = shared.tags,
-        .data = shared.data,
-        .shadow = shared.shadow,
-        .size = SIZE,
-    };
+    return ipm_memory_at(&shared.state, shared.tags, shared.data, shared.shadow, SIZE);
 }
 
 static void write_word(ipm_transaction *transaction, uint64_t offset, uint64_t value) {
@@ -109,7 +104,7 @@ static void take_snapshots(void) {
             weak_yield();
     for (unsigned i = 0; i < 3; i++) {
         uint64_t copy[SIZE / 8];
-        uint64_t version = ipm_snapshot(&mem, 0, SIZE, copy);
+        uint64_t version = ipm_snapshot_take(&mem, 0, SIZE, copy);
         expect(copy[FIRST / 8] == copy[SECOND / 8], "a snapshot is torn");
         expect(copy[FIRST / 8] == version, "a snapshot says another version");
         expect(version >= seen, "a snapshot is older than the one before");

@@ -25,6 +25,17 @@ static int corrupt(const char *path, const char *what, ipm_error *error) {
     return ipm_fail(error, IPM_ECORRUPT, 0, "%s is not a segment, or is damaged: %s", path, what);
 }
 
+static int wrong_footer(const char *path, const ipm_footer *footer, ipm_error *error) {
+    uint32_t format = ipm_trailer_format(footer);
+    if (format == 0 || format == IPM_FORMAT)
+        return corrupt(path, "its footer is wrong", error);
+    return ipm_fail(
+        error, IPM_ECORRUPT, 0,
+        "%s is a segment of format %u, and this version of ipmmap reads only format %d: "
+        "use the version that made it, or have a manager make it anew by force",
+        path, format, IPM_FORMAT);
+}
+
 static int read_at(int fd, const char *path, void *into, uint64_t size, uint64_t offset,
                    ipm_error *error) {
     ssize_t got;
@@ -48,7 +59,7 @@ static int read_head(int fd, const char *path, ipm_access access, uint64_t size,
         return failed;
     uint64_t at = ipm_trailer_locate(&footer, size);
     if (at == 0)
-        return corrupt(path, "its footer is wrong", error);
+        return wrong_footer(path, &footer, error);
     failed = read_at(fd, path, head, sizeof *head, at, error);
     if (failed != IPM_OK)
         return failed;

@@ -108,7 +108,7 @@ static IPM_RARE int explain(const ipm_segment *segment, int code, ipm_error *err
 /* A writer died inside, and only a writer can repair: read from a copy as last committed. */
 static IPM_RARE const unsigned char *last_committed(ipm_segment *segment) {
     const ipm_memory *memory = &segment->data.memory;
-    ipm_snapshot(memory, 0, memory->size, segment->copy);
+    ipm_snapshot_take(memory, 0, memory->size, segment->copy);
     return segment->copy;
 }
 
@@ -297,7 +297,7 @@ int ipm_segment_read(ipm_segment *segment, uint64_t offset, uint64_t size, void 
     if (locked)
         ipm_copy_from_shared(into, segment->view + offset, size);
     else
-        ipm_snapshot(&segment->data.memory, offset, size, into);
+        ipm_snapshot_take(&segment->data.memory, offset, size, into);
     return IPM_OK;
 }
 
@@ -305,7 +305,7 @@ int ipm_segment_snapshot(ipm_segment *segment, void *into, uint64_t *version, ip
     int code = check(segment, error);
     if (code != IPM_OK)
         return code;
-    uint64_t shown = ipm_snapshot(&segment->data.memory, 0, segment->data.memory.size, into);
+    uint64_t shown = ipm_snapshot_take(&segment->data.memory, 0, segment->data.memory.size, into);
     if (version != NULL)
         *version = shown;
     return IPM_OK;

@@ -14,7 +14,7 @@ ipm_geometry ipm_trailer_geometry(uint64_t struct_size, uint64_t schema_size) {
     ipm_geometry g = {.struct_size = struct_size, .schema_size = schema_size};
     g.head = page_up(struct_size);
     g.tags = g.head + IPM_PAGE;
-    g.shadow = g.tags + page_up(ipm_block_count(struct_size) * sizeof(uint64_t));
+    g.shadow = g.tags + page_up(ipm_tag_count(struct_size) * sizeof(uint64_t));
     g.schema = g.shadow + page_up(struct_size);
     g.file_size = page_up(g.schema + schema_size + sizeof(ipm_footer));
     g.footer = g.file_size - sizeof(ipm_footer);
@@ -37,10 +37,15 @@ void ipm_trailer_describe(ipm_trailer_head *head, ipm_footer *footer, const ipm_
     footer->head = geometry->head;
 }
 
+uint32_t ipm_trailer_format(const ipm_footer *footer) {
+    bool is_ours = memcmp(footer->magic, magic, sizeof magic) == 0 &&
+                   footer->byte_order == IPM_BYTE_ORDER_MARK;
+    return is_ours ? footer->format : 0;
+}
+
 uint64_t ipm_trailer_locate(const ipm_footer *footer, uint64_t file_size) {
     static const unsigned char zeros[sizeof footer->reserved];
-    if (memcmp(footer->magic, magic, sizeof magic) != 0 || footer->format != IPM_FORMAT ||
-        footer->byte_order != IPM_BYTE_ORDER_MARK || footer->head == 0 ||
+    if (ipm_trailer_format(footer) != IPM_FORMAT || footer->head == 0 ||
         footer->head % IPM_PAGE != 0 || footer->head > file_size - IPM_PAGE ||
         memcmp(footer->reserved, zeros, sizeof zeros) != 0)
         return 0;
@@ -70,11 +75,7 @@ bool ipm_trailer_is_valid(const ipm_trailer_head *head, uint64_t at, uint64_t fi
 }
 
 ipm_memory ipm_trailer_memory(unsigned char *map, const ipm_geometry *geometry) {
-    return (ipm_memory){
-        .state = &((ipm_trailer_head *)(map + geometry->head))->state,
-        .tags = (_Atomic uint64_t *)(map + geometry->tags),
-        .data = map,
-        .shadow = map + geometry->shadow,
-        .size = geometry->struct_size,
-    };
+    return ipm_memory_at(&((ipm_trailer_head *)(map + geometry->head))->state,
+                         (_Atomic uint64_t *)(map + geometry->tags), map, map + geometry->shadow,
+                         geometry->struct_size);
 }

@@ -14,7 +14,7 @@
 
 #include "../ipmmap.h"
 
-#define IPM_FORMAT 1
+#define IPM_FORMAT 2 /* 1 had tags of blocks alone */
 #define IPM_BYTE_ORDER_MARK 0x01020304
 
 /* Where the parts lie, from the start of the file. */
@@ -22,7 +22,7 @@ typedef struct ipm_geometry {
     uint64_t struct_size;
     uint64_t schema_size;
     uint64_t head;
-    uint64_t tags;
+    uint64_t tags; /* of all levels: see transaction.h */
     uint64_t shadow;
     uint64_t schema;
     uint64_t footer;
@@ -61,6 +61,9 @@ ipm_geometry ipm_trailer_geometry(uint64_t struct_size, uint64_t schema_size);
 /* Fill in the parts that never change. */
 void ipm_trailer_describe(ipm_trailer_head *head, ipm_footer *footer, const ipm_geometry *geometry,
                           uint32_t max_readers);
+
+/* The format of a file with that footer; 0: it is none of this library's, or is damaged. */
+uint32_t ipm_trailer_format(const ipm_footer *footer);
 
 /*
  * Whether a footer belongs to a file of that size: where its head must be, if so, else 0.

@@ -7,6 +7,63 @@
  * removal was rejected, under RC11 and IMM). "Pairs with" names the other side.
  */
 
+/* ---- Tags -------------------------------------------------------------------------------- */
+
+/* The number of tags of a level. */
+static uint64_t level_count(uint64_t size, unsigned level) {
+    return ((ipm_block_count(size) - 1) >> (IPM_FAN_SHIFT * level)) + 1;
+}
+
+static unsigned top_level(uint64_t size) {
+    unsigned level = 0;
+    while (level_count(size, level) > 1U << IPM_FAN_SHIFT)
+        level++;
+    return level;
+}
+
+uint64_t ipm_tag_count(uint64_t size) {
+    uint64_t count = 0;
+    for (unsigned level = 0; level <= top_level(size); level++)
+        count += level_count(size, level);
+    return count;
+}
+
+ipm_memory ipm_memory_at(ipm_state *state, _Atomic uint64_t *tags, unsigned char *data,
+                         unsigned char *shadow, uint64_t size) {
+    ipm_memory memory = {
+        .state = state, .data = data, .shadow = shadow, .size = size, .top = top_level(size)};
+    for (unsigned level = 0; level <= memory.top; level++) {
+        memory.tags[level] = tags;
+        tags += level_count(size, level);
+    }
+    return memory;
+}
+
+/* The first block from `block` on that a transaction from `since` on has saved; or `end`. */
+static uint64_t next_saved(const ipm_memory *memory, uint64_t since, uint64_t block, uint64_t end) {
+    unsigned level = 0;
+    while (block < end) {
+        /* Where a tag of the level above begins, it is looked at first. */
+        while (level < memory->top && block % (UINT64_C(64) << (IPM_FAN_SHIFT * level)) == 0)
+            level++;
+        for (;; level--) {
+            unsigned shift = IPM_FAN_SHIFT * level;
+            /* Pairs with the release store of a block's tag in save. */
+            uint64_t tag =
+                atomic_load_explicit(&memory->tags[level][block >> shift], memory_order_acquire);
+            if (tag < since) {
+                block = ((block >> shift) + 1) << shift;
+                break;
+            }
+            if (level == 0)
+                return block;
+        }
+    }
+    return end;
+}
+
+/* ---- Writing ----------------------------------------------------------------------------- */
+
 static uint64_t block_length(const ipm_memory *memory, uint64_t block) {
     uint64_t left = memory->size - (block << IPM_BLOCK_SHIFT);
     return left < IPM_BLOCK_SIZE ? left : IPM_BLOCK_SIZE;
@@ -32,16 +89,20 @@ void ipm_transaction_save(ipm_transaction *transaction, uint64_t first, uint64_t
     if (transaction->sequence == IPM_NOT_BEGUN)
         begin(transaction);
     for (uint64_t block = first; block <= last; block++) {
-        _Atomic uint64_t *tag = &memory->tags[block];
+        _Atomic uint64_t *tag = &memory->tags[0][block];
         if (atomic_load_explicit(tag, memory_order_relaxed) == transaction->sequence)
             continue;
         uint64_t offset = block << IPM_BLOCK_SHIFT;
         ipm_copy_shared(memory->shadow + offset, memory->data + offset,
                         block_length(memory, block));
-        /* Pairs with the acquire loads of the tag: who sees it sees the shadow. */
+        for (unsigned level = memory->top; level > 0; level--)
+            atomic_store_explicit(&memory->tags[level][block >> (IPM_FAN_SHIFT * level)],
+                                  transaction->sequence, memory_order_relaxed);
+        /* Pairs with the acquire load of the tag: who sees it sees the shadow and the tags above.
+         * A writer that dies before it has left the block as it was. */
         atomic_store_explicit(tag, transaction->sequence, memory_order_release);
     }
-    /* Pairs with the fence before the second look at the tag: who sees a change sees the tag. */
+    /* Pairs with the fences in copy_committed and unchanged: who sees a change sees the tags. */
     atomic_thread_fence(memory_order_release);
 }
 
@@ -60,15 +121,14 @@ bool ipm_transaction_commit(ipm_transaction *transaction) {
 /* Copy back what the transaction with that odd sequence saved. Repeatable, until the last store. */
 static void undo(const ipm_memory *memory, uint64_t sequence) {
     ipm_state *state = memory->state;
-    uint64_t blocks = ipm_block_count(memory->size);
+    uint64_t end = ipm_block_count(memory->size);
     /* Pairs with the fence in unchanged: who sees a block copied back sees the odd sequence,
      * which this process may have from a dead one and never stored itself. */
     atomic_thread_fence(memory_order_release);
-    for (uint64_t block = 0; block < blocks; block++) {
+    for (uint64_t block = 0; (block = next_saved(memory, sequence, block, end)) < end; block++) {
         uint64_t offset = block << IPM_BLOCK_SHIFT;
-        if (atomic_load_explicit(&memory->tags[block], memory_order_relaxed) == sequence)
-            ipm_copy_shared(memory->data + offset, memory->shadow + offset,
-                            block_length(memory, block));
+        ipm_copy_shared(memory->data + offset, memory->shadow + offset,
+                        block_length(memory, block));
     }
     /* A commit that died before its last store has counted itself already. */
     uint64_t before = atomic_load_explicit(&state->version_before, memory_order_relaxed);
@@ -93,29 +153,48 @@ void ipm_transaction_rollback(ipm_transaction *transaction) {
     transaction->sequence = IPM_NOT_BEGUN;
 }
 
+/* ---- Snapshots --------------------------------------------------------------------------- */
+
+/* Copy from `from` what lies in the range of the blocks from `first` on, but not of `end`. */
+static void copy_part(const ipm_snapshot *snapshot, const unsigned char *from, uint64_t first,
+                      uint64_t end) {
+    uint64_t at = first << IPM_BLOCK_SHIFT;
+    uint64_t until = end << IPM_BLOCK_SHIFT;
+    if (at < snapshot->offset)
+        at = snapshot->offset;
+    if (until > snapshot->offset + snapshot->size)
+        until = snapshot->offset + snapshot->size;
+    if (at < until)
+        ipm_copy_from_shared(snapshot->into + (at - snapshot->offset), from + at, until - at);
+}
+
 /*
- * Copy the part of each block that lies in the range, as it was committed before or at
- * `sequence`, leaving out the blocks that no transaction from `since` on has saved.
+ * Copy what was committed before or at `sequence`, but for what earlier turns have copied: from
+ * the struct what the transaction with that sequence had not saved, then from the shadow what it
+ * has, some of which it saved and changed only after the look at its tag.
  */
-static void copy_blocks(const ipm_memory *memory, uint64_t sequence, uint64_t since,
-                        uint64_t offset, uint64_t size, unsigned char *into) {
-    uint64_t end = offset + size;
-    for (uint64_t next; offset < end; into += next - offset, offset = next) {
-        uint64_t block = offset >> IPM_BLOCK_SHIFT;
-        next = (block + 1) << IPM_BLOCK_SHIFT;
-        if (next > end)
-            next = end;
-        uint64_t tag = atomic_load_explicit(&memory->tags[block], memory_order_acquire);
-        if (tag < since)
-            continue;
-        if (tag != sequence) {
-            ipm_copy_from_shared(into, memory->data + offset, next - offset);
-            atomic_thread_fence(memory_order_acquire);
-            tag = atomic_load_explicit(&memory->tags[block], memory_order_acquire);
+static void copy_committed(const ipm_snapshot *snapshot, uint64_t sequence) {
+    const ipm_memory *memory = snapshot->memory;
+    uint64_t first = snapshot->offset >> IPM_BLOCK_SHIFT;
+    uint64_t end = ipm_block_count(snapshot->offset + snapshot->size);
+    uint64_t block, saved;
+    bool rests = (sequence & 1) == 0;
+    if (snapshot->since == 0)
+        for (block = first; block < end; block = saved + 1) {
+            saved = rests ? end : next_saved(memory, sequence, block, end);
+            copy_part(snapshot, memory->data, block, saved);
         }
-        if (tag == sequence)
-            ipm_copy_from_shared(into, memory->shadow + offset, next - offset);
-    }
+    else
+        for (block = first; (block = next_saved(memory, snapshot->since, block, end)) < end;
+             block++)
+            if (atomic_load_explicit(&memory->tags[0][block], memory_order_relaxed) != sequence)
+                copy_part(snapshot, memory->data, block, block + 1);
+    if (rests)
+        return;
+    /* Pairs with the fence in save: who has read a change sees the tags. */
+    atomic_thread_fence(memory_order_acquire);
+    for (block = first; (block = next_saved(memory, sequence, block, end)) < end; block++)
+        copy_part(snapshot, memory->shadow, block, block + 1);
 }
 
 /* Whether what was read since `sequence` was loaded is of one commit. */
@@ -137,24 +216,25 @@ static bool version_at(const ipm_state *state, uint64_t sequence, uint64_t *vers
     return atomic_load_explicit(&state->sequence, memory_order_relaxed) == sequence;
 }
 
-uint64_t ipm_snapshot(const ipm_memory *memory, uint64_t offset, uint64_t size, void *into) {
-    uint64_t since = 0;
-    for (;;) {
-        uint64_t version;
-        uint64_t sequence = atomic_load_explicit(&memory->state->sequence, memory_order_acquire);
-        if (!version_at(memory->state, sequence, &version))
-            continue;
-        if (since == 0 && (sequence & 1) == 0)
-            ipm_copy_from_shared(into, memory->data + offset, size);
-        else
-            copy_blocks(memory, sequence, since, offset, size, into);
-        if (unchanged(memory, sequence))
-            return version;
-        /* What the next turn can leave as it is: a block that was changed while it was being
-         * copied, or was copied from the shadow, has a tag from here on. Without this, a big
-         * struct beside a writer that never rests would never be copied. */
-        since = sequence | 1;
-    }
+bool ipm_snapshot_turn(ipm_snapshot *snapshot) {
+    const ipm_state *state = snapshot->memory->state;
+    uint64_t sequence = atomic_load_explicit(&state->sequence, memory_order_acquire);
+    if (!version_at(state, sequence, &snapshot->version))
+        return false;
+    copy_committed(snapshot, sequence);
+    if (unchanged(snapshot->memory, sequence))
+        return true;
+    /* What the next turn can leave as it is: a block that was changed while it was being copied,
+     * or was copied from the shadow, has a tag from here on. */
+    snapshot->since = sequence | 1;
+    return false;
+}
+
+uint64_t ipm_snapshot_take(const ipm_memory *memory, uint64_t offset, uint64_t size, void *into) {
+    ipm_snapshot snapshot = {.memory = memory, .offset = offset, .size = size, .into = into};
+    while (!ipm_snapshot_turn(&snapshot))
+        ;
+    return snapshot.version;
 }
 
 uint64_t ipm_snapshot_version(const ipm_memory *memory) {

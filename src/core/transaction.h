@@ -7,6 +7,10 @@
  * sequence odd and has the write lock copies the blocks of that tag back. A reader that finds it
  * odd takes those blocks from the shadow, and so has the struct as it was last committed.
  *
+ * Tags have levels. Level 0 has one tag for each block; every further level has one for each 64 of
+ * the level below, and says which transaction saved any of those blocks last; the top level has at
+ * most 64. So looking for what was changed costs what was changed, whatever the struct's size.
+ *
  * Works on given memory. Writers exclude each other by a lock that is not this file's business;
  * readers of snapshots need none, and only read.
  */
@@ -34,13 +38,17 @@ typedef struct ipm_state {
 _Static_assert(sizeof(ipm_state) == 64, "a cache line");
 _Static_assert(offsetof(ipm_state, retired) == 32, "file format");
 
-/* Where a struct and its guards lie. `data` and `shadow` are aligned to 8. */
+#define IPM_FAN_SHIFT 6 /* 64 tags have one tag in the level above */
+#define IPM_LEVELS 6    /* at most: enough for 2^44 bytes */
+
+/* Where a struct and its guards lie: see ipm_memory_at. */
 typedef struct ipm_memory {
     ipm_state *state;
-    _Atomic uint64_t *tags; /* one a block: the transaction that saved it last */
     unsigned char *data;
     unsigned char *shadow;
     uint64_t size;
+    unsigned top; /* the highest level */
+    _Atomic uint64_t *tags[IPM_LEVELS];
 } ipm_memory;
 
 /* A writer's side of it: private, valid while the write lock is held. */
@@ -55,6 +63,17 @@ typedef struct ipm_transaction {
 static inline uint64_t ipm_block_count(uint64_t size) {
     return (size + IPM_BLOCK_SIZE - 1) >> IPM_BLOCK_SHIFT;
 }
+
+/* The number of tags of a struct of that size, those of all levels. */
+uint64_t ipm_tag_count(uint64_t size);
+
+/*
+ * A struct of at least 1 byte at `data`, and its guards.
+ * tags    those of level 0, behind them those of level 1, and so on
+ * data    aligned to 8, as `shadow` is, which has as many bytes
+ */
+ipm_memory ipm_memory_at(ipm_state *state, _Atomic uint64_t *tags, unsigned char *data,
+                         unsigned char *shadow, uint64_t size);
 
 /* Whether a transaction has begun and not ended: with the lock held, a dead writer's. */
 static inline bool ipm_transaction_is_open(const ipm_memory *memory) {
@@ -84,7 +103,7 @@ static inline void ipm_transaction_change(ipm_transaction *transaction, uint64_t
                                           uint64_t size) {
     uint64_t first = offset >> IPM_BLOCK_SHIFT;
     uint64_t last = (offset + size - 1) >> IPM_BLOCK_SHIFT;
-    if (first != last || atomic_load_explicit(&transaction->memory->tags[first],
+    if (first != last || atomic_load_explicit(&transaction->memory->tags[0][first],
                                               memory_order_relaxed) != transaction->sequence)
         ipm_transaction_save(transaction, first, last);
 }
@@ -96,13 +115,24 @@ bool ipm_transaction_commit(ipm_transaction *transaction);
 void ipm_transaction_rollback(ipm_transaction *transaction);
 
 /*
- * Copy `size` bytes at `offset` as last committed, all of one commit, whatever writers do
- * meanwhile, alive, stopped or dead. Takes another turn only when whole commits went by, and then
- * copies again only the blocks that they changed.
- *
- * returns  the version that was copied
+ * A copy of `size` bytes at `offset` as last committed, all of one commit, taken in turns. A turn
+ * succeeds unless whole commits go by meanwhile, so beside writers that are dead, stopped or slow,
+ * or kept out by a lock. The next one copies again only what was changed since.
  */
-uint64_t ipm_snapshot(const ipm_memory *memory, uint64_t offset, uint64_t size, void *into);
+typedef struct ipm_snapshot {
+    const ipm_memory *memory;
+    uint64_t offset;
+    uint64_t size;
+    unsigned char *into;
+    uint64_t since;   /* what earlier transactions changed last is copied; 0: nothing is */
+    uint64_t version; /* that was copied, once a turn has succeeded */
+} ipm_snapshot;
+
+/* returns  whether `into` now has it, and `version` its version; else take another turn */
+bool ipm_snapshot_turn(ipm_snapshot *snapshot);
+
+/* Take turns until one succeeds: for who knows that writers are kept out. returns  the version */
+uint64_t ipm_snapshot_take(const ipm_memory *memory, uint64_t offset, uint64_t size, void *into);
 
 /* The number of commits. */
 uint64_t ipm_snapshot_version(const ipm_memory *memory);
