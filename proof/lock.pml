@@ -5,8 +5,8 @@
  * WRITERS and READERS take the lock ROUNDS times each, SNAPS processes take a snapshot, with SLOTS
  * slots. DEATHS processes die, each before any step at which it holds a mutex; the kernel then
  * releases its mutexes one by one, in any order, while everyone else goes on, and the process
- * starts again as a new one. TIMEOUTS waits end by a timeout. A struct is two words in two blocks,
- * and a transaction writes its own odd sequence to what it changes, so all values differ. With
+ * starts again as a new one. TIMEOUTS waits end by a timeout. A struct is two words in two blocks
+ * with a tag each and one above both, and a transaction writes its own odd sequence to what it changes, so all values differ. With
  * ANY_BLOCKS it changes any of the blocks, or none; with ROLLBACKS its writer may undo it; with
  * SAME_SLOT all readers begin with slot 0.
  *
@@ -51,6 +51,7 @@ byte mark;           /* high_water */
 bit kept[READERS + 1]; /* since a reader looked at the mark it was not lowered: for its count */
 byte seq, ver, before;                  /* sequence, version, version_before */
 byte data0, data1, shadow0, shadow1, tag0, tag1;
+byte above;                             /* the tag of the upper level */
 
 /* What must hold is said with these: what was committed last, who is inside. */
 byte good0, good1, commits;
@@ -70,17 +71,18 @@ byte reading, writing, deaths, timeouts;
 /* release_gate: consistent, then unlock; without the first the mutex is lost for ever */
 #define UNLOCK_GATE d_step { assert(!told); own[GATE] = 0 }
 
-/* undo in transaction.c; a step a block */
+/* undo in transaction.c; a step a block. next_saved: whether it comes to the block. */
+#define SAVED(tag, from) (above >= from && tag >= from)
 inline undo_block(data, shadow, tag) {
-  STEP(d_step { if :: tag == seq -> data = shadow :: else fi })
+  STEP(d_step { if :: SAVED(tag, seq) -> data = shadow :: else fi })
 }
 
 inline undo() {
 #ifdef EVEN_BEFORE_UNDO
   i = seq;
   STEP(seq++);
-  STEP(d_step { if :: tag0 == i -> data0 = shadow0 :: else fi });
-  STEP(d_step { if :: tag1 == i -> data1 = shadow1 :: else fi; i = 0 });
+  STEP(d_step { if :: SAVED(tag0, i) -> data0 = shadow0 :: else fi });
+  STEP(d_step { if :: SAVED(tag1, i) -> data1 = shadow1 :: else fi; i = 0 });
 #else
   undo_block(data0, shadow0, tag0);
   undo_block(data1, shadow1, tag1);
@@ -95,12 +97,21 @@ inline undo() {
 inline change(data, shadow, tag) {
 #ifdef TAG_BEFORE_SHADOW
   STEP(tag = seq);
+#endif
   STEP(shadow = data);
-#else
-  STEP(shadow = data);
+#if !defined(ABOVE_AFTER_TAG) && !defined(ABOVE_AFTER_CHANGE)
+  STEP(above = seq);
+#endif
+#ifndef TAG_BEFORE_SHADOW
   STEP(tag = seq);
 #endif
+#ifdef ABOVE_AFTER_TAG
+  STEP(above = seq);
+#endif
   STEP(data = seq)
+#ifdef ABOVE_AFTER_CHANGE
+  ; STEP(above = seq)
+#endif
 }
 
 #define KEPT kept[me - WRITERS]
@@ -346,8 +357,8 @@ held:
 #else
        :: seq % 2 == 0 -> assert(INTACT)
        :: else ->
-          assert((tag0 == seq -> shadow0 : data0) == good0);
-          assert((tag1 == seq -> shadow1 : data1) == good1);
+          assert((SAVED(tag0, seq) -> shadow0 : data0) == good0);
+          assert((SAVED(tag1, seq) -> shadow1 : data1) == good1);
           assert(before == commits)
 #endif
        fi });
@@ -367,25 +378,28 @@ done:
   skip
 }
 
-/* copy_blocks in transaction.c, of one block */
-inline copy_block(copy, data, shadow, tag) {
+/* copy_committed in transaction.c, of one block: in later turns only if it was saved since, and not
+ * if the transaction under way has saved it; then from the shadow what that has saved */
+#define LEFT_OUT(tag) ((below && tag == s) || (since > 0 && !(below && tag >= since)))
+inline copy_data(copy, data, tag) {
   if
-  :: tag < since
-  :: else ->
-     if
-     :: tag == s -> copy = shadow
-     :: else ->
-        copy = data;
-#ifndef NO_SECOND_LOOK
-        if :: tag == s -> copy = shadow :: else fi
-#endif
-     fi
+  :: LEFT_OUT(tag)
+  :: else -> copy = data
   fi
 }
 
-/* ipm_snapshot; never locks, so its death is nobody's concern */
+inline copy_shadow(copy, shadow, tag) {
+  if
+  :: below && tag >= s -> copy = shadow
+  :: else
+  fi
+}
+
+/* ipm_snapshot_turn until one succeeds. It may be one under the read lock: then it is what `held`
+ * does in a locked reader. A snapshot's own death is nobody's concern. */
 proctype Snapshot() {
   byte s, since, v, copy0, copy1;
+  bit below;               /* the tag above tells that there is something to be looked for */
   byte want0, want1, want; /* what belongs to the sequence */
 turn:
   atomic { s = seq; want0 = good0; want1 = good1; want = commits };
@@ -396,12 +410,19 @@ turn:
      ; if :: seq == s :: else -> goto turn fi
 #endif
   fi;
+  below = (above >= (since == 0 -> s : since));
+  copy_data(copy0, data0, tag0);
+  copy_data(copy1, data1, tag1);
   if
-  :: since == 0 && s % 2 == 0 -> copy0 = data0; copy1 = data1
-  :: else ->
-     copy_block(copy0, data0, shadow0, tag0);
-     copy_block(copy1, data1, shadow1, tag1)
+  :: s % 2 == 1 ->
+#ifndef NO_SECOND_LOOK
+     below = (above >= s);
+#endif
+     copy_shadow(copy0, shadow0, tag0);
+     copy_shadow(copy1, shadow1, tag1)
+  :: else
   fi;
+  below = 0;
   d_step {
     if
 #ifdef NOT_VALIDATED

@@ -13,7 +13,8 @@
  * its view allows. First ROUNDS writers, each commits, rolls back, or dies at any store, recovery
  * included; then a snapshot of at most TURNS turns.
  *
- * With ONE_BLOCK both words lie in one block.
+ * Both words lie in a block of their own, with a tag each and one above both; with ONE_BLOCK they
+ * lie in one. A transaction saves one block or both at once; with TWO_SAVES also one after the other.
  */
 #ifndef ROUNDS
 #define ROUNDS 2
@@ -23,7 +24,11 @@
 #endif
 #define MESSAGES (1 + ROUNDS * 3) /* at one place */
 
+#ifdef ONE_BLOCK
 #define PLACES 9
+#else
+#define PLACES 10
+#endif
 #define SEQ 0
 #define VER 1
 #define BEFORE 2
@@ -32,10 +37,11 @@
 #define SHADOW0 5
 #define SHADOW1 6
 #define TAG0 7
+#define ABOVE 8 /* the tag of the upper level */
 #ifdef ONE_BLOCK
 #define TAG1 TAG0
 #else
-#define TAG1 8
+#define TAG1 9
 #endif
 
 /* Each weakening takes one order or fence away. */
@@ -72,12 +78,6 @@
 #else
 #define TAG_LOAD ACQ
 #endif
-#ifdef TAG_AGAIN_RELAXED
-#define TAG_AGAIN RLX
-#else
-#define TAG_AGAIN ACQ
-#endif
-
 typedef Message {
   byte value;
   byte view[PLACES]
@@ -169,31 +169,36 @@ inline begin() {
   OR_DIE
 }
 
-inline save_tag(tag) {
-  store(tag, seq, TAG_ORDER);
-#ifndef NO_FENCE_AFTER_TAG
-  release_fence();
+/* ipm_transaction_save: each block, then the fence */
+inline save_tags(tag) {
+#ifndef ABOVE_AFTER_TAG
+  store(ABOVE, seq, RLX);
+  OR_DIE;
 #endif
+  store(tag, seq, TAG_ORDER);
   OR_DIE
+#ifdef ABOVE_AFTER_TAG
+  ; store(ABOVE, seq, RLX);
+  OR_DIE
+#endif
 }
 
-inline change(data, shadow, tag) {
+inline save(data, shadow, tag) {
   store(shadow, VALUE(data), RLX);
   OR_DIE;
-  save_tag(tag);
-  store(data, seq, RLX);
-  OR_DIE
+  save_tags(tag)
 }
 
-inline change_one_block() {
-  store(SHADOW0, VALUE(DATA0), RLX);
-  OR_DIE;
-  store(SHADOW1, VALUE(DATA1), RLX);
-  OR_DIE;
-  save_tag(TAG0);
-  store(DATA0, seq, RLX);
-  OR_DIE;
-  store(DATA1, seq, RLX);
+inline saved() {
+#ifndef NO_FENCE_AFTER_TAGS
+  release_fence()
+#else
+  skip
+#endif
+}
+
+inline change(data) {
+  store(data, seq, RLX);
   OR_DIE
 }
 
@@ -237,48 +242,75 @@ inline acquire_fence() {
   }
 }
 
-inline copy_block(copy, data, shadow, tag) {
-  load(tag, TAG_LOAD, t);
+/* next_saved, as far as it goes for a block: `t` is its tag, or 0 where it is not come to. */
+inline look(from, tag) {
   if
-  :: t < since
-  :: else ->
+  :: below < from
+  :: else -> load(tag, TAG_LOAD, t)
+  fi
+}
+
+/* Whether the block is to be copied from the struct, which `t` says afterwards. */
+inline look_for_data(tag) {
+  if
+  :: since == 0 && s % 2 == 0 -> t = 1
+  :: since == 0 && s % 2 == 1 -> look(s, tag); t = (t < s)
+  :: since > 0 ->
+     look(since, tag);
      if
-     :: t != s ->
-        load(data, RLX, copy);
-#ifndef NO_FENCE_BEFORE_AGAIN
-        acquire_fence();
-#endif
-        load(tag, TAG_AGAIN, t)
-     :: else
-     fi;
-     if
-     :: t == s -> load(shadow, RLX, copy)
-     :: else
+     :: t < since -> t = 0
+     :: else -> load(tag, RLX, t); t = (t != s)
      fi
   fi
 }
 
-/* One block with both words: the copies lie between the two looks at the one tag. */
-inline copy_both_words() {
-  load(TAG0, TAG_LOAD, t);
+inline copy_data() {
   if
-  :: t < since
-  :: else ->
-     if
-     :: t != s ->
-        load(DATA0, RLX, copy0);
-        load(DATA1, RLX, copy1);
-#ifndef NO_FENCE_BEFORE_AGAIN
-        acquire_fence();
+  :: since == 0 && s % 2 == 0
+  :: else -> load(ABOVE, TAG_LOAD, below)
+  fi;
+  look_for_data(TAG0);
+  if
+  :: t ->
+     load(DATA0, RLX, copy0);
+#ifdef ONE_BLOCK
+     load(DATA1, RLX, copy1);
 #endif
-        load(TAG0, TAG_AGAIN, t)
-     :: else
-     fi;
-     if
-     :: t == s -> load(SHADOW0, RLX, copy0); load(SHADOW1, RLX, copy1)
-     :: else
-     fi
-  fi
+  :: else
+  fi;
+  t = 0;
+#ifndef ONE_BLOCK
+  look_for_data(TAG1);
+  if
+  :: t -> load(DATA1, RLX, copy1)
+  :: else
+  fi;
+  t = 0;
+#endif
+  below = 0
+}
+
+inline copy_shadow() {
+  load(ABOVE, TAG_LOAD, below);
+  look(s, TAG0);
+  if
+  :: t >= s ->
+     load(SHADOW0, RLX, copy0);
+#ifdef ONE_BLOCK
+     load(SHADOW1, RLX, copy1);
+#endif
+  :: else
+  fi;
+  t = 0;
+#ifndef ONE_BLOCK
+  look(s, TAG1);
+  if
+  :: t >= s -> load(SHADOW1, RLX, copy1)
+  :: else
+  fi;
+  t = 0;
+#endif
+  below = 0
 }
 
 inline snapshot() {
@@ -297,15 +329,15 @@ inline snapshot() {
         load(SEQ, RLX, t);
         if :: t == s :: else -> goto turned fi
      fi;
+     t = 0;
+     copy_data();
      if
-     :: since == 0 && s % 2 == 0 -> load(DATA0, RLX, copy0); load(DATA1, RLX, copy1)
-     :: else ->
-#ifdef ONE_BLOCK
-        copy_both_words()
-#else
-        copy_block(copy0, DATA0, SHADOW0, TAG0);
-        copy_block(copy1, DATA1, SHADOW1, TAG1)
+     :: s % 2 == 1 ->
+#ifndef NO_FENCE_BEFORE_SHADOW
+        acquire_fence();
 #endif
+        copy_shadow()
+     :: else
      fi;
 #ifndef NO_FENCE_BEFORE_VALIDATION
      acquire_fence();
@@ -325,7 +357,7 @@ turned:
 }
 
 init {
-  byte round, seq, turns, s, since, t, v, copy0, copy1;
+  byte round, seq, turns, s, since, t, below, v, copy0, copy1;
   do
   :: round == ROUNDS -> break
   :: round < ROUNDS ->
@@ -341,12 +373,24 @@ init {
      fi;
      begin();
 #ifdef ONE_BLOCK
-     change_one_block();
+     store(SHADOW0, VALUE(DATA0), RLX);
+     OR_DIE;
+     store(SHADOW1, VALUE(DATA1), RLX);
+     OR_DIE;
+     save_tags(TAG0);
+     saved();
+     change(DATA0);
+     change(DATA1);
 #else
      if
-     :: change(DATA0, SHADOW0, TAG0)
-     :: change(DATA1, SHADOW1, TAG1)
-     :: change(DATA0, SHADOW0, TAG0); change(DATA1, SHADOW1, TAG1)
+     :: save(DATA0, SHADOW0, TAG0); saved(); change(DATA0)
+     :: save(DATA1, SHADOW1, TAG1); saved(); change(DATA1)
+#ifdef TWO_SAVES
+     :: save(DATA0, SHADOW0, TAG0); saved(); change(DATA0);
+        save(DATA1, SHADOW1, TAG1); saved(); change(DATA1)
+#endif
+     :: save(DATA0, SHADOW0, TAG0); save(DATA1, SHADOW1, TAG1); saved();
+        change(DATA0); change(DATA1)
      fi;
 #endif
      if

@@ -148,8 +148,9 @@ static void says_of_which_format_a_file_is(void) {
     ipm_layout *layout;
     put(data, FOOTER + 8, old);
     put(data, HEAD + 8, old);
-    CHECK_ERROR(ipm_segment_open(IPM_READER, demo, &options, &segment, &error), IPM_ECORRUPT,
-                "Demo_.mmap is a segment of format 1, and this version of ipmmap reads only format 2");
+    CHECK_ERROR(
+        ipm_segment_open(IPM_READER, demo, &options, &segment, &error), IPM_ECORRUPT,
+        "Demo_.mmap is a segment of format 1, and this version of ipmmap reads only format 2");
     CHECK_ERROR(ipm_layout_load(data_path(""), &layout, &error), IPM_ECORRUPT, "of format 1");
     put(data, FOOTER + 8, own);
     put(data, HEAD + 8, own);

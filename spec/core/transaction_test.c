@@ -212,14 +212,14 @@ static void has_a_level_for_each_64_tags(void) {
     static const struct {
         uint64_t size, tags;
         unsigned top;
-    } sizes[] = {{1, 1, 0},
-                 {64 << 8, 64, 0},
-                 {(64 << 8) + 1, 65 + 2, 1},
-                 {4096 << 8, 4096 + 64, 1},
-                 {(4096 << 8) + 1, 4097 + 65 + 2, 2},
-                 {WIDE, WIDE_BLOCKS + 65 + 2, 2},
-                 {IPM_MAX_SIZE, (UINT64_C(1) << 32) + (1 << 26) + (1 << 20) + (1 << 14) + 256 + 4,
-                  5}};
+    } sizes[] = {
+        {1, 1, 0},
+        {64 << 8, 64, 0},
+        {(64 << 8) + 1, 65 + 2, 1},
+        {4096 << 8, 4096 + 64, 1},
+        {(4096 << 8) + 1, 4097 + 65 + 2, 2},
+        {WIDE, WIDE_BLOCKS + 65 + 2, 2},
+        {IPM_MAX_SIZE, (UINT64_C(1) << 32) + (1 << 26) + (1 << 20) + (1 << 14) + 256 + 4, 5}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         ipm_memory made = ipm_memory_at(&state, wide_tags, wide_data, wide_shadow, sizes[i].size);
         CHECK_INT(ipm_tag_count(sizes[i].size), sizes[i].tags);

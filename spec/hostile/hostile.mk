@@ -52,9 +52,10 @@ ASAN  = BUILD=$(BUILD)/asan \
 TSAN  = BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -fsanitize=thread -Wno-tsan'
 
 # Random pages are the point of hostile_test, and of no use under an interpreter; it and rwlock_test
-# are tests of time too. The others fork and thread as they are, but for limits_test, which leaves
-# no address space to the interpreter, nor to ASan.
-MEMCHECK_TESTS = $(filter-out $(addprefix spec/core/,hostile_test rwlock_test thread_test fault_test limits_test), \
+# are tests of time too, and catch_up_test counts instructions. The others fork and thread as they are,
+# but for limits_test, which leaves no address space to the interpreter, nor to ASan.
+MEMCHECK_TESTS = $(filter-out $(addprefix spec/core/,hostile_test rwlock_test thread_test fault_test \
+                   limits_test catch_up_test), \
                  $(CORE_TESTS))
 
 # Under ASan mlock does nothing.

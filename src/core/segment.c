@@ -3,6 +3,7 @@
  */
 #include "segment.h"
 
+#include "catch_up.h"
 #include "clock.h"
 #include "error.h"
 #include "fork.h"
@@ -286,6 +287,16 @@ int ipm_segment_flush(ipm_segment *segment, ipm_error *error) {
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
+/* As last committed. returns  the version */
+static uint64_t take_snapshot(ipm_segment *segment, uint64_t offset, uint64_t size, void *into) {
+    ipm_snapshot snapshot = {
+        .memory = &segment->data.memory, .offset = offset, .size = size, .into = into};
+    bool has_lock = segment->lockfile.head != NULL && segment->view == NULL;
+    if (!ipm_snapshot_turn(&snapshot))
+        ipm_snapshot_catch_up(&snapshot, has_lock ? &segment->lock : NULL);
+    return snapshot.version;
+}
+
 int ipm_segment_read(ipm_segment *segment, uint64_t offset, uint64_t size, void *into,
                      ipm_error *error) {
     bool locked = segment->view != NULL;
@@ -297,7 +308,7 @@ int ipm_segment_read(ipm_segment *segment, uint64_t offset, uint64_t size, void 
     if (locked)
         ipm_copy_from_shared(into, segment->view + offset, size);
     else
-        ipm_snapshot_take(&segment->data.memory, offset, size, into);
+        take_snapshot(segment, offset, size, into);
     return IPM_OK;
 }
 
@@ -305,7 +316,7 @@ int ipm_segment_snapshot(ipm_segment *segment, void *into, uint64_t *version, ip
     int code = check(segment, error);
     if (code != IPM_OK)
         return code;
-    uint64_t shown = ipm_snapshot_take(&segment->data.memory, 0, segment->data.memory.size, into);
+    uint64_t shown = take_snapshot(segment, 0, segment->data.memory.size, into);
     if (version != NULL)
         *version = shown;
     return IPM_OK;

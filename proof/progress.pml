@@ -1,0 +1,177 @@
+/*
+ * A snapshot ends, whatever the writers do: src/core/catch_up.c. (What it then has is right: lock.pml.)
+ *
+ * WRITERS commit for ever, DEATHS of them die and STOPS of them stop for ever, each before any of
+ * its steps. One process takes snapshots for ever; the scheduler is weakly fair. The sequence is its
+ * parity, and how often it went on since the present turn began; a turn takes one step for all that
+ * it copies, since two steps of a writer may lie before and after that. A writer lets a slow reader
+ * go first for as long as it waits, as in fairness.pml. A wait for the lock ends in vain beside a
+ * holder that has stopped (LONG_HOLDS: beside any that has held it since the wait began).
+ */
+#ifndef WRITERS
+#define WRITERS 2
+#endif
+#ifndef DEATHS
+#define DEATHS 0
+#endif
+#ifndef STOPS
+#define STOPS 0
+#endif
+
+bit odd;            /* the sequence */
+byte went;          /* how often it went on since the turn began; 2: twice or more */
+bit flag, gate, slot;
+bit counted;        /* the reader, as a slow one */
+bit idle;           /* the gate's holder has stopped */
+bit held_on;        /* the gate was held by the same all the time since the wait began */
+bit wants;          /* a snapshot is under way */
+byte deaths, stops;
+
+/* ---- Writers ------------------------------------------------------------------------------- */
+
+#if DEATHS
+#define DIE :: atomic { deaths < DEATHS -> deaths++; goto dead }
+#else
+#define DIE
+#endif
+#if STOPS
+#define STOP :: atomic { stops < STOPS -> stops++; idle = idle | has_gate; goto stopped }
+#else
+#define STOP
+#endif
+#define STEP(action) if :: action DIE STOP fi
+
+inline go_on() {
+  odd = 1 - odd;
+  if :: went < 2 -> went++ :: else fi
+}
+
+proctype Writer() {
+  bit has_gate;
+  do
+  :: true ->
+#ifndef NO_COURTESY
+     if :: !counted STOP fi;
+#endif
+     if :: atomic { !gate -> gate = 1; has_gate = 1 } STOP fi;
+     STEP(flag = 1);
+     if :: !slot DIE STOP fi;
+     if
+     :: atomic { odd -> go_on() } DIE STOP /* undo */
+     :: !odd
+     fi;
+     STEP(atomic { go_on() });
+     STEP(atomic { go_on() });
+     STEP(flag = 0);
+     STEP(atomic { gate = 0; has_gate = 0; held_on = 0 })
+#if DEATHS
+     ; goto end;
+dead:
+     atomic { if :: has_gate -> gate = 0; has_gate = 0; held_on = 0 :: else fi };
+end:
+     skip
+#endif
+  od;
+stopped:
+  skip
+}
+
+/* ---- The snapshot -------------------------------------------------------------------------- */
+
+/* ipm_snapshot_turn */
+inline turn() {
+  atomic { went = 0; began_odd = odd };
+  skip; /* all that is copied */
+  atomic { whole = (went == 0 || (began_odd && went == 1)); began_odd = 0 }
+}
+
+/* ipm_snapshot_turn within the read lock */
+inline turn_inside() {
+#ifdef TURN_OUTSIDE
+  slot = 0;
+  turn()
+#else
+  turn();
+  assert(whole);
+  slot = 0
+#endif
+}
+
+#ifdef LONG_HOLDS
+#define TIME_IS_UP held_on
+#else
+#define TIME_IS_UP (gate && idle)
+#endif
+
+/* ipm_rwlock_read with timeout 0 */
+inline try_lock() {
+  slot = 1;
+  if
+  :: !flag -> has = 1
+  :: flag ->
+     slot = 0;
+     if
+     :: atomic { !gate -> gate = 1 }; slot = 1; flag = 0; gate = 0; has = 1
+     :: atomic { gate -> has = 0 }
+     fi
+  fi
+}
+
+/* ipm_rwlock_read: read_slow */
+inline wait_for_lock() {
+  atomic { counted = 1; held_on = gate };
+  if
+  :: atomic { !gate -> gate = 1 }; slot = 1; flag = 0; gate = 0; has = 1
+#ifndef WAITS_WITHOUT_BOUND
+  :: atomic { TIME_IS_UP -> has = 0 }
+#endif
+  fi;
+  atomic { counted = 0; held_on = 0 }
+}
+
+proctype Snapshot() {
+  bit whole, began_odd, has, tried;
+  do
+  :: true ->
+     wants = 1;
+     turn();
+     do
+     :: whole -> break
+     :: !whole ->
+#ifndef NO_TURN_ALONE
+        turn();
+#endif
+        if
+        :: whole -> break
+        :: else
+        fi;
+#ifndef NO_LOCK
+        if
+#ifndef TRIES_ALONE
+        :: tried -> wait_for_lock()
+        :: !tried -> try_lock(); tried = 1
+#else
+        :: try_lock()
+#endif
+        fi;
+        if
+        :: has -> turn_inside()
+        :: !has
+        fi;
+        has = 0
+#endif
+     od;
+     atomic { wants = 0; whole = 0; tried = 0 }
+  od
+}
+
+init {
+  byte n;
+  atomic {
+    for (n : 1 .. WRITERS) { run Writer() };
+    run Snapshot();
+    n = 0
+  }
+}
+
+ltl ends { [] (wants -> <> !wants) }

@@ -1,0 +1,293 @@
+/*
+ * Snapshots beside writers that never rest, are stopped or die: each ends. Turns are counted by the
+ * instructions of a process that is stepped through, while a writer commits after each of them.
+ */
+#include "../../src/core/catch_up.h"
+#include "../../src/core/word.h"
+#include "lock_fixture.h"
+
+#include <sys/ptrace.h>
+
+/* ---- After each instruction a commit ----------------------------------------------------- */
+
+static struct stepped {
+    volatile bool is_done; /* the child is through */
+    bool is_good;
+} * stepped;
+
+/* A child's body: `take` is stepped through. */
+static void step_through(bool (*take)(void)) {
+    if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+        peer_die("PTRACE_TRACEME");
+    raise(SIGSTOP);
+    stepped->is_good = take();
+    stepped->is_done = true;
+    raise(SIGSTOP);
+}
+
+/*
+ * How many instructions a child's body takes while this process commits after each of the first
+ * `commits` ones; `most` if it does not end within so many.
+ */
+static unsigned instructions(void (*body)(peer *), void (*commit_one)(void), unsigned commits,
+                             unsigned most) {
+    unsigned count = 0;
+    int status;
+    memset(stepped, 0, sizeof *stepped);
+    peer child = start(body);
+    CHECK_INT(waitpid(child.pid, &status, 0), child.pid);
+    while (!stepped->is_done && count < most && CHECK(WIFSTOPPED(status))) {
+        if (ptrace(PTRACE_SINGLESTEP, child.pid, NULL, NULL) != 0 ||
+            waitpid(child.pid, &status, 0) != child.pid)
+            peer_die("PTRACE_SINGLESTEP");
+        if (++count <= commits)
+            commit_one();
+    }
+    CHECK(!stepped->is_done || stepped->is_good);
+    kill_peer(&child);
+    return count;
+}
+
+/* ---- Of memory --------------------------------------------------------------------------- */
+
+#define BLOCKS 70 /* two levels of tags */
+#define SIZE (BLOCKS * IPM_BLOCK_SIZE)
+#define LAST (SIZE - 8)
+#define LATER 20000   /* instructions that a later turn and the lock take at most; they take 3,000 \
+                       */
+#define TRYING 300000 /* more than all turns that try the lock */
+
+static struct shared_memory {
+    ipm_state state;
+    _Atomic uint64_t tags[BLOCKS + 2];
+    _Alignas(8) unsigned char data[SIZE], shadow[SIZE];
+} * guarded;
+
+static ipm_memory memory;
+
+static void fresh_memory(void) {
+    fresh();
+    memset(guarded, 0, sizeof *guarded);
+    memory = ipm_memory_at(&guarded->state, guarded->tags, guarded->data, guarded->shadow, SIZE);
+}
+
+static bool take_snapshot(void) {
+    static _Alignas(8) unsigned char copy[SIZE];
+    ipm_snapshot snapshot = {.memory = &memory, .size = SIZE, .into = copy};
+    ipm_rwlock own = side(SLOTS);
+    if (!ipm_snapshot_turn(&snapshot))
+        ipm_snapshot_catch_up(&snapshot, &own);
+    return ipm_load_u64(copy) == snapshot.version &&
+           ipm_load_u64(copy + LAST) == snapshot.version && own.hold == IPM_HOLD_NONE;
+}
+
+static void takes_a_snapshot(peer *test) {
+    (void)test;
+    step_through(take_snapshot);
+}
+
+/* Two words in two blocks get the number of the commit. */
+static void commit_words(void) {
+    ipm_transaction transaction;
+    uint64_t value = ipm_load_u64(memory.data) + 1;
+    ipm_transaction_open(&transaction, &memory);
+    ipm_transaction_change(&transaction, 0, 8);
+    ipm_store_u64(memory.data, value);
+    ipm_transaction_change(&transaction, LAST, 8);
+    ipm_store_u64(memory.data + LAST, value);
+    ipm_transaction_commit(&transaction);
+}
+
+static void commit_if_unlocked(void) {
+    if (ipm_rwlock_write(&lock, 0) != IPM_OK)
+        return;
+    commit_words();
+    ipm_rwlock_unlock(&lock);
+}
+
+static unsigned at_rest(void) {
+    fresh_memory();
+    return instructions(takes_a_snapshot, commit_words, 0, UINT32_MAX);
+}
+
+static void ends_beside_a_writer_that_never_rests(void) {
+    unsigned most = at_rest() + 2 * LATER;
+    fresh_memory();
+    CHECK(instructions(takes_a_snapshot, commit_if_unlocked, most, most) < most);
+}
+
+/* It has tried the lock and waited for it then, in vain. */
+static void ends_though_the_lock_is_held_once_nobody_commits(void) {
+    fresh_memory();
+    CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_OK);
+    unsigned ended = instructions(takes_a_snapshot, commit_words, TRYING, TRYING + 2 * LATER);
+    CHECK(ended > TRYING && ended < TRYING + 2 * LATER);
+    ipm_rwlock_unlock(&lock);
+}
+
+/* ---- Of a segment ------------------------------------------------------------------------ */
+
+static ipm_segment *editor, *without_lock;
+
+static bool take_segment(void) {
+    unsigned char copy[DEMO_SIZE];
+    return ipm_segment_snapshot(without_lock, copy, NULL, NULL) == IPM_OK &&
+           memcmp(copy + A_OFFSET, copy + B_OFFSET, 8) == 0;
+}
+
+static void takes_a_segment(peer *test) {
+    (void)test;
+    without_lock = opened(IPM_READER, "");
+    step_through(take_segment);
+}
+
+static void commit_both(void) {
+    static int64_t value;
+    CHECK_INT(commit(editor, value++), IPM_OK);
+}
+
+/* There is no bound beside one that commits after each instruction, for ever. */
+static void ends_without_a_lock_file_once_the_writer_rests(void) {
+    editor = opened(IPM_MANAGER, "");
+    int file = open(lock_path(""), O_RDWR);
+    CHECK_INT(pwrite(file, "\x7f", 1, 8), 1); /* the format: a reader cannot use it */
+    close(file);
+    without_lock = opened(IPM_READER, "");
+    CHECK(!info_of(without_lock).lockable);
+    ipm_segment_close(without_lock, NULL);
+    unsigned rest = instructions(takes_a_segment, commit_both, 0, UINT32_MAX);
+    CHECK_INT(instructions(takes_a_segment, commit_both, 10 * rest, 10 * rest), 10 * rest);
+    unsigned ended = instructions(takes_a_segment, commit_both, 10 * rest, 13 * rest);
+    CHECK(ended > 10 * rest && ended < 13 * rest);
+    ipm_segment_close(editor, NULL);
+    remove(lock_path(""));
+}
+
+/* ---- Processes --------------------------------------------------------------------------- */
+
+#define SNAPSHOTTERS 8
+#define WRITERS 2
+#define ROUNDS 12
+#define SNAPSHOTS 200 /* of each in a round */
+
+static void writes_without_rest(peer *test) {
+    ipm_segment *own = opened(IPM_EDITOR, "");
+    tell(test, 'w');
+    for (int64_t i = 0;; i++)
+        if (commit(own, i) != IPM_OK)
+            peer_die("commit");
+}
+
+static void takes_snapshots(peer *test) {
+    ipm_segment *reader = opened(IPM_READER, "");
+    unsigned char copy[DEMO_SIZE];
+    while (hear(test) == 'g') {
+        bool good = true;
+        for (int i = 0; i < SNAPSHOTS; i++)
+            good = ipm_segment_snapshot(reader, copy, NULL, NULL) == IPM_OK &&
+                   memcmp(copy + A_OFFSET, copy + B_OFFSET, 8) == 0 && good;
+        tell(test, good ? 'd' : 'x');
+    }
+}
+
+static peer writer(void) {
+    peer p = start(writes_without_rest);
+    CHECK_INT(hear(&p), 'w');
+    return p;
+}
+
+/* Let all of them take snapshots. */
+static void go(peer *snapshotters) {
+    for (int i = 0; i < SNAPSHOTTERS; i++)
+        tell(&snapshotters[i], 'g');
+}
+
+static bool all_ended(peer *snapshotters) {
+    for (int i = 0; i < SNAPSHOTTERS; i++)
+        if (!CHECK_INT(hear(&snapshotters[i]), 'd'))
+            return false;
+    return true;
+}
+
+static void end_beside_writers(int sign) {
+    peer writers[WRITERS], snapshotters[SNAPSHOTTERS];
+    ipm_segment_close(opened(IPM_MANAGER, ""), NULL);
+    for (int i = 0; i < SNAPSHOTTERS; i++)
+        snapshotters[i] = start(takes_snapshots);
+    for (int i = 0; i < WRITERS; i++)
+        writers[i] = writer();
+    for (int round = 0; round < ROUNDS; round++) {
+        peer *victim = &writers[round % WRITERS];
+        if (round % 2 == 0)
+            kill(victim->pid, sign); /* before them; else amid them */
+        go(snapshotters);
+        kill(victim->pid, sign);
+        if (!all_ended(snapshotters))
+            break;
+        if (sign == SIGSTOP) {
+            kill(victim->pid, SIGCONT);
+        } else {
+            finish(victim);
+            *victim = writer();
+        }
+    }
+    for (int i = 0; i < WRITERS; i++)
+        kill_peer(&writers[i]);
+    for (int i = 0; i < SNAPSHOTTERS; i++)
+        kill_peer(&snapshotters[i]);
+}
+
+static void ends_beside_writers_that_are_killed(void) {
+    end_beside_writers(SIGKILL);
+}
+
+static void ends_beside_writers_that_are_stopped(void) {
+    end_beside_writers(SIGSTOP);
+}
+
+/* With the lock in the thread's other handle nobody else commits. */
+static void needs_no_lock_where_the_thread_has_it(void) {
+    static const ipm_role roles[] = {IPM_READER, IPM_EDITOR};
+    unsigned char copy[DEMO_SIZE];
+    ipm_segment *manager = opened(IPM_MANAGER, "");
+    CHECK_INT(commit(manager, 7), IPM_OK);
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        ipm_segment *locked = opened(roles[i], ""), *other = opened(IPM_READER, "");
+        CHECK_INT(ipm_segment_lock(locked, 0, NULL), IPM_OK);
+        if (roles[i] == IPM_EDITOR)
+            set_both(locked, 8);
+        CHECK_INT(ipm_segment_snapshot(locked, copy, NULL, &error), IPM_OK);
+        CHECK_INT(ipm_segment_snapshot(other, copy, NULL, &error), IPM_OK);
+        CHECK_INT(read_a(other), 7);
+        CHECK(ipm_segment_is_locked(locked) && !ipm_segment_is_locked(other));
+        ipm_segment_rollback(locked, NULL);
+        ipm_segment_close(locked, NULL);
+        ipm_segment_close(other, NULL);
+    }
+    ipm_segment_close(manager, NULL);
+}
+
+static void *shared_by_all(size_t size) {
+    void *made = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (made == MAP_FAILED)
+        peer_die("mmap");
+    return made;
+}
+
+int main(void) {
+    set_up_lock();
+    stepped = shared_by_all(sizeof *stepped);
+    guarded = shared_by_all(sizeof *guarded);
+    run("a snapshot ends within three turns beside a writer that commits after each instruction",
+        ends_beside_a_writer_that_never_rests);
+    run("a snapshot ends though the lock is held, once nobody commits",
+        ends_though_the_lock_is_held_once_nobody_commits);
+    run("a snapshot without a lock file ends once the writer rests",
+        ends_without_a_lock_file_once_the_writer_rests);
+    run("snapshots of 8 processes end beside writers that are killed",
+        ends_beside_writers_that_are_killed);
+    run("snapshots of 8 processes end beside writers that are stopped",
+        ends_beside_writers_that_are_stopped);
+    run("a snapshot needs no lock where the thread has it", needs_no_lock_where_the_thread_has_it);
+    return tear_down();
+}

@@ -1,0 +1,22 @@
+#include "catch_up.h"
+
+#include "clock.h"
+
+#define TRIES 64              /* turns that only try the lock: as long as falling asleep takes */
+#define WAIT_NS (10 * IPM_MS) /* for it, after that: as long as writers let slow readers go first  \
+                               */
+
+/* returns  false: the lock could not be had, or did not help */
+static bool turn_inside(ipm_snapshot *snapshot, ipm_rwlock *lock, int64_t timeout_ns) {
+    if (ipm_rwlock_read(lock, timeout_ns) != IPM_OK)
+        return false;
+    bool whole = ipm_snapshot_turn(snapshot);
+    ipm_rwlock_unlock(lock);
+    return whole;
+}
+
+void ipm_snapshot_catch_up(ipm_snapshot *snapshot, ipm_rwlock *lock) {
+    for (unsigned tries = 0; !ipm_snapshot_turn(snapshot); tries++)
+        if (lock != NULL && turn_inside(snapshot, lock, tries < TRIES ? 0 : WAIT_NS))
+            break;
+}
