@@ -53,9 +53,8 @@ static unsigned instructions(void (*body)(peer *), void (*commit_one)(void), uns
 #define BLOCKS 70 /* two levels of tags */
 #define SIZE (BLOCKS * IPM_BLOCK_SIZE)
 #define LAST (SIZE - 8)
-#define LATER 20000   /* instructions that a later turn and the lock take at most; they take 3,000 \
-                       */
-#define TRYING 300000 /* more than all turns that try the lock */
+#define LATER 20000   /* instructions: more than a later turn and the lock take, about 3,000 */
+#define TRYING 300000 /* more than all turns that only try the lock take */
 
 static struct shared_memory {
     ipm_state state;

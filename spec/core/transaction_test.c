@@ -287,7 +287,7 @@ static void looks_only_below_tags_that_were_set_since(void) {
     fresh_wide();
     change_wide(100, 1);
     commit_wide();
-    wide.tags[0][3000] = UINT64_MAX >> 1; /* nobody sets it alone: so nobody finds it */
+    wide.tags[0][0] = wide.tags[0][3000] = UINT64_MAX >> 1; /* nobody sets these alone */
     ipm_snapshot later = later_turn(1);
     CHECK(ipm_snapshot_turn(&later));
     CHECK_INT(blocks_copied(), 1);

@@ -3,8 +3,7 @@
 #include "clock.h"
 
 #define TRIES 64              /* turns that only try the lock: as long as falling asleep takes */
-#define WAIT_NS (10 * IPM_MS) /* for it, after that: as long as writers let slow readers go first  \
-                               */
+#define WAIT_NS (10 * IPM_MS) /* for the lock, in each turn after those */
 
 /* returns  false: the lock could not be had, or did not help */
 static bool turn_inside(ipm_snapshot *snapshot, ipm_rwlock *lock, int64_t timeout_ns) {
