@@ -9,8 +9,8 @@ plan.programs = {
 
 --- Those that show how it grows, in two rounds of their own.
 plan.scaling = {
-  "core/writers", "peer/mutex", "core/readers", "core/slots", "core/sizes", "lua/arrays.lua",
-  "core/resident",
+  "core/writers", "peer/mutex", "core/readers", "core/slots", "core/sizes", "core/beside",
+  "lua/arrays.lua", "core/resident",
 }
 
 --- Metrics that are one metric less another.
@@ -45,6 +45,18 @@ plan.targets = {
   { "C: snapshot of 64 MiB, to memcpy", "c.snapshot_64m", "floor.memcpy_64m", most = 1.1 },
   { "C: snapshot while a writer is stopped, to at rest", "c.snapshot_stopped", "c.snapshot",
     most = 6 },
+  { "C: snapshot of 64 KiB beside a restless writer, median, to at rest", "beside.median_64k",
+    "beside.rest_64k", most = 1.5 },
+  { "C: the same, the worst, to the median at rest", "beside.worst_64k", "beside.rest_64k",
+    most = 3 },
+  { "C: snapshot of 16 MiB beside a restless writer, median, to at rest", "beside.median_16m",
+    "beside.rest_16m", most = 1.5 },
+  { "C: the same, the worst, to the median at rest", "beside.worst_16m", "beside.rest_16m",
+    most = 3 },
+  { "C: snapshot of 256 MiB beside a restless writer, median, to at rest", "beside.median_256m",
+    "beside.rest_256m", most = 1.5 },
+  { "C: the same, the worst, to the median at rest", "beside.worst_256m", "beside.rest_256m",
+    most = 3 },
   { "commit to a waiting process awake, to a bare futex", "c.wake", "floor.futex", most = 1.2 },
   { "Lua memory per lock + write + release, bytes", "memory.lock_1", most = 0 },
 }
@@ -91,6 +103,23 @@ plan.sections = {
     { "floor.memcpy_64m", "memcpy of 64 MiB" },
     { "python.read", "Python: file lock, read a field, unlock" },
     { "redis.read", "Redis on a Unix socket: GET 688 B" },
+  },
+  { "Snapshots beside a writer that commits one int32 after the other, ns",
+    { "beside.rest_64k", "C: snapshot of 64 KiB at rest, median" },
+    { "beside.rest_worst_64k", "the worst" },
+    { "beside.median_64k", "beside the writer, median" },
+    { "beside.worst_64k", "the worst" },
+    { "beside.commit_64k", "a commit of the writer meanwhile" },
+    { "beside.rest_16m", "C: snapshot of 16 MiB at rest, median" },
+    { "beside.rest_worst_16m", "the worst" },
+    { "beside.median_16m", "beside the writer, median" },
+    { "beside.worst_16m", "the worst" },
+    { "beside.commit_16m", "a commit of the writer meanwhile" },
+    { "beside.rest_256m", "C: snapshot of 256 MiB at rest, median" },
+    { "beside.rest_worst_256m", "the worst" },
+    { "beside.median_256m", "beside the writer, median" },
+    { "beside.worst_256m", "the worst" },
+    { "beside.commit_256m", "a commit of the writer meanwhile" },
   },
   { "Fields of a view in Lua, loop included, ns",
     { "field.get", "v.data_int" },
