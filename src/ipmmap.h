@@ -435,7 +435,7 @@ IPM_API void *ipm_segment_change(ipm_segment *segment, uint64_t offset, uint64_t
 
 /*
  * Copy `size` bytes at `offset`, consistent with each other. Within the handle's own lock: what
- * the lock sees. Outside: as last committed, without waiting for anyone.
+ * the lock sees. Outside: as last committed; see ipm_segment_snapshot.
  * returns  IPM_EREPLACED, IPM_EFORKED, IPM_EINVALID (range)
  */
 IPM_API int ipm_segment_read(ipm_segment *segment, uint64_t offset, uint64_t size, void *into,
@@ -459,7 +459,10 @@ IPM_API int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t si
 #define IPM_AT(type, member) offsetof(type, member), sizeof(IPM_OF_(type, member))
 
 /*
- * Copy the whole struct as last committed, without waiting for anyone, even within the own lock.
+ * Copy the whole struct as last committed, even within the own lock, without waiting for a writer
+ * that is busy, stopped or dead. Beside writers that commit faster than it can copy what they
+ * change, it takes the read lock for that, which it waits for only after many vain tries, at most
+ * 10 ms at a time; a handle without a lock file then has no bound on its turns.
  * version  the commit that it shows; may be NULL
  */
 IPM_API int ipm_segment_snapshot(ipm_segment *segment, void *into, uint64_t *version,

@@ -1,6 +1,6 @@
 /***
 Access to a segment by path and as a whole: within the handle's own lock as part of its
-transaction, outside it as a transaction of its own, or as a read that waits for nobody.
+transaction, outside it as a transaction of its own, or as a read that waits for no writer.
 @submodule ipmmap
 */
 #include "lipm.h"
@@ -40,7 +40,7 @@ static int read_scalar(lua_State *L, const lipm_handle *handle, const lipm_part 
 }
 
 /***
-Read one field. Outside a lock: as last committed, consistent, never waiting. Within the handle's
+Read one field. Outside a lock: as last committed, consistent, waiting for no writer. Within the handle's
 own lock: what the lock sees, its own changes included.
 @function Handle:read
 @tparam string path such as `"multi_pts.multi_points[3].x"`; indices start at 1
@@ -107,8 +107,8 @@ static uint64_t push_snapshot(lua_State *L) {
 }
 
 /***
-Copy the whole struct as last committed. Consistent, and never waits, even while an editor holds
-the lock, is stopped or has died; within the handle's own lock too it shows the last commit.
+Copy the whole struct as last committed. Consistent, and waits for no editor that holds the lock, is
+stopped or has died; within the handle's own lock too it shows the last commit.
 @function Handle:snapshot
 @tparam[opt] value into a detached value of the same struct, to be used again
 @treturn value `into` if given
