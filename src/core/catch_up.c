@@ -7,7 +7,13 @@
 
 /* returns  false: the lock could not be had, or did not help */
 static bool turn_inside(ipm_snapshot *snapshot, ipm_rwlock *lock, int64_t timeout_ns) {
-    if (ipm_rwlock_read(lock, timeout_ns) != IPM_OK)
+    /* This wait ends by itself: an interruption is left to one that does not, and a name that was
+     * lost is no reason not to show what was committed. */
+    int (*go_on)(ipm_rwlock *, bool) = lock->go_on;
+    lock->go_on = NULL;
+    int code = ipm_rwlock_read(lock, timeout_ns);
+    lock->go_on = go_on;
+    if (code != IPM_OK)
         return false;
     bool whole = ipm_snapshot_turn(snapshot);
     ipm_rwlock_unlock(lock);
