@@ -26,12 +26,19 @@ static void spoil_the_head(const char *path) {
     overwrite(path, HEAD, "rubbish", 7);
 }
 
+/* As far as those who replace it can tell: the head has its place and its flag in each format. */
+static void have_an_older_format(const char *path) {
+    overwrite(path, SIZE - 64 + 8, "\1", 1);
+    overwrite(path, HEAD + 8, "\1", 1);
+}
+
 static void cut_the_schema_off(const char *path) {
     CHECK_INT(truncate(path, SCHEMA), 0);
 }
 
-static void (*const damages[])(const char *) = {
-    zero_the_header_code, spoil_the_schema, spoil_the_footer, spoil_the_head, cut_the_schema_off};
+static void (*const damages[])(const char *) = {zero_the_header_code, spoil_the_schema,
+                                                spoil_the_footer,     spoil_the_head,
+                                                have_an_older_format, cut_the_schema_off};
 enum { DAMAGES = sizeof damages / sizeof *damages };
 
 static ipm_segment *forced(const ipm_layout *layout) {
@@ -160,8 +167,9 @@ static void load(unsigned char *bytes) {
 
 static void refuses_what_would_be_a_guess(void) {
     static unsigned char before[SIZE], after[SIZE];
-    static const char *const reasons[] = {NULL, "schema: line 1", "its footer is wrong",
-                                          "its trailer is wrong", "its footer is wrong"};
+    static const char *const reasons[] = {
+        NULL,          "schema: line 1",     "its footer is wrong", "its trailer is wrong",
+        "of format 1", "its footer is wrong"};
     for (int i = 1; i < DAMAGES; i++) {
         bool repaired = true;
         ipm_segment_close(opened(IPM_MANAGER, ""), NULL);

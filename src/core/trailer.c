@@ -53,16 +53,16 @@ uint64_t ipm_trailer_locate(const ipm_footer *footer, uint64_t file_size) {
 }
 
 bool ipm_trailer_begins(const ipm_trailer_head *head, uint64_t at) {
-    return memcmp(head->magic, magic, sizeof magic) == 0 && head->format == IPM_FORMAT &&
+    return memcmp(head->magic, magic, sizeof magic) == 0 &&
            head->byte_order == IPM_BYTE_ORDER_MARK && head->geometry.head == at;
 }
 
 bool ipm_trailer_is_valid(const ipm_trailer_head *head, uint64_t at, uint64_t file_size) {
     static const unsigned char zeros[sizeof head->reserved];
     const ipm_geometry *said = &head->geometry;
-    if (!ipm_trailer_begins(head, at) || head->block_size != IPM_BLOCK_SIZE ||
-        head->max_readers < 1 || head->max_readers > IPM_MAX_READERS ||
-        memcmp(head->reserved, zeros, sizeof zeros) != 0)
+    if (!ipm_trailer_begins(head, at) || head->format != IPM_FORMAT ||
+        head->block_size != IPM_BLOCK_SIZE || head->max_readers < 1 ||
+        head->max_readers > IPM_MAX_READERS || memcmp(head->reserved, zeros, sizeof zeros) != 0)
         return false;
     /* An honest sequence is nowhere near its end, where it would run over in mid-transaction. */
     if (atomic_load_explicit(&head->state.sequence, memory_order_relaxed) >> 63 != 0)

@@ -70,7 +70,8 @@ uint32_t ipm_trailer_format(const ipm_footer *footer);
  */
 uint64_t ipm_trailer_locate(const ipm_footer *footer, uint64_t file_size);
 
-/* Whether what was read at that place begins as a head there does, however damaged it is. */
+/* Whether what was read at that place begins as a head there does, of whichever format, however
+ * damaged it is. `retired` has the same place in each. */
 bool ipm_trailer_begins(const ipm_trailer_head *head, uint64_t at);
 
 /* Whether a head says what a head at that place, in a file of that size, must say. */
