@@ -40,8 +40,8 @@ static int read_scalar(lua_State *L, const lipm_handle *handle, const lipm_part 
 }
 
 /***
-Read one field. Outside a lock: as last committed, consistent, waiting for no writer. Within the handle's
-own lock: what the lock sees, its own changes included.
+Read one field. Outside a lock: as last committed, consistent, waiting for no writer. Within the
+handle's own lock: what the lock sees, its own changes included.
 @function Handle:read
 @tparam string path such as `"multi_pts.multi_points[3].x"`; indices start at 1
 @treturn boolean|integer|number|string|value a scalar, or a detached value of a struct or array
