@@ -4,9 +4,10 @@
  * WRITERS commit for ever, DEATHS of them die and STOPS of them stop for ever, each before any of
  * its steps. One process takes snapshots for ever; the scheduler is weakly fair. The sequence is its
  * parity, and how often it went on since the present turn began; a turn takes one step for all that
- * it copies, since two steps of a writer may lie before and after that. A writer lets a slow reader
- * go first for as long as it waits, as in fairness.pml. A wait for the lock ends in vain beside a
- * holder that has stopped (LONG_HOLDS: beside any that has held it since the wait began).
+ * it copies, since two steps of a writer may lie before and after that. A reader that
+ * waits for the gate is the first in the queue, and is urgent: the writers queue behind it. (That it
+ * gets there: fairness.pml.) A wait for the lock ends in vain beside a holder that has stopped
+ * (LONG_HOLDS: beside any that has held it since the wait began).
  */
 #ifndef WRITERS
 #define WRITERS 2
@@ -21,7 +22,7 @@
 bit odd;            /* the sequence */
 byte went;          /* how often it went on since the turn began; 2: twice or more */
 bit flag, gate, slot;
-bit counted;        /* the reader, as a slow one */
+bit queued;         /* the reader, first and urgent */
 bit idle;           /* the gate's holder has stopped */
 bit held_on;        /* the gate was held by the same all the time since the wait began */
 bit wants;          /* a snapshot is under way */
@@ -50,8 +51,8 @@ proctype Writer() {
   bit has_gate;
   do
   :: true ->
-#ifndef NO_COURTESY
-     if :: !counted STOP fi;
+#ifndef NO_QUEUE
+     if :: !queued STOP fi;
 #endif
      if :: atomic { !gate -> gate = 1; has_gate = 1 } STOP fi;
      STEP(flag = 1);
@@ -119,14 +120,14 @@ inline try_lock() {
 
 /* ipm_rwlock_read: read_slow */
 inline wait_for_lock() {
-  atomic { counted = 1; held_on = gate };
+  atomic { queued = 1; held_on = gate };
   if
   :: atomic { !gate -> gate = 1 }; slot = 1; flag = 0; gate = 0; has = 1
 #ifndef WAITS_WITHOUT_BOUND
   :: atomic { TIME_IS_UP -> has = 0 }
 #endif
   fi;
-  atomic { counted = 0; held_on = 0 }
+  atomic { queued = 0; held_on = 0 }
 }
 
 proctype Snapshot() {

@@ -462,7 +462,7 @@ IPM_API int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t si
  * Copy the whole struct as last committed, even within the own lock, without waiting for a writer
  * that is busy, stopped or dead. Beside writers that commit faster than it can copy what they
  * change, it takes the read lock for that, which it waits for only after many vain tries, at most
- * 10 ms at a time; a handle without a lock file then has no bound on its turns.
+ * 100 ms at a time; a handle without a lock file then has no bound on its turns.
  * version  the commit that it shows; may be NULL
  */
 IPM_API int ipm_segment_snapshot(ipm_segment *segment, void *into, uint64_t *version,

@@ -2,8 +2,8 @@
 
 #include "clock.h"
 
-#define TRIES 64              /* turns that only try the lock: as long as falling asleep takes */
-#define WAIT_NS (10 * IPM_MS) /* for the lock, in each turn after those */
+#define TRIES 64               /* turns that only try the lock: as long as falling asleep takes */
+#define WAIT_NS (100 * IPM_MS) /* for the lock, in each turn after those: longer than a queue */
 
 /* returns  false: the lock could not be had, or did not help */
 static bool turn_inside(ipm_snapshot *snapshot, ipm_rwlock *lock, int64_t timeout_ns) {

@@ -14,7 +14,7 @@
 
 /*
  * Take turns until one succeeds. The first ones try the lock, later ones wait for it, each for
- * 10 ms at most.
+ * 100 ms at most.
  *
  * lock  the caller's side of the lock, not held. NULL, if it has none: then there is no bound on
  *       the turns beside a writer that never rests. Where the thread has the lock through another
