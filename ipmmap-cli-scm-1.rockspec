@@ -30,6 +30,7 @@ build = {
     ["ipmmap_cli.generate_python"] = "cli/ipmmap_cli/generate_python.lua",
     ["ipmmap_cli.get"] = "cli/ipmmap_cli/get.lua",
     ["ipmmap_cli.history"] = "cli/ipmmap_cli/history.lua",
+    ["ipmmap_cli.holders"] = "cli/ipmmap_cli/holders.lua",
     ["ipmmap_cli.input"] = "cli/ipmmap_cli/input.lua",
     ["ipmmap_cli.json"] = "cli/ipmmap_cli/json.lua",
     ["ipmmap_cli.log"] = "cli/ipmmap_cli/log.lua",
