@@ -172,6 +172,35 @@ static void names_a_hard_linked_backup(void) {
 }
 
 /* A manager makes its file under another name: the worst that can be planted has that name. */
+/* The holder of a lease has open(2) fail, or wait for it where it may wait. */
+static void leases_the_data_file(peer *test) {
+    int fd = open(data_path(""), O_RDWR);
+    signal(SIGIO, SIG_IGN);
+    tell(test, fcntl(fd, F_SETLEASE, F_WRLCK) == 0 ? 'l' : '-');
+    hear(test);
+    close(fd);
+}
+
+static void names_a_lease(void) {
+    ipm_segment *segment = opened(IPM_MANAGER, "");
+    ipm_segment_close(segment, NULL);
+    peer holder = start(leases_the_data_file);
+    bool is_leased = hear(&holder) == 'l';
+    if (is_leased) {
+        ipm_options options = {.mmap_dir = dir};
+        CHECK_ERROR(ipm_segment_open(IPM_EDITOR, demo, &options, &segment, &error), IPM_ESYSTEM,
+                    "another process has a lease on it");
+        CHECK_INT(error.system, EAGAIN);
+    }
+    tell(&holder, 'e');
+    CHECK_INT(finish(&holder), 0);
+    segment = opened(IPM_MANAGER, "");
+    CHECK_INT(ipm_segment_destroy(segment, &error), IPM_OK);
+    ipm_segment_close(segment, NULL);
+    if (!is_leased)
+        SKIP("this file system has no leases");
+}
+
 static void destroys_only_its_own_file(void) {
     ipm_segment *manager = opened(IPM_MANAGER, "");
     CHECK_INT(rename(data_path(""), in_dir("moved")), 0);
@@ -219,6 +248,7 @@ int main(void) {
         refuses_what_is_planted_for_locks);
     run("creates nothing beside a planted lock file", creates_nothing_beside_a_planted_lock_file);
     run("says what a hard-linked backup is, and opens once it is gone", names_a_hard_linked_backup);
+    run("says that another process has a lease on the file", names_a_lease);
     run("destroys only its own file", destroys_only_its_own_file);
     run("opens through a link to the directory", opens_through_a_link_to_the_directory);
     run("makes a lock file again that was removed", goes_on_when_the_lock_file_was_removed);

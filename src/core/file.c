@@ -68,6 +68,11 @@ static int open_once(const char *path, int flags, int *fd, struct stat *status, 
             return ipm_fail(error, IPM_ECORRUPT, 0, "%s is a symbolic link", path);
         if (errno == EISDIR || errno == ENXIO || errno == ENODEV)
             return ipm_fail(error, IPM_ECORRUPT, 0, "%s is not a regular file", path);
+        if (errno == EWOULDBLOCK)
+            return ipm_fail_errno(error, errno,
+                                  "cannot open %s: another process has a lease on it (F_SETLEASE), "
+                                  "which ends soon: try again",
+                                  path);
         return ipm_fail_errno(error, errno, "cannot open %s", path);
     }
     int code = check(*fd, path, status, error);
