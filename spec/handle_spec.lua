@@ -31,6 +31,17 @@ describe("a constructor", function()
     assert.equal(5, reader:read "number")
   end)
 
+  it("uses and checks the options that a table inherits", function()
+    local shared = { mmap_dir = dir, tag = "inherited" }
+    local own = setmetatable({ create = true }, { __index = shared })
+    local manager <close> = assert(ipmmap.manager(S, own))
+    assert.equal(dir .. "/HandleSpec_inherited.mmap", manager:info().path)
+    local editor <close> = assert(ipmmap.editor(S, setmetatable({}, { __index = shared })))
+    assert.equal(manager:info().path, editor:info().path)
+    refused("option 'create' is for a manager", ipmmap.editor, S, setmetatable({}, { __index = own }))
+    refused("option 'tag': 5 is not a string", ipmmap.editor, S, setmetatable({}, { __index = { tag = 5 } }))
+  end)
+
   it("gives nil, message and code where there is no segment", function()
     for _, open in ipairs { ipmmap.manager, ipmmap.editor, ipmmap.reader } do
       local handle, message, code = open(S, { mmap_dir = dir })

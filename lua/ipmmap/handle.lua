@@ -86,21 +86,26 @@ local function check_options(role, options)
   elseif type(options) ~= "table" then
     return nil, ("options are a table, not %s"):format(show(options))
   end
-  local checked = {}
-  for name, value in pairs(options) do
-    local check = checks[name]
-    if not check then
+  for name in pairs(options) do
+    if not checks[name] then
       return nil, ("there is no option %s"):format(show(name))
-    elseif of_managers[name] and role ~= "manager" then
-      return nil, ("option '%s' is for a manager, not for this %s: a table that both share has "
-        .. "no create, force, mode and max_readers; give the manager a copy with them"):format(
-        name, role)
     end
-    local wrong = check(value)
-    if wrong then
-      return nil, ("option '%s': %s %s"):format(name, show(value), wrong)
+  end
+  local checked = {}
+  for name, check in pairs(checks) do
+    local value = options[name] -- its own, or what it inherits by __index
+    if value ~= nil then
+      if of_managers[name] and role ~= "manager" then
+        return nil, ("option '%s' is for a manager, not for this %s: a table that both share has "
+          .. "no create, force, mode and max_readers; give the manager a copy with them"):format(
+          name, role)
+      end
+      local wrong = check(value)
+      if wrong then
+        return nil, ("option '%s': %s %s"):format(name, show(value), wrong)
+      end
+      checked[name] = value
     end
-    checked[name] = value
   end
   if checked.force and not checked.create then
     return nil, "option 'force' starts afresh what 'create' makes: give both"
@@ -128,7 +133,7 @@ end
 -- @tparam Struct|string shared the struct, or its registered name; it must descend from `base`
 -- @tparam[opt] table options those below. `create`, `force`, `mode` and `max_readers` are for
 -- managers alone: a table that serves several roles is without them, and the manager gets a copy
--- with them
+-- with them, or a table that has them and inherits the others by `__index`
 -- @tparam[opt=""] string options.tag names one of several segments of the same struct: letters,
 -- digits, `.`, `_`, `-`
 -- @tparam[opt="./.mmap"] string options.mmap_dir the directory of `<Struct>_<tag>.mmap`
