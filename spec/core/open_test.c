@@ -55,6 +55,8 @@ static void refuses_bad_options(void) {
                 IPM_EINVALID, "max_readers 129 is outside 1..128");
     CHECK_ERROR(open_with(IPM_MANAGER, demo, (ipm_options){.create = true, .tag = "../x"}),
                 IPM_EINVALID, "the tag '../x'");
+    CHECK_ERROR(open_with(IPM_MANAGER, demo, (ipm_options){.create = true, .trust_count = 1}),
+                IPM_EINVALID, "trust_count is 1, but trust is NULL");
     CHECK_INT(entries(dir), 0);
 }
 

@@ -55,6 +55,9 @@ static int check(ipm_role role, const ipm_type *type, const ipm_options *options
     if (options->max_readers > IPM_MAX_READERS)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: max_readers %u is outside 1..%d", type->name,
                         options->max_readers, IPM_MAX_READERS);
+    if (options->trust == NULL && options->trust_count != 0)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: trust_count is %zu, but trust is NULL",
+                        type->name, options->trust_count);
     if (options->path != NULL && (options->tag != NULL || options->mmap_dir != NULL))
         return ipm_fail(error, IPM_EINVALID, 0, "%s: path stands for tag and mmap_dir: give one",
                         type->name);
