@@ -167,6 +167,20 @@ static void survives_a_change_of_directory(void) {
     close(here);
 }
 
+static void names_a_current_directory_that_was_removed(void) {
+    char here[4096];
+    if (!CHECK(getcwd(here, sizeof here) != NULL))
+        return;
+    CHECK_INT(mkdir(in_dir("gone"), 0700), 0);
+    CHECK_INT(chdir(in_dir("gone")), 0);
+    CHECK_INT(rmdir(in_dir("gone")), 0);
+    CHECK_ERROR(make(NULL, NULL, NULL), IPM_ENOTFOUND,
+                "the files of Demo are looked for from the current directory, which has no path");
+    CHECK_INT(error.system, ENOENT);
+    names_from(NULL, "/x", "/x/Demo_.mmap");
+    CHECK_INT(chdir(here), 0);
+}
+
 static void refuses_a_path_too_long_for_the_system(void) {
     static char path[5000];
     ipm_options options = {.mmap_dir = path};
@@ -189,6 +203,7 @@ int main(void) {
     run("refuses tags that could be paths", refuses_tags_that_are_paths);
     run("limits the length of a tag", limits_the_tag);
     run("keeps its names after a change of directory", survives_a_change_of_directory);
+    run("says that the current directory was removed", names_a_current_directory_that_was_removed);
     run("passes on that a path is too long", refuses_a_path_too_long_for_the_system);
     run("takes a path apart", takes_a_path_apart);
     run("refuses a path of another name", refuses_a_path_of_another_name);

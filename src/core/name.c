@@ -64,7 +64,12 @@ static int make(const char *struct_name, const char *tag, const char *mmap_dir,
         (names->lock_dir = absolute(lock_dir)) == NULL ||
         (names->path = join(names->mmap_dir, struct_name, tag, ".mmap")) == NULL ||
         (names->lock_path = join(names->lock_dir, struct_name, tag, ".lock")) == NULL) {
-        code = ipm_fail_errno(error, errno, "cannot name the files of %s", struct_name);
+        code = ipm_fail_errno(error, errno,
+                              errno == ENOMEM
+                                  ? "cannot name the files of %s"
+                                  : "the files of %s are looked for from the current directory, "
+                                    "which has no path (give an absolute one for the files)",
+                              struct_name);
         ipm_names_free(names);
     }
     return code;
