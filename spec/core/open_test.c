@@ -69,6 +69,8 @@ static void refuses_a_struct_without_a_header(void) {
 
 static void finds_nothing_where_nothing_is(void) {
     CHECK_ERROR(open_with(IPM_READER, demo, (ipm_options){0}), IPM_ENOTFOUND, data_path(""));
+    CHECK(strstr(error.text, "a manager with the option create makes it") != NULL);
+    CHECK_INT(error.system, ENOENT);
     CHECK_INT(open_with(IPM_EDITOR, demo, (ipm_options){0}), IPM_ENOTFOUND);
     CHECK_INT(open_with(IPM_MANAGER, demo, (ipm_options){0}), IPM_ENOTFOUND);
     CHECK_INT(open_with(IPM_READER, demo, (ipm_options){.mmap_dir = in_dir("nowhere")}),

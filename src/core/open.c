@@ -53,6 +53,10 @@ static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error 
     const ipm_names *names = &segment->names;
     int code = ipm_datafile_open(names->path, &segment->mmap_dir, segment->access, layout,
                                  &segment->data, error);
+    if (code == IPM_ENOTFOUND)
+        return ipm_fail_errno(error, ENOENT,
+                              "cannot open %s (a manager with the option create makes it)",
+                              names->path);
     if (code != IPM_OK)
         return code;
     ipm_datafile *data = &segment->data;
