@@ -303,6 +303,23 @@ describe("the command", function()
       ("mkfifo %s/left && exec 3<>%s/left 4>%s/left 3<&- && "):format(dir, dir, dir)))
   end)
 
+  it("names what it needs and does not find, and where that comes from", function()
+    local nowhere = {}
+    for _, name in ipairs { "LUA_PATH", "LUA_PATH_5_4", "LUA_CPATH", "LUA_CPATH_5_4" } do
+      nowhere[#nowhere + 1] = name .. "=/nowhere/?"
+    end
+    local status, out, err = cli.run { "ls", dir, env = nowhere }
+    assert.same({ 11, "" }, { status, out })
+    assert.equal("ipmmap: module 'argparse' not found: it is in Debian's package lua-argparse, and "
+      .. "in the rock argparse\n", err)
+    local tree = tmpdir()
+    assert(os.execute(("cp -r bin cli lua '%s'"):format(tree)))
+    local shell <close> = assert(io.popen(("LUA_CPATH='%s' '%s/bin/ipmmap' ls 2>&1; echo $?"):format(
+      package.cpath:gsub("[^;]*/build/[^;]*", ""):gsub("%./%?%.so", ""), tree)))
+    assert.equal(("ipmmap: module 'ipmmap.core' not found: run make in %s\n11\n"):format(tree),
+      shell:read("a"))
+  end)
+
   it("tells its version", function()
     assert.equal(("ipmmap %s\n"):format(ipmmap._VERSION), cli.output { "--version" })
     assert.equal(cli.read_file("src/ipmmap.h"):match('IPM_VERSION "([^"]+)"'), ipmmap._VERSION)
