@@ -367,8 +367,9 @@ typedef struct ipm_segment ipm_segment;
  * returns  any code from IPM_ENOTFOUND to IPM_EINCOMPATIBLE, or IPM_EINVALID
  * waits    for other processes that are just then opening, creating or destroying the same segment,
  *          at most 10 s in all; then IPM_ETIMEOUT, with the byte of the lock file that one of them
- *          holds. With `force`, if a segment of the layout is there, as long again for whoever
- * holds its lock; then IPM_ETIMEOUT as well, and the segment is as it was
+ *          holds. A reader is open then, for lock-free reads. With `force`, if a segment of the
+ *          layout is there, as long again for whoever holds its lock; then IPM_ETIMEOUT as well,
+ *          and the segment is as it was
  */
 IPM_API int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
                              ipm_segment **segment, ipm_error *error);

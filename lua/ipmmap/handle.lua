@@ -68,7 +68,7 @@ local checks = {
   mlock = check_boolean,
   trust = function(value)
     if not users_of(value) then
-      return 'is neither a user id, nor a list of them, nor "anyone"'
+      return 'is neither a user id (a number, not a name), nor a list of them, nor "anyone"'
     end
   end,
 }
@@ -76,6 +76,9 @@ local checks = {
 local of_managers = { create = true, force = true, mode = true, max_readers = true }
 
 local function show(value)
+  if type(value) == "table" then
+    return "the table"
+  end
   return type(value) == "string" and ("'%s'"):format(value) or tostring(value)
 end
 

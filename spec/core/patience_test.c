@@ -68,7 +68,7 @@ static void names_the_byte_that_is_held(void) {
         ipm_role role;
         const char *says;
     } cases[] = {
-        {0, IPM_READER, "its byte 0, as one does that initialises it"},
+        {0, IPM_EDITOR, "its byte 0, as one does that initialises it"},
         {1, IPM_MANAGER, "its byte 1, as one does that creates or destroys the segment"},
         {2, IPM_EDITOR, "its byte 2, as one does that is opening it"},
     };
@@ -78,6 +78,19 @@ static void names_the_byte_that_is_held(void) {
         times_out(cases[i].role, cases[i].says);
         end();
     }
+}
+
+static void a_reader_then_reads_lock_free(void) {
+    begin();
+    take(0, F_WRLCK);
+    int64_t started = clock_now;
+    ipm_segment *reader = opened(IPM_READER, "");
+    CHECK(clock_now - started >= PATIENCE);
+    CHECK(clock_now - started <= PATIENCE + NAP);
+    CHECK_INT(read_a(reader), 5);
+    CHECK_ERROR(ipm_segment_lock(reader, 0, &error), IPM_ETIMEOUT, "its byte 0,");
+    ipm_segment_close(reader, NULL);
+    end();
 }
 
 static int64_t started_at;
@@ -131,6 +144,7 @@ static void destroying_waits_ten_seconds_as_well(void) {
 int main(void) {
     set_up();
     run("opening names the byte of the lock file that is held", names_the_byte_that_is_held);
+    run("a reader reads lock-free after ten seconds", a_reader_then_reads_lock_free);
     run("opening waits ten seconds for all bytes together",
         waits_ten_seconds_for_all_bytes_together);
     run("opening goes on as soon as all bytes are free", opens_as_soon_as_all_are_free);

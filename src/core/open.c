@@ -39,8 +39,8 @@ int ipm_segment_look_at_directories(ipm_segment *segment, const ipm_options *opt
 
 /* A reader that cannot have the lock file still has all lock-free reads. */
 static bool goes_lock_free(ipm_role role, int code) {
-    return role == IPM_READER &&
-           (code == IPM_EPERMISSION || code == IPM_EINCOMPATIBLE || code == IPM_ENOSPACE);
+    return role == IPM_READER && (code == IPM_EPERMISSION || code == IPM_EINCOMPATIBLE ||
+                                  code == IPM_ENOSPACE || code == IPM_ETIMEOUT);
 }
 
 static void close_files(ipm_segment *segment) {
