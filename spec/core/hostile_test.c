@@ -17,7 +17,7 @@
 #define FILE_SIZE 20480
 #define FOOTER (FILE_SIZE - 64)
 
-static unsigned char whole[FILE_SIZE], lock_image[4096 * 4];
+static unsigned char whole[FILE_SIZE], lock_image[4096 * 5];
 static size_t lock_size;
 static int data, lock;
 static unsigned data_files, lock_files; /* that were opened */
@@ -40,7 +40,7 @@ static void make_segment(void) {
     ipm_segment_close(segment, NULL);
     CHECK_INT(load(data_path(""), whole, sizeof whole), sizeof whole);
     lock_size = load(lock_path(""), lock_image, sizeof lock_image);
-    CHECK_INT(lock_size, 8192);
+    CHECK_INT(lock_size, 16384);
     data = open(data_path(""), O_RDWR);
     lock = open(lock_path(""), O_RDWR);
 }
@@ -283,7 +283,7 @@ static void makes_a_damaged_lock_file_afresh(void) {
 
 int main(void) {
     set_up();
-    make_segment();
+    run("finds the files that it will damage", make_segment);
     run("takes or refuses any header", takes_or_refuses_the_header);
     run("takes or refuses any trailer head", takes_or_refuses_the_trailer_head);
     run("takes or refuses any state", takes_or_refuses_the_state);
