@@ -235,6 +235,7 @@ int lipm_open(lua_State *L) {
         return 3;
     }
     handle->memory.segment = handle->segment;
+    ipm_segment_show(handle->segment, &handle->memory.base);
     ipm_segment_version(handle->segment, &handle->opened, NULL);
     layout->handles++;
     return 1;
