@@ -38,7 +38,7 @@ typedef struct latched {
 
 static void update_latched(void *with, uint64_t count) {
     latched *l = with;
-    ipm_memory memory = {&l->state, l->tags, l->data, l->shadow, DEMO_SIZE};
+    ipm_memory memory = ipm_memory_at(&l->state, l->tags, l->data, l->shadow, DEMO_SIZE);
     ipm_transaction transaction;
     for (uint64_t i = 0; i < count; i++) {
         if (pthread_mutex_lock(&l->mutex) != 0)
