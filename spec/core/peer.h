@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -95,6 +96,22 @@ static inline int finish(peer *p) {
 static inline void kill_peer(peer *p) {
     kill(p->pid, SIGKILL);
     finish(p);
+}
+
+/* Return once it sleeps in the kernel on a word of memory, as one does that waits for a lock or for
+ * a commit. */
+static inline void await_futex(const peer *p) {
+    char path[64];
+    long number;
+    snprintf(path, sizeof path, "/proc/%d/syscall", (int)p->pid);
+    do {
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            peer_die(path);
+        if (fscanf(file, "%ld", &number) != 1)
+            number = -1; /* it is running */
+        fclose(file);
+    } while (number != SYS_futex);
 }
 
 /* Run a body that tells nothing, to its end. returns  as finish */

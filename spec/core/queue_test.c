@@ -11,7 +11,7 @@ static ipm_place *place_of(uint32_t ticket) {
 /* Wait until it is so, for 20 s at most. */
 #define AWAIT(condition)                                                                           \
     do {                                                                                           \
-        for (int tries = 0; tries < 20000 && !(condition); tries++)                                \
+        for (int tries = 0; tries < 20000 && !tap.bad && !(condition); tries++)                    \
             ipm_clock_nap(MS);                                                                     \
         CHECK(condition);                                                                          \
     } while (0)
