@@ -1,0 +1,233 @@
+/*
+ * What others do in the midst of an operation: a file that is opened, created, or whose lock is
+ * taken loses its name, is retired, or is replaced between two steps.
+ */
+#include "../../src/core/datafile.h"
+#include "../../src/core/file.h"
+#include "../../src/core/lockfile.h"
+#include "fixture.h"
+
+#include <stdarg.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+static const ipm_lockfile_terms terms = {
+    .owner = IPM_NOBODY, .mode = 0600, .slots = 4, .deadline = IPM_FOREVER};
+
+/* ---- The steps --------------------------------------------------------------------------- */
+
+/* Called once: before a lock of a byte of a file, after so many others, or when the segment's lock
+ * is taken, and its holder asks for the time. */
+static void (*meanwhile)(void);
+static int locks_before;
+static bool at_the_clock;
+
+static void others_come(void) {
+    void (*now)(void) = meanwhile;
+    meanwhile = NULL;
+    if (now != NULL)
+        now();
+}
+
+int fcntl(int fd, int command, ...) {
+    va_list rest;
+    va_start(rest, command);
+    void *argument = va_arg(rest, void *);
+    va_end(rest);
+    if (command == F_OFD_SETLK && !at_the_clock && meanwhile != NULL && locks_before-- == 0)
+        others_come();
+    return (int)syscall(SYS_fcntl, fd, command, argument);
+}
+
+time_t time(time_t *into) {
+    struct timespec now;
+    if (at_the_clock)
+        others_come();
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (into != NULL)
+        *into = now.tv_sec;
+    return now.tv_sec;
+}
+
+static int rename_error; /* 0: it works */
+
+int rename(const char *from, const char *to) {
+    errno = rename_error;
+    return rename_error != 0 ? -1 : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+/* Do it with the other's deed before its first lock of a byte, before its second one, and so on. */
+static void at_each_step(void (*deed)(void), void (*act)(void)) {
+    bool came = true;
+    int steps = 0;
+    for (; came && !tap.bad; steps++) {
+        locks_before = steps;
+        meanwhile = deed;
+        act();
+        came = meanwhile == NULL;
+        meanwhile = NULL;
+    }
+    CHECK(steps > 1);
+}
+
+/* ---- The lock file ----------------------------------------------------------------------- */
+
+static ipm_lockfile others;
+
+static void remove_the_lock_file(void) {
+    CHECK_INT(unlink(lock_path("")), 0);
+}
+
+static void make_another_lock_file(void) {
+    remove_the_lock_file();
+    CHECK_INT(ipm_lockfile_open(lock_path(""), &terms, &others, &error), IPM_OK);
+}
+
+static void joins_the_file_that_has_the_name(void) {
+    ipm_lockfile own;
+    CHECK_INT(ipm_lockfile_open(lock_path(""), &terms, &own, &error), IPM_OK);
+    CHECK(ipm_file_is_at(lock_path(""), own.device, own.inode));
+    ipm_lockfile_close(&own);
+    ipm_lockfile_close(&others);
+}
+
+static void manages_the_file_that_has_the_name(void) {
+    int fd;
+    bool made;
+    struct stat status = {0};
+    CHECK_INT(ipm_lockfile_manage(lock_path(""), &terms, &fd, &made, &error), IPM_OK);
+    CHECK_INT(fstat(fd, &status), 0);
+    CHECK(ipm_file_is_at(lock_path(""), status.st_dev, status.st_ino));
+    close(fd);
+    ipm_lockfile_close(&others);
+}
+
+static void (*const losses[])(void) = {remove_the_lock_file, make_another_lock_file};
+
+static void all_users_join_one_lock_file(void) {
+    for (int i = 0; i < 2; i++)
+        at_each_step(losses[i], joins_the_file_that_has_the_name);
+    remove_the_lock_file();
+}
+
+static void all_managers_meet_at_one_lock_file(void) {
+    for (int i = 0; i < 2; i++)
+        at_each_step(losses[i], manages_the_file_that_has_the_name);
+    remove_the_lock_file();
+}
+
+/* ---- Opening a segment ------------------------------------------------------------------- */
+
+/* As a manager does that dies before it removes or replaces the file. */
+static void retire(void) {
+    ipm_retirement old;
+    CHECK_INT(ipm_datafile_retire_old(data_path(""), &old, &error), IPM_OK);
+    CHECK(old.fd >= 0);
+    ipm_datafile_retired(&old, true);
+}
+
+static void remove_the_data_file(void) {
+    CHECK_INT(unlink(data_path("")), 0);
+}
+
+static void opens_nothing_that_is_lost(void (*loss)(void), ipm_role role) {
+    ipm_segment *segment;
+    bool came = true;
+    for (int steps = 0; came && !tap.bad; steps++) {
+        ipm_segment_close(opened(IPM_MANAGER, ""), NULL);
+        locks_before = steps;
+        meanwhile = loss;
+        int code = open_as(role, "", &segment);
+        came = meanwhile == NULL;
+        meanwhile = NULL;
+        CHECK_INT(code, came ? IPM_ENOTFOUND : IPM_OK);
+        ipm_segment_close(segment, NULL);
+        CHECK(came || steps > 1);
+    }
+    remove_the_data_file();
+    remove_the_lock_file();
+}
+
+static void does_not_open_what_is_retired(void) {
+    opens_nothing_that_is_lost(retire, IPM_EDITOR);
+    opens_nothing_that_is_lost(retire, IPM_READER);
+}
+
+static void does_not_open_what_is_removed(void) {
+    opens_nothing_that_is_lost(remove_the_data_file, IPM_EDITOR);
+    opens_nothing_that_is_lost(remove_the_data_file, IPM_READER);
+}
+
+/* ---- Taking the lock --------------------------------------------------------------------- */
+
+static ipm_segment *manager;
+
+static void destroy(void) {
+    CHECK_INT(ipm_segment_destroy(manager, &error), IPM_OK);
+}
+
+static void does_not_lock_what_is_destroyed(void) {
+    static const ipm_role roles[] = {IPM_READER, IPM_EDITOR};
+    for (int i = 0; i < 2; i++) {
+        manager = opened(IPM_MANAGER, "");
+        ipm_segment *segment = opened(roles[i], "");
+        meanwhile = destroy;
+        at_the_clock = true;
+        CHECK_ERROR(ipm_segment_lock(segment, 0, &error), IPM_EREPLACED, "Demo_.mmap was replaced");
+        CHECK(meanwhile == NULL);
+        at_the_clock = false;
+        CHECK(!ipm_segment_is_locked(segment));
+        CHECK_INT(ipm_segment_unlock(segment, &error), IPM_EINVALID);
+        ipm_segment_close(segment, NULL);
+        ipm_segment_close(manager, NULL);
+    }
+}
+
+/* ---- Replacing a segment ----------------------------------------------------------------- */
+
+static int replace(void) {
+    ipm_segment *segment;
+    ipm_options options = {.mmap_dir = dir, .create = true, .force = true};
+    ipm_layout *other = layout_of(IPM_BASE_SCHEMA "struct Demo : BaseMmapStructure { a: int8 }");
+    rename_error = EACCES;
+    int code = ipm_segment_open(IPM_MANAGER, other, &options, &segment, &error);
+    rename_error = 0;
+    ipm_segment_close(segment, NULL);
+    ipm_layout_free(other);
+    return code;
+}
+
+static void a_failed_replacement_leaves_a_live_segment_live(void) {
+    manager = opened(IPM_MANAGER, "");
+    CHECK_INT(replace(), IPM_EPERMISSION);
+    CHECK_INT(commit(manager, 5), IPM_OK);
+    destroy();
+    ipm_segment_close(manager, NULL);
+}
+
+static void a_failed_replacement_leaves_a_retired_segment_retired(void) {
+    ipm_segment *segment;
+    manager = opened(IPM_MANAGER, "");
+    retire();
+    CHECK_INT(replace(), IPM_EPERMISSION);
+    CHECK_INT(ipm_segment_lock(manager, 0, &error), IPM_EREPLACED);
+    CHECK_INT(open_as(IPM_EDITOR, "", &segment), IPM_ENOTFOUND);
+    ipm_segment_close(manager, NULL);
+    remove_the_data_file();
+    remove_the_lock_file();
+}
+
+int main(void) {
+    set_up();
+    run("all users join one lock file, whenever it is removed", all_users_join_one_lock_file);
+    run("all managers meet at one lock file, whenever it is removed",
+        all_managers_meet_at_one_lock_file);
+    run("what is retired while it is opened is not found", does_not_open_what_is_retired);
+    run("what is removed while it is opened is not found", does_not_open_what_is_removed);
+    run("what is destroyed while its lock is taken is not locked", does_not_lock_what_is_destroyed);
+    run("a replacement that fails leaves a live segment live",
+        a_failed_replacement_leaves_a_live_segment_live);
+    run("a replacement that fails leaves a retired segment retired",
+        a_failed_replacement_leaves_a_retired_segment_retired);
+    return tear_down();
+}
