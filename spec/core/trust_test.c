@@ -222,6 +222,25 @@ static void follows_no_strangers_link_to_a_directory(void) {
     CHECK_INT(rmdir(in_dir("mine")), 0);
 }
 
+static void creates_in_no_strangers_directory_behind_a_link(void) {
+    NEEDS_ROOT;
+    ipm_segment *segment;
+    const char *directory = in_shared("taken", "d");
+    wanted_mode = 0755;
+    CHECK_INT(run_peer(makes_a_directory), 0);
+    CHECK_INT(symlink(directory, in_dir("own_link")), 0);
+    CHECK_ERROR(create_in(in_dir("own_link"), NULL, &segment), IPM_EPERMISSION, "12003");
+    CHECK_INT(unlink(in_dir("own_link")), 0);
+    CHECK_INT(rmdir(directory), 0);
+}
+
+static void names_the_file_where_there_is_no_directory(void) {
+    ipm_segment *segment;
+    ipm_options options = {.own_size = sizeof options, .mmap_dir = in_dir("nowhere")};
+    CHECK_ERROR(ipm_segment_open(IPM_READER, demo, &options, &segment, &error), IPM_ENOTFOUND,
+                "nowhere/Demo_.mmap");
+}
+
 static void makes_a_directory_for_all_sticky(void) {
     ipm_segment *segment;
     ipm_options options = {
@@ -307,6 +326,9 @@ int main(void) {
     run("creates only where nobody else can replace the files",
         creates_where_nobody_else_can_replace_files);
     run("follows no stranger's link to a directory", follows_no_strangers_link_to_a_directory);
+    run("creates in no stranger's directory behind a link of its own",
+        creates_in_no_strangers_directory_behind_a_link);
+    run("names the file where there is no directory", names_the_file_where_there_is_no_directory);
     run("makes a directory for all with the sticky bit", makes_a_directory_for_all_sticky);
     run("who may only read neither holds nor makes a lock file",
         who_may_only_read_neither_holds_nor_makes_a_lock_file);
