@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stddef.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 uint32_t ipm_fork_generation = 1;
@@ -12,9 +13,36 @@ static int watch_result;
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
 static ipm_kept *all_kept;
 
+/*
+ * musl leaves the child the list of the robust mutexes that the parent's thread holds. Those of
+ * this library are not even mapped there, so the child's first lock would write to memory that is
+ * not its own. The list is emptied, which glibc does by itself. It begins with the address of its
+ * first entry; where there is none, with its own.
+ */
+#ifdef __GLIBC__
+static void find_robust_list(void) {
+}
+static void empty_robust_list(void) {
+}
+#else
+static void **robust_list;
+
+static void find_robust_list(void) {
+    size_t length;
+    if (syscall(SYS_get_robust_list, 0, &robust_list, &length) != 0)
+        robust_list = NULL;
+}
+
+static void empty_robust_list(void) {
+    if (robust_list != NULL)
+        *robust_list = robust_list;
+}
+#endif
+
 /* A fork while another thread changes the list would leave the child half a list. */
 static void before(void) {
     pthread_mutex_lock(&list_mutex);
+    find_robust_list();
 }
 
 static void in_parent(void) {
@@ -22,6 +50,7 @@ static void in_parent(void) {
 }
 
 static void in_child(void) {
+    empty_robust_list();
     ipm_fork_generation++;
     for (ipm_kept *kept = all_kept; kept != NULL; kept = kept->next) {
         close(kept->fd);
