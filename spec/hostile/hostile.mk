@@ -107,7 +107,7 @@ OVERLAY_SPECS  = spec/contract spec/lock_spec.lua spec/processes_spec.lua spec/l
 overlay:
 	@.ci/packages 'make overlay' $(TO_OVERLAY)
 	@$(MAKE) --no-print-directory tests
-	@spec/hostile/overlay.sh $(OVERLAY_TESTS:%=$(BUILD)/%) $(OVERLAY_STRESS:'%='$(STRESS_DIR)/%) \
+	@spec/hostile/overlay.sh $(OVERLAY_TESTS:%=$(BUILD)/%) $(TSAN_TESTS) $(OVERLAY_STRESS:'%='$(STRESS_DIR)/%) \
 	    'busted --output=TAP $(OVERLAY_SPECS)'
 
 .PHONY: fuzz sanitize musl overlay

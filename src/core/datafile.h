@@ -86,7 +86,7 @@ IPM_RARE bool ipm_datafile_is_left_behind(const ipm_datafile *file);
 /* Whether it was replaced, destroyed or left behind, or its name was found lost. */
 static inline bool ipm_datafile_is_retired(const ipm_datafile *file) {
     return atomic_load_explicit(file->retired, memory_order_acquire) != 0 ||
-           (file->kept.link != NULL && ipm_datafile_is_left_behind(file));
+           (file->kept.is_open && ipm_datafile_is_left_behind(file));
 }
 
 /* Say, or say no more, that it was; and wake those who wait for its next commit. */

@@ -54,7 +54,7 @@ static void in_child(void) {
     ipm_fork_generation++;
     for (ipm_kept *kept = all_kept; kept != NULL; kept = kept->next) {
         close(kept->fd);
-        kept->link = NULL;
+        kept->is_open = false;
     }
     all_kept = NULL;
     pthread_mutex_unlock(&list_mutex);
@@ -71,7 +71,7 @@ int ipm_fork_watch(void) {
 
 void ipm_kept_open(ipm_kept *kept, int fd) {
     pthread_mutex_lock(&list_mutex);
-    *kept = (ipm_kept){.fd = fd, .next = all_kept, .link = &all_kept};
+    *kept = (ipm_kept){.is_open = true, .fd = fd, .next = all_kept, .link = &all_kept};
     if (kept->next != NULL)
         kept->next->link = &kept->next;
     all_kept = kept;
@@ -79,13 +79,13 @@ void ipm_kept_open(ipm_kept *kept, int fd) {
 }
 
 void ipm_kept_close(ipm_kept *kept) {
-    if (kept->link == NULL)
+    if (!kept->is_open)
         return;
+    kept->is_open = false;
     pthread_mutex_lock(&list_mutex);
     *kept->link = kept->next;
     if (kept->next != NULL)
         kept->next->link = kept->link;
-    kept->link = NULL;
     pthread_mutex_unlock(&list_mutex);
     close(kept->fd);
 }

@@ -4,6 +4,7 @@
 #ifndef IPM_CORE_FORK_H
 #define IPM_CORE_FORK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -21,9 +22,10 @@ int ipm_fork_watch(void);
  * there, so that the file locks of the descriptor end with the parent. All zeros: none is kept.
  */
 typedef struct ipm_kept {
+    bool is_open; /* the handle's thread's alone, unlike the links, which others change */
     int fd;
     struct ipm_kept *next;
-    struct ipm_kept **link; /* what points to this one; NULL: none is kept */
+    struct ipm_kept **link; /* what points to this one */
 } ipm_kept;
 
 /* Keep fd open; ipm_fork_watch was called before. *kept stays where it is until it is dropped. */

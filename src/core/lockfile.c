@@ -345,7 +345,7 @@ int ipm_lockfile_open(const char *path, const ipm_lockfile_terms *terms, ipm_loc
             code = keep_lock(fd, path, file, error);
         if (code != IPM_OK && code != AGAIN && made)
             unmake(path, fd, &status);
-        if (file->kept.link == NULL)
+        if (!file->kept.is_open)
             close(fd);
         if (code != IPM_OK)
             ipm_lockfile_close(file);

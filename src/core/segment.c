@@ -30,7 +30,7 @@ int ipm_segment_check_fork(const ipm_segment *segment, ipm_error *error) {
 
 IPM_RARE int ipm_segment_fail_replaced(const ipm_segment *segment, ipm_error *error) {
     return ipm_fail(error, IPM_EREPLACED, 0,
-                    segment->data.kept.link == NULL
+                    !segment->data.kept.is_open
                         ? "%s was replaced or destroyed since it was opened; open it again"
                         : "%s was replaced, destroyed or copied to the upper layer of its overlay "
                           "file system since it was opened; open it again",
