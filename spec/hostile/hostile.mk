@@ -108,6 +108,6 @@ overlay:
 	@.ci/packages 'make overlay' $(TO_OVERLAY)
 	@$(MAKE) --no-print-directory tests
 	@spec/hostile/overlay.sh $(OVERLAY_TESTS:%=$(BUILD)/%) $(TSAN_TESTS) $(OVERLAY_STRESS:'%='$(STRESS_DIR)/%) \
-	    'busted --output=TAP $(OVERLAY_SPECS)'
+	    'busted --output=TAP $(OVERLAY_SPECS)' | $(SUMMARY)
 
 .PHONY: fuzz sanitize musl overlay
