@@ -56,6 +56,20 @@ int rename(const char *from, const char *to) {
     return rename_error != 0 ? -1 : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
+static void (*once_looked_at)(void); /* after the next look at whether the file may be written to */
+
+int faccessat(int from, const char *path, int mode, int flags) {
+    (void)flags;
+    int rc = (int)syscall(SYS_faccessat, from, path, mode);
+    int failure = errno;
+    void (*now)(void) = once_looked_at;
+    once_looked_at = NULL;
+    if (now != NULL)
+        now();
+    errno = failure;
+    return rc;
+}
+
 /* Do it with the other's deed before its first lock of a byte, before its second one, and so on. */
 static void at_each_step(void (*deed)(void), void (*act)(void)) {
     bool came = true;
@@ -158,6 +172,29 @@ static void does_not_open_what_is_removed(void) {
     opens_nothing_that_is_lost(remove_the_data_file, IPM_READER);
 }
 
+static void make_another(void) {
+    ipm_segment_close(opened(IPM_MANAGER, ""), NULL);
+}
+
+static void lose_both_files(void) {
+    retire();
+    remove_the_data_file();
+    remove_the_lock_file();
+    once_looked_at = make_another;
+}
+
+static void a_reader_has_the_lock_of_what_it_opened(void) {
+    make_another();
+    meanwhile = lose_both_files;
+    locks_before = 1;
+    ipm_segment *reader = opened(IPM_READER, "");
+    CHECK(meanwhile == NULL && once_looked_at == NULL);
+    CHECK_INT(ipm_segment_lock(reader, 0, &error), IPM_OK);
+    ipm_segment_close(reader, NULL);
+    remove_the_data_file();
+    remove_the_lock_file();
+}
+
 /* ---- Taking the lock --------------------------------------------------------------------- */
 
 static ipm_segment *manager;
@@ -224,6 +261,8 @@ int main(void) {
         all_managers_meet_at_one_lock_file);
     run("what is retired while it is opened is not found", does_not_open_what_is_retired);
     run("what is removed while it is opened is not found", does_not_open_what_is_removed);
+    run("a reader has the lock of the segment that it opened at last",
+        a_reader_has_the_lock_of_what_it_opened);
     run("what is destroyed while its lock is taken is not locked", does_not_lock_what_is_destroyed);
     run("a replacement that fails leaves a live segment live",
         a_failed_replacement_leaves_a_live_segment_live);

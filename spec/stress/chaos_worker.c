@@ -47,7 +47,7 @@ static ipm_segment *open_any(ipm_role role) {
             return segment;
         }
         if (code != IPM_ENOTFOUND && code != IPM_ELAYOUT && code != IPM_EREPLACED)
-            fault(&chaos_shared->wrong, ipm_code_name((ipm_code)code), 0);
+            fault(&chaos_shared->wrong, stress_error.text, 0);
         if (stress_now() - start > 2 * STRESS_STUCK_NS) {
             fault(&chaos_shared->stuck, "nobody makes a segment", 0);
             start = stress_now();
@@ -78,7 +78,7 @@ static bool take(ipm_segment *segment) {
     atomic_store(&post->bereaved_ns, 0);
     atomic_store(&post->since_ns, stress_now());
     atomic_store(&post->state, CHAOS_WAITS);
-    int code = ipm_segment_lock(segment, 2 * STRESS_STUCK_NS, NULL);
+    int code = ipm_segment_lock(segment, 2 * STRESS_STUCK_NS, &stress_error);
     int64_t now = stress_now();
     atomic_store(&post->state, code == IPM_OK ? CHAOS_HOLDS : CHAOS_BUSY);
     int64_t bereaved = atomic_load(&post->bereaved_ns);
@@ -89,15 +89,15 @@ static bool take(ipm_segment *segment) {
     if (code == IPM_ETIMEOUT)
         fault(&chaos_shared->stuck, "the lock was not to be had", 0);
     else if (code != IPM_OK && code != IPM_EREPLACED)
-        fault(&chaos_shared->wrong, ipm_code_name((ipm_code)code), 0);
+        fault(&chaos_shared->wrong, stress_error.text, 0);
     return code == IPM_OK;
 }
 
 static bool give(ipm_segment *segment, int (*release)(ipm_segment *, ipm_error *)) {
-    int code = release(segment, NULL);
+    int code = release(segment, &stress_error);
     atomic_store(&post->state, CHAOS_BUSY);
     if (code != IPM_OK && code != IPM_EREPLACED)
-        fault(&chaos_shared->wrong, ipm_code_name((ipm_code)code), 0);
+        fault(&chaos_shared->wrong, stress_error.text, 0);
     return code == IPM_OK;
 }
 
@@ -207,7 +207,7 @@ static void manage(void) {
         unsigned wanted = choice == 0; /* the other layout */
         int code = stress_open(IPM_MANAGER, chaos_layouts[wanted], true, true, &segment);
         if (code != IPM_OK && code != IPM_EREPLACED)
-            fault(&chaos_shared->wrong, ipm_code_name((ipm_code)code), 0);
+            fault(&chaos_shared->wrong, stress_error.text, 0);
         (choice == 0 ? &chaos_shared->replacements : &chaos_shared->resets)[0]++;
         if (code == IPM_OK && choice == 1) {
             ipm_segment_destroy(segment, NULL);

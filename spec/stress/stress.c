@@ -43,12 +43,14 @@ ipm_layout *stress_layout(unsigned words) {
     return layout;
 }
 
+ipm_error stress_error;
+
 int stress_open(ipm_role role, const ipm_layout *layout, bool create, bool force,
                 ipm_segment **segment) {
     ipm_options options = {.mmap_dir = stress_dir, .create = create, .force = force};
     if (create)
         options.max_readers = 20;
-    return ipm_segment_open(role, layout, &options, segment, NULL);
+    return ipm_segment_open(role, layout, &options, segment, &stress_error);
 }
 
 ipm_segment *stress_must_open(ipm_role role, const ipm_layout *layout, bool create) {

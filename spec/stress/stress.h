@@ -23,7 +23,10 @@
 /* The struct `Stressed` with an array of that many words. */
 ipm_layout *stress_layout(unsigned words);
 
-/* Open in `stress_dir`. returns the code of ipm_segment_open */
+/* Why the last one that this process tried has failed. */
+extern ipm_error stress_error;
+
+/* Open in `stress_dir`. returns the code of ipm_segment_open, and `stress_error` when it fails */
 int stress_open(ipm_role role, const ipm_layout *layout, bool create, bool force,
                 ipm_segment **segment);
 

@@ -51,6 +51,7 @@ static void close_files(ipm_segment *segment) {
 /* returns  IPM_EREPLACED when the files were replaced meanwhile: try again */
 static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
     const ipm_names *names = &segment->names;
+    segment->refusal.code = IPM_OK; /* of an earlier try */
     int code = ipm_datafile_open(names->path, &segment->mmap_dir, segment->access, layout,
                                  &segment->data, error);
     if (code == IPM_ENOTFOUND)
