@@ -33,9 +33,9 @@ static int compare_arrays(const void *a, const void *b) {
     return (left->size > right->size) - (left->size < right->size);
 }
 
-typedef int comparison(const void *, const void *);
+typedef int compare_function(const void *, const void *);
 
-static void *search(void *const *tree, const void *key, comparison *compare) {
+static void *search(void *const *tree, const void *key, compare_function *compare) {
     void **found = tfind(key, tree, compare);
     return found == NULL ? NULL : *found;
 }

@@ -107,8 +107,8 @@ static int read_layout(int fd, const char *path, const ipm_geometry *geometry, i
     return code;
 }
 
-static int compare(const ipm_layout *described, const ipm_layout *layout, const char *path,
-                   ipm_error *error) {
+static int compare_with(const ipm_layout *described, const ipm_layout *layout, const char *path,
+                        ipm_error *error) {
     ipm_error detail;
     const ipm_type *in_file = ipm_layout_type(described), *defined = ipm_layout_type(layout);
     if (ipm_layout_difference(in_file, defined, &detail) == IPM_OK)
@@ -116,8 +116,8 @@ static int compare(const ipm_layout *described, const ipm_layout *layout, const 
     return ipm_fail(error, IPM_ELAYOUT, 0, "%s (%s)", detail.text, path);
 }
 
-static int check(int fd, const char *path, ipm_access access, uint64_t size,
-                 const ipm_layout *layout, ipm_trailer_head *head, ipm_error *error) {
+static int check_file(int fd, const char *path, ipm_access access, uint64_t size,
+                      const ipm_layout *layout, ipm_trailer_head *head, ipm_error *error) {
     ipm_layout *described;
     int code = read_head(fd, path, access, size, head, error);
     if (code == IPM_OK && head->state.retired != 0)
@@ -126,7 +126,7 @@ static int check(int fd, const char *path, ipm_access access, uint64_t size,
         code = read_layout(fd, path, &head->geometry, &described, error);
     if (code != IPM_OK)
         return code;
-    code = compare(described, layout, path, error);
+    code = compare_with(described, layout, path, error);
     ipm_layout_free(described);
     return code;
 }
@@ -167,7 +167,7 @@ int ipm_datafile_open(const char *path, const ipm_directory *directory, ipm_acce
         return code;
     code = ipm_directory_trusts(directory, path, &status, IPM_NOBODY, error);
     if (code == IPM_OK)
-        code = check(fd, path, access, (uint64_t)status.st_size, layout, &head, error);
+        code = check_file(fd, path, access, (uint64_t)status.st_size, layout, &head, error);
     if (code == IPM_OK) {
         file->map = ipm_file_map(fd, head.geometry.file_size, writable, path, error);
         file->geometry = head.geometry;

@@ -36,7 +36,7 @@ static const char *text_of_int(int result, const char *buffer) {
     return result == 0 ? buffer : "unknown error";
 }
 
-static const char *describe(int system, char *buffer, size_t size) {
+static const char *describe_errno(int system, char *buffer, size_t size) {
     /* clang-format off: its versions differ on _Generic */
     return _Generic(strerror_r(system, buffer, size), char *: text_of, int: text_of_int)(
         strerror_r(system, buffer, size), buffer);
@@ -50,7 +50,7 @@ static int fail(ipm_error *error, int code, int system, const char *format, va_l
     error->code = (ipm_code)code;
     error->system = system;
     if (system != 0)
-        snprintf(why, sizeof why, ": %s", describe(system, buffer, sizeof buffer));
+        snprintf(why, sizeof why, ": %s", describe_errno(system, buffer, sizeof buffer));
     size_t room = sizeof error->text - strlen(why);
     int length = vsnprintf(error->text, room, format, args);
     if (length < 0)
@@ -71,7 +71,7 @@ int ipm_fail(ipm_error *error, int code, int system, const char *format, ...) {
     return code;
 }
 
-static int code_of(int system) {
+static int code_of_errno(int system) {
     switch (system) {
     case ENOENT:
         return IPM_ENOTFOUND;
@@ -91,7 +91,7 @@ static int code_of(int system) {
 int ipm_fail_errno(ipm_error *error, int system, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    int code = fail(error, code_of(system), system, format, args);
+    int code = fail(error, code_of_errno(system), system, format, args);
     va_end(args);
     return code;
 }

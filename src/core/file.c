@@ -42,7 +42,7 @@ static bool is_network(int fd) {
     return false;
 }
 
-static int check(int fd, const char *path, struct stat *status, ipm_error *error) {
+static int check_status(int fd, const char *path, struct stat *status, ipm_error *error) {
     if (fstat(fd, status) != 0)
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
     if (!S_ISREG(status->st_mode))
@@ -61,7 +61,8 @@ static int check(int fd, const char *path, struct stat *status, ipm_error *error
     return IPM_OK;
 }
 
-static int open_once(const char *path, int flags, int *fd, struct stat *status, ipm_error *error) {
+static int open_checked(const char *path, int flags, int *fd, struct stat *status,
+                        ipm_error *error) {
     *fd = open(path, flags | SAFE_FLAGS);
     if (*fd < 0) {
         if (errno == ELOOP)
@@ -75,7 +76,7 @@ static int open_once(const char *path, int flags, int *fd, struct stat *status, 
                                   path);
         return ipm_fail_errno(error, errno, "cannot open %s", path);
     }
-    int code = check(*fd, path, status, error);
+    int code = check_status(*fd, path, status, error);
     if (code != IPM_OK) {
         close(*fd);
         *fd = -1;
@@ -89,7 +90,7 @@ int ipm_file_open(const char *path, int flags, int *fd, struct stat *status, ipm
     int tries = 0;
     do {
         status->st_nlink = 1;
-        code = open_once(path, flags, fd, status, error);
+        code = open_checked(path, flags, fd, status, error);
     } while (code == IPM_ENOTFOUND && status->st_nlink == 0 && ++tries < OPEN_TRIES);
     return code;
 }

@@ -7,7 +7,7 @@
 
 uint32_t ipm_fork_generation = 1;
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static int watch_result;
 
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -60,12 +60,12 @@ static void in_child(void) {
     pthread_mutex_unlock(&list_mutex);
 }
 
-static void watch(void) {
+static void watch_forks(void) {
     watch_result = pthread_atfork(before, in_parent, in_child);
 }
 
 int ipm_fork_watch(void) {
-    pthread_once(&once, watch);
+    pthread_once(&fork_once, watch_forks);
     return watch_result;
 }
 

@@ -20,7 +20,7 @@
 
 /* The flag is the lowest bit; the others count how often it was set. */
 #define ASKED 1U
-#define STEP 2U
+#define ONE_LISTENER 2U
 
 /*
  * As in notify.c, a listener sets the flag and then looks for news, and a teller stores the news
@@ -34,7 +34,7 @@
  */
 static void ask(_Atomic uint32_t *listening) {
     uint32_t seen = atomic_load_explicit(listening, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(listening, &seen, (seen + STEP) | ASKED,
+    while (!atomic_compare_exchange_weak_explicit(listening, &seen, (seen + ONE_LISTENER) | ASKED,
                                                   memory_order_seq_cst, memory_order_relaxed))
         ;
     atomic_thread_fence(memory_order_seq_cst);
@@ -83,7 +83,7 @@ static int fail_watch(ipm_error *error, int system, const char *path) {
 }
 
 /* Begin to watch the file. returns  IPM_EREPLACED when another file is at the path, ... */
-static int watch(const ipm_segment *segment, ipm_listener *made, ipm_error *error) {
+static int watch_file(const ipm_segment *segment, ipm_listener *made, ipm_error *error) {
     const char *path = segment->names.path;
     made->events = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (made->events < 0)
@@ -122,7 +122,7 @@ static int tick(const ipm_segment *segment, ipm_listener *made, ipm_error *error
 }
 
 /* One descriptor for both. */
-static int join(const ipm_segment *segment, ipm_listener *made, ipm_error *error) {
+static int join_listeners(const ipm_segment *segment, ipm_listener *made, ipm_error *error) {
     struct epoll_event readable = {.events = EPOLLIN};
     made->fd = epoll_create1(EPOLL_CLOEXEC);
     if (made->fd < 0 || epoll_ctl(made->fd, EPOLL_CTL_ADD, made->events, &readable) != 0 ||
@@ -134,11 +134,11 @@ static int join(const ipm_segment *segment, ipm_listener *made, ipm_error *error
 static int make_listener(const ipm_segment *segment, ipm_listener *made, ipm_error *error) {
     bool may_ask = segment->lockfile.head != NULL;
     *made = IPM_NO_LISTENER;
-    int code = may_ask ? watch(segment, made, error) : IPM_OK;
+    int code = may_ask ? watch_file(segment, made, error) : IPM_OK;
     if (code == IPM_OK)
         code = tick(segment, made, error);
     if (code == IPM_OK && may_ask)
-        code = join(segment, made, error);
+        code = join_listeners(segment, made, error);
     else if (code == IPM_OK)
         made->fd = made->timer;
     if (code != IPM_OK)

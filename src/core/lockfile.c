@@ -21,7 +21,7 @@
 #define NAP_NS (IPM_MS / 2)
 #define UNMARKED_TRIES 2000 /* after which a file in use without the magic is a damaged one */
 
-static const char magic[8] = "IPMLOCK\n";
+static const char lock_magic[8] = "IPMLOCK\n";
 
 /* mutexes of different libcs have the same size and different contents */
 #ifdef __GLIBC__
@@ -52,7 +52,7 @@ static uint64_t file_size(uint32_t slots) {
 }
 
 /* What the head of a lock file made here says, but for the magic. */
-static int describe(ipm_lock_head *head, uint32_t slots) {
+static int describe_head(ipm_lock_head *head, uint32_t slots) {
     pthread_mutex_t mutex;
     int rc = ipm_mutex_template(&mutex);
     memset(head, 0, sizeof *head);
@@ -71,7 +71,7 @@ static int describe(ipm_lock_head *head, uint32_t slots) {
 static int initialise(int fd, const char *path, uint32_t slots, ipm_error *error) {
     ipm_lock_head head;
     uint64_t size = file_size(slots);
-    int rc = describe(&head, slots);
+    int rc = describe_head(&head, slots);
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot make the locks in %s", path);
     int code = ipm_room_allocate(fd, size, path, error);
@@ -80,25 +80,26 @@ static int initialise(int fd, const char *path, uint32_t slots, ipm_error *error
     unsigned char *map = ipm_file_map(fd, size, true, path, error);
     if (map == NULL)
         return (int)error->code;
-    memset(map, 0, sizeof magic);
+    memset(map, 0, sizeof lock_magic);
     /* The magic goes before all else, and comes after it: a death in between leaves none. */
     atomic_thread_fence(memory_order_seq_cst);
     rc = ipm_rwlock_init((ipm_rwlock_shared *)(map + IPM_PAGE), slots);
-    memcpy(map + sizeof magic, (char *)&head + sizeof magic, sizeof head - sizeof magic);
+    memcpy(map + sizeof lock_magic, (char *)&head + sizeof lock_magic,
+           sizeof head - sizeof lock_magic);
     atomic_thread_fence(memory_order_seq_cst);
     if (rc == 0)
-        memcpy(map, magic, sizeof magic);
+        memcpy(map, lock_magic, sizeof lock_magic);
     munmap(map, size);
     return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot make the locks in %s", path);
 }
 
 /* Whether the head fits this process. It was copied: nothing in it changes any more. */
-static int check(const ipm_lock_head *head, uint64_t real_size, const char *path,
-                 ipm_error *error) {
+static int check_head(const ipm_lock_head *head, uint64_t real_size, const char *path,
+                      ipm_error *error) {
     ipm_lock_head own;
     if (head->slots < 1 || head->slots > IPM_MAX_READERS)
         return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and damaged", path);
-    int rc = describe(&own, head->slots);
+    int rc = describe_head(&own, head->slots);
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot make a lock like those in %s", path);
     if (head->format != own.format || head->byte_order != own.byte_order)
@@ -131,7 +132,7 @@ static int map_checked(int fd, const char *path, const ipm_lock_head *head, ipm_
     struct stat status;
     if (fstat(fd, &status) != 0)
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
-    int code = check(head, (uint64_t)status.st_size, path, error);
+    int code = check_head(head, (uint64_t)status.st_size, path, error);
     if (code != IPM_OK)
         return code;
     unsigned char *map = ipm_file_map(fd, head->size, true, path, error);
@@ -196,7 +197,7 @@ static int join_behind_door(int fd, const char *path, uint32_t slots, ipm_lockfi
     ssize_t got = pread(fd, &head, sizeof head, 0);
     if (got < 0)
         return ipm_fail_errno(error, errno, "cannot read %s", path);
-    if (got < (ssize_t)sizeof head || memcmp(head.magic, magic, sizeof magic) != 0) {
+    if (got < (ssize_t)sizeof head || memcmp(head.magic, lock_magic, sizeof lock_magic) != 0) {
         ipm_file_lock(fd, USERS_BYTE, F_UNLCK);
         return UNMARKED;
     }
@@ -209,7 +210,8 @@ static int join_behind_door(int fd, const char *path, uint32_t slots, ipm_lockfi
  * take what is from before a reboot for initialised.
  * returns  AGAIN: another is at it, as *error says; UNMARKED: others use it, and it has no magic
  */
-static int join(int fd, const char *path, uint32_t slots, ipm_lockfile *file, ipm_error *error) {
+static int join_once(int fd, const char *path, uint32_t slots, ipm_lockfile *file,
+                     ipm_error *error) {
     int rc = ipm_file_lock(fd, DOOR_BYTE, F_WRLCK);
     if (rc == EAGAIN)
         return held(path, DOOR_BYTE, error);
@@ -242,8 +244,8 @@ static mode_t lock_mode(mode_t data_mode) {
     return writers | writers << 1;
 }
 
-static int make(const char *path, const ipm_lockfile_terms *terms, int *fd, struct stat *status,
-                ipm_error *error) {
+static int make_file(const char *path, const ipm_lockfile_terms *terms, int *fd,
+                     struct stat *status, ipm_error *error) {
     if (terms->needs_write != NULL &&
         faccessat(AT_FDCWD, terms->needs_write, W_OK, AT_EACCESS) != 0)
         return ipm_fail(error, IPM_EPERMISSION, 0,
@@ -261,7 +263,8 @@ static int make(const char *path, const ipm_lockfile_terms *terms, int *fd, stru
 }
 
 /* What is not trusted is not used. */
-static int refuse(const char *path, const ipm_lockfile_terms *terms, int fd, ipm_error *error) {
+static int refuse_foreign(const char *path, const ipm_lockfile_terms *terms, int fd,
+                          ipm_error *error) {
     close(fd);
     if (!terms->replace)
         return IPM_EPERMISSION;
@@ -278,10 +281,10 @@ static int open_or_make(const char *path, const ipm_lockfile_terms *terms, int *
     *made = false;
     if (code == IPM_OK &&
         ipm_directory_trusts(terms->directory, path, status, terms->owner, error) != IPM_OK)
-        return refuse(path, terms, *fd, error);
+        return refuse_foreign(path, terms, *fd, error);
     if (code != IPM_ENOTFOUND)
         return code;
-    code = make(path, terms, fd, status, error);
+    code = make_file(path, terms, fd, status, error);
     *made = code == IPM_OK;
     return code;
 }
@@ -291,7 +294,7 @@ static int join_settled(int fd, const char *path, const struct stat *status,
                         const ipm_lockfile_terms *terms, ipm_lockfile *file, ipm_error *error) {
     int unmarked = 0;
     for (;;) {
-        int code = join(fd, path, terms->slots, file, error);
+        int code = join_once(fd, path, terms->slots, file, error);
         if (code != AGAIN && code != UNMARKED)
             return code;
         if (code == UNMARKED && ++unmarked >= UNMARKED_TRIES)

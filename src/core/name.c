@@ -45,7 +45,8 @@ static char *absolute(const char *dir) {
     return path;
 }
 
-static char *join(const char *dir, const char *struct_name, const char *tag, const char *suffix) {
+static char *join_path(const char *dir, const char *struct_name, const char *tag,
+                       const char *suffix) {
     size_t size = strlen(dir) + strlen(struct_name) + strlen(tag) + strlen(suffix) + 3;
     char *path = malloc(size);
     if (path != NULL)
@@ -54,16 +55,16 @@ static char *join(const char *dir, const char *struct_name, const char *tag, con
     return path;
 }
 
-static int make(const char *struct_name, const char *tag, const char *mmap_dir,
-                const char *lock_dir, ipm_names *names, ipm_error *error) {
+static int make_names(const char *struct_name, const char *tag, const char *mmap_dir,
+                      const char *lock_dir, ipm_names *names, ipm_error *error) {
     int code = check_tag(struct_name, tag, error);
     if (code != IPM_OK)
         return code;
     errno = ENOMEM;
     if ((names->tag = strdup(tag)) == NULL || (names->mmap_dir = absolute(mmap_dir)) == NULL ||
         (names->lock_dir = absolute(lock_dir)) == NULL ||
-        (names->path = join(names->mmap_dir, struct_name, tag, ".mmap")) == NULL ||
-        (names->lock_path = join(names->lock_dir, struct_name, tag, ".lock")) == NULL) {
+        (names->path = join_path(names->mmap_dir, struct_name, tag, ".mmap")) == NULL ||
+        (names->lock_path = join_path(names->lock_dir, struct_name, tag, ".lock")) == NULL) {
         code = ipm_fail_errno(error, errno,
                               errno == ENOMEM
                                   ? "cannot name the files of %s"
@@ -102,8 +103,8 @@ static int make_from_path(const char *struct_name, const ipm_options *options, i
                    ? ipm_fail(error, IPM_EINVALID, 0,
                               "%s: %s could be opened if it were called %s_<tag>.mmap", struct_name,
                               options->path, struct_name)
-                   : make(struct_name, tag, dir,
-                          options->lock_dir != NULL ? options->lock_dir : dir, names, error);
+                   : make_names(struct_name, tag, dir,
+                                options->lock_dir != NULL ? options->lock_dir : dir, names, error);
     free(copy);
     return code;
 }
@@ -114,8 +115,8 @@ int ipm_names_make(const char *struct_name, const ipm_options *options, ipm_name
     memset(names, 0, sizeof *names);
     if (options->path != NULL)
         return make_from_path(struct_name, options, names, error);
-    return make(struct_name, options->tag != NULL ? options->tag : "", mmap_dir,
-                options->lock_dir != NULL ? options->lock_dir : mmap_dir, names, error);
+    return make_names(struct_name, options->tag != NULL ? options->tag : "", mmap_dir,
+                      options->lock_dir != NULL ? options->lock_dir : mmap_dir, names, error);
 }
 
 void ipm_names_free(ipm_names *names) {

@@ -140,7 +140,7 @@ static int reset(ipm_segment *segment, ipm_error *error) {
     return ipm_segment_unlock(segment, error);
 }
 
-static int prepare(ipm_segment *segment, const ipm_options *options, ipm_error *error) {
+static int prepare_use(ipm_segment *segment, const ipm_options *options, ipm_error *error) {
     int code = IPM_OK;
     prepare_lock(segment);
     if (segment->role == IPM_READER)
@@ -163,7 +163,7 @@ static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ip
     if (code == IPM_OK)
         code = open_settled(segment, layout, error);
     if (code == IPM_OK)
-        code = prepare(segment, options, error);
+        code = prepare_use(segment, options, error);
     if (code != IPM_OK && options->create) {
         close_files(segment);
         ipm_create_undo(names, &m);

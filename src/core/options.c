@@ -33,8 +33,8 @@ static int copy(const char *name, const ipm_options *given, ipm_options *options
     return IPM_OK;
 }
 
-static int check(ipm_role role, const ipm_type *type, const ipm_options *options,
-                 ipm_error *error) {
+static int check_options(ipm_role role, const ipm_type *type, const ipm_options *options,
+                         ipm_error *error) {
     if (!ipm_type_is_shared(type))
         return ipm_fail(error, IPM_EINVALID, 0,
                         "%s has no common header: only what extends BaseMmapStructure can be "
@@ -68,7 +68,7 @@ int ipm_options_read(ipm_role role, const ipm_type *type, const ipm_options *giv
                      ipm_options *options, ipm_error *error) {
     int code = copy(type->name, given, options, error);
     if (code == IPM_OK)
-        code = check(role, type, options, error);
+        code = check_options(role, type, options, error);
     if (options->mode == 0)
         options->mode = 0600;
     if (options->max_readers == 0)

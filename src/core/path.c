@@ -4,6 +4,7 @@
 #include "error.h"
 #include "excerpt.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -54,10 +55,6 @@ static int step_field(walk *w) {
     return IPM_OK;
 }
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
 /* False if it is no whole number. Those that no array has come as 0. */
 static bool read_index(const char *from, const char *to, uint64_t *index) {
     bool negative = from < to && *from == '-';
@@ -65,7 +62,7 @@ static bool read_index(const char *from, const char *to, uint64_t *index) {
         return false;
     *index = 0;
     for (const char *c = from + negative; c < to; c++) {
-        if (!is_digit(*c))
+        if (!isdigit((unsigned char)*c))
             return false;
         if (*index <= IPM_MAX_SIZE)
             *index = *index * 10 + (uint64_t)(*c - '0');

@@ -7,7 +7,7 @@
 #define GRACE_NS (IPM_MS / 2)
 
 /* The first slice of the others: longer than the system mostly keeps a process from running. */
-#define SLICE_NS (10 * IPM_MS)
+#define QUEUE_SLICE_NS (10 * IPM_MS)
 
 /* And of those that find the next place locked, mostly by a process that is just taking the ticket
  * and will be there for long: the ticket after it is to be had at once. */
@@ -60,7 +60,7 @@ static int lock_place(const ipm_turn *turn, ipm_place *place, ipm_patience *pati
  * Take a place and its ticket; the place first, so that whoever has the next ticket finds it
  * locked. returns  GO_ON, or as ipm_queue_wait
  */
-static int join(const ipm_turn *turn, ipm_patience *patience, uint32_t *ticket) {
+static int join_queue(const ipm_turn *turn, ipm_patience *patience, uint32_t *ticket) {
     _Atomic uint32_t *tickets = &turn->queue->tickets;
     patience->slice_ns = COLLISION_NS;
     for (;;) {
@@ -87,7 +87,7 @@ static int join(const ipm_turn *turn, ipm_patience *patience, uint32_t *ticket) 
 
 /* Wait until all those before are gone. returns  GO_ON, or as ipm_queue_wait */
 static int move_up(const ipm_turn *turn, ipm_patience *patience, uint32_t ticket) {
-    patience->slice_ns = SLICE_NS;
+    patience->slice_ns = QUEUE_SLICE_NS;
     for (uint32_t before = ticket - 1; before != ticket - IPM_PLACES; before--) {
         ipm_place *place = place_of(turn, before);
         int rc = EAGAIN;
@@ -117,7 +117,7 @@ static int wait_for_gate(const ipm_turn *turn, ipm_patience *patience) {
 }
 
 /* A reader lets those behind it have the gate as urgently: many readers then get in at once. */
-static void leave(const ipm_turn *turn, uint32_t ticket, bool is_served) {
+static void leave_queue(const ipm_turn *turn, uint32_t ticket, bool is_served) {
     ipm_place *place = place_of(turn, ticket);
     uint32_t next = atomic_load_explicit(&turn->queue->tickets, memory_order_relaxed);
     if (is_served && !(turn->reads && next != ticket + 1))
@@ -129,12 +129,12 @@ static void leave(const ipm_turn *turn, uint32_t ticket, bool is_served) {
 int ipm_queue_wait(const ipm_turn *turn) {
     ipm_patience patience = turn->patience;
     uint32_t ticket;
-    int rc = join(turn, &patience, &ticket);
+    int rc = join_queue(turn, &patience, &ticket);
     if (rc != GO_ON)
         return rc;
     rc = move_up(turn, &patience, ticket);
     if (rc == GO_ON)
         rc = wait_for_gate(turn, &patience);
-    leave(turn, ticket, rc == 0 || rc == EOWNERDEAD);
+    leave_queue(turn, ticket, rc == 0 || rc == EOWNERDEAD);
     return rc;
 }

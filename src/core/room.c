@@ -20,7 +20,7 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#define STEP (UINT64_C(64) << 20) /* allocated at a time */
+#define ALLOCATION_STEP (UINT64_C(64) << 20) /* allocated at a time */
 
 /* ---- Allocating -------------------------------------------------------------------------- */
 
@@ -35,7 +35,7 @@ static bool is_unsupported(int rc) {
  * returns  0 or an errno
  */
 static int allocate(int fd, int mode, uint64_t size) {
-    uint64_t step = STEP;
+    uint64_t step = ALLOCATION_STEP;
     for (uint64_t at = 0; at < size;) {
         uint64_t length = size - at < step ? size - at : step;
         if (fallocate(fd, mode, (off_t)at, (off_t)length) == 0)

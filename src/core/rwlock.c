@@ -115,7 +115,7 @@ static inline int take_gate(ipm_rwlock *lock, patience *p) {
     return rc == EBUSY ? take_gate_later(lock, p) : rc;
 }
 
-static IPM_RARE int code_of(ipm_rwlock *lock, int rc) {
+static IPM_RARE int code_of_lock(ipm_rwlock *lock, int rc) {
     lock->system = rc;
     switch (rc) {
     case ETIMEDOUT:
@@ -139,7 +139,7 @@ static inline void mark(const ipm_rwlock *lock, ipm_slot *slot) {
     atomic_store_explicit(&slot->holder, holder, memory_order_relaxed);
 }
 
-static inline void release(ipm_slot *slot) {
+static inline void release_slot(ipm_slot *slot) {
     atomic_store_explicit(&slot->holder, 0, memory_order_relaxed);
     pthread_mutex_unlock(&slot->mutex);
 }
@@ -147,7 +147,7 @@ static inline void release(ipm_slot *slot) {
 static void release_gate(ipm_rwlock *lock) {
     if (lock->gate_died)
         ipm_rwlock_repaired(lock);
-    release(&lock->shared->gate);
+    release_slot(&lock->shared->gate);
 }
 
 /* ---- The thread's list ------------------------------------------------------------------- */
@@ -301,7 +301,7 @@ int ipm_rwlock_read(ipm_rwlock *lock, int64_t timeout_ns) {
     if (rc == EBUSY)
         rc = read_slow(lock, timeout_ns);
     if (rc != 0)
-        return code_of(lock, rc);
+        return code_of_lock(lock, rc);
     mark(lock, slot_of(lock));
     return now_holds(thread, lock, IPM_HOLD_READ);
 }
@@ -338,7 +338,7 @@ int ipm_rwlock_write(ipm_rwlock *lock, int64_t timeout_ns) {
     lock->wanted = IPM_HOLD_WRITE;
     int rc = take_gate(lock, &p);
     if (rc != 0 && rc != EOWNERDEAD)
-        return code_of(lock, rc);
+        return code_of_lock(lock, rc);
     lock->gate_died = rc == EOWNERDEAD;
     mark(lock, &shared->gate);
     atomic_store_explicit(&shared->writing, 1, memory_order_seq_cst);
@@ -346,7 +346,7 @@ int ipm_rwlock_write(ipm_rwlock *lock, int64_t timeout_ns) {
     if (rc != 0) {
         atomic_store_explicit(&shared->writing, 0, memory_order_release);
         release_gate(lock);
-        return code_of(lock, rc);
+        return code_of_lock(lock, rc);
     }
     return now_holds(thread, lock, IPM_HOLD_WRITE);
 }
@@ -365,7 +365,7 @@ int ipm_rwlock_unlock(ipm_rwlock *lock) {
         return IPM_EINVALID;
     holds_no_more(thread, lock);
     if (hold == IPM_HOLD_READ) {
-        release(slot_of(lock));
+        release_slot(slot_of(lock));
     } else {
         atomic_store_explicit(&lock->shared->writing, 0, memory_order_release);
         release_gate(lock);

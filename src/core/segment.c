@@ -38,7 +38,7 @@ IPM_RARE int ipm_segment_fail_replaced(const ipm_segment *segment, ipm_error *er
 }
 
 /* Neither a child's, nor of a segment that is no more. */
-static inline int check(const ipm_segment *segment, ipm_error *error) {
+static inline int check_usable(const ipm_segment *segment, ipm_error *error) {
     if (segment->generation != ipm_fork_generation)
         return forked(segment, error);
     return ipm_datafile_is_retired(&segment->data) ? ipm_segment_fail_replaced(segment, error)
@@ -48,7 +48,7 @@ static inline int check(const ipm_segment *segment, ipm_error *error) {
 static int check_writer(const ipm_segment *segment, ipm_error *error) {
     if (segment->role == IPM_READER)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: a reader cannot write", segment->name);
-    return check(segment, error);
+    return check_usable(segment, error);
 }
 
 static inline bool is_locked(const ipm_segment *segment) {
@@ -132,7 +132,7 @@ static inline const unsigned char *writable(ipm_segment *segment) {
     return memory->data;
 }
 
-static IPM_RARE int refuse(const ipm_segment *segment, ipm_error *error) {
+static IPM_RARE int refuse_lock(const ipm_segment *segment, ipm_error *error) {
     if (segment->view != NULL)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: this handle holds its lock already",
                         segment->name);
@@ -145,11 +145,11 @@ static IPM_RARE int retired_meanwhile(ipm_segment *segment, ipm_error *error) {
 }
 
 int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error) {
-    int code = check(segment, error);
+    int code = check_usable(segment, error);
     if (code != IPM_OK)
         return code;
     if (segment->view != NULL || segment->refusal.code != IPM_OK)
-        return refuse(segment, error);
+        return refuse_lock(segment, error);
     bool reads = segment->role == IPM_READER;
     code = reads ? ipm_rwlock_read(&segment->lock, timeout_ns)
                  : ipm_rwlock_write(&segment->lock, timeout_ns);
@@ -233,7 +233,7 @@ void ipm_segment_zero(ipm_segment *segment) {
 }
 
 /* Lock for one change, unless the handle is locked. *own says that it must be unlocked. */
-static int enter(ipm_segment *segment, bool *own, ipm_error *error) {
+static int lock_if_needed(ipm_segment *segment, bool *own, ipm_error *error) {
     *own = segment->view == NULL;
     int code = check_writer(segment, error);
     if (code == IPM_OK)
@@ -246,7 +246,7 @@ int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t size, cons
     bool own;
     int code = check_range(segment, offset, size, error);
     if (code == IPM_OK)
-        code = enter(segment, &own, error);
+        code = lock_if_needed(segment, &own, error);
     if (code != IPM_OK)
         return code;
     uint64_t skipped = offset >= IPM_HEADER_SIZE ? 0 : IPM_HEADER_SIZE - offset;
@@ -258,7 +258,7 @@ int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t size, cons
 
 int ipm_segment_touch(ipm_segment *segment, ipm_error *error) {
     bool own;
-    int code = enter(segment, &own, error);
+    int code = lock_if_needed(segment, &own, error);
     if (code != IPM_OK)
         return code;
     ipm_segment_stamp(segment, ipm_time());
@@ -267,7 +267,7 @@ int ipm_segment_touch(ipm_segment *segment, ipm_error *error) {
 
 int ipm_segment_clear(ipm_segment *segment, ipm_error *error) {
     bool own;
-    int code = enter(segment, &own, error);
+    int code = lock_if_needed(segment, &own, error);
     if (code != IPM_OK)
         return code;
     ipm_segment_zero(segment);
@@ -300,7 +300,7 @@ static uint64_t take_snapshot(ipm_segment *segment, uint64_t offset, uint64_t si
 int ipm_segment_read(ipm_segment *segment, uint64_t offset, uint64_t size, void *into,
                      ipm_error *error) {
     bool locked = segment->view != NULL;
-    int code = locked ? check_locked(segment, error) : check(segment, error);
+    int code = locked ? check_locked(segment, error) : check_usable(segment, error);
     if (code == IPM_OK)
         code = check_range(segment, offset, size, error);
     if (code != IPM_OK)
@@ -313,7 +313,7 @@ int ipm_segment_read(ipm_segment *segment, uint64_t offset, uint64_t size, void 
 }
 
 int ipm_segment_snapshot(ipm_segment *segment, void *into, uint64_t *version, ipm_error *error) {
-    int code = check(segment, error);
+    int code = check_usable(segment, error);
     if (code != IPM_OK)
         return code;
     uint64_t shown = take_snapshot(segment, 0, segment->data.memory.size, into);
@@ -323,7 +323,7 @@ int ipm_segment_snapshot(ipm_segment *segment, void *into, uint64_t *version, ip
 }
 
 int ipm_segment_version(ipm_segment *segment, uint64_t *version, ipm_error *error) {
-    int code = check(segment, error);
+    int code = check_usable(segment, error);
     if (code == IPM_OK)
         *version = ipm_snapshot_version(&segment->data.memory);
     return code;

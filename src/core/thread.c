@@ -8,7 +8,7 @@
 
 _Thread_local IPM_NEAR ipm_thread ipm_this_thread;
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static int key_result;
 
@@ -27,7 +27,7 @@ static void make_key(void) {
 
 int ipm_thread_prepare(ipm_thread *thread) {
     static _Atomic uint64_t threads;
-    pthread_once(&once, make_key);
+    pthread_once(&thread_once, make_key);
     if (key_result != 0)
         return key_result;
     int rc = pthread_setspecific(key, thread);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const char magic[8] = "IPMMAP\r\n";
+static const char trailer_magic[8] = "IPMMAP\r\n";
 
 static uint64_t page_up(uint64_t size) {
     return (size + IPM_PAGE - 1) / IPM_PAGE * IPM_PAGE;
@@ -24,21 +24,21 @@ ipm_geometry ipm_trailer_geometry(uint64_t struct_size, uint64_t schema_size) {
 void ipm_trailer_describe(ipm_trailer_head *head, ipm_footer *footer, const ipm_geometry *geometry,
                           uint32_t max_readers) {
     memset(head, 0, sizeof *head);
-    memcpy(head->magic, magic, sizeof magic);
+    memcpy(head->magic, trailer_magic, sizeof trailer_magic);
     head->format = IPM_FORMAT;
     head->byte_order = IPM_BYTE_ORDER_MARK;
     head->block_size = IPM_BLOCK_SIZE;
     head->max_readers = max_readers;
     head->geometry = *geometry;
     memset(footer, 0, sizeof *footer);
-    memcpy(footer->magic, magic, sizeof magic);
+    memcpy(footer->magic, trailer_magic, sizeof trailer_magic);
     footer->format = IPM_FORMAT;
     footer->byte_order = IPM_BYTE_ORDER_MARK;
     footer->head = geometry->head;
 }
 
 uint32_t ipm_trailer_format(const ipm_footer *footer) {
-    bool is_ours = memcmp(footer->magic, magic, sizeof magic) == 0 &&
+    bool is_ours = memcmp(footer->magic, trailer_magic, sizeof trailer_magic) == 0 &&
                    footer->byte_order == IPM_BYTE_ORDER_MARK;
     return is_ours ? footer->format : 0;
 }
@@ -53,7 +53,7 @@ uint64_t ipm_trailer_locate(const ipm_footer *footer, uint64_t file_size) {
 }
 
 bool ipm_trailer_begins(const ipm_trailer_head *head, uint64_t at) {
-    return memcmp(head->magic, magic, sizeof magic) == 0 &&
+    return memcmp(head->magic, trailer_magic, sizeof trailer_magic) == 0 &&
            head->byte_order == IPM_BYTE_ORDER_MARK && head->geometry.head == at;
 }
 

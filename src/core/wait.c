@@ -11,8 +11,8 @@
 
 #include <errno.h>
 
-#define SLICE_NS (100 * IPM_MS) /* of a sleep: a teller may die before it wakes anyone */
-#define POLL_NS (10 * IPM_MS)   /* of a reader that may not announce that it sleeps */
+#define SLEEP_SLICE_NS (100 * IPM_MS) /* of a sleep: a teller may die before it wakes anyone */
+#define POLL_NS (10 * IPM_MS)         /* of a reader that may not announce that it sleeps */
 
 /* ---- The name ---------------------------------------------------------------------------- */
 
@@ -74,8 +74,8 @@ static bool sleep_once(ipm_segment *segment, uint32_t seen, int64_t now, int64_t
     ipm_lock_head *head = segment->lockfile.head;
     if (head == NULL)
         return ipm_clock_nap(left < POLL_NS ? left : POLL_NS);
-    return ipm_notify_sleep(&head->news, seen, left < SLICE_NS ? deadline : now + SLICE_NS) !=
-           EINTR;
+    return ipm_notify_sleep(&head->news, seen,
+                            left < SLEEP_SLICE_NS ? deadline : now + SLEEP_SLICE_NS) != EINTR;
 }
 
 /* returns  IPM_OK: there was a commit after `version`; IPM_ETIMEOUT: not yet (and no text) */
@@ -127,7 +127,7 @@ int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t timeout_ns,
         if (is_interrupted(segment))
             return interrupted(segment, error);
         if (look_at == 0)
-            look_at = clock + SLICE_NS;
+            look_at = clock + SLEEP_SLICE_NS;
         if (!sleep_once(segment, seen, clock, deadline))
             return interrupted(segment, error);
     }
