@@ -590,7 +590,8 @@ typedef struct ipm_user {
     int64_t since; /* Unix seconds */
 } ipm_user;
 
-#define IPM_MAX_USERS (1 + IPM_MAX_READERS + 64)
+#define IPM_MAX_WAITERS 64 /* that ipm_segment_users knows of */
+#define IPM_MAX_USERS (1 + IPM_MAX_READERS + IPM_MAX_WAITERS)
 
 /*
  * Who holds the lock and who waits for it just now, for diagnosis.

@@ -2,14 +2,10 @@
 
 #include "../ipmmap.h"
 
-#include <time.h>
-
-#define SECOND INT64_C(1000000000)
-
 static int64_t read_clock(clockid_t id) {
     struct timespec t;
     clock_gettime(id, &t);
-    return t.tv_sec * SECOND + t.tv_nsec;
+    return t.tv_sec * IPM_SECOND + t.tv_nsec;
 }
 
 int64_t ipm_clock_now(void) {
@@ -26,7 +22,7 @@ int64_t ipm_clock_deadline(int64_t timeout_ns) {
 }
 
 bool ipm_clock_nap(int64_t ns) {
-    struct timespec t = {.tv_sec = ns / SECOND, .tv_nsec = ns % SECOND};
+    struct timespec t = ipm_clock_timespec(ns);
     return nanosleep(&t, NULL) == 0;
 }
 

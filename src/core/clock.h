@@ -6,8 +6,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #define IPM_MS INT64_C(1000000)
+#define IPM_SECOND (1000 * IPM_MS)
+
+static inline struct timespec ipm_clock_timespec(int64_t ns) {
+    return (struct timespec){.tv_sec = ns / IPM_SECOND, .tv_nsec = ns % IPM_SECOND};
+}
 
 /* CLOCK_MONOTONIC. */
 int64_t ipm_clock_now(void);

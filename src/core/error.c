@@ -46,7 +46,7 @@ static const char *describe_errno(int system, char *buffer, size_t size) {
 static int fail(ipm_error *error, int code, int system, const char *format, va_list args) {
     if (error == NULL)
         return code;
-    char why[130] = "", buffer[128];
+    char buffer[128], why[sizeof buffer + sizeof ": "] = "";
     error->code = (ipm_code)code;
     error->system = system;
     if (system != 0)

@@ -17,7 +17,6 @@
 #define F_OFD_SETLK 37
 #endif
 
-#define OVERLAYFS_MAGIC 0x794C7630 /* of statfs(2) */
 #define PROBE_BYTES 4096 /* from here on bytes are locked to find out how long a lock lasts */
 #define PROBE_TRIES 100
 
@@ -42,6 +41,11 @@ static bool is_network(int fd) {
     return false;
 }
 
+static int refuse_network(const char *path, ipm_error *error) {
+    return ipm_fail(error, IPM_ESYSTEM, 0,
+                    "%s is on a network file system, where memory is not shared", path);
+}
+
 static int check_status(int fd, const char *path, struct stat *status, ipm_error *error) {
     if (fstat(fd, status) != 0)
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
@@ -56,8 +60,7 @@ static int check_status(int fd, const char *path, struct stat *status, ipm_error
     if (status->st_nlink == 0) /* removed since it was opened */
         return ipm_fail(error, IPM_ENOTFOUND, ENOENT, "cannot open %s", path);
     if (is_network(fd))
-        return ipm_fail(error, IPM_ESYSTEM, 0,
-                        "%s is on a network file system, where memory is not shared", path);
+        return refuse_network(path, error);
     return IPM_OK;
 }
 
@@ -103,8 +106,7 @@ int ipm_file_create(const char *path, mode_t mode, int *fd, ipm_error *error) {
     if (fchmod(*fd, mode) != 0) /* whatever the umask */
         code = ipm_fail_errno(error, errno, "cannot set the mode of %s", path);
     else if (is_network(*fd))
-        code = ipm_fail(error, IPM_ESYSTEM, 0,
-                        "%s is on a network file system, where memory is not shared", path);
+        code = refuse_network(path, error);
     if (code != IPM_OK) {
         unlink(path);
         close(*fd);
@@ -197,7 +199,7 @@ int ipm_file_lock_lasts(int fd, const char *path, ipm_lasting *lasting, ipm_erro
 
 bool ipm_file_is_overlaid(int fd) {
     struct statfs fs;
-    return fstatfs(fd, &fs) == 0 && (uint32_t)fs.f_type == OVERLAYFS_MAGIC;
+    return fstatfs(fd, &fs) == 0 && (uint32_t)fs.f_type == IPM_OVERLAYFS;
 }
 
 /*

@@ -4,12 +4,12 @@
 #ifndef IPM_CORE_FILE_H
 #define IPM_CORE_FILE_H
 
+#include "page.h"
+
 #include "../ipmmap.h"
 
 #include <sys/stat.h>
 #include <sys/types.h>
-
-#define IPM_PAGE UINT64_C(4096)
 
 /*
  * Open an existing file: a regular one, with one name, not a symbolic link, on a local file system.

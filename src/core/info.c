@@ -17,7 +17,7 @@ static bool is_pending(const ipm_segment *segment) {
     uint64_t before = atomic_load_explicit(sequence, memory_order_acquire);
     bool alone = ipm_rwlock_writer(&segment->lock) == 0;
     atomic_thread_fence(memory_order_acquire);
-    return (before & 1) != 0 && alone &&
+    return ipm_sequence_is_odd(before) && alone &&
            atomic_load_explicit(sequence, memory_order_relaxed) == before;
 }
 

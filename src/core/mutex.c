@@ -3,7 +3,6 @@
 #include "clock.h"
 
 #include <string.h>
-#include <time.h>
 
 #define LONGEST_SLICE_NS (100 * IPM_MS)
 
@@ -35,18 +34,14 @@ uint32_t ipm_mutex_find_kind(void) {
 
 static int lock_until(pthread_mutex_t *mutex, int64_t until_ns) {
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 30)
-    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    struct timespec until = ipm_clock_timespec(until_ns);
     return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
 #else
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    int64_t ns = until.tv_nsec + (until_ns - ipm_clock_now());
-    until.tv_sec += ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
-    if (until.tv_nsec < 0) {
-        until.tv_nsec += 1000000000;
-        until.tv_sec--;
-    }
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t left = until_ns - ipm_clock_now();
+    int64_t now_ns = now.tv_sec * IPM_SECOND + now.tv_nsec;
+    struct timespec until = ipm_clock_timespec(now_ns + left);
     return pthread_mutex_timedlock(mutex, &until);
 #endif
 }

@@ -24,6 +24,9 @@
 #define IPM_MUTEX_KIND_OFFSET 0 /* musl */
 #endif
 
+/* Locks of different processes each have a cache line of their own. */
+#define IPM_CACHE_LINE 64
+
 /*
  * Make mutexes that lie `stride` bytes apart.
  * returns  0 or an errno

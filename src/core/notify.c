@@ -1,9 +1,10 @@
 #include "notify.h"
 
+#include "clock.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 /* From the kernel's interface: its header is not there with every libc. */
@@ -28,7 +29,7 @@ uint32_t ipm_notify_announce(_Atomic uint32_t *word) {
 }
 
 int ipm_notify_sleep(_Atomic uint32_t *word, uint32_t seen, int64_t until_ns) {
-    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    struct timespec until = ipm_clock_timespec(until_ns);
     if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET, seen, &until, NULL, ANY_BIT) == 0 ||
         errno == EAGAIN)
         return 0;

@@ -16,7 +16,7 @@
 enum { GO_ON = -1 }; /* the gate is not locked: on to the next step */
 
 static ipm_place *place_of(const ipm_turn *turn, uint32_t ticket) {
-    return (ipm_place *)((char *)turn->places + (size_t)(ticket % IPM_PLACES) * 64);
+    return (ipm_place *)((char *)turn->places + (size_t)(ticket % IPM_PLACES) * IPM_CACHE_LINE);
 }
 
 static void set_urgent(const ipm_turn *turn, uint32_t urgent) {

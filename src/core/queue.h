@@ -43,7 +43,7 @@ typedef struct ipm_place {
 } ipm_place;
 
 typedef struct ipm_place_line {
-    _Alignas(64) ipm_place place;
+    _Alignas(IPM_CACHE_LINE) ipm_place place;
 } ipm_place_line;
 
 typedef struct ipm_queue {
@@ -54,7 +54,7 @@ typedef struct ipm_queue {
 /* What one waits for, and for how long. */
 typedef struct ipm_turn {
     ipm_queue *queue;
-    ipm_place *places; /* IPM_PLACES of them, 64 bytes apart */
+    ipm_place *places; /* IPM_PLACES of them, IPM_CACHE_LINE bytes apart */
     pthread_mutex_t *gate;
     ipm_patience patience; /* if its deadline has passed, nothing is waited for */
     bool reads;            /* it will let go of the gate at once */

@@ -1,7 +1,7 @@
 #include "resident.h"
 
 #include "error.h"
-#include "file.h"
+#include "page.h"
 
 #include <errno.h>
 #include <sys/mman.h>

@@ -1,13 +1,14 @@
 #include "room.h"
 
 #include "error.h"
-#include "file.h"
+#include "page.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -168,15 +169,14 @@ static unsigned examine(int fd, uint64_t size) {
 
 /* ---- Securing ---------------------------------------------------------------------------- */
 
-#define TMPFS 0x01021994 /* statfs(2) */
-#define OVERLAYFS 0x794C7630
+#define TMPFS 0x01021994 /* of statfs(2) */
 
 /* Whether each overwrite goes to new blocks, or may: what is below overlayfs or FUSE is unknown. */
 static bool overwrites_elsewhere(const struct statfs *fs) {
     static const uint32_t types[] = {
-        0x9123683E, 0xCA451A4E, 0x2FC12FC1, /* btrfs, bcachefs, ZFS */
-        0x3434,     0x24051905,             /* NILFS, UBIFS */
-        OVERLAYFS,  0x65735546,             /* and FUSE */
+        0x9123683E,    0xCA451A4E, 0x2FC12FC1, /* btrfs, bcachefs, ZFS */
+        0x3434,        0x24051905,             /* NILFS, UBIFS */
+        IPM_OVERLAYFS, 0x65735546,             /* and FUSE */
     };
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if ((uint32_t)fs->f_type == types[i])
@@ -217,7 +217,7 @@ static int secure_stores(int fd, void *map, uint64_t size, const char *path, ipm
 /* Reading a hole of a file on tmpfs allocates it, and is a SIGBUS without room. */
 static int secure_loads(int fd, void *map, uint64_t size, const char *path, ipm_error *error) {
     struct statfs fs;
-    bool may_be_tmpfs = fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS || fs.f_type == OVERLAYFS);
+    bool may_be_tmpfs = fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS || fs.f_type == IPM_OVERLAYFS);
     if (!may_be_tmpfs || find_holes(fd, size) == 0)
         return IPM_OK;
     if (madvise(map, size, MADV_POPULATE_READ) == 0 || errno == EINVAL /* Linux before 5.14 */)

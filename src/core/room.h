@@ -6,6 +6,8 @@
 
 #include "../ipmmap.h"
 
+#define IPM_OVERLAYFS 0x794C7630 /* the type of this file system, of statfs(2) */
+
 /*
  * Really allocate the first `size` bytes of a file that nobody else uses.
  * returns  IPM_ENOSPACE, also when the process may not make files that long (RLIMIT_FSIZE); ...

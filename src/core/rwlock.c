@@ -3,10 +3,10 @@
 #include "clock.h"
 #include "fork.h"
 #include "mutex.h"
+#include "process.h"
 #include "thread.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -16,15 +16,15 @@
 /* ---- Shared memory ----------------------------------------------------------------------- */
 
 size_t ipm_rwlock_size(uint32_t slots) {
-    return offsetof(ipm_rwlock_shared, slots) + (size_t)slots * 64;
+    return offsetof(ipm_rwlock_shared, slots) + (size_t)slots * IPM_CACHE_LINE;
 }
 
 int ipm_rwlock_init(ipm_rwlock_shared *shared, uint32_t slots) {
     memset(shared, 0, ipm_rwlock_size(slots));
     int rc = ipm_mutex_init(&shared->gate.mutex, 0, 1);
     if (rc == 0)
-        rc = ipm_mutex_init(&shared->places[0].place.mutex, 64, IPM_PLACES);
-    return rc != 0 ? rc : ipm_mutex_init(&shared->slots[0].slot.mutex, 64, slots);
+        rc = ipm_mutex_init(&shared->places[0].place.mutex, IPM_CACHE_LINE, IPM_PLACES);
+    return rc != 0 ? rc : ipm_mutex_init(&shared->slots[0].slot.mutex, IPM_CACHE_LINE, slots);
 }
 
 bool ipm_rwlock_is_sound(const ipm_rwlock_shared *shared, uint32_t slots) {
@@ -382,8 +382,8 @@ void ipm_rwlock_abandon(ipm_rwlock *lock) {
 /* ---- Diagnosis --------------------------------------------------------------------------- */
 
 static int32_t living(const ipm_slot *slot) {
-    int32_t pid = (int32_t)atomic_load_explicit(&slot->holder, memory_order_relaxed);
-    return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM) ? pid : 0;
+    int32_t pid = ipm_slot_holder(slot).pid;
+    return ipm_process_is_alive(pid) ? pid : 0;
 }
 
 uint32_t ipm_rwlock_readers(const ipm_rwlock *lock) {

@@ -32,26 +32,38 @@ typedef struct ipm_slot {
     _Alignas(8) _Atomic uint64_t holder;
 } ipm_slot;
 
+/* What `holder` says: who holds the slot's mutex, and since when; pid 0: nobody. */
+typedef struct ipm_holder {
+    int32_t pid;
+    uint32_t since; /* Unix seconds, modulo 2^32 */
+} ipm_holder;
+
+static inline ipm_holder ipm_slot_holder(const ipm_slot *slot) {
+    uint64_t holder = atomic_load_explicit(&slot->holder, memory_order_relaxed);
+    return (ipm_holder){.pid = (int32_t)holder, .since = (uint32_t)(holder >> 32)};
+}
+
 typedef struct ipm_slot_line {
-    _Alignas(64) ipm_slot slot;
+    _Alignas(IPM_CACHE_LINE) ipm_slot slot;
 } ipm_slot_line;
 
 /* The lock in shared memory: part of the lock file's format, for one libc and architecture. */
 typedef struct ipm_rwlock_shared {
-    _Alignas(64) ipm_slot gate;
-    _Alignas(64) _Atomic uint32_t writing; /* the flag: a writer is, or was, about */
-    ipm_high_water high_water;             /* of the slots in use */
-    ipm_queue queue;                       /* for the gate */
-    ipm_place_line places[IPM_PLACES];     /* in the queue */
+    _Alignas(IPM_CACHE_LINE) ipm_slot gate;
+    _Alignas(IPM_CACHE_LINE) _Atomic uint32_t writing; /* the flag: a writer is, or was, about */
+    ipm_high_water high_water;                         /* of the slots in use */
+    ipm_queue queue;                                   /* for the gate */
+    ipm_place_line places[IPM_PLACES];                 /* in the queue */
     ipm_slot_line slots[];
 } ipm_rwlock_shared;
 
-_Static_assert(sizeof(ipm_slot) <= 64, "a cache line");
+_Static_assert(sizeof(ipm_slot) <= IPM_CACHE_LINE, "a cache line");
 _Static_assert(offsetof(ipm_rwlock_shared, writing) == 64, "file format");
 _Static_assert(offsetof(ipm_rwlock_shared, queue) == 72, "file format");
 _Static_assert(offsetof(ipm_rwlock_shared, places) == 128, "file format");
 _Static_assert(offsetof(ipm_place, ticket) == offsetof(ipm_slot, holder), "file format");
-_Static_assert(offsetof(ipm_rwlock_shared, slots) == 128 + IPM_PLACES * 64, "file format");
+_Static_assert(offsetof(ipm_rwlock_shared, slots) == 128 + IPM_PLACES * IPM_CACHE_LINE,
+               "file format");
 
 typedef enum ipm_hold { IPM_HOLD_NONE, IPM_HOLD_READ, IPM_HOLD_WRITE } ipm_hold;
 

@@ -1,22 +1,18 @@
 #include "trailer.h"
 
-#include "file.h"
+#include "page.h"
 
 #include <string.h>
 
 static const char trailer_magic[8] = "IPMMAP\r\n";
 
-static uint64_t page_up(uint64_t size) {
-    return (size + IPM_PAGE - 1) / IPM_PAGE * IPM_PAGE;
-}
-
 ipm_geometry ipm_trailer_geometry(uint64_t struct_size, uint64_t schema_size) {
     ipm_geometry g = {.struct_size = struct_size, .schema_size = schema_size};
-    g.head = page_up(struct_size);
+    g.head = ipm_page_up(struct_size);
     g.tags = g.head + IPM_PAGE;
-    g.shadow = g.tags + page_up(ipm_tag_count(struct_size) * sizeof(uint64_t));
-    g.schema = g.shadow + page_up(struct_size);
-    g.file_size = page_up(g.schema + schema_size + sizeof(ipm_footer));
+    g.shadow = g.tags + ipm_page_up(ipm_tag_count(struct_size) * sizeof(uint64_t));
+    g.schema = g.shadow + ipm_page_up(struct_size);
+    g.file_size = ipm_page_up(g.schema + schema_size + sizeof(ipm_footer));
     g.footer = g.file_size - sizeof(ipm_footer);
     return g;
 }

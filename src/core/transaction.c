@@ -16,7 +16,7 @@ static uint64_t level_count(uint64_t size, unsigned level) {
 
 static unsigned top_level(uint64_t size) {
     unsigned level = 0;
-    while (level_count(size, level) > 1U << IPM_FAN_SHIFT)
+    while (level_count(size, level) > IPM_FAN)
         level++;
     return level;
 }
@@ -44,7 +44,7 @@ static uint64_t next_saved(const ipm_memory *memory, uint64_t since, uint64_t bl
     unsigned level = 0;
     while (block < end) {
         /* Where a tag of the level above begins, it is looked at first. */
-        while (level < memory->top && block % (UINT64_C(64) << (IPM_FAN_SHIFT * level)) == 0)
+        while (level < memory->top && block % (IPM_FAN << (IPM_FAN_SHIFT * level)) == 0)
             level++;
         for (;; level--) {
             unsigned shift = IPM_FAN_SHIFT * level;
@@ -89,9 +89,9 @@ void ipm_transaction_save(ipm_transaction *transaction, uint64_t first, uint64_t
     if (transaction->sequence == IPM_NOT_BEGUN)
         begin(transaction);
     for (uint64_t block = first; block <= last; block++) {
-        _Atomic uint64_t *tag = &memory->tags[0][block];
-        if (atomic_load_explicit(tag, memory_order_relaxed) == transaction->sequence)
+        if (ipm_block_is_saved(memory, block, transaction->sequence))
             continue;
+        _Atomic uint64_t *tag = &memory->tags[0][block];
         uint64_t offset = block << IPM_BLOCK_SHIFT;
         ipm_copy_shared(memory->shadow + offset, memory->data + offset,
                         block_length(memory, block));
@@ -139,7 +139,7 @@ static void undo(const ipm_memory *memory, uint64_t sequence) {
 bool ipm_transaction_recover(const ipm_memory *memory) {
     ipm_state *state = memory->state;
     uint64_t sequence = atomic_load_explicit(&state->sequence, memory_order_relaxed);
-    if ((sequence & 1) == 0)
+    if (!ipm_sequence_is_odd(sequence))
         return false;
     atomic_fetch_add_explicit(&state->recoveries, 1, memory_order_relaxed);
     undo(memory, sequence);
@@ -178,7 +178,7 @@ static void copy_committed(const ipm_snapshot *snapshot, uint64_t sequence) {
     uint64_t first = snapshot->offset >> IPM_BLOCK_SHIFT;
     uint64_t end = ipm_block_count(snapshot->offset + snapshot->size);
     uint64_t block, saved;
-    bool rests = (sequence & 1) == 0;
+    bool rests = !ipm_sequence_is_odd(sequence);
     if (snapshot->since == 0)
         for (block = first; block < end; block = saved + 1) {
             saved = rests ? end : next_saved(memory, sequence, block, end);
@@ -187,7 +187,7 @@ static void copy_committed(const ipm_snapshot *snapshot, uint64_t sequence) {
     else
         for (block = first; (block = next_saved(memory, snapshot->since, block, end)) < end;
              block++)
-            if (atomic_load_explicit(&memory->tags[0][block], memory_order_relaxed) != sequence)
+            if (!ipm_block_is_saved(memory, block, sequence))
                 copy_part(snapshot, memory->data, block, block + 1);
     if (rests)
         return;
@@ -202,12 +202,12 @@ static bool unchanged(const ipm_memory *memory, uint64_t sequence) {
     /* Pairs with the release fences of begin and undo. */
     atomic_thread_fence(memory_order_acquire);
     uint64_t now = atomic_load_explicit(&memory->state->sequence, memory_order_relaxed);
-    return now == sequence || ((sequence & 1) != 0 && now == sequence + 1);
+    return now == sequence || (ipm_sequence_is_odd(sequence) && now == sequence + 1);
 }
 
 /* The version that belongs to the sequence. returns  false: too late, the sequence went on */
 static bool version_at(const ipm_state *state, uint64_t sequence, uint64_t *version) {
-    if ((sequence & 1) == 0) { /* whether that was in time is for unchanged to say */
+    if (!ipm_sequence_is_odd(sequence)) { /* whether that was in time is for unchanged to say */
         *version = atomic_load_explicit(&state->version, memory_order_relaxed);
         return true;
     }

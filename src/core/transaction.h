@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define IPM_BLOCK_SHIFT 8
-#define IPM_BLOCK_SIZE (1U << IPM_BLOCK_SHIFT)
+#define IPM_BLOCK_SIZE (UINT64_C(1) << IPM_BLOCK_SHIFT)
 
 /* What all processes share about a struct's transactions: part of the file format. */
 typedef struct ipm_state {
@@ -38,8 +38,9 @@ typedef struct ipm_state {
 _Static_assert(sizeof(ipm_state) == 64, "a cache line");
 _Static_assert(offsetof(ipm_state, retired) == 32, "file format");
 
-#define IPM_FAN_SHIFT 6 /* 64 tags have one tag in the level above */
-#define IPM_LEVELS 6    /* at most: enough for 2^44 bytes */
+#define IPM_FAN_SHIFT 6
+#define IPM_FAN (UINT64_C(1) << IPM_FAN_SHIFT) /* as many tags have one tag in the level above */
+#define IPM_LEVELS 6                           /* at most: enough for 2^44 bytes */
 
 /* Where a struct and its guards lie: see ipm_memory_at. */
 typedef struct ipm_memory {
@@ -75,9 +76,20 @@ uint64_t ipm_tag_count(uint64_t size);
 ipm_memory ipm_memory_at(ipm_state *state, _Atomic uint64_t *tags, unsigned char *data,
                          unsigned char *shadow, uint64_t size);
 
+/* Whether a transaction is open at that sequence. */
+static inline bool ipm_sequence_is_odd(uint64_t sequence) {
+    return (sequence & 1) != 0;
+}
+
+/* Whether the transaction with that odd sequence has saved the block. Nothing is ordered by it. */
+static inline bool ipm_block_is_saved(const ipm_memory *memory, uint64_t block, uint64_t sequence) {
+    return atomic_load_explicit(&memory->tags[0][block], memory_order_relaxed) == sequence;
+}
+
 /* Whether a transaction has begun and not ended: with the lock held, a dead writer's. */
 static inline bool ipm_transaction_is_open(const ipm_memory *memory) {
-    return (atomic_load_explicit(&memory->state->sequence, memory_order_acquire) & 1) != 0;
+    return ipm_sequence_is_odd(
+        atomic_load_explicit(&memory->state->sequence, memory_order_acquire));
 }
 
 /*
@@ -103,8 +115,7 @@ static inline void ipm_transaction_change(ipm_transaction *transaction, uint64_t
                                           uint64_t size) {
     uint64_t first = offset >> IPM_BLOCK_SHIFT;
     uint64_t last = (offset + size - 1) >> IPM_BLOCK_SHIFT;
-    if (first != last || atomic_load_explicit(&transaction->memory->tags[0][first],
-                                              memory_order_relaxed) != transaction->sequence)
+    if (first != last || !ipm_block_is_saved(transaction->memory, first, transaction->sequence))
         ipm_transaction_save(transaction, first, last);
 }
 

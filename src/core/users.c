@@ -3,8 +3,7 @@
  */
 #include "segment.h"
 
-#include <errno.h>
-#include <signal.h>
+#include "process.h"
 
 typedef struct list {
     ipm_user *users;
@@ -16,7 +15,7 @@ static void add(list *to, int32_t pid, bool writes, bool waits, int64_t since) {
     if (to->count < to->capacity)
         to->users[to->count] = (ipm_user){
             .pid = pid,
-            .alive = kill(pid, 0) == 0 || errno == EPERM,
+            .alive = ipm_process_is_alive(pid),
             .writes = writes,
             .waits = waits,
             .since = since,
@@ -25,17 +24,15 @@ static void add(list *to, int32_t pid, bool writes, bool waits, int64_t since) {
 }
 
 static void add_holder(list *to, const ipm_slot *slot, bool writes) {
-    uint64_t holder = atomic_load_explicit(&slot->holder, memory_order_relaxed);
-    int32_t pid = (int32_t)holder;
-    if (pid > 0)
-        add(to, pid, writes, false, (int64_t)(holder >> 32));
+    ipm_holder holder = ipm_slot_holder(slot);
+    if (holder.pid > 0)
+        add(to, holder.pid, writes, false, holder.since);
 }
 
 /* A writer has the gate already while it waits for the readers that are inside. */
 static bool gate_holder_waits(const ipm_lockfile *file) {
-    uint64_t holder = atomic_load_explicit(&file->shared->gate.holder, memory_order_relaxed);
-    int32_t pid = (int32_t)holder;
-    for (int i = 0; i < IPM_WAITERS; i++) {
+    int32_t pid = ipm_slot_holder(&file->shared->gate).pid;
+    for (int i = 0; i < IPM_MAX_WAITERS; i++) {
         const ipm_waiter *waiter = &file->head->waiters.waiter[i];
         if (atomic_load_explicit(&waiter->pid, memory_order_relaxed) == pid &&
             atomic_load_explicit(&waiter->writes, memory_order_relaxed) != 0)
@@ -57,10 +54,10 @@ int ipm_segment_users(ipm_segment *segment, ipm_user *users, size_t capacity, si
         uint32_t used = ipm_high_water_mark(ipm_high_water_look(&file->shared->high_water));
         for (uint32_t i = 0; i < used && i < file->slots; i++)
             add_holder(&all, &file->shared->slots[i].slot, false);
-        for (int i = 0; i < IPM_WAITERS; i++) {
+        for (int i = 0; i < IPM_MAX_WAITERS; i++) {
             const ipm_waiter *waiter = &file->head->waiters.waiter[i];
             int32_t pid = atomic_load_explicit(&waiter->pid, memory_order_relaxed);
-            if (pid > 0 && (kill(pid, 0) == 0 || errno == EPERM))
+            if (ipm_process_is_alive(pid))
                 add(&all, pid, atomic_load_explicit(&waiter->writes, memory_order_relaxed) != 0,
                     true, atomic_load_explicit(&waiter->since, memory_order_relaxed));
         }

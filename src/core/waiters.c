@@ -1,19 +1,15 @@
 #include "waiters.h"
 
-#include <errno.h>
-#include <signal.h>
+#include "process.h"
+
 #include <stddef.h>
 #include <time.h>
 
-static bool is_dead(int32_t pid) {
-    return kill(pid, 0) != 0 && errno == ESRCH;
-}
-
 static ipm_waiter *claim(ipm_waiters *waiters, int32_t pid, bool from_dead) {
-    for (int i = 0; i < IPM_WAITERS; i++) {
+    for (int i = 0; i < IPM_MAX_WAITERS; i++) {
         ipm_waiter *waiter = &waiters->waiter[i];
         int32_t seen = atomic_load_explicit(&waiter->pid, memory_order_relaxed);
-        if ((seen == 0 || (from_dead && is_dead(seen))) &&
+        if ((seen == 0 || (from_dead && !ipm_process_is_alive(seen))) &&
             atomic_compare_exchange_strong_explicit(&waiter->pid, &seen, pid, memory_order_relaxed,
                                                     memory_order_relaxed))
             return waiter;

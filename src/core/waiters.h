@@ -5,6 +5,8 @@
 #ifndef IPM_CORE_WAITERS_H
 #define IPM_CORE_WAITERS_H
 
+#include "../ipmmap.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,11 +17,9 @@ typedef struct ipm_waiter {
     _Atomic int64_t since; /* Unix seconds */
 } ipm_waiter;
 
-/* Those that come when it is full are not listed. */
-#define IPM_WAITERS 64
-
+/* When it is full, further waiters are not listed. */
 typedef struct ipm_waiters {
-    ipm_waiter waiter[IPM_WAITERS];
+    ipm_waiter waiter[IPM_MAX_WAITERS];
 } ipm_waiters;
 
 /*

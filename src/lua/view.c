@@ -7,6 +7,7 @@
  * They find a name by the address that Lua gives each short string once, in a table that the view
  * knows: 8 ns less than from a Lua table.
  */
+#include "../core/transaction.h"
 #include "lipm.h"
 
 #include <stdlib.h>
@@ -20,12 +21,10 @@ enum { STRUCT = 1, UPVALUES = STRUCT };
 /* Begins each view, and is a key in its metatable: what tells views from other userdata. */
 const char lipm_mark = 'v';
 
-/* A block of a transaction: making it ready costs the same as making one byte in it ready. */
-#define BLOCK UINT64_C(256)
-
+/* Whole blocks are made ready: that costs the same as making one byte of each ready. */
 unsigned char *lipm_makeready(lipm_memory *memory, uint64_t offset, uint64_t size) {
-    uint64_t first = offset & ~(BLOCK - 1);
-    uint64_t last = (offset + size + BLOCK - 1) & ~(BLOCK - 1);
+    uint64_t first = offset & ~(IPM_BLOCK_SIZE - 1);
+    uint64_t last = (offset + size + IPM_BLOCK_SIZE - 1) & ~(IPM_BLOCK_SIZE - 1);
     uint64_t end = last < memory->type->size ? last : memory->type->size;
     unsigned char *ready = ipm_segment_change(memory->segment, first, end - first);
     if (ready == NULL) {

@@ -11,18 +11,16 @@ there a pending debug hook runs and can raise, which is how lua's Ctrl-C works.
 #include <math.h>
 #include <time.h>
 
-#define SECOND INT64_C(1000000000)
-
 lipm_deadline lipm_deadline_start(int64_t timeout_ns) {
     return (lipm_deadline){ipm_clock_deadline(timeout_ns)};
 }
 
 int64_t lipm_deadline_slice(const lipm_deadline *until) {
     if (until->end_ns == IPM_FOREVER) {
-        return SECOND;
+        return IPM_SECOND;
     }
     int64_t left = until->end_ns - ipm_clock_now();
-    return left <= 0 ? 0 : left < SECOND ? left : SECOND;
+    return left <= 0 ? 0 : left < IPM_SECOND ? left : IPM_SECOND;
 }
 
 static int nothing(lua_State *L) {
@@ -47,7 +45,7 @@ int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent, const char *w
     if (seconds <= 0) {
         return 0;
     }
-    return seconds < 9e9 ? (int64_t)(seconds * (lua_Number)SECOND) : IPM_FOREVER;
+    return seconds < 9e9 ? (int64_t)(seconds * (lua_Number)IPM_SECOND) : IPM_FOREVER;
 }
 
 /* A transaction begins with nothing made ready. */
@@ -72,7 +70,7 @@ static int wait_on(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_er
 
 /* A lock that is had within the first slice, as most are, costs no look at the clock here. */
 int lipm_waitlock(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
-    int64_t first_ns = timeout_ns < SECOND ? timeout_ns : SECOND;
+    int64_t first_ns = timeout_ns < IPM_SECOND ? timeout_ns : IPM_SECOND;
     int code = lock(handle, first_ns, error);
     return code == IPM_ETIMEOUT && first_ns < timeout_ns
                ? wait_on(L, handle, timeout_ns - first_ns, error)
@@ -151,7 +149,7 @@ int lipm_sleep(lua_State *L) {
     lipm_deadline until = lipm_deadline_start(lipm_checkseconds(L, 1, 0, "sleep"));
     int64_t now_ns;
     while ((now_ns = lipm_deadline_slice(&until)) > 0) {
-        struct timespec time = {.tv_sec = now_ns / SECOND, .tv_nsec = now_ns % SECOND};
+        struct timespec time = ipm_clock_timespec(now_ns);
         nanosleep(&time, NULL);
         lipm_runhooks(L);
     }
