@@ -1,7 +1,7 @@
 /*
- * The listening flag: src/core/listen.c and the end of ipm_segment_unlock in segment.c. All accesses
- * to the word are sequentially consistent, with a full fence after a commit and after asking; a
- * fence left out shows here as two steps in the other order.
+ * The listening flag: src/core/listeners.c, its use in listen.c, and the end of ipm_segment_unlock
+ * in segment.c. All accesses to the word are sequentially consistent, with a full fence after a
+ * commit and after asking; a fence left out shows here as two steps in the other order.
  *
  * LISTENERS listen, and EDITORS commit COMMITS times each and tell. inotify tells all who watch the
  * file of a touch, and keeps that until it is read. DEATHS editors may die before any step. With
@@ -37,6 +37,7 @@ byte seen[LISTENERS];
 #endif
 #define STEP(action) if :: action DIE fi
 
+/* ipm_listen_ask */
 inline ask() {
   d_step { word = (word + 2) | 1 }
 }

@@ -2,11 +2,7 @@
 
 #include "error.h"
 #include "fork.h"
-#include "segment.h"
-
-static ipm_segment *segment_of(ipm_rwlock *lock) {
-    return (ipm_segment *)((char *)lock - offsetof(ipm_segment, lock));
-}
+#include "handle.h"
 
 void ipm_segment_show(ipm_segment *segment, unsigned char **shown) {
     segment->shown = shown;
@@ -18,7 +14,7 @@ bool ipm_segment_was_abandoned(const ipm_segment *segment) {
 }
 
 void ipm_segment_abandon(ipm_rwlock *lock) {
-    ipm_segment *segment = segment_of(lock);
+    ipm_segment *segment = ipm_segment_of_lock(lock);
     if (segment->role != IPM_READER)
         ipm_transaction_rollback(&segment->transaction);
     segment->view = NULL;
@@ -30,7 +26,7 @@ void ipm_segment_abandon(ipm_rwlock *lock) {
 int ipm_segment_not_locked(const ipm_segment *segment, ipm_error *error) {
     const char *why = "is held by another thread, which alone can release it";
     if (segment->generation != ipm_fork_generation)
-        return ipm_segment_check_fork(segment, error);
+        return ipm_segment_fail_forked(segment, error);
     if (segment->view == NULL)
         why = ipm_segment_was_abandoned(segment)
                   ? "is no longer held: the thread that held it has ended, and what that thread "

@@ -31,8 +31,7 @@ int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error) {
                         segment->name, size);
     if (size > sizeof *info)
         size = sizeof *info;
-    ipm_error unwanted;
-    ipm_segment_check_name(segment, &unwanted);
+    ipm_segment_has_name(segment); /* for `replaced` */
     bool lockable = segment->lockfile.head != NULL;
     const ipm_memory *memory = &segment->data.memory;
     const ipm_info all = {

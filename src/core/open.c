@@ -1,8 +1,9 @@
 /*
  * Opening, closing and destroying a segment.
  */
-#include "segment.h"
+#include "open.h"
 
+#include "abandon.h"
 #include "clock.h"
 #include "create.h"
 #include "error.h"
@@ -11,6 +12,8 @@
 #include "notify.h"
 #include "options.h"
 #include "resident.h"
+#include "segment.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,17 +28,6 @@
 #define REPLACE_PATIENCE 100
 
 /* ---- Opening ----------------------------------------------------------------------------- */
-
-int ipm_segment_look_at_directories(ipm_segment *segment, const ipm_options *options,
-                                    ipm_error *error) {
-    const ipm_names *names = &segment->names;
-    ipm_trust trust = ipm_options_trust(options);
-    int code = ipm_directory_look(names->mmap_dir, trust, &segment->mmap_dir, error);
-    segment->lock_dir = segment->mmap_dir;
-    if (code == IPM_OK && strcmp(names->mmap_dir, names->lock_dir) != 0)
-        code = ipm_directory_look(names->lock_dir, trust, &segment->lock_dir, error);
-    return code;
-}
 
 /* A reader that cannot have the lock file still has all lock-free reads. */
 static bool goes_lock_free(ipm_role role, int code) {
@@ -186,7 +178,7 @@ static int open_once(ipm_role role, ipm_access access, const ipm_layout *layout,
         return ipm_fail_errno(error, ENOMEM, "cannot open %s", name);
     made->role = role;
     made->access = access;
-    made->listener = IPM_NO_LISTENER;
+    made->descriptor = IPM_NO_DESCRIPTOR;
     made->generation = ipm_fork_generation;
     made->name = name;
     int code = open_segment(made, layout, options, error);
@@ -228,7 +220,7 @@ void ipm_segment_release(ipm_segment *segment) {
     /* In a fork's child nothing is mapped: what is at these addresses now is not the handle's. */
     if (segment->generation == ipm_fork_generation) {
         close_files(segment);
-        ipm_listener_close(&segment->listener);
+        ipm_descriptor_close(&segment->descriptor);
         if (segment->copy != NULL)
             munmap(segment->copy, segment->data.geometry.struct_size);
     }

@@ -1,10 +1,11 @@
 /*
  * Repairing a damaged data file, as far as that needs no guess.
  */
-#include "segment.h"
+#include "open.h"
 
 #include "clock.h"
 #include "error.h"
+#include "segment.h"
 #include "word.h"
 
 #define PATIENCE_NS (10000 * IPM_MS) /* with whoever holds the lock */
@@ -35,7 +36,8 @@ static int mend(const ipm_options *options, bool *repaired, ipm_error *error) {
         code = ipm_segment_open_for(IPM_EDITOR, IPM_MEND, layout, options, &segment, error);
     if (code == IPM_OK)
         code = restore_code(segment, repaired, error);
-    ipm_segment_close(segment, NULL);
+    if (segment != NULL)
+        ipm_segment_release(segment);
     ipm_layout_free(layout);
     return code;
 }

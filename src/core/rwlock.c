@@ -152,6 +152,13 @@ static void release_gate(ipm_rwlock *lock) {
 
 /* ---- The thread's list ------------------------------------------------------------------- */
 
+/* The calling thread, which holds the lock, is at its end. */
+static void abandon_lock(ipm_rwlock *lock) {
+    if (lock->abandoned != NULL)
+        lock->abandoned(lock);
+    ipm_rwlock_unlock(lock);
+}
+
 /*
  * Whether the thread may take it. One that holds the read lock and took it again through another
  * handle would deadlock with a writer that waits in between, and no mutex type notices. And of the
@@ -160,7 +167,7 @@ static void release_gate(ipm_rwlock *lock) {
  */
 static int may_take(ipm_thread *thread, ipm_rwlock *lock) {
     if (thread->generation != ipm_fork_generation) {
-        lock->system = ipm_thread_prepare(thread);
+        lock->system = ipm_thread_prepare(thread, abandon_lock);
         if (lock->system != 0)
             return IPM_ESYSTEM;
     }
@@ -371,12 +378,6 @@ int ipm_rwlock_unlock(ipm_rwlock *lock) {
         release_gate(lock);
     }
     return IPM_OK;
-}
-
-void ipm_rwlock_abandon(ipm_rwlock *lock) {
-    if (lock->abandoned != NULL)
-        lock->abandoned(lock);
-    ipm_rwlock_unlock(lock);
 }
 
 /* ---- Diagnosis --------------------------------------------------------------------------- */

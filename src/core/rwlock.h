@@ -135,9 +135,6 @@ void ipm_rwlock_repaired(ipm_rwlock *lock);
  */
 int ipm_rwlock_unlock(ipm_rwlock *lock);
 
-/* Release it because the calling thread, which holds it, is at its end. */
-void ipm_rwlock_abandon(ipm_rwlock *lock);
-
 /* Whether it is held, and by the calling thread. */
 bool ipm_rwlock_is_mine(const ipm_rwlock *lock);
 

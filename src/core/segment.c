@@ -3,10 +3,12 @@
  */
 #include "segment.h"
 
+#include "abandon.h"
 #include "catch_up.h"
 #include "clock.h"
 #include "error.h"
 #include "fork.h"
+#include "listeners.h"
 #include "notify.h"
 #include "word.h"
 
@@ -18,29 +20,10 @@
 
 /* ---- Checks ------------------------------------------------------------------------------ */
 
-static IPM_RARE int forked(const ipm_segment *segment, ipm_error *error) {
-    return ipm_fail(error, IPM_EFORKED, 0,
-                    "%s: the handle was opened before a fork, by the parent; open one here",
-                    segment->name);
-}
-
-int ipm_segment_check_fork(const ipm_segment *segment, ipm_error *error) {
-    return segment->generation == ipm_fork_generation ? IPM_OK : forked(segment, error);
-}
-
-IPM_RARE int ipm_segment_fail_replaced(const ipm_segment *segment, ipm_error *error) {
-    return ipm_fail(error, IPM_EREPLACED, 0,
-                    !segment->data.kept.is_open
-                        ? "%s was replaced or destroyed since it was opened; open it again"
-                        : "%s was replaced, destroyed or copied to the upper layer of its overlay "
-                          "file system since it was opened; open it again",
-                    segment->names.path);
-}
-
 /* Neither a child's, nor of a segment that is no more. */
 static inline int check_usable(const ipm_segment *segment, ipm_error *error) {
     if (segment->generation != ipm_fork_generation)
-        return forked(segment, error);
+        return ipm_segment_fail_forked(segment, error);
     return ipm_datafile_is_retired(&segment->data) ? ipm_segment_fail_replaced(segment, error)
                                                    : IPM_OK;
 }
@@ -139,8 +122,13 @@ static IPM_RARE int refuse_lock(const ipm_segment *segment, ipm_error *error) {
     return ipm_report((int)segment->refusal.code, &segment->refusal, error);
 }
 
+static void release_lock(ipm_segment *segment) {
+    segment->view = NULL;
+    ipm_rwlock_unlock(&segment->lock);
+}
+
 static IPM_RARE int retired_meanwhile(ipm_segment *segment, ipm_error *error) {
-    ipm_segment_rollback(segment, NULL);
+    release_lock(segment);
     return ipm_segment_fail_replaced(segment, error);
 }
 
@@ -168,11 +156,6 @@ static int unlock_reader(ipm_segment *segment, ipm_error *error) {
     return IPM_OK;
 }
 
-static void release_lock(ipm_segment *segment) {
-    segment->view = NULL;
-    ipm_rwlock_unlock(&segment->lock);
-}
-
 int ipm_segment_unlock(ipm_segment *segment, ipm_error *error) {
     if (segment->role == IPM_READER)
         return unlock_reader(segment, error);
@@ -186,9 +169,10 @@ int ipm_segment_unlock(ipm_segment *segment, ipm_error *error) {
     if (!committed)
         return IPM_OK;
     ipm_notify_tell(&segment->lockfile.head->news);
-    if (!ipm_listen_tell(&segment->lockfile.head->listening, segment->names.path))
-        retired = retired || ipm_segment_check_name(segment, error) != IPM_OK;
-    return retired ? ipm_segment_fail_replaced(segment, error) : IPM_OK;
+    bool there = ipm_listen_tell(&segment->lockfile.head->listening, segment->names.path);
+    if (retired)
+        return ipm_segment_fail_replaced(segment, error);
+    return there ? IPM_OK : ipm_segment_check_name(segment, error);
 }
 
 int ipm_segment_rollback(ipm_segment *segment, ipm_error *error) {

@@ -1,10 +1,10 @@
 #include "thread.h"
 
 #include "fork.h"
-#include "rwlock.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 
 _Thread_local IPM_NEAR ipm_thread ipm_this_thread;
 
@@ -17,7 +17,7 @@ static void end(void *self) {
     ipm_thread *thread = self;
     if (thread->generation == ipm_fork_generation)
         while (thread->held != NULL)
-            ipm_rwlock_abandon(thread->held);
+            thread->abandon(thread->held);
     thread->generation = 0; /* should another destructor lock: prepare it again */
 }
 
@@ -25,7 +25,7 @@ static void make_key(void) {
     key_result = pthread_key_create(&key, end);
 }
 
-int ipm_thread_prepare(ipm_thread *thread) {
+int ipm_thread_prepare(ipm_thread *thread, void (*abandon)(struct ipm_rwlock *held)) {
     static _Atomic uint64_t threads;
     pthread_once(&thread_once, make_key);
     if (key_result != 0)
@@ -36,6 +36,7 @@ int ipm_thread_prepare(ipm_thread *thread) {
     if (thread->number == 0)
         thread->number = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
     thread->held = NULL;
+    thread->abandon = abandon;
     thread->generation = ipm_fork_generation;
     return 0;
 }

@@ -17,7 +17,8 @@ struct ipm_rwlock;
 typedef struct ipm_thread {
     uint64_t number;
     struct ipm_rwlock *held; /* the list of its locks; in a fork's child they are the parent's */
-    uint32_t generation;     /* the fork generation in which it took them; 0: none yet */
+    void (*abandon)(struct ipm_rwlock *held); /* unlocks one of them at the thread's end */
+    uint32_t generation; /* the fork generation in which it took them; 0: none yet */
 } ipm_thread;
 
 /*
@@ -42,10 +43,11 @@ static inline ipm_thread *ipm_thread_self(void) {
 /*
  * To be called before the thread takes a lock, when its generation is not ipm_fork_generation: give
  * it a number, forget the parent's locks, and see to it that the locks which the thread still holds
- * when it ends are abandoned then (ipm_rwlock_abandon).
+ * when it ends are abandoned then.
  *
+ * abandon  takes a lock off the thread's list, and unlocks it
  * returns  0 or an errno
  */
-IPM_RARE int ipm_thread_prepare(ipm_thread *thread);
+IPM_RARE int ipm_thread_prepare(ipm_thread *thread, void (*abandon)(struct ipm_rwlock *held));
 
 #endif

@@ -1,34 +1,18 @@
 /*
- * Waiting for a commit; interrupting that, and waits for the lock; and what is looked at meanwhile.
+ * Waiting for a commit; interrupting that wait, and waits for the lock.
  */
-#include "segment.h"
+#include "wait.h"
 
 #include "clock.h"
 #include "error.h"
 #include "fork.h"
-#include "named.h"
 #include "notify.h"
+#include "segment.h"
 
 #include <errno.h>
 
 #define SLEEP_SLICE_NS (100 * IPM_MS) /* of a sleep: a teller may die before it wakes anyone */
 #define POLL_NS (10 * IPM_MS)         /* of a reader that may not announce that it sleeps */
-
-/* ---- The name ---------------------------------------------------------------------------- */
-
-int ipm_segment_check_name(ipm_segment *segment, ipm_error *error) {
-    static const _Atomic uint32_t lost = 1;
-    ipm_datafile *data = &segment->data;
-    ipm_naming naming = ipm_named(segment->names.path, data->device, data->inode, data->map);
-    if (naming == IPM_NAMED)
-        return IPM_OK;
-    if (naming == IPM_REMOVED && segment->role != IPM_READER) {
-        ipm_datafile_retire(data, true);
-        ipm_notify_tell(&segment->lockfile.head->news);
-    }
-    data->retired = segment->lock.retired = &lost;
-    return ipm_segment_fail_replaced(segment, error);
-}
 
 /* ---- Interrupting ------------------------------------------------------------------------ */
 
@@ -56,14 +40,12 @@ static void take_interrupt(ipm_segment *segment) {
 }
 
 int ipm_segment_go_on(ipm_rwlock *lock, bool has_waited) {
-    void *start = (char *)lock - offsetof(ipm_segment, lock);
-    ipm_segment *segment = start;
-    ipm_error unwanted;
+    ipm_segment *segment = ipm_segment_of_lock(lock);
     if (is_interrupted(segment)) {
         take_interrupt(segment);
         return EINTR;
     }
-    return has_waited && ipm_segment_check_name(segment, &unwanted) != IPM_OK ? ECANCELED : 0;
+    return has_waited && !ipm_segment_has_name(segment) ? ECANCELED : 0;
 }
 
 /* ---- Waiting ----------------------------------------------------------------------------- */

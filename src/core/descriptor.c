@@ -1,0 +1,140 @@
+#include "descriptor.h"
+
+#include "clock.h"
+#include "error.h"
+#include "file.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define TICK_NS (10 * IPM_MS)   /* of a timer alone */
+#define SLOW_TICK_NS IPM_SECOND /* of a timer beside a watch, which may miss a commit */
+
+#define NO_DESCRIPTORS "this process has no more descriptors (ulimit -n)"
+
+/* ---- Failures ---------------------------------------------------------------------------- */
+
+/* The errno's own text would mislead: ENOSPC is not about a disk, EMFILE is two limits. */
+static int fail_limit(ipm_error *error, int system, const char *path, const char *limit) {
+    int code = ipm_fail(error, IPM_ESYSTEM, 0, "cannot listen to %s: %s", path, limit);
+    error->system = system;
+    return code;
+}
+
+/* Whether this process may have one more. */
+static bool has_descriptors(void) {
+    int fd = eventfd(0, EFD_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static int fail_instance(ipm_error *error, int system, const char *path) {
+    if (system != EMFILE)
+        return ipm_fail_errno(error, system, "cannot listen to %s", path);
+    return fail_limit(error, system, path,
+                      has_descriptors() ? "this user has no more inotify instances "
+                                          "(sysctl fs.inotify.max_user_instances)"
+                                        : NO_DESCRIPTORS);
+}
+
+static int fail_watch(ipm_error *error, int system, const char *path) {
+    if (system != ENOSPC)
+        return ipm_fail_errno(error, system, "cannot listen to %s", path);
+    return fail_limit(error, system, path,
+                      "this user has no more inotify watches (sysctl fs.inotify.max_user_watches)");
+}
+
+static int fail_descriptor(ipm_error *error, int system, const char *path) {
+    if (system == EMFILE)
+        return fail_limit(error, system, path, NO_DESCRIPTORS);
+    if (system == ENOSPC)
+        return fail_limit(error, system, path,
+                          "this user has no more epoll watches (sysctl fs.epoll.max_user_watches)");
+    return ipm_fail_errno(error, system, "cannot listen to %s", path);
+}
+
+/* ---- Opening ----------------------------------------------------------------------------- */
+
+/* The name is checked after the watch began: from then on inotify reports that it is lost. */
+static int watch_file(const char *path, dev_t device, ino_t inode, ipm_descriptor *made,
+                      ipm_error *error) {
+    made->events = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (made->events < 0)
+        return fail_instance(error, errno, path);
+    if (inotify_add_watch(made->events, path, IN_ATTRIB | IN_DONT_FOLLOW) < 0 && errno != ENOENT)
+        return fail_watch(error, errno, path);
+    if (!ipm_file_is_at(path, device, inode))
+        return ipm_fail(error, IPM_EREPLACED, 0, "%s is no longer this segment", path);
+    return IPM_OK;
+}
+
+/* The timer fires first when one period has passed. */
+static void start_timer(const ipm_descriptor *descriptor) {
+    struct timespec period = ipm_clock_timespec(descriptor->events >= 0 ? SLOW_TICK_NS : TICK_NS);
+    struct itimerspec ticks = {.it_interval = period, .it_value = period};
+    timerfd_settime(descriptor->timer, 0, &ticks, NULL);
+}
+
+static int add_timer(const char *path, ipm_descriptor *made, ipm_error *error) {
+    made->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (made->timer < 0)
+        return fail_descriptor(error, errno, path);
+    start_timer(made);
+    return IPM_OK;
+}
+
+/* Make one descriptor of both. */
+static int join_both(const char *path, ipm_descriptor *made, ipm_error *error) {
+    struct epoll_event readable = {.events = EPOLLIN};
+    made->fd = epoll_create1(EPOLL_CLOEXEC);
+    if (made->fd < 0 || epoll_ctl(made->fd, EPOLL_CTL_ADD, made->events, &readable) != 0 ||
+        epoll_ctl(made->fd, EPOLL_CTL_ADD, made->timer, &readable) != 0)
+        return fail_descriptor(error, errno, path);
+    return IPM_OK;
+}
+
+int ipm_descriptor_open(const char *path, dev_t device, ino_t inode, bool watches,
+                        ipm_descriptor *descriptor, ipm_error *error) {
+    *descriptor = IPM_NO_DESCRIPTOR;
+    int code = watches ? watch_file(path, device, inode, descriptor, error) : IPM_OK;
+    if (code == IPM_OK)
+        code = add_timer(path, descriptor, error);
+    if (code == IPM_OK && watches)
+        code = join_both(path, descriptor, error);
+    else if (code == IPM_OK)
+        descriptor->fd = descriptor->timer;
+    if (code != IPM_OK)
+        ipm_descriptor_close(descriptor);
+    return code;
+}
+
+/* ---- Use --------------------------------------------------------------------------------- */
+
+static void read_events(int fd) {
+    char events[4096];
+    ssize_t got;
+    do
+        got = read(fd, events, sizeof events);
+    while (got > 0 || (got < 0 && errno == EINTR));
+}
+
+void ipm_descriptor_drain(const ipm_descriptor *descriptor) {
+    start_timer(descriptor);
+    if (descriptor->events >= 0)
+        read_events(descriptor->events);
+}
+
+void ipm_descriptor_close(ipm_descriptor *descriptor) {
+    if (descriptor->events >= 0)
+        close(descriptor->events);
+    if (descriptor->timer >= 0)
+        close(descriptor->timer);
+    if (descriptor->fd >= 0 && descriptor->fd != descriptor->timer)
+        close(descriptor->fd);
+    *descriptor = IPM_NO_DESCRIPTOR;
+}

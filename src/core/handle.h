@@ -1,0 +1,62 @@
+/*
+ * A handle on a segment: its parts, and whether it still stands for the segment that it was opened
+ * on.
+ */
+#ifndef IPM_CORE_HANDLE_H
+#define IPM_CORE_HANDLE_H
+
+#include "datafile.h"
+#include "descriptor.h"
+#include "lockfile.h"
+#include "name.h"
+
+struct ipm_segment {
+    ipm_role role;
+    ipm_access access;   /* to the data file */
+    uint32_t generation; /* the fork generation of its opening */
+    const char *name;    /* of the struct: the layout's */
+    ipm_names names;
+    ipm_directory mmap_dir, lock_dir; /* as they were when it was opened */
+    int64_t deadline;                 /* of its opening, for all waits for other processes */
+    ipm_datafile data;
+    ipm_lockfile lockfile;
+    ipm_error refusal; /* why a reader has no lock file, if its code is not IPM_OK */
+    ipm_rwlock lock;
+    ipm_transaction transaction;
+    unsigned char *copy;          /* a reader's: where it works when a writer died */
+    const unsigned char *view;    /* the struct, while the lock is held; otherwise NULL */
+    unsigned char **shown;        /* where the user keeps `view`, or NULL: see abandon.h */
+    uint64_t abandoned;           /* the number of the last thread that ended with the lock, or 0 */
+    _Atomic uint32_t interrupted; /* 1: the next wait, or the one that is under way, ends */
+    ipm_descriptor descriptor;
+};
+
+static inline ipm_segment *ipm_segment_of_lock(ipm_rwlock *lock) {
+    void *start = (char *)lock - offsetof(ipm_segment, lock);
+    return start;
+}
+
+/* IPM_OK, or IPM_EFORKED: this is a fork's child. */
+int ipm_segment_check_fork(const ipm_segment *segment, ipm_error *error);
+
+/* The error of a handle of the parent's. */
+IPM_RARE int ipm_segment_fail_forked(const ipm_segment *segment, ipm_error *error);
+
+/*
+ * Whether the data file still has its name. This costs a system call, so it is for calls that are
+ * slow anyway. A handle that finds the name lost is retired from then on: every call through it
+ * fails. If the file has no name any more, an editor retires it for all who have it open.
+ */
+bool ipm_segment_has_name(ipm_segment *segment);
+
+/* The same, as IPM_OK or IPM_EREPLACED. */
+int ipm_segment_check_name(ipm_segment *segment, ipm_error *error);
+
+/* The error of a segment that was replaced, destroyed or removed. */
+IPM_RARE int ipm_segment_fail_replaced(const ipm_segment *segment, ipm_error *error);
+
+/* Find out who owns the directories of its files, and who may write to them. */
+int ipm_segment_look_at_directories(ipm_segment *segment, const ipm_options *options,
+                                    ipm_error *error);
+
+#endif
