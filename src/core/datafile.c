@@ -143,7 +143,8 @@ static int open_to_read(const char *path, int *fd, struct stat *status, bool *le
     if (*left) {
         int copied;
         struct stat copied_status;
-        if (ipm_file_open(path, O_RDWR, &copied, &copied_status, NULL) == IPM_OK) {
+        ipm_error unwanted;
+        if (ipm_file_open(path, O_RDWR, &copied, &copied_status, &unwanted) == IPM_OK) {
             close(*fd);
             *fd = copied;
             *status = copied_status;
