@@ -8,7 +8,7 @@ void ipm_segment_show(ipm_segment *segment, unsigned char **shown) {
     segment->shown = shown;
 }
 
-/* Each thread has a number of its own, so no later lock can be taken for that one. */
+/* Each thread has a number of its own, so a later lock of another thread is not mistaken for it. */
 bool ipm_segment_was_abandoned(const ipm_segment *segment) {
     return segment->abandoned != 0 && segment->abandoned == segment->lock.thread;
 }

@@ -2,13 +2,13 @@
 
 #include "clock.h"
 
-#define TRIES 64               /* turns that only try the lock: as long as falling asleep takes */
-#define WAIT_NS (100 * IPM_MS) /* for the lock, in each turn after those: longer than a queue */
+#define TRIES 64 /* turns that only try the lock: they take as long as falling asleep */
+#define WAIT_NS (100 * IPM_MS) /* for the lock, in each later turn: longer than a queue takes */
 
-/* returns  false: the lock could not be had, or did not help */
+/* Take a turn under the lock. returns  false: the lock was not free, or the turn failed */
 static bool turn_inside(ipm_snapshot *snapshot, ipm_rwlock *lock, int64_t timeout_ns) {
-    /* This wait ends by itself: an interruption is left to one that does not, and a name that was
-     * lost is no reason not to show what was committed. */
+    /* This wait has a bound, so an interruption is left to a wait that has none. A lost name does
+     * not end it either: the reader may still read what was committed. */
     int (*go_on)(ipm_rwlock *, bool) = lock->go_on;
     lock->go_on = NULL;
     int code = ipm_rwlock_read(lock, timeout_ns);

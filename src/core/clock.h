@@ -18,7 +18,7 @@ static inline struct timespec ipm_clock_timespec(int64_t ns) {
 /* CLOCK_MONOTONIC. */
 int64_t ipm_clock_now(void);
 
-/* When `timeout_ns` from now is over; IPM_FOREVER stays IPM_FOREVER. Negative counts as 0. */
+/* The time `timeout_ns` from now. IPM_FOREVER stays IPM_FOREVER; a negative timeout counts as 0. */
 int64_t ipm_clock_deadline(int64_t timeout_ns);
 
 /* Sleep. returns  false when a signal ended it early */

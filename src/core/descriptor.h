@@ -27,7 +27,7 @@ typedef struct ipm_descriptor {
 
 /*
  * Open one.
- * path     of the data file, and with device and inode what must be there
+ * path     of the data file, which must have that device and inode
  * watches  whether to watch the file; false: a timer alone
  * returns  IPM_EREPLACED: another file is at the path; IPM_ESYSTEM, ...
  */

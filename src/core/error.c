@@ -26,7 +26,7 @@ const char *ipm_code_name(ipm_code code) {
     return (unsigned)code < sizeof names / sizeof *names ? names[code] : "unknown";
 }
 
-/* strerror_r is the POSIX or the GNU one, as libc has it: these two read either's result. */
+/* libc has the POSIX or the GNU strerror_r: each of these two functions reads the result of one. */
 static const char *text_of(const char *result, const char *buffer) {
     (void)buffer;
     return result;
@@ -55,7 +55,7 @@ static int fail(ipm_error *error, int code, int system, const char *format, va_l
     int length = vsnprintf(error->text, room, format, args);
     if (length < 0)
         length = 0;
-    if ((size_t)length >= room) { /* a long path: the reason is worth more than its end */
+    if ((size_t)length >= room) { /* a long path: cut it, and keep the reason */
         length = (int)room - 1;
         memcpy(error->text + length - 3, "...", 3);
     }

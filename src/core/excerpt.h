@@ -1,5 +1,5 @@
 /*
- * Foreign text, made fit to stand in an error text.
+ * Excerpts of foreign text for error messages.
  */
 #ifndef IPM_CORE_EXCERPT_H
 #define IPM_CORE_EXCERPT_H
@@ -10,7 +10,7 @@ typedef struct ipm_excerpt {
     char text[128];
 } ipm_excerpt;
 
-/* The text with '?' for what cannot be printed, and "..." for what is too much, at its end. */
+/* The text with '?' for each unprintable byte; a text that is too long is cut and ends in "...". */
 ipm_excerpt ipm_excerpt_of(const char *text, size_t length);
 
 #endif

@@ -17,15 +17,15 @@
 #define F_OFD_SETLK 37
 #endif
 
-#define PROBE_BYTES 4096 /* from here on bytes are locked to find out how long a lock lasts */
+#define PROBE_BYTES 4096 /* locks of bytes from here on are for ipm_file_lock_lasts */
 #define PROBE_TRIES 100
 
 #define OPEN_TRIES 100
 
-/* O_NONBLOCK: opening a FIFO would wait for its other end. */
+/* O_NONBLOCK, since opening a FIFO would wait for its other end. */
 #define SAFE_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
 
-/* Magic numbers of statfs(2): memory that two machines map is not shared memory. */
+/* Memory that two machines map is not shared. The numbers are those of statfs(2). */
 static bool is_network(int fd) {
     static const uint32_t network[] = {
         0x6969,     0x517B,     0xFF534D42, 0xFE534D42, /* NFS, SMB, CIFS, SMB2 */
@@ -51,13 +51,13 @@ static int check_status(int fd, const char *path, struct stat *status, ipm_error
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
     if (!S_ISREG(status->st_mode))
         return ipm_fail(error, IPM_ECORRUPT, 0, "%s is not a regular file", path);
-    if (status->st_nlink > 1) /* not IPM_ECORRUPT: it may be whole */
+    if (status->st_nlink > 1) /* not IPM_ECORRUPT: the content may be sound */
         return ipm_fail(error, IPM_EPERMISSION, 0,
                         "%s has %lu names (hard links), and is not used, since another user may "
                         "have made one of them: remove the other names, and copy it with cp "
                         "instead of ln",
                         path, (unsigned long)status->st_nlink);
-    if (status->st_nlink == 0) /* removed since it was opened */
+    if (status->st_nlink == 0) /* it was removed after it was opened */
         return ipm_fail(error, IPM_ENOTFOUND, ENOENT, "cannot open %s", path);
     if (is_network(fd))
         return refuse_network(path, error);
@@ -87,7 +87,7 @@ static int open_checked(const char *path, int flags, int *fd, struct stat *statu
     return code;
 }
 
-/* One that lost its name between opening and examining it has given way to another, or to none. */
+/* A file that lost its name between open and fstat was removed or replaced: try again. */
 int ipm_file_open(const char *path, int flags, int *fd, struct stat *status, ipm_error *error) {
     int code;
     int tries = 0;
@@ -103,7 +103,7 @@ int ipm_file_create(const char *path, mode_t mode, int *fd, ipm_error *error) {
     if (*fd < 0)
         return ipm_fail_errno(error, errno, "cannot create %s", path);
     int code = IPM_OK;
-    if (fchmod(*fd, mode) != 0) /* whatever the umask */
+    if (fchmod(*fd, mode) != 0) /* regardless of the umask */
         code = ipm_fail_errno(error, errno, "cannot set the mode of %s", path);
     else if (is_network(*fd))
         code = refuse_network(path, error);
@@ -148,7 +148,7 @@ int ipm_file_lock(int fd, off_t byte, short type) {
     return errno == EACCES ? EAGAIN : errno;
 }
 
-/* returns  0 or an errno; *locked: whether an opening other than fd's has that one byte locked */
+/* returns  0 or an errno; *locked: whether another opening than fd's has that one byte locked */
 static int look_at_lock(int fd, off_t byte, bool *locked) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     int rc = fcntl(fd, F_OFD_GETLK, &lock) == 0 ? 0 : errno;
@@ -156,7 +156,7 @@ static int look_at_lock(int fd, off_t byte, bool *locked) {
     return rc;
 }
 
-/* Lock a byte that nobody else has locked just now. returns  0 or an errno */
+/* Lock a byte that no other process has locked. returns  0 or an errno */
 static int lock_own_byte(int fd, off_t *byte) {
     int rc = EAGAIN;
     for (int tries = 0; rc == EAGAIN && tries < PROBE_TRIES; tries++) {
@@ -166,8 +166,8 @@ static int lock_own_byte(int fd, off_t *byte) {
     return rc;
 }
 
-/* Lock a byte of another opening, and look from fd's whether it is locked: while the other opening
- * has its descriptor, and when it has only a mapping left. returns  0 or an errno */
+/* Lock a byte through a second opening, and ask through fd whether it is locked: first while the
+ * second opening has a descriptor, then when it has only a mapping left. returns  0 or an errno */
 static int probe(int fd, const char *path, bool *lasts_open, bool *lasts_mapped) {
     off_t byte = 0;
     int other = open(path, O_RDWR | SAFE_FLAGS);
@@ -203,9 +203,9 @@ bool ipm_file_is_overlaid(int fd) {
 }
 
 /*
- * Set the mode of a directory that was just made, whatever the umask. The setgid bit, which it has
- * from the directory above, stays: through it new files get the directory's group. A chmod by a
- * user who is not in that group clears the bit, so there is none where the mode is right already.
+ * Set the mode of a new directory, regardless of the umask. The setgid bit, inherited from the
+ * parent, stays: it gives new files the directory's group. A chmod by a user outside that group
+ * would clear the bit, so there is no chmod where the mode is right already.
  */
 static int set_directory_mode(const char *path, mode_t mode) {
     struct stat status;
@@ -232,7 +232,7 @@ int ipm_file_mkdir(const char *path, mode_t mode, size_t *made, ipm_error *error
             if (set_directory_mode(part, mode) != 0)
                 code = ipm_fail_errno(error, errno, "cannot set the mode of %s", part);
         } else {
-            int rc = errno; /* of a file system that is read-only, say, also for what is there */
+            int rc = errno; /* EROFS, for one, comes for a directory that exists, too */
             if (rc != EEXIST && access(part, F_OK) != 0)
                 code = ipm_fail_errno(error, rc, "cannot make the directory %s", part);
         }
@@ -252,7 +252,7 @@ void ipm_file_unmkdir(const char *path, size_t made) {
         if (path[end] != '/' && path[end] != '\0')
             continue;
         part[end] = '\0';
-        if (rmdir(part) != 0 && errno != ENOENT) /* the last of them may not have been made */
+        if (rmdir(part) != 0 && errno != ENOENT) /* the last one may not have been made */
             break;
     }
     free(part);

@@ -14,10 +14,10 @@ static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
 static ipm_kept *all_kept;
 
 /*
- * musl leaves the child the list of the robust mutexes that the parent's thread holds. Those of
- * this library are not even mapped there, so the child's first lock would write to memory that is
- * not its own. The list is emptied, which glibc does by itself. It begins with the address of its
- * first entry; where there is none, with its own.
+ * musl leaves the child the list of robust mutexes that the parent's thread holds. This library's
+ * mutexes are not mapped in the child, so the child's first lock would write to foreign memory.
+ * Hence the child empties the list, as glibc does by itself. The list begins with the address of
+ * its first entry; an empty list begins with its own address.
  */
 #ifdef __GLIBC__
 static void find_robust_list(void) {
@@ -39,7 +39,7 @@ static void empty_robust_list(void) {
 }
 #endif
 
-/* A fork while another thread changes the list would leave the child half a list. */
+/* The list is locked during a fork: otherwise the child could get a half-changed list. */
 static void before(void) {
     pthread_mutex_lock(&list_mutex);
     find_robust_list();

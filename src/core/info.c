@@ -1,5 +1,5 @@
 /*
- * What is known of a segment.
+ * The description of a segment that ipm_segment_info gives.
  */
 #include "segment.h"
 
@@ -11,7 +11,8 @@
 #define FIRST_INFO_SIZE 80
 _Static_assert(sizeof(ipm_info) == FIRST_INFO_SIZE, "the first version");
 
-/* A transaction that is open throughout while nobody alive has the lock: its writer died. */
+/* Whether a writer died in a transaction: the transaction stays open, and no living process holds
+ * the lock. */
 static bool is_pending(const ipm_segment *segment) {
     const _Atomic uint64_t *sequence = &segment->data.memory.state->sequence;
     uint64_t before = atomic_load_explicit(sequence, memory_order_acquire);

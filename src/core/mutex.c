@@ -59,7 +59,7 @@ int ipm_mutex_wait(pthread_mutex_t *mutex, ipm_patience *patience) {
     if (left <= 0)
         return ETIMEDOUT;
     patience->has_waited = true;
-    if (!ipm_mutex_is_sound(mutex)) /* again: go_on may have taken long */
+    if (!ipm_mutex_is_sound(mutex)) /* again, since go_on may have taken long */
         return EUCLEAN;
     rc = lock_until(mutex, now + (left < slice ? left : slice));
     if (rc != ETIMEDOUT)

@@ -1,9 +1,9 @@
 /*
- * A robust mutex between processes: it tells who locks it that its last owner has died.
+ * A robust mutex between processes: locking it reports that the last owner died.
  *
- * libc's own, of the kind that checks for errors, in memory that others can damage: so its kind is
- * looked at before each locking, since libc aborts on some others. Unlocked, and made consistent
- * after a death, by libc's functions.
+ * It is libc's own mutex, of the error-checking kind, in memory that other processes can damage.
+ * libc aborts on mutexes of some other kinds, so the kind is checked before each lock. Unlocking,
+ * and making it consistent after a death, are libc's functions.
  */
 #ifndef IPM_CORE_MUTEX_H
 #define IPM_CORE_MUTEX_H
@@ -17,14 +17,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where libc keeps what never changes in a mutex: its kind. */
+/* Where libc keeps the kind of a mutex, which never changes. */
 #ifdef __GLIBC__
 #define IPM_MUTEX_KIND_OFFSET offsetof(pthread_mutex_t, __data.__kind)
 #else
 #define IPM_MUTEX_KIND_OFFSET 0 /* musl */
 #endif
 
-/* Locks of different processes each have a cache line of their own. */
+/* Each mutex has a cache line of its own. */
 #define IPM_CACHE_LINE 64
 
 /*
@@ -44,10 +44,10 @@ static inline uint32_t ipm_mutex_kind(const pthread_mutex_t *mutex) {
     return __atomic_load_n((const uint32_t *)kind, __ATOMIC_RELAXED);
 }
 
-/* The kind of a fresh one; 0 when none can be made. */
+/* The kind of a fresh mutex; 0: none can be made. */
 IPM_RARE uint32_t ipm_mutex_find_kind(void);
 
-/* Whether it has the constant parts of a fresh one. */
+/* Whether the mutex has the kind of a fresh one. */
 static inline bool ipm_mutex_is_sound(const pthread_mutex_t *mutex) {
     static _Atomic uint32_t known;
     uint32_t kind = atomic_load_explicit(&known, memory_order_relaxed);
@@ -58,29 +58,30 @@ static inline bool ipm_mutex_is_sound(const pthread_mutex_t *mutex) {
     return ipm_mutex_kind(mutex) == kind;
 }
 
-/* returns  0 or EOWNERDEAD: locked; EBUSY; or what makes it unusable, EUCLEAN: it is no mutex */
+/* returns  0 or EOWNERDEAD: locked; EBUSY; EUCLEAN: it is no mutex; or why it is unusable */
 static inline int ipm_mutex_try(pthread_mutex_t *mutex) {
     return ipm_mutex_is_sound(mutex) ? pthread_mutex_trylock(mutex) : EUCLEAN;
 }
 
 /*
- * How long somebody waits. In slices: other things may end the wait, and a wake-up may be
- * lost when the one that was to be woken, or that held the mutex, dies at the wrong moment. The
- * first slices are short, so that this costs little.
+ * How long a caller waits: in slices. Between two slices other events may end the wait. A slice
+ * also ends a sleep whose wake-up was lost, because the process to be woken, or the holder, died at
+ * the wrong moment. The first slices are short, so that such a loss costs little.
  */
 typedef struct ipm_patience {
     int64_t deadline; /* by ipm_clock_now */
-    /* Asked before each slice, and whether there was one before: 0, or an errno that ends it. */
+    /* Called before each slice, with whether there was one before: 0, or an errno that ends the
+     * wait. */
     int (*go_on)(void *waiter, bool has_waited);
     void *waiter;
-    int64_t slice_ns; /* the next one; each is twice as long as the one before */
+    int64_t slice_ns; /* of the next slice; each one is twice as long as the one before */
     bool has_waited;
 } ipm_patience;
 
 /*
- * Lock, and wait for that for one slice.
- * returns  0 or EOWNERDEAD: locked; EAGAIN: the slice is over; ETIMEDOUT; what go_on said; or
- *          what makes it unusable, EUCLEAN: it is no mutex
+ * Lock the mutex, waiting for at most one slice.
+ * returns  0 or EOWNERDEAD: locked; EAGAIN: the slice is over; ETIMEDOUT; the result of go_on;
+ *          EUCLEAN: it is no mutex; another errno: it is unusable
  */
 int ipm_mutex_wait(pthread_mutex_t *mutex, ipm_patience *patience);
 

@@ -76,7 +76,7 @@ static int make_names(const char *struct_name, const char *tag, const char *mmap
     return code;
 }
 
-/* Cut "/x/Demo_left.mmap" up in place. returns  the tag; NULL: the file has another name */
+/* Split "/x/Demo_left.mmap" in place. returns  the tag; NULL: the file has another name */
 static const char *split(char *path, const char *struct_name, const char **dir) {
     static const char suffix[] = "_.mmap";
     char *slash = strrchr(path, '/');

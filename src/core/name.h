@@ -6,7 +6,7 @@
 
 #include "../ipmmap.h"
 
-/* Absolute, so that a later change of the working directory changes nothing. All malloc'ed. */
+/* Absolute, so that a later change of the working directory has no effect. All are malloc'ed. */
 typedef struct ipm_names {
     char *tag;
     char *mmap_dir;
@@ -16,8 +16,8 @@ typedef struct ipm_names {
 } ipm_names;
 
 /*
- * Make the names, of the options' path if there is one. No path is made from a tag that was not
- * checked.
+ * Make the names, from the options' path if there is one. The tag is checked before it becomes part
+ * of a path.
  * returns  IPM_EINVALID (a bad tag, a path that does not end in the struct's name and a tag),
  *          IPM_ESYSTEM
  */

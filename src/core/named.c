@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whether a line of /proc/self/maps, "7f01000-7f09000 rw-s ...", is about an address. */
+/* Whether a line of /proc/self/maps, "7f01000-7f09000 rw-s ...", contains the address. */
 static bool is_about(const char *line, const void *address) {
     char *end;
     unsigned long long from = strtoull(line, &end, 16);
@@ -25,9 +25,9 @@ static bool says_removed(const char *line) {
 }
 
 /*
- * Whether the file mapped at an address has lost its last name. No descriptor of it is kept, so the
- * kernel's list of mappings is asked, which marks such a file. Its own name cannot look so: it ends
- * in .mmap.
+ * Whether the file mapped at an address has lost its last name. The handle keeps no descriptor of
+ * the file, so this reads the kernel's list of mappings, which marks such a file with a suffix. No
+ * name of a data file ends in that suffix: each ends in .mmap.
  */
 static bool is_removed(const void *map) {
     char text[2 * PATH_MAX];

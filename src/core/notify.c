@@ -7,20 +7,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* From the kernel's interface: its header is not there with every libc. */
+/* The kernel's numbers: not every libc comes with linux/futex.h. */
 #define FUTEX_WAKE 1
-#define FUTEX_WAIT_BITSET 9 /* unlike FUTEX_WAIT until a time: 90 ns less than for a while */
+#define FUTEX_WAIT_BITSET                                                                          \
+    9 /* takes a point in time: 90 ns faster than FUTEX_WAIT, which takes a span */
 #define ANY_BIT (-1)
 
 #define ASLEEP 1U
 
 /*
- * A waiter sets the bit and then looks for news; a teller stores the news and then looks at the
- * bit: with a full fence between the two on both sides, one of them sees the other.
+ * A waiter sets the bit and then looks for news. A teller stores the news and then loads the bit.
+ * Both have a full fence in between, so one of them sees the other.
  *
- * The teller clears the bit and counts in one operation, so that who announced itself before it
- * does not fall asleep after it. Where that fails, another teller has just done it, and may die
- * before it wakes anyone.
+ * The teller clears the bit and counts in one operation, so a waiter that announced itself before
+ * that does not fall asleep after it. If the operation fails, another teller has just done it. That
+ * one may die before it wakes the sleepers, so this one wakes them, too.
  */
 uint32_t ipm_notify_announce(_Atomic uint32_t *word) {
     uint32_t seen = atomic_fetch_or_explicit(word, ASLEEP, memory_order_seq_cst) | ASLEEP;

@@ -1,7 +1,7 @@
 /*
- * Sleeping until there is news, and waking those who sleep: a futex whose lowest bit tells whether
- * anyone sleeps on it, so that news costs no system call when nobody does. The other bits count
- * the wakings.
+ * Sleeping until there is news, and waking the sleepers. The word is a futex. Its lowest bit says
+ * whether a process sleeps on it, so news costs no system call when none does. The other bits count
+ * the wake-ups.
  */
 #ifndef IPM_CORE_NOTIFY_H
 #define IPM_CORE_NOTIFY_H
@@ -10,8 +10,9 @@
 #include <stdint.h>
 
 /*
- * Announce that one will sleep: to be called before a last look at what one waits for.
- * returns  what to sleep on
+ * Announce that the caller will sleep. The caller then looks for news once more, and sleeps if
+ * there is none.
+ * returns  the value to give to ipm_notify_sleep
  */
 uint32_t ipm_notify_announce(_Atomic uint32_t *word);
 
@@ -21,7 +22,8 @@ uint32_t ipm_notify_announce(_Atomic uint32_t *word);
  */
 int ipm_notify_sleep(_Atomic uint32_t *word, uint32_t seen, int64_t until_ns);
 
-/* Tell the news, which is stored already, to those who announced that they sleep. Fences fully. */
+/* Wake the processes that announced that they sleep. The news is stored before this call, which
+ * begins with a full fence. */
 void ipm_notify_tell(_Atomic uint32_t *word);
 
 #endif

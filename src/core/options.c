@@ -5,8 +5,8 @@
 #include <string.h>
 
 /*
- * What every version of the header has. A member that comes later begins where this ends: in the
- * padding at the end there is whatever an older program left there.
+ * The size of the options in the first version of the header. A new member begins after it, never
+ * in its padding: an older program leaves the padding uninitialised.
  */
 #define FIRST_SIZE 72
 _Static_assert(sizeof(ipm_options) == FIRST_SIZE, "the first version");

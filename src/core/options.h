@@ -1,5 +1,5 @@
 /*
- * The options that a segment is opened with.
+ * The options for opening a segment.
  */
 #ifndef IPM_CORE_OPTIONS_H
 #define IPM_CORE_OPTIONS_H
@@ -9,9 +9,9 @@
 #include "../ipmmap.h"
 
 /*
- * Copy what a caller gave, whatever version of the header it was compiled with, check it, and put
- * the defaults in.
- * given    NULL: none
+ * Copy the caller's options, check them, and fill in the defaults. The caller may be compiled with
+ * another version of the header.
+ * given    NULL: no options
  * returns  IPM_EINVALID
  */
 int ipm_options_read(ipm_role role, const ipm_type *type, const ipm_options *given,

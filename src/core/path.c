@@ -11,7 +11,7 @@
 typedef struct walk {
     const ipm_type *root;
     const char *path, *next, *end;
-    const ipm_type *type; /* what was reached so far, at [path, reached) */
+    const ipm_type *type; /* what [path, reached) leads to */
     const char *reached;
     uint64_t offset;
     ipm_error *error;
@@ -55,7 +55,7 @@ static int step_field(walk *w) {
     return IPM_OK;
 }
 
-/* False if it is no whole number. Those that no array has come as 0. */
+/* returns  false: it is no whole number. An index that no array has becomes 0. */
 static bool read_index(const char *from, const char *to, uint64_t *index) {
     bool negative = from < to && *from == '-';
     if (from + negative == to)

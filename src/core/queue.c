@@ -3,14 +3,14 @@
 #include "clock.h"
 #include "mutex.h"
 
-/* Of the first in the queue, before its wait is urgent. */
+/* The wait of the first in the queue before it sets the urgent word. */
 #define GRACE_NS (IPM_MS / 2)
 
-/* The first slice of the others: longer than the system mostly keeps a process from running. */
+/* The first slice of the others: longer than a runnable process mostly waits for a processor. */
 #define QUEUE_SLICE_NS (10 * IPM_MS)
 
-/* And of those that find the next place locked, mostly by a process that is just taking the ticket
- * and will be there for long: the ticket after it is to be had at once. */
+/* The first slice of a newcomer that finds the next place locked. Mostly the process there is just
+ * taking the ticket and will stay for long, while the ticket after it is free: try again soon. */
 #define COLLISION_NS (IPM_MS / 10)
 
 enum { GO_ON = -1 }; /* the gate is not locked: on to the next step */
@@ -23,13 +23,13 @@ static void set_urgent(const ipm_turn *turn, uint32_t urgent) {
     atomic_store_explicit(&turn->queue->urgent, urgent, memory_order_relaxed);
 }
 
-/* The ticket of the one who stands or stood there last is a later one than this. */
+/* Whether a later ticket than this one has the place, or had it last. */
 static bool is_taken_anew(ipm_place *place, uint32_t ticket) {
     uint32_t last = atomic_load_explicit(&place->ticket, memory_order_relaxed);
     return (int32_t)(last - ticket) > 0;
 }
 
-/* With the place locked: whether all up to that ticket are gone. */
+/* With the place locked: whether all processes up to that ticket have left the queue. */
 static bool is_over(ipm_place *place, uint32_t ticket) {
     return is_taken_anew(place, ticket) ||
            (atomic_load_explicit(&place->ticket, memory_order_relaxed) == ticket &&
@@ -37,8 +37,8 @@ static bool is_over(ipm_place *place, uint32_t ticket) {
 }
 
 /*
- * Lock a place, or wait for it for a slice and then try the gate: those ahead may be stopped, or be
- * kept waiting by one that never rests.
+ * Lock a place, or wait for it for a slice and then try the gate: the processes ahead may be
+ * stopped, or wait for a holder that never rests.
  * returns  GO_ON: the place is locked; EAGAIN: neither is; otherwise as ipm_queue_wait
  */
 static int lock_place(const ipm_turn *turn, ipm_place *place, ipm_patience *patience) {
@@ -57,8 +57,9 @@ static int lock_place(const ipm_turn *turn, ipm_place *place, ipm_patience *pati
 }
 
 /*
- * Take a place and its ticket; the place first, so that whoever has the next ticket finds it
- * locked. returns  GO_ON, or as ipm_queue_wait
+ * Take a place and its ticket; the place first, so that the process with the next ticket finds it
+ * locked.
+ * returns  GO_ON, or as ipm_queue_wait
  */
 static int join_queue(const ipm_turn *turn, ipm_patience *patience, uint32_t *ticket) {
     _Atomic uint32_t *tickets = &turn->queue->tickets;
@@ -71,12 +72,12 @@ static int join_queue(const ipm_turn *turn, ipm_patience *patience, uint32_t *ti
             continue;
         if (rc != GO_ON)
             return rc;
-        /* Pairs with itself: who takes the next ticket sees that this place is locked. */
+        /* Pairs with itself: the process that takes the next ticket sees this place locked. */
         uint32_t expected = *ticket;
         if (atomic_compare_exchange_strong_explicit(tickets, &expected, *ticket + 1,
                                                     memory_order_acq_rel, memory_order_relaxed)) {
-            /* In this order: whoever finds the ticket in a dead process's place believes the rest.
-             */
+            /* `served` first: a process that finds this ticket in a dead process's place goes by
+             * its `served`. */
             atomic_store_explicit(&place->served, 0, memory_order_relaxed);
             atomic_store_explicit(&place->ticket, *ticket, memory_order_release);
             return GO_ON;
@@ -85,7 +86,7 @@ static int join_queue(const ipm_turn *turn, ipm_patience *patience, uint32_t *ti
     }
 }
 
-/* Wait until all those before are gone. returns  GO_ON, or as ipm_queue_wait */
+/* Wait until all processes ahead have left. returns  GO_ON, or as ipm_queue_wait */
 static int move_up(const ipm_turn *turn, ipm_patience *patience, uint32_t ticket) {
     patience->slice_ns = QUEUE_SLICE_NS;
     for (uint32_t before = ticket - 1; before != ticket - IPM_PLACES; before--) {
@@ -105,7 +106,7 @@ static int move_up(const ipm_turn *turn, ipm_patience *patience, uint32_t ticket
     return GO_ON;
 }
 
-/* As the first in the queue. returns  as ipm_queue_wait */
+/* Wait as the first in the queue. returns  as ipm_queue_wait */
 static int wait_for_gate(const ipm_turn *turn, ipm_patience *patience) {
     patience->slice_ns = GRACE_NS;
     for (;;) {
@@ -116,7 +117,8 @@ static int wait_for_gate(const ipm_turn *turn, ipm_patience *patience) {
     }
 }
 
-/* A reader lets those behind it have the gate as urgently: many readers then get in at once. */
+/* A reader with others behind it leaves the urgent word set: then many readers get in one after the
+ * other, before a writer that never rests comes back. */
 static void leave_queue(const ipm_turn *turn, uint32_t ticket, bool is_served) {
     ipm_place *place = place_of(turn, ticket);
     uint32_t next = atomic_load_explicit(&turn->queue->tickets, memory_order_relaxed);

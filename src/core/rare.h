@@ -1,6 +1,5 @@
 /*
- * What hardly ever happens stands apart, so that what always does is short: that is put in line,
- * in however many places.
+ * Marks cold functions, so that hot paths stay small and can be inlined everywhere.
  */
 #ifndef IPM_CORE_RARE_H
 #define IPM_CORE_RARE_H

@@ -1,5 +1,5 @@
 /*
- * Repairing a damaged data file, as far as that needs no guess.
+ * Repairing a damaged data file: only damage with one possible repair is repaired.
  */
 #include "open.h"
 
@@ -8,11 +8,11 @@
 #include "segment.h"
 #include "word.h"
 
-#define PATIENCE_NS (10000 * IPM_MS) /* with whoever holds the lock */
+#define PATIENCE_NS (10000 * IPM_MS) /* of the wait for the lock */
 
 /*
- * In the lock, as a transaction: were the code stored past it, a transaction that has saved the
- * first block before would put the wrong one back when it is undone.
+ * Store the code within the lock, as a transaction. Otherwise another transaction, which saved the
+ * first block before, would restore the wrong code when it is rolled back.
  */
 static int restore_code(ipm_segment *segment, bool *repaired, ipm_error *error) {
     int failed = ipm_segment_lock(segment, PATIENCE_NS, error);

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-/* A read alone would leave a file's page write-protected, and the first write would fault. */
+/* A read alone would leave the page write-protected, and the first write would fault. */
 static void touch(uint64_t *word, bool writable) {
     uint64_t seen = __atomic_load_n(word, __ATOMIC_RELAXED);
     if (writable)

@@ -1,5 +1,5 @@
 /*
- * Memory that is there before it is needed, for those who cannot afford a page fault.
+ * Making memory resident before it is used, for programs that cannot afford a page fault.
  */
 #ifndef IPM_CORE_RESIDENT_H
 #define IPM_CORE_RESIDENT_H
@@ -7,10 +7,10 @@
 #include "../ipmmap.h"
 
 /*
- * Touch each page of a mapping; those that can be written in a way that changes nothing, whoever
- * writes to them at the same time.
+ * Touch each page of a mapping. A writable page is written to, by an operation that changes nothing
+ * even if other processes write to it at the same time.
  *
- * lock     keep them in memory, too, until they are unmapped
+ * lock     also keep the pages in memory until they are unmapped
  * what     names the mapping in messages
  * returns  IPM_EPERMISSION, IPM_ESYSTEM: the limit of locked memory
  */

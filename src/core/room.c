@@ -12,7 +12,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* From the kernel's interface, for a libc without them. */
+/* The kernel's numbers, for a libc without them. */
 #ifndef FALLOC_FL_UNSHARE_RANGE
 #define FALLOC_FL_UNSHARE_RANGE 0x40
 #endif
@@ -21,7 +21,7 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#define ALLOCATION_STEP (UINT64_C(64) << 20) /* allocated at a time */
+#define ALLOCATION_STEP (UINT64_C(64) << 20) /* bytes in one call */
 
 /* ---- Allocating -------------------------------------------------------------------------- */
 
@@ -30,9 +30,10 @@ static bool is_unsupported(int rc) {
 }
 
 /*
- * Call fallocate in steps. When a signal arrives, tmpfs undoes the step (of most kernels): the next
- * one is shorter, so that signals in quick succession slow the allocation down, but do not stop it.
- * Not posix_fallocate: where libc imitates it, it writes to what others may be writing to.
+ * Call fallocate in steps. When a signal arrives, tmpfs undoes the step (with most kernels). The
+ * next step is shorter, so that frequent signals slow the allocation down but do not stop it. This
+ * is not posix_fallocate, since libc's emulation of it writes to the file, to which others may be
+ * writing.
  * returns  0 or an errno
  */
 static int allocate(int fd, int mode, uint64_t size) {
@@ -49,7 +50,7 @@ static int allocate(int fd, int mode, uint64_t size) {
     return 0;
 }
 
-/* For file systems that cannot allocate ahead: write zeros where there is nothing yet. */
+/* For file systems without fallocate: write zeros after the end of the file. */
 static int fill(int fd, uint64_t size) {
     static const char zeros[65536];
     struct stat status;
@@ -66,7 +67,7 @@ static int fill(int fd, uint64_t size) {
     return 0;
 }
 
-/* The kernel answers an allocation beyond the limit with SIGXFSZ, which ends the process. */
+/* The limit is checked first: beyond it the kernel sends SIGXFSZ, which ends the process. */
 static int check_limit(int fd, uint64_t size, const char *path, ipm_error *error) {
     struct rlimit limit;
     struct stat status;
@@ -76,7 +77,7 @@ static int check_limit(int fd, uint64_t size, const char *path, ipm_error *error
         return IPM_OK;
     if (fstat(fd, &status) != 0)
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
-    if ((uint64_t)status.st_size >= size) /* it is that long already */
+    if ((uint64_t)status.st_size >= size) /* the file is that long already */
         return IPM_OK;
     return ipm_fail(error, IPM_ENOSPACE, EFBIG,
                     "this process may make files of at most %llu bytes (RLIMIT_FSIZE, ulimit -f), "
@@ -97,7 +98,7 @@ int ipm_room_allocate(int fd, uint64_t size, const char *path, ipm_error *error)
     return IPM_OK;
 }
 
-/* The second argument of ioctl: POSIX and musl have int, glibc has not. */
+/* The second argument of ioctl: an int in POSIX and musl, an unsigned long in glibc. */
 #ifdef __GLIBC__
 typedef unsigned long request;
 #else
@@ -136,8 +137,9 @@ _Static_assert(offsetof(extents, extent) == 32, "the kernel's interface");
 _Static_assert(sizeof(((extents *)0)->extent[0]) == 56, "the kernel's interface");
 
 /*
- * For file systems that do not list a file's extents: none of those that overwrite in place shares
- * blocks. A file that is compressed, or whose blocks are not counted, has few blocks and no hole.
+ * For file systems that do not list a file's extents: no such file system that overwrites in place
+ * shares blocks. A file with few blocks need not have a hole: it may be compressed, or its blocks
+ * may not be counted.
  */
 static unsigned find_holes(int fd, uint64_t size) {
     struct stat status;
@@ -145,8 +147,8 @@ static unsigned find_holes(int fd, uint64_t size) {
     return is_short && (uint64_t)lseek(fd, 0, SEEK_HOLE) < size ? HOLES : 0;
 }
 
-/* Look at the extents: the count of blocks includes blocks that make up for holes, such as those
- * behind the file's end. */
+/* List the extents. The count of blocks would not do: blocks after the end of the file count, too,
+ * and would make up for holes. */
 static unsigned examine(int fd, uint64_t size) {
     unsigned found = 0;
     for (uint64_t at = 0; at < size;) {
@@ -171,7 +173,8 @@ static unsigned examine(int fd, uint64_t size) {
 
 #define TMPFS 0x01021994 /* of statfs(2) */
 
-/* Whether each overwrite goes to new blocks, or may: what is below overlayfs or FUSE is unknown. */
+/* Whether each overwrite takes new blocks, or may: the layers below overlayfs and FUSE are unknown.
+ */
 static bool overwrites_elsewhere(const struct statfs *fs) {
     static const uint32_t types[] = {
         0x9123683E,    0xCA451A4E, 0x2FC12FC1, /* btrfs, bcachefs, ZFS */
@@ -206,7 +209,7 @@ static int secure_stores(int fd, void *map, uint64_t size, const char *path, ipm
     bool at_risk = is_at_risk(fd, size, rc != 0);
     if (!has_holes && !at_risk)
         return IPM_OK;
-    /* It does what a store to each page does, but fails where that is a SIGBUS. */
+    /* This does what a store to each page does, but fails where the store is a SIGBUS. */
     if (madvise(map, size, MADV_POPULATE_WRITE) == 0 || (errno == EINVAL && !at_risk))
         return IPM_OK;
     rc = errno == EFAULT || errno == EINVAL /* Linux before 5.14 */ ? ENOSPC : errno;
@@ -214,7 +217,7 @@ static int secure_stores(int fd, void *map, uint64_t size, const char *path, ipm
                           (unsigned long long)size, path);
 }
 
-/* Reading a hole of a file on tmpfs allocates it, and is a SIGBUS without room. */
+/* Reading a hole of a file on tmpfs allocates it; without room that is a SIGBUS. */
 static int secure_loads(int fd, void *map, uint64_t size, const char *path, ipm_error *error) {
     struct statfs fs;
     bool may_be_tmpfs = fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS || fs.f_type == IPM_OVERLAYFS);

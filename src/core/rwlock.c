@@ -10,8 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-#define SLOT_SLICE_NS (5 * IPM_MS) /* the first one of a wait for a slot */
-#define FULL_NS (5 * IPM_MS)       /* of waiting for one slot while all are held */
+#define SLOT_SLICE_NS (5 * IPM_MS) /* the first slice of a wait for a slot */
+#define FULL_NS (5 * IPM_MS)       /* the wait for one slot while all are held */
 
 /* ---- Shared memory ----------------------------------------------------------------------- */
 
@@ -41,10 +41,10 @@ bool ipm_rwlock_is_sound(const ipm_rwlock_shared *shared, uint32_t slots) {
 
 /* ---- One mutex --------------------------------------------------------------------------- */
 
-/* How long to wait. The clock is not looked at before there is something to wait for. */
+/* How long to wait. The clock is not read before the first wait. */
 typedef struct patience {
     int64_t timeout_ns;
-    int64_t deadline; /* 0: not looked yet */
+    int64_t deadline; /* 0: not known yet */
 } patience;
 
 static int64_t deadline_of(patience *p) {
@@ -53,7 +53,7 @@ static int64_t deadline_of(patience *p) {
     return p->deadline;
 }
 
-/* Why a wait is to end; 0: it goes on. */
+/* The errno that ends a wait; 0: the wait goes on. */
 static int go_on(void *waiter, bool has_waited) {
     ipm_rwlock *lock = waiter;
     if (atomic_load_explicit(lock->retired, memory_order_acquire) != 0)
@@ -82,14 +82,14 @@ static IPM_RARE int take_later(ipm_rwlock *lock, ipm_slot *slot, patience *p) {
 
 /*
  * Lock a slot's mutex.
- * returns  0 or EOWNERDEAD: locked; ETIMEDOUT; what lock->go_on says; or what makes it unusable
+ * returns  0 or EOWNERDEAD: locked; ETIMEDOUT; the result of lock->go_on; or why it is unusable
  */
 static inline int take(ipm_rwlock *lock, ipm_slot *slot, patience *p) {
     int rc = ipm_mutex_try(&slot->mutex);
     return rc == EBUSY ? take_later(lock, slot, p) : rc;
 }
 
-/* With a timeout of 0 too, if the queue is asked for: it may be that nobody is in it any more. */
+/* A try, with a timeout of 0, queues if the urgent word is set: a dead process may have set it. */
 static IPM_RARE int take_gate_later(ipm_rwlock *lock, patience *p) {
     ipm_rwlock_shared *shared = lock->shared;
     bool writes = lock->wanted == IPM_HOLD_WRITE;
@@ -133,7 +133,7 @@ static IPM_RARE int code_of_lock(ipm_rwlock *lock, int rc) {
     }
 }
 
-/* time() is the cheapest clock there is. */
+/* time() is the cheapest clock. */
 static inline void mark(const ipm_rwlock *lock, ipm_slot *slot) {
     uint64_t holder = (uint64_t)time(NULL) << 32 | (uint32_t)lock->pid;
     atomic_store_explicit(&slot->holder, holder, memory_order_relaxed);
@@ -160,9 +160,9 @@ static void abandon_lock(ipm_rwlock *lock) {
 }
 
 /*
- * Whether the thread may take it. One that holds the read lock and took it again through another
- * handle would deadlock with a writer that waits in between, and no mutex type notices. And of the
- * locks of a thread that dies the kernel releases no more than it walks through.
+ * Whether the thread may take the lock. A thread that takes the read lock twice, through two
+ * handles, would deadlock with a writer that waits in between, and no mutex type detects that. And
+ * the kernel releases only a limited number of a dead thread's mutexes.
  * returns  IPM_OK, IPM_EDEADLOCK or IPM_ESYSTEM
  */
 static int may_take(ipm_thread *thread, ipm_rwlock *lock) {
@@ -210,7 +210,7 @@ static ipm_slot *slot_of(ipm_rwlock *lock) {
     return &lock->shared->slots[lock->slot].slot;
 }
 
-/* Lock the slot that it had last. returns 0, EBUSY or what went wrong */
+/* Lock the slot that the handle had last. returns  0, EBUSY or another errno */
 static inline int try_slot(ipm_rwlock *lock) {
     pthread_mutex_t *mutex = &slot_of(lock)->mutex;
     int rc = ipm_mutex_try(mutex);
@@ -221,7 +221,7 @@ static void next_slot(ipm_rwlock *lock) {
     lock->slot = (lock->slot + 1) % lock->slots;
 }
 
-/* The same with any slot that is free. */
+/* Lock any free slot, that one first. returns  0, EBUSY or another errno */
 static IPM_RARE int grab(ipm_rwlock *lock) {
     for (uint32_t tried = 0; tried < lock->slots; tried++) {
         int rc = try_slot(lock);
@@ -232,7 +232,7 @@ static IPM_RARE int grab(ipm_rwlock *lock) {
     return EBUSY;
 }
 
-/* With a slot locked: whether no writer is about that would not wait for it. */
+/* With a slot locked: whether every writer will wait for the slot. */
 static inline bool is_open(ipm_rwlock *lock) {
     ipm_high_water *mark = &lock->shared->high_water;
     uint32_t seen;
@@ -245,8 +245,8 @@ static inline bool is_open(ipm_rwlock *lock) {
 }
 
 /*
- * Lock any slot, with all of them held: which reader leaves first cannot be known, so wait for one
- * of them for a short while, and then look at all of them again.
+ * Lock any slot while all of them are held. Which reader leaves first is unknown, so wait for one
+ * slot for a short time, and then try all of them again.
  */
 static int await_slot(ipm_rwlock *lock, patience *p) {
     int64_t deadline = deadline_of(p);
@@ -265,7 +265,7 @@ static int await_slot(ipm_rwlock *lock, patience *p) {
     }
 }
 
-/* With the gate locked: no writer is inside, so the next free slot is as good as held. */
+/* Lock a slot with the gate locked. No writer is inside, so the slot alone is the read lock. */
 static int grab_behind_gate(ipm_rwlock *lock, patience *p) {
     int rc = grab(lock);
     if (rc == EBUSY)
@@ -273,8 +273,8 @@ static int grab_behind_gate(ipm_rwlock *lock, patience *p) {
     if (rc != 0)
         return rc;
     ipm_high_water_raise(&lock->shared->high_water, lock->slot);
-    /* A flag that is set while nobody holds the gate is a dead writer's: clear it, so that reads
-     * are fast again. Only here: after the gate is unlocked it may be a living one's. */
+    /* If the flag is set, a dead writer left it: clear it, so that reads are fast again. Only with
+     * the gate locked: otherwise a living writer may have set it. */
     atomic_store_explicit(&lock->shared->writing, 0, memory_order_release);
     return 0;
 }
@@ -297,7 +297,7 @@ int ipm_rwlock_read(ipm_rwlock *lock, int64_t timeout_ns) {
     if (code != IPM_OK)
         return code;
     int rc = try_slot(lock);
-    if (rc == EBUSY) { /* another's: were it to share it, both would be slow */
+    if (rc == EBUSY) { /* another reader has it: go on to a slot of its own, which is faster */
         next_slot(lock);
         rc = grab(lock);
     }
@@ -315,7 +315,7 @@ int ipm_rwlock_read(ipm_rwlock *lock, int64_t timeout_ns) {
 
 /* ---- Writing ----------------------------------------------------------------------------- */
 
-/* Wait for the readers that are inside; later ones see the flag. */
+/* Wait for the readers that are inside; later readers see the flag. */
 static int drain(ipm_rwlock *lock, patience *p) {
     uint32_t seen = ipm_high_water_look(&lock->shared->high_water);
     uint32_t used = ipm_high_water_mark(seen);
@@ -358,7 +358,7 @@ int ipm_rwlock_write(ipm_rwlock *lock, int64_t timeout_ns) {
     return now_holds(thread, lock, IPM_HOLD_WRITE);
 }
 
-/* Last, after the repair: should this process die in it, the next one is told of a death again. */
+/* Called after the repair: if this process dies during it, the next owner learns of that death. */
 void ipm_rwlock_repaired(ipm_rwlock *lock) {
     if (lock->gate_died)
         pthread_mutex_consistent(&lock->shared->gate.mutex);

@@ -20,7 +20,7 @@
 
 /* ---- Checks ------------------------------------------------------------------------------ */
 
-/* Neither a child's, nor of a segment that is no more. */
+/* Neither a fork's child, nor a handle on a segment that was replaced, destroyed or removed. */
 static inline int check_usable(const ipm_segment *segment, ipm_error *error) {
     if (segment->generation != ipm_fork_generation)
         return ipm_segment_fail_forked(segment, error);
@@ -38,7 +38,7 @@ static inline bool is_locked(const ipm_segment *segment) {
     return segment->generation == ipm_fork_generation && segment->view != NULL;
 }
 
-/* Locked, and by this thread. */
+/* The handle is locked by this thread. */
 static inline int check_locked(const ipm_segment *segment, ipm_error *error) {
     return is_locked(segment) && ipm_rwlock_is_mine(&segment->lock)
                ? IPM_OK
@@ -89,7 +89,7 @@ static IPM_RARE int explain(const ipm_segment *segment, int code, ipm_error *err
     }
 }
 
-/* A writer died inside, and only a writer can repair: read from a copy as last committed. */
+/* A writer died inside, and only a writer can repair: read a copy of the last commit. */
 static IPM_RARE const unsigned char *last_committed(ipm_segment *segment) {
     const ipm_memory *memory = &segment->data.memory;
     ipm_snapshot_take(memory, 0, memory->size, segment->copy);
@@ -101,7 +101,7 @@ static inline const unsigned char *readable(ipm_segment *segment) {
     return ipm_transaction_is_open(memory) ? last_committed(segment) : memory->data;
 }
 
-/* The last writer died inside. */
+/* The last writer died while it held the lock. */
 static IPM_RARE void repair(ipm_segment *segment) {
     ipm_transaction_recover(&segment->data.memory);
     ipm_rwlock_repaired(&segment->lock);
@@ -162,7 +162,7 @@ int ipm_segment_unlock(ipm_segment *segment, ipm_error *error) {
     int code = check_locked(segment, error);
     if (code != IPM_OK)
         return code;
-    /* Asked before the commit: a segment that is destroyed in answer to it had it. */
+    /* Before the commit: if the segment is destroyed in answer to the commit, the commit counts. */
     bool retired = ipm_datafile_is_retired(&segment->data);
     bool committed = ipm_transaction_commit(&segment->transaction);
     release_lock(segment);
@@ -216,7 +216,7 @@ void ipm_segment_zero(ipm_segment *segment) {
     ipm_zero_shared(ipm_segment_change(segment, kept, size), size);
 }
 
-/* Lock for one change, unless the handle is locked. *own says that it must be unlocked. */
+/* Lock for one change, unless the handle is locked. *own: it must be unlocked. */
 static int lock_if_needed(ipm_segment *segment, bool *own, ipm_error *error) {
     *own = segment->view == NULL;
     int code = check_writer(segment, error);
@@ -271,7 +271,7 @@ int ipm_segment_flush(ipm_segment *segment, ipm_error *error) {
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
-/* As last committed. returns  the version */
+/* Copy the last commit. returns  its version */
 static uint64_t take_snapshot(ipm_segment *segment, uint64_t offset, uint64_t size, void *into) {
     ipm_snapshot snapshot = {
         .memory = &segment->data.memory, .offset = offset, .size = size, .into = into};

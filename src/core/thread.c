@@ -12,13 +12,13 @@ static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static int key_result;
 
-/* The kernel unlocks what a thread that has ended held, but the handles are still there. */
+/* The kernel unlocks the mutexes of a thread that has ended, but the handles would stay locked. */
 static void end(void *self) {
     ipm_thread *thread = self;
     if (thread->generation == ipm_fork_generation)
         while (thread->held != NULL)
             thread->abandon(thread->held);
-    thread->generation = 0; /* should another destructor lock: prepare it again */
+    thread->generation = 0; /* if another destructor locks: prepare it again */
 }
 
 static void make_key(void) {

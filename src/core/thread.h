@@ -1,5 +1,5 @@
 /*
- * What a thread knows of itself: its number, and the locks that it holds.
+ * The calling thread's own data: its number, and the locks that it holds.
  */
 #ifndef IPM_CORE_THREAD_H
 #define IPM_CORE_THREAD_H
@@ -11,20 +11,21 @@
 struct ipm_rwlock;
 
 /*
- * All in one place: finding it costs as much as a call. The number tells threads apart, which an
- * address, or what the system gives, cannot: those come back once a thread has ended.
+ * One struct, since finding a thread's data costs as much as a call. The number identifies a thread
+ * for ever; an address or the system's thread id would be reused after the thread has ended.
  */
 typedef struct ipm_thread {
     uint64_t number;
-    struct ipm_rwlock *held; /* the list of its locks; in a fork's child they are the parent's */
+    struct ipm_rwlock *held; /* the list of its locks; in a fork's child the parent's locks */
     void (*abandon)(struct ipm_rwlock *held); /* unlocks one of them at the thread's end */
-    uint32_t generation; /* the fork generation in which it took them; 0: none yet */
+    uint32_t generation; /* the fork generation of the list; 0: the thread is not prepared */
 } ipm_thread;
 
 /*
- * A module that is loaded later finds its threads' variables by a call, unless they lie among the
- * program's own, by an instruction. glibc keeps room there for some; musl has none. Freed room is
- * lost if another module came to lie behind it, so what has this inside is linked with nodelete.
+ * A module that is loaded later finds its thread-local variables by a call. In the block of the
+ * program's own variables it finds them by one instruction; glibc keeps room there for a few, musl
+ * does not. The room may be lost when the module is unloaded, so the module is linked with
+ * nodelete.
  */
 #ifdef __GLIBC__
 #define IPM_NEAR __attribute__((tls_model("initial-exec")))
@@ -36,14 +37,14 @@ extern _Thread_local IPM_NEAR ipm_thread ipm_this_thread;
 
 static inline ipm_thread *ipm_thread_self(void) {
     ipm_thread *thread = &ipm_this_thread;
-    __asm__("" : "+r"(thread)); /* or the compiler finds it anew for each use */
+    __asm__("" : "+r"(thread)); /* otherwise the compiler finds it anew for each use */
     return thread;
 }
 
 /*
- * To be called before the thread takes a lock, when its generation is not ipm_fork_generation: give
- * it a number, forget the parent's locks, and see to it that the locks which the thread still holds
- * when it ends are abandoned then.
+ * Prepare a thread for its locks: give it a number, forget the parent's locks, and have the locks
+ * that the thread holds at its end abandoned. Call it before the thread takes a lock, if the
+ * thread's generation is not ipm_fork_generation.
  *
  * abandon  takes a lock off the thread's list, and unlocks it
  * returns  0 or an errno

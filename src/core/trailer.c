@@ -60,7 +60,7 @@ bool ipm_trailer_is_valid(const ipm_trailer_head *head, uint64_t at, uint64_t fi
         head->block_size != IPM_BLOCK_SIZE || head->max_readers < 1 ||
         head->max_readers > IPM_MAX_READERS || memcmp(head->reserved, zeros, sizeof zeros) != 0)
         return false;
-    /* An honest sequence is nowhere near its end, where it would run over in mid-transaction. */
+    /* A genuine sequence never gets that far; a forged one could overflow within a transaction. */
     if (atomic_load_explicit(&head->state.sequence, memory_order_relaxed) >> 63 != 0)
         return false;
     if (said->struct_size < IPM_HEADER_SIZE || said->struct_size > IPM_MAX_SIZE ||

@@ -1,11 +1,11 @@
 /*
- * The data file's format: the struct from byte 0, then from the next page on the trailer.
+ * The format of the data file: the struct from byte 0 on, then from the next page on the trailer.
  *
  *      struct | head | tags | shadow | schema text | footer
  *
- * Head, tags, shadow and schema each start on a page; the footer is the file's last 64 bytes.
- * Where each part lies follows from the sizes of the struct and of the schema text alone; what the
- * file says of it must agree, and nothing that the file says is used before it was checked.
+ * Head, tags, shadow and schema each start on a page; the footer is the file's last 64 bytes. The
+ * offset of each part follows from the sizes of the struct and of the schema text alone. The file's
+ * own statements must agree with that, and none of them is used before it is checked.
  */
 #ifndef IPM_CORE_TRAILER_H
 #define IPM_CORE_TRAILER_H
@@ -14,10 +14,10 @@
 
 #include "../ipmmap.h"
 
-#define IPM_FORMAT 2 /* 1 had tags of blocks alone */
+#define IPM_FORMAT 2 /* format 1 had no levels of tags */
 #define IPM_BYTE_ORDER_MARK 0x01020304
 
-/* Where the parts lie, from the start of the file. */
+/* The offsets of the parts in the file. */
 typedef struct ipm_geometry {
     uint64_t struct_size;
     uint64_t schema_size;
@@ -58,26 +58,24 @@ _Static_assert(sizeof(ipm_footer) == 64, "file format");
 /* The geometry of a struct of at most IPM_MAX_SIZE and a text of at most IPM_MAX_TEXT bytes. */
 ipm_geometry ipm_trailer_geometry(uint64_t struct_size, uint64_t schema_size);
 
-/* Fill in the parts that never change. */
+/* Fill in the members that never change. */
 void ipm_trailer_describe(ipm_trailer_head *head, ipm_footer *footer, const ipm_geometry *geometry,
                           uint32_t max_readers);
 
-/* The format of a file with that footer; 0: it is none of this library's, or is damaged. */
+/* The format of a file with that footer; 0: the file is not a segment, or is damaged. */
 uint32_t ipm_trailer_format(const ipm_footer *footer);
 
-/*
- * Whether a footer belongs to a file of that size: where its head must be, if so, else 0.
- */
+/* The offset of the head, by the footer of a file of that size; 0: the footer is wrong. */
 uint64_t ipm_trailer_locate(const ipm_footer *footer, uint64_t file_size);
 
-/* Whether what was read at that place begins as a head there does, of whichever format, however
- * damaged it is. `retired` has the same place in each. */
+/* Whether the bytes read from that offset begin as a head there does, of any format, even if the
+ * rest is damaged. `retired` has the same place in every format. */
 bool ipm_trailer_begins(const ipm_trailer_head *head, uint64_t at);
 
-/* Whether a head says what a head at that place, in a file of that size, must say. */
+/* Whether a head is correct for its offset and for a file of that size. */
 bool ipm_trailer_is_valid(const ipm_trailer_head *head, uint64_t at, uint64_t file_size);
 
-/* Where the parts lie in a mapping of the file. */
+/* The addresses of the parts in a mapping of the file. */
 ipm_memory ipm_trailer_memory(unsigned char *map, const ipm_geometry *geometry);
 
 #endif

@@ -3,8 +3,8 @@
 #include "word.h"
 
 /*
- * The orders and fences below are those that a weak-memory checker showed to be needed (each
- * removal was rejected, under RC11 and IMM). "Pairs with" names the other side.
+ * A weak-memory checker showed that each order and fence below is needed: it rejected the removal
+ * of any, under RC11 and IMM. "Pairs with" names the other side.
  */
 
 /* ---- Tags -------------------------------------------------------------------------------- */
@@ -39,11 +39,11 @@ ipm_memory ipm_memory_at(ipm_state *state, _Atomic uint64_t *tags, unsigned char
     return memory;
 }
 
-/* The first block from `block` on that a transaction from `since` on has saved; or `end`. */
+/* The first block from `block` on that was saved at the sequence `since` or later; or `end`. */
 static uint64_t next_saved(const ipm_memory *memory, uint64_t since, uint64_t block, uint64_t end) {
     unsigned level = 0;
     while (block < end) {
-        /* Where a tag of the level above begins, it is looked at first. */
+        /* Where the blocks of a tag in the level above begin, load that tag first. */
         while (level < memory->top && block % (IPM_FAN << (IPM_FAN_SHIFT * level)) == 0)
             level++;
         for (;; level--) {
@@ -73,13 +73,13 @@ static void begin(ipm_transaction *transaction) {
     ipm_state *state = transaction->memory->state;
     uint64_t sequence = atomic_load_explicit(&state->sequence, memory_order_relaxed) + 1;
     uint64_t version = atomic_load_explicit(&state->version, memory_order_relaxed);
-    /* Pairs with the fence in version_at: who sees this version_before sees that the transaction
-     * before is over. */
+    /* Pairs with the fence in version_at: a reader that sees this version_before sees that the
+     * previous transaction is over. */
     atomic_thread_fence(memory_order_release);
     atomic_store_explicit(&state->version_before, version, memory_order_relaxed);
-    /* Pairs with the acquire in snapshot: who sees it odd sees version_before. */
+    /* Pairs with ipm_snapshot_turn's acquire: a reader that sees it odd sees version_before. */
     atomic_store_explicit(&state->sequence, sequence, memory_order_release);
-    /* Pairs with the fence in unchanged: who sees a change sees the odd sequence. */
+    /* Pairs with the fence in unchanged: a reader that sees a change sees the odd sequence. */
     atomic_thread_fence(memory_order_release);
     transaction->sequence = sequence;
 }
@@ -98,11 +98,12 @@ void ipm_transaction_save(ipm_transaction *transaction, uint64_t first, uint64_t
         for (unsigned level = memory->top; level > 0; level--)
             atomic_store_explicit(&memory->tags[level][block >> (IPM_FAN_SHIFT * level)],
                                   transaction->sequence, memory_order_relaxed);
-        /* Pairs with the acquire load of the tag: who sees it sees the shadow and the tags above.
-         * A writer that dies before it has left the block as it was. */
+        /* Pairs with the acquire load in next_saved: a reader that sees the tag sees the shadow and
+         * the tags above. The block is unchanged if the writer dies before this store. */
         atomic_store_explicit(tag, transaction->sequence, memory_order_release);
     }
-    /* Pairs with the fences in copy_committed and unchanged: who sees a change sees the tags. */
+    /* Pairs with the fences in copy_committed and unchanged: a reader that sees a change sees the
+     * tags. */
     atomic_thread_fence(memory_order_release);
 }
 
@@ -112,27 +113,29 @@ bool ipm_transaction_commit(ipm_transaction *transaction) {
         return false;
     uint64_t before = atomic_load_explicit(&state->version_before, memory_order_relaxed);
     atomic_store_explicit(&state->version, before + 1, memory_order_relaxed);
-    /* Pairs with the acquire in snapshot: who sees it even sees every change. */
+    /* Pairs with ipm_snapshot_turn's acquire: a reader that sees it even sees every change. */
     atomic_store_explicit(&state->sequence, transaction->sequence + 1, memory_order_release);
     transaction->sequence = IPM_NOT_BEGUN;
     return true;
 }
 
-/* Copy back what the transaction with that odd sequence saved. Repeatable, until the last store. */
+/* Copy back the blocks that the transaction with that odd sequence saved. Until the last store this
+ * can be repeated. */
 static void undo(const ipm_memory *memory, uint64_t sequence) {
     ipm_state *state = memory->state;
     uint64_t end = ipm_block_count(memory->size);
-    /* Pairs with the fence in unchanged: who sees a block copied back sees the odd sequence,
-     * which this process may have from a dead one and never stored itself. */
+    /* Pairs with the fence in unchanged: a reader that sees a block copied back sees the odd
+     * sequence. A dead process, and not this one, may have stored that sequence. */
     atomic_thread_fence(memory_order_release);
     for (uint64_t block = 0; (block = next_saved(memory, sequence, block, end)) < end; block++) {
         uint64_t offset = block << IPM_BLOCK_SHIFT;
         ipm_copy_shared(memory->data + offset, memory->shadow + offset,
                         block_length(memory, block));
     }
-    /* A commit that died before its last store has counted itself already. */
+    /* A writer that died before the last store of its commit has counted the commit already. */
     uint64_t before = atomic_load_explicit(&state->version_before, memory_order_relaxed);
     atomic_store_explicit(&state->version, before, memory_order_relaxed);
+    /* Pairs with ipm_snapshot_turn's acquire: a reader that sees it even sees the blocks. */
     atomic_store_explicit(&state->sequence, sequence + 1, memory_order_release);
 }
 
@@ -155,7 +158,7 @@ void ipm_transaction_rollback(ipm_transaction *transaction) {
 
 /* ---- Snapshots --------------------------------------------------------------------------- */
 
-/* Copy from `from` what lies in the range of the blocks from `first` on, but not of `end`. */
+/* Copy from `from` those bytes of the snapshot that lie in the blocks from `first` to `end` - 1. */
 static void copy_part(const ipm_snapshot *snapshot, const unsigned char *from, uint64_t first,
                       uint64_t end) {
     uint64_t at = first << IPM_BLOCK_SHIFT;
@@ -169,9 +172,9 @@ static void copy_part(const ipm_snapshot *snapshot, const unsigned char *from, u
 }
 
 /*
- * Copy what was committed before or at `sequence`, but for what earlier turns have copied: from
- * the struct what the transaction with that sequence had not saved, then from the shadow what it
- * has, some of which it saved and changed only after the look at its tag.
+ * Copy the state as of `sequence`, except for the blocks that earlier turns have copied. The blocks
+ * that the transaction with that sequence had not saved come from the struct. Then the saved blocks
+ * come from the shadow: among them are those saved and changed after their tag was first loaded.
  */
 static void copy_committed(const ipm_snapshot *snapshot, uint64_t sequence) {
     const ipm_memory *memory = snapshot->memory;
@@ -191,13 +194,13 @@ static void copy_committed(const ipm_snapshot *snapshot, uint64_t sequence) {
                 copy_part(snapshot, memory->data, block, block + 1);
     if (rests)
         return;
-    /* Pairs with the fence in save: who has read a change sees the tags. */
+    /* Pairs with ipm_transaction_save's fence: a reader that has read a change sees the tags. */
     atomic_thread_fence(memory_order_acquire);
     for (block = first; (block = next_saved(memory, sequence, block, end)) < end; block++)
         copy_part(snapshot, memory->shadow, block, block + 1);
 }
 
-/* Whether what was read since `sequence` was loaded is of one commit. */
+/* Whether all that was read since `sequence` was loaded belongs to one commit. */
 static bool unchanged(const ipm_memory *memory, uint64_t sequence) {
     /* Pairs with the release fences of begin and undo. */
     atomic_thread_fence(memory_order_acquire);
@@ -205,13 +208,14 @@ static bool unchanged(const ipm_memory *memory, uint64_t sequence) {
     return now == sequence || (ipm_sequence_is_odd(sequence) && now == sequence + 1);
 }
 
-/* The version that belongs to the sequence. returns  false: too late, the sequence went on */
+/* The version at that sequence. returns  false: too late, the sequence has changed */
 static bool version_at(const ipm_state *state, uint64_t sequence, uint64_t *version) {
-    if (!ipm_sequence_is_odd(sequence)) { /* whether that was in time is for unchanged to say */
+    if (!ipm_sequence_is_odd(sequence)) { /* `unchanged` says whether that was in time */
         *version = atomic_load_explicit(&state->version, memory_order_relaxed);
         return true;
     }
     *version = atomic_load_explicit(&state->version_before, memory_order_relaxed);
+    /* Pairs with the first fence in begin. */
     atomic_thread_fence(memory_order_acquire);
     return atomic_load_explicit(&state->sequence, memory_order_relaxed) == sequence;
 }
@@ -224,8 +228,8 @@ bool ipm_snapshot_turn(ipm_snapshot *snapshot) {
     copy_committed(snapshot, sequence);
     if (unchanged(snapshot->memory, sequence))
         return true;
-    /* What the next turn can leave as it is: a block that was changed while it was being copied,
-     * or was copied from the shadow, has a tag from here on. */
+    /* The next turn can skip blocks with an older tag. A block that was changed while it was
+     * copied, or that was copied from the shadow, has this tag or a later one. */
     snapshot->since = sequence | 1;
     return false;
 }

@@ -1,18 +1,19 @@
 /*
- * The transaction: changes to a struct in shared memory that are committed together, undone
- * together, or undone by the next writer when theirs died; and snapshots that never wait.
+ * The transaction: changes to a struct in shared memory that are committed together or rolled back
+ * together; if their writer dies, the next writer rolls them back. And snapshots, which never wait.
  *
  * The sequence is even at rest and odd within a transaction. The first change to a block of the
- * struct copies the block to the shadow and tags it with the odd sequence; whoever finds the
- * sequence odd and has the write lock copies the blocks of that tag back. A reader that finds it
- * odd takes those blocks from the shadow, and so has the struct as it was last committed.
+ * struct saves the block: it copies the block to the shadow and tags it with the odd sequence. A
+ * writer that takes the lock and finds the sequence odd copies the blocks with that tag back. A
+ * reader that finds it odd takes those blocks from the shadow, and so has the last commit.
  *
- * Tags have levels. Level 0 has one tag for each block; every further level has one for each 64 of
- * the level below, and says which transaction saved any of those blocks last; the top level has at
- * most 64. So looking for what was changed costs what was changed, whatever the struct's size.
+ * Tags have levels. Level 0 has one tag for each block. Each higher level has one tag for each 64
+ * of the level below: the last transaction that saved any of those blocks. The top level has at
+ * most 64 tags. So finding the changed blocks costs what the changes cost, regardless of the
+ * struct's size.
  *
- * Works on given memory. Writers exclude each other by a lock that is not this file's business;
- * readers of snapshots need none, and only read.
+ * This works on given memory. The caller's lock excludes writers from each other; readers of
+ * snapshots need no lock, and only read.
  */
 #ifndef IPM_CORE_TRANSACTION_H
 #define IPM_CORE_TRANSACTION_H
@@ -25,7 +26,7 @@
 #define IPM_BLOCK_SHIFT 8
 #define IPM_BLOCK_SIZE (UINT64_C(1) << IPM_BLOCK_SHIFT)
 
-/* What all processes share about a struct's transactions: part of the file format. */
+/* The state of a struct's transactions, shared by all processes: part of the file format. */
 typedef struct ipm_state {
     _Atomic uint64_t sequence;
     _Atomic uint64_t version;        /* commits; counts while the sequence is even */
@@ -42,7 +43,7 @@ _Static_assert(offsetof(ipm_state, retired) == 32, "file format");
 #define IPM_FAN (UINT64_C(1) << IPM_FAN_SHIFT) /* as many tags have one tag in the level above */
 #define IPM_LEVELS 6                           /* at most: enough for 2^44 bytes */
 
-/* Where a struct and its guards lie: see ipm_memory_at. */
+/* The addresses of a struct, its shadow and its tags: see ipm_memory_at. */
 typedef struct ipm_memory {
     ipm_state *state;
     unsigned char *data;
@@ -52,10 +53,10 @@ typedef struct ipm_memory {
     _Atomic uint64_t *tags[IPM_LEVELS];
 } ipm_memory;
 
-/* A writer's side of it: private, valid while the write lock is held. */
+/* A writer's transaction: private, valid while the write lock is held. */
 typedef struct ipm_transaction {
     const ipm_memory *memory;
-    uint64_t sequence; /* the odd one, or IPM_NOT_BEGUN */
+    uint64_t sequence; /* the odd sequence, or IPM_NOT_BEGUN */
 } ipm_transaction;
 
 #define IPM_NOT_BEGUN UINT64_MAX
@@ -65,51 +66,52 @@ static inline uint64_t ipm_block_count(uint64_t size) {
     return (size + IPM_BLOCK_SIZE - 1) >> IPM_BLOCK_SHIFT;
 }
 
-/* The number of tags of a struct of that size, those of all levels. */
+/* The number of tags of a struct of that size, in all levels. */
 uint64_t ipm_tag_count(uint64_t size);
 
 /*
- * A struct of at least 1 byte at `data`, and its guards.
- * tags    those of level 0, behind them those of level 1, and so on
- * data    aligned to 8, as `shadow` is, which has as many bytes
+ * The struct at `data`, with its shadow and its tags.
+ * tags    of level 0, followed by those of level 1, and so on
+ * data    aligned to 8, as `shadow` is
+ * size    of both; at least 1 byte
  */
 ipm_memory ipm_memory_at(ipm_state *state, _Atomic uint64_t *tags, unsigned char *data,
                          unsigned char *shadow, uint64_t size);
 
-/* Whether a transaction is open at that sequence. */
+/* Whether a transaction is open at that sequence: the sequence is odd. */
 static inline bool ipm_sequence_is_odd(uint64_t sequence) {
     return (sequence & 1) != 0;
 }
 
-/* Whether the transaction with that odd sequence has saved the block. Nothing is ordered by it. */
+/* Whether the transaction with that odd sequence has saved the block. This orders no memory. */
 static inline bool ipm_block_is_saved(const ipm_memory *memory, uint64_t block, uint64_t sequence) {
     return atomic_load_explicit(&memory->tags[0][block], memory_order_relaxed) == sequence;
 }
 
-/* Whether a transaction has begun and not ended: with the lock held, a dead writer's. */
+/* Whether a transaction has begun and not ended. With the lock held it is a dead writer's. */
 static inline bool ipm_transaction_is_open(const ipm_memory *memory) {
     return ipm_sequence_is_odd(
         atomic_load_explicit(&memory->state->sequence, memory_order_acquire));
 }
 
 /*
- * Undo what a dead writer left. Call with the write lock held, before anything else.
- * returns  whether there was something to undo
+ * Roll back a dead writer's transaction. Call with the write lock held, before anything else.
+ * returns  whether there was one
  */
 bool ipm_transaction_recover(const ipm_memory *memory);
 
-/* Nothing is stored before the first change. */
+/* Open a transaction. Shared memory stays as it is until the first change. */
 static inline void ipm_transaction_open(ipm_transaction *transaction, const ipm_memory *memory) {
     transaction->memory = memory;
     transaction->sequence = IPM_NOT_BEGUN;
 }
 
-/* Save what was not saved yet of the blocks from first to last. */
+/* Save those of the blocks from first to last that the transaction has not saved yet. */
 void ipm_transaction_save(ipm_transaction *transaction, uint64_t first, uint64_t last);
 
 /*
- * Make `size` bytes (at least 1) at `offset`, both inside the struct, ready to be changed.
- * The changes themselves are relaxed stores: see word.h.
+ * Make `size` bytes (at least 1) at `offset`, all of them inside the struct, ready to be changed.
+ * The caller then changes them by relaxed stores: see word.h.
  */
 static inline void ipm_transaction_change(ipm_transaction *transaction, uint64_t offset,
                                           uint64_t size) {
@@ -119,30 +121,30 @@ static inline void ipm_transaction_change(ipm_transaction *transaction, uint64_t
         ipm_transaction_save(transaction, first, last);
 }
 
-/* returns  whether there was a change; without one nothing is stored */
+/* returns  whether there was a change; without a change nothing is stored */
 bool ipm_transaction_commit(ipm_transaction *transaction);
 
-/* Undo all changes. The transaction can go on afterwards as if just opened. */
+/* Undo all changes. Afterwards the transaction is as if it was just opened. */
 void ipm_transaction_rollback(ipm_transaction *transaction);
 
 /*
- * A copy of `size` bytes at `offset` as last committed, all of one commit, taken in turns. A turn
- * succeeds unless whole commits go by meanwhile, so beside writers that are dead, stopped or slow,
- * or kept out by a lock. The next one copies again only what was changed since.
+ * A copy of `size` bytes at `offset` as of one commit, the last one. It is taken in turns. A turn
+ * succeeds unless a whole commit goes by while it copies, so it succeeds beside writers that are
+ * dead, stopped, slow, or kept out by a lock. The next turn copies only what was changed since.
  */
 typedef struct ipm_snapshot {
     const ipm_memory *memory;
     uint64_t offset;
     uint64_t size;
     unsigned char *into;
-    uint64_t since;   /* what earlier transactions changed last is copied; 0: nothing is */
-    uint64_t version; /* that was copied, once a turn has succeeded */
+    uint64_t since;   /* blocks last changed before this sequence are copied already; 0: none */
+    uint64_t version; /* of the copy, once a turn has succeeded */
 } ipm_snapshot;
 
-/* returns  whether `into` now has it, and `version` its version; else take another turn */
+/* returns  true: `into` has the copy, and `version` its version; false: take another turn */
 bool ipm_snapshot_turn(ipm_snapshot *snapshot);
 
-/* Take turns until one succeeds: for who knows that writers are kept out. returns  the version */
+/* Take turns until one succeeds. The caller keeps writers out. returns  the version */
 uint64_t ipm_snapshot_take(const ipm_memory *memory, uint64_t offset, uint64_t size, void *into);
 
 /* The number of commits. */

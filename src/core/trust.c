@@ -36,7 +36,7 @@ static int check_owner(const char *path, const struct stat *status, ipm_trust tr
                     path, (unsigned long)owner);
 }
 
-/* A symbolic link's owner can lead elsewhere, so it is looked at as well. */
+/* The owner of a symbolic link can point it elsewhere, so that owner is checked as well. */
 int ipm_directory_is_safe(const char *path, ipm_trust trust, ipm_error *error) {
     struct stat link, directory;
     if (lstat(path, &link) != 0 || stat(path, &directory) != 0)

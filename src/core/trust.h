@@ -1,7 +1,7 @@
 /*
- * Whose files are used. Where strangers may write to a directory, any of them can put a file in the
- * place of a segment's before its own processes do, and who owns a lock file that others use can
- * make them write anywhere in their memory.
+ * Whether the owner of a file is trusted. In a directory that strangers may write to, any of them
+ * can make a segment's file before its own processes do; and the owner of a lock file can make the
+ * processes that use it write anywhere in their memory.
  */
 #ifndef IPM_CORE_TRUST_H
 #define IPM_CORE_TRUST_H
@@ -12,13 +12,13 @@
 
 #define IPM_NOBODY ((uid_t)-1)
 
-/* Users that the caller trusts, as ipm_options has them. */
+/* The users that the caller trusts, as in ipm_options. */
 typedef struct ipm_trust {
     const uint32_t *users;
     size_t count;
 } ipm_trust;
 
-/* What is known of the directory of a file. */
+/* The owner and mode of a directory, and whom the caller trusts. */
 typedef struct ipm_directory {
     uid_t owner;
     bool is_open; /* everybody may write to it */
@@ -26,24 +26,25 @@ typedef struct ipm_directory {
 } ipm_directory;
 
 /*
- * Look at a directory. One that is not there is a stranger's: should it come, it is somebody's.
+ * Look at a directory. A missing one counts as a stranger's, since a stranger may make it.
  * returns  IPM_EPERMISSION, IPM_ESYSTEM
  */
 int ipm_directory_look(const char *path, ipm_trust trust, ipm_directory *directory,
                        ipm_error *error);
 
 /*
- * Whether a manager may make files in the directory: it belongs to a trusted user or to root, and
- * nobody else can remove or replace what is in it.
+ * Whether a manager may make files in the directory: the directory belongs to a trusted user or to
+ * root, and no other user can remove or replace the files in it.
  * returns  IPM_EPERMISSION
  */
 int ipm_directory_is_safe(const char *path, ipm_trust trust, ipm_error *error);
 
 /*
  * Whether a file in the directory may be used: not everybody may write to the directory, or the
- * file belongs to this user, to the directory's owner, to `other`, or to somebody the caller
- * trusts. directory  NULL: any file may be used other      a further user who may own it;
- * IPM_NOBODY: none returns    IPM_EPERMISSION
+ * file belongs to this user, to the directory's owner, to `other`, or to a trusted user.
+ * directory  NULL: any file may be used
+ * other      a further user that may own the file; IPM_NOBODY: none
+ * returns    IPM_EPERMISSION
  */
 int ipm_directory_trusts(const ipm_directory *directory, const char *path,
                          const struct stat *status, uid_t other, ipm_error *error);

@@ -1,5 +1,5 @@
 /*
- * Who holds a segment's lock, and who waits for it.
+ * Listing the processes that hold a segment's lock, and those that wait for it.
  */
 #include "segment.h"
 
@@ -29,7 +29,7 @@ static void add_holder(list *to, const ipm_slot *slot, bool writes) {
         add(to, holder.pid, writes, false, holder.since);
 }
 
-/* A writer has the gate already while it waits for the readers that are inside. */
+/* A writer that waits for the readers inside holds the gate already: list it as waiting alone. */
 static bool gate_holder_waits(const ipm_lockfile *file) {
     int32_t pid = ipm_slot_holder(&file->shared->gate).pid;
     for (int i = 0; i < IPM_MAX_WAITERS; i++) {

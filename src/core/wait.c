@@ -11,14 +11,18 @@
 
 #include <errno.h>
 
-#define SLEEP_SLICE_NS (100 * IPM_MS) /* of a sleep: a teller may die before it wakes anyone */
-#define POLL_NS (10 * IPM_MS)         /* of a reader that may not announce that it sleeps */
+#define SLEEP_SLICE_NS                                                                             \
+    (100 * IPM_MS) /* of a sleep: a teller may die before it wakes the sleepers */
+#define POLL_NS                                                                                    \
+    (10 * IPM_MS) /* of a reader without the lock file, which cannot announce a sleep              \
+                   */
 
 /* ---- Interrupting ------------------------------------------------------------------------ */
 
 /*
- * The flag is stored and then told as a commit is, and a waiter looks at it after it has announced
- * that it sleeps: so it sees the flag, or the word that it would sleep on has changed.
+ * The flag is stored before the waiters are woken, as a commit is. A waiter loads the flag after it
+ * has announced that it sleeps. So the waiter sees the flag, or the word that it would sleep on has
+ * changed.
  */
 void ipm_segment_interrupt(ipm_segment *segment) {
     if (segment == NULL || segment->generation != ipm_fork_generation)
@@ -34,7 +38,7 @@ static bool is_interrupted(const ipm_segment *segment) {
     return atomic_load_explicit(&segment->interrupted, memory_order_seq_cst) != 0;
 }
 
-/* The wait that it was for ends. */
+/* Each interruption ends one wait. */
 static void take_interrupt(ipm_segment *segment) {
     atomic_store_explicit(&segment->interrupted, 0, memory_order_relaxed);
 }
@@ -66,7 +70,7 @@ static int look_for_news(ipm_segment *segment, uint64_t version, uint64_t *now, 
     return code != IPM_OK ? code : *now > version ? IPM_OK : IPM_ETIMEOUT;
 }
 
-/* The same, once it is announced that this one sleeps. */
+/* The same, after announcing that this process sleeps. */
 static int look_again(ipm_segment *segment, uint64_t version, uint32_t *seen, uint64_t *now,
                       ipm_error *error) {
     ipm_lock_head *head = segment->lockfile.head;
@@ -83,10 +87,10 @@ static int interrupted(ipm_segment *segment, ipm_error *error) {
 int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t timeout_ns, uint64_t *now,
                      ipm_error *error) {
     int64_t deadline = ipm_clock_deadline(timeout_ns);
-    int64_t look_at = 0; /* the name; 0: it has not slept yet */
+    int64_t look_at = 0; /* when to check the name; 0: not before the next sleep */
     for (;;) {
         uint32_t seen;
-        /* Not only after announcing it: that would cost the next commit a useless system call. */
+        /* First without announcing a sleep, which would cost the next commit a system call. */
         int code = look_for_news(segment, version, now, error);
         if (code == IPM_ETIMEOUT)
             code = look_again(segment, version, &seen, now, error);

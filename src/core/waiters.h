@@ -1,6 +1,6 @@
 /*
- * Who waits for the lock: a table in the lock file's first page, for diagnosis alone. Nothing
- * depends on it, so what a dead process left in it does no harm.
+ * The processes that wait for the lock: a table in the lock file's first page, for diagnosis alone.
+ * Nothing depends on it, so the entries of dead processes do no harm.
  */
 #ifndef IPM_CORE_WAITERS_H
 #define IPM_CORE_WAITERS_H
@@ -23,9 +23,9 @@ typedef struct ipm_waiters {
 } ipm_waiters;
 
 /*
- * Enter a process that is going to wait.
- * waiters  may be NULL
- * returns  what to give to ipm_waiters_leave
+ * Add a process that is going to wait.
+ * waiters  NULL: no table
+ * returns  the entry, for ipm_waiters_leave; NULL: the table is full
  */
 ipm_waiter *ipm_waiters_enter(ipm_waiters *waiters, int32_t pid, bool writes);
 void ipm_waiters_leave(ipm_waiter *waiter);

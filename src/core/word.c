@@ -5,11 +5,11 @@
 
 /*
  * Long copies are libc's, which moves 16 to 64 bytes at a time: three times as fast as by words.
- * To the C memory model that is a race, so it is kept out of the compiler's sight: before the copy
- * here, after it by the return from this file and by the fence that every caller has.
- * The machine orders its loads and stores by the fences around the copy just as it does those of
- * words. That a word may be torn is no harm: what was copied outside a lock is believed only once
- * the sequence says that nobody changed it meanwhile. ThreadSanitizer is given the words.
+ * To the C memory model that is a race, so it is hidden from the compiler: before the copy by
+ * hide_from_compiler, after it by the return from this file and by the fence of every caller. The
+ * fences around the copy order the machine's loads and stores as they order those of words. A torn
+ * word does no harm: a copy made outside the lock is used only if the sequence shows that no writer
+ * changed the memory meanwhile. Under ThreadSanitizer all copies are by words.
  */
 #if defined(__SANITIZE_THREAD__)
 #define BY_WORDS true
@@ -24,7 +24,7 @@
 
 #define LONG 64
 
-/* Much larger ones libc copies past the cache: slower here, and weakly ordered. */
+/* libc copies much larger pieces past the cache: slower here, and weakly ordered. */
 #define PIECE 65536
 
 static inline bool is_long(size_t size) {
@@ -60,7 +60,7 @@ static inline void zero_long(void *to, size_t size) {
     memset(t, 0, size);
 }
 
-/* Bytes before the next multiple of 8, so that what follows can be copied by words. */
+/* The bytes before the next multiple of 8: from there on the copy is by words. */
 static size_t misalignment(const void *shared, size_t size) {
     size_t bytes = -(uintptr_t)shared & 7;
     return bytes < size ? bytes : size;

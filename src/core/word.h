@@ -1,9 +1,9 @@
 /*
  * Loads, stores and copies of memory that other processes change at the same time.
  *
- * Relaxed atomics of whole words, so that the C memory model has something to say of them and
- * ThreadSanitizer sees no race; but see word.c for long copies. Whether what was read belongs
- * together is found out afterwards, by the sequence (see transaction.h).
+ * They are relaxed atomics of whole words, so the C memory model defines them and ThreadSanitizer
+ * sees no race; word.c explains the exception, long copies. The reader finds out afterwards, by the
+ * sequence, whether the words that it read belong to one commit (see transaction.h).
  */
 #ifndef IPM_CORE_WORD_H
 #define IPM_CORE_WORD_H
@@ -28,9 +28,9 @@ IPM_DEFINE_WORD(u64, uint64_t)
 #undef IPM_DEFINE_WORD
 
 /*
- * Copy into or out of shared memory; the two must not overlap.
- * from_shared: `from` is the shared one and `to` is this process's own; to_shared: the reverse;
- * shared: both are. Any size, any alignment.
+ * Copy into or out of shared memory; the two ranges must not overlap.
+ * from_shared: `from` is shared and `to` belongs to this process; to_shared: the reverse; shared:
+ * both are shared. Any size, any alignment.
  */
 void ipm_copy_from_shared(void *restrict to, const void *restrict from, size_t size);
 void ipm_copy_to_shared(void *restrict to, const void *restrict from, size_t size);
