@@ -596,7 +596,7 @@ typedef struct ipm_user {
     int64_t since; /* Unix seconds */
 } ipm_user;
 
-#define IPM_MAX_WAITERS 64 /* that ipm_segment_users knows of */
+#define IPM_MAX_WAITERS 64 /* listed by ipm_segment_users; more can wait */
 #define IPM_MAX_USERS (1 + IPM_MAX_READERS + IPM_MAX_WAITERS)
 
 /*

@@ -168,21 +168,21 @@ static void lists_as_many_waiters_as_it_has_room_for(void) {
     begin();
     ipm_waiters *waiters = &manager->lockfile.head->waiters;
     peer writer = holding(writes), dead = waiting(writes);
-    for (int i = 0; i < IPM_WAITERS; i++)
+    for (int i = 0; i < IPM_MAX_WAITERS; i++)
         if (waiters->waiter[i].pid == 0)
             waiters->waiter[i].pid = getpid();
     peer unlisted = waiting(reads);
     list();
-    CHECK_INT(count, 1 + IPM_WAITERS);
+    CHECK_INT(count, 1 + IPM_MAX_WAITERS);
     kill_peer(&dead);
     peer reader = waiting(reads);
     list();
-    CHECK_INT(count, 1 + IPM_WAITERS);
+    CHECK_INT(count, 1 + IPM_MAX_WAITERS);
     is_listed(&reader, false, true);
     lets_go(&writer);
     CHECK_INT(hear(&unlisted), 'l');
     CHECK_INT(hear(&reader), 'l');
-    for (int i = 0; i < IPM_WAITERS; i++)
+    for (int i = 0; i < IPM_MAX_WAITERS; i++)
         if (waiters->waiter[i].pid == getpid())
             waiters->waiter[i].pid = 0;
     lets_go(&unlisted);
