@@ -1,4 +1,4 @@
---- On what the figures were measured.
+--- Describes the machine on which the figures were measured.
 
 local function output(command)
   local pipe = assert(io.popen(command .. " 2>/dev/null"))
@@ -11,7 +11,7 @@ local function version(package)
   return output("dpkg-query -W -f '${Version}' " .. package)
 end
 
---- What stands above the table, in order.
+--- The lines above the table, in order.
 return function(directory)
   return {
     { "date", os.date "!%Y-%m-%d %H:%M UTC" },

@@ -1,8 +1,9 @@
 /*
- * What the benchmarks in C share: timing, processes that run at once, and the segment they use.
+ * Shared by the benchmarks in C: timing, processes that run at once, and the segment they use.
  *
- * A benchmark prints lines of "<metric> <number>"; the driver (run.lua) runs each of them in every
- * round. BENCH_MS says for how long each thing is measured, BENCH_DIR where files go.
+ * A benchmark prints lines of "<metric> <number>". The driver (run.lua) runs each benchmark in
+ * every round. BENCH_MS is the time to measure each operation for, BENCH_DIR the directory for
+ * files.
  */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H

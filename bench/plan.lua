@@ -1,13 +1,13 @@
---- What is run, what the targets are, and what the table shows.
+--- The programs to run, the targets, and the rows of the table.
 local plan = {}
 
---- The programs of a round, in this order: those that are compared stand together.
+--- The programs of a round, in this order; programs that are compared follow each other.
 plan.programs = {
   "lua/work.lua", "peer/lean.py", "peer/lmdb", "lua/field.lua", "core/read", "peer/rwlock",
   "peer/boost", "peer/ofd", "core/write", "peer/tdb", "core/snapshot", "core/wake", "peer/redis",
 }
 
---- Those that show how it grows, in two rounds of their own.
+--- The programs that measure how times grow; they have rounds of their own.
 plan.scaling = {
   "core/writers", "peer/mutex", "core/readers", "core/slots", "core/sizes", "core/beside",
   "lua/arrays.lua", "core/resident",

@@ -1,4 +1,4 @@
---- Draws bench/results.svg by gnuplot: times of all that reads and writes, and how they grow.
+--- Draws bench/results.svg with gnuplot: the times of all ways to read and write, and their growth.
 
 local GROWN = { "sizes.open", "sizes.write", "sizes.snapshot", "sizes.recovery", "arrays.totable",
   "arrays.bytes", "arrays.setbytes", "arrays.assign" }

@@ -1,4 +1,4 @@
---- The table that a person reads, as text.
+--- Prints the results as a table for people.
 
 local lines
 

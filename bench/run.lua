@@ -3,9 +3,9 @@
 -- Writes bench/results.json, bench/results.svg and, unless it is quick, the table into
 -- docs/performance.md.
 --
--- A round runs every program three times in turns, so that what is compared is measured side by
--- side, and keeps the least of each metric: whatever disturbs only adds to a time. Each ratio is
--- taken within a round; of five rounds the median is shown, and the spread.
+-- A round runs every program three times in turns, so that compared programs are measured directly
+-- after each other. It keeps the lowest value of each metric, because disturbances only add time.
+-- Each ratio is computed within a round; the table shows the median and the range of five rounds.
 local json = require "dkjson"
 local machine = require "machine"
 local plan = require "plan"

@@ -11,7 +11,7 @@ function stats.median(list)
   return (sorted[middle] + sorted[middle + 1]) / 2
 end
 
---- The median, and between which values all of them lie.
+--- The median, the lowest and the highest value.
 function stats.summary(list)
   return {
     median = stats.median(list),

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the two demos beside each other for five seconds, the reader first, in a directory of their
-# own, and ends both as Ctrl-C would. Fails if either does.
+# Runs both demos for five seconds in a new directory, the reader first, and ends them as Ctrl-C
+# does. Fails if one of them fails.
 set -u
 
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,5 +1,5 @@
---- Rewrites every field of the demo's struct at random, once a second, until Ctrl-C.
--- Start demo_reader.lua beside it, from the same directory.
+--- Writes random values to every field of the demo's struct, once a second, until Ctrl-C.
+-- Start demo_reader.lua in another terminal, in the same directory.
 package.path = (arg[0]:match("^.*/") or "./") .. "?.lua;" .. package.path
 
 local ipmmap = require "ipmmap"

@@ -1,7 +1,7 @@
---- What the two demos have in common: an end by Ctrl-C, and the printing of structs.
+--- Shared by the two demos: ending by Ctrl-C, and printing structs.
 local helper = {}
 
--- Whoever reads the output through a pipe gets each line at once.
+-- A program that reads the output through a pipe gets each line at once.
 io.stdout:setvbuf("line")
 
 local SHOWN <const> = 3 -- elements of an array
@@ -21,7 +21,7 @@ local function text(value)
   return "{ " .. table.concat(parts, ", ") .. " }"
 end
 
---- Prints a struct, a line for each of its fields, in memory order.
+--- Prints a struct, one line per field, in memory order.
 -- @param struct a view, or a value
 function helper.show(struct)
   for name, field in pairs(struct) do print(("    %-12s %s"):format(name, text(field))) end

@@ -1,5 +1,5 @@
---- Prints the demo's struct at each update, woken by it, until Ctrl-C.
--- Start demo_editor.lua before or after it, from the same directory.
+--- Prints the demo's struct after each commit, until Ctrl-C.
+-- Start demo_editor.lua in the same directory, before or after it.
 package.path = (arg[0]:match("^.*/") or "./") .. "?.lua;" .. package.path
 
 local ipmmap = require "ipmmap"

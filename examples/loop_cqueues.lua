@@ -1,4 +1,4 @@
---- Following two segments and a timer in one cqueues loop.
+--- Follows two segments and a timer in one cqueues loop.
 -- usage: lua loop_cqueues.lua [DIR]
 local cqueues = require "cqueues"
 package.path = arg[0]:match("^(.-)[^/]*$") .. "?.lua;" .. package.path

@@ -1,4 +1,4 @@
---- Following two segments and a timer in one luv event loop.
+--- Follows two segments and a timer in one luv event loop.
 -- usage: lua loop_luv.lua [DIR]
 local uv = require "luv"
 package.path = arg[0]:match("^(.-)[^/]*$") .. "?.lua;" .. package.path

@@ -6,7 +6,7 @@ local options = { create = true, mmap_dir = arg[1] }
 ipmmap.base:extend("Engine", { { "rpm", "int32" } })
 ipmmap.base:extend("Cabin", { { "celsius", "double" } })
 
---- Opens a reader of each, and an editor of each to write with.
+--- Opens a reader and a manager of each segment.
 return function()
   local readers, editors = {}, {}
   for _, name in ipairs { "Engine", "Cabin" } do

@@ -1,14 +1,14 @@
 /*
- * Nobody starves, and nobody waits for the dead: src/core/queue.c, and who waits for whom.
+ * No process starves, and none waits for a dead one: src/core/queue.c, and take_gate in rwlock.c.
  *
- * WRITERS lock again and again; READERS read, again and again or (ONCE) once. A mutex goes to
- * anyone who asks; the scheduler is weakly fair. One slot a reader, so slots are only what a writer
- * waits for. DEATHS of those who queue die, TIMEOUTS give up, STOPS are stopped for ever; the one
- * that is observed does none of that (OBSERVED is its number, writers come first). There are PLACES,
- * and tickets are counted modulo four times as many.
+ * WRITERS lock again and again. READERS read again and again, or once with ONCE. A mutex goes to
+ * any process that asks for it. The scheduler is weakly fair. Each reader has a slot of its own, so
+ * only a writer waits for slots. Of the processes that queue, DEATHS die, TIMEOUTS give up, and
+ * STOPS are stopped for ever. The observed process does none of that (OBSERVED is its number;
+ * writers come first). There are PLACES, and tickets are counted modulo four times as many.
  *
- * After a slice in vain, one who waits for a place says that it is urgent; this may be at any time.
- * That it finds the gate free then happens only when somebody is stopped: see README.md.
+ * A process that waits for a place, and whose slice has ended, sets the urgent word; a slice may
+ * end at any time. It finds the gate free then only if a process is stopped: see README.md.
  */
 #ifndef WRITERS
 #define WRITERS 2

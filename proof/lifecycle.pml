@@ -2,13 +2,13 @@
  * The life of the two files: src/core/lockfile.c, open.c and datafile.c.
  *
  * A file is a number, and each of the two paths holds a file or nothing. USERS open the segment,
- * are in, and close it. CREATORS create it if it is missing, which may fail and is then undone,
- * and open it; with WRONG_LAYOUT they find it there and fail. REPLACERS put another in its place,
- * which may fail too. DESTROYERS open it and destroy it. DEATHS processes die, each before any
- * step; all that they hold goes with them. In the end one more creator must get in.
+ * use it and close it. CREATORS create it if it is missing, which may fail and is then undone, and
+ * open it; with WRONG_LAYOUT they find it there and fail. REPLACERS put another segment in its
+ * place, which may fail too. DESTROYERS open it and destroy it. DEATHS processes die, each before
+ * any step, and everything that they hold is released. In the end one more creator must get in.
  *
- * At the start there is a segment (or none: NO_DATA) with a lock file (or none: NO_LOCK) from
- * before a reboot: its magic is there, and who locks one of its mutexes waits for ever.
+ * At the start there is a segment (none with NO_DATA) with a lock file (none with NO_LOCK) from
+ * before a reboot: its magic is there, and a process that locks one of its mutexes waits for ever.
  * With INIT_FAILS there may be no space to initialise the lock file.
  */
 #ifndef USERS
@@ -32,10 +32,10 @@
 
 /* The lock files; 0 is no file. */
 byte lock_path, locks;
-byte alone[FILES];   /* who has the users' byte exclusively */
-byte sharers[FILES]; /* how many share it */
-byte door[FILES];    /* who has the door's byte */
-byte manager[FILES]; /* who has the managers' byte */
+byte alone[FILES];   /* the process with the exclusive lock of byte 0 */
+byte sharers[FILES]; /* the number of processes that share byte 0 */
+byte door[FILES];    /* the process that holds the door, byte 2 */
+byte manager[FILES]; /* the process that holds the managers' byte 1 */
 bit magic[FILES];
 bit usable[FILES];   /* its mutexes were initialised since the reboot */
 
@@ -148,7 +148,7 @@ lock_again:
                 assert(usable[lock]);
                 assert(users[data] == 0 || lock_of[data] == lock);
                 assert(data_path == data)
-             :: else /* just now: it will be told when it locks */
+             :: else /* just now: its first lock will report it */
              fi;
              lock_of[data] = lock; users[data]++; in_data = data
            };
@@ -192,7 +192,7 @@ inline end_manage() {
   fi
 }
 
-/* A data file leaves its path: nobody may go on writing to it unaware. */
+/* A data file leaves its path: no process may go on writing to it unaware. */
 #define LEAVES_PATH assert(data_path == 0 || retired[data_path])
 
 /* replace in open.c; ipm_datafile_create makes the file under another name first */

@@ -1,15 +1,16 @@
 /*
  * The listening flag: src/core/listeners.c, its use in listen.c, and the end of ipm_segment_unlock
  * in segment.c. All accesses to the word are sequentially consistent, with a full fence after a
- * commit and after asking; a fence left out shows here as two steps in the other order.
+ * commit and after setting the flag. A fence left out is modelled as two steps in the other order.
  *
- * LISTENERS listen, and EDITORS commit COMMITS times each and tell. inotify tells all who watch the
- * file of a touch, and keeps that until it is read. DEATHS editors may die before any step. With
- * FAILS the first editor may not touch the file: it has changed its user since it opened.
+ * LISTENERS listen. EDITORS commit COMMITS times each, and notify. inotify reports a touch of the
+ * file to all processes that watch it, and keeps the report until it is read. DEATHS editors may
+ * die before any step. With FAILS the first editor may not touch the file: it has changed its user
+ * since it opened the file.
  *
- * A commit is lost if its editor died before it had told of it, or could not. No other is: when
- * nothing can go on any more, every listener has seen the last commit, unless just that one is
- * lost. Listeners have a slow timer for that one, which is left out here.
+ * A commit is lost if its editor died before it notified, or could not notify. No other commit is
+ * lost: when no process can go on, every listener has seen the last commit, unless exactly that one
+ * is lost. Listeners have a slow timer for that case, which the model leaves out.
  */
 #ifndef LISTENERS
 #define LISTENERS 2
@@ -24,7 +25,7 @@
 #define DEATHS 0
 #endif
 
-byte word; /* the lowest bit: somebody listens; above it how often that was set */
+byte word; /* the lowest bit: a process listens; above it the number of times it was set */
 byte version, deaths;
 bit lost[EDITORS * COMMITS + 1]; /* by version */
 bit watches[LISTENERS], readable[LISTENERS];

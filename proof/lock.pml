@@ -2,16 +2,16 @@
  * The lock, the transaction, the snapshot and recovery: src/core/rwlock.c, transaction.c and
  * segment.c, under sequential consistency (weak memory: memory.pml).
  *
- * WRITERS and READERS take the lock ROUNDS times each, SNAPS processes take a snapshot, with SLOTS
- * slots. DEATHS processes die, each before any step at which it holds a mutex; the kernel then
- * releases its mutexes one by one, in any order, while everyone else goes on, and the process
- * starts again as a new one. TIMEOUTS waits end by a timeout. A struct is two words in two blocks
- * with a tag each and one above both, and a transaction writes its own odd sequence to what it changes, so all values differ. With
- * ANY_BLOCKS it changes any of the blocks, or none; with ROLLBACKS its writer may undo it; with
- * SAME_SLOT all readers begin with slot 0.
+ * WRITERS and READERS take the lock ROUNDS times each, and SNAPS processes take a snapshot, with
+ * SLOTS slots. DEATHS processes die, each before any step at which it holds a mutex. The kernel
+ * then releases its mutexes one by one, in any order, while all others go on, and the process
+ * starts again as a new one. TIMEOUTS waits end by a timeout. A struct is two words in two blocks,
+ * with a tag each and one tag above both. A transaction writes its own odd sequence to what it
+ * changes, so all values differ. With ANY_BLOCKS it changes any of the blocks, or none. With
+ * ROLLBACKS its writer may roll it back. With SAME_SLOT all readers begin with slot 0.
  *
- * The budgets need not be used up, so a state in which everyone waits after k deaths is an invalid
- * end of the run with DEATHS=k. What is left out, and why that is sound: README.md.
+ * The budgets need not be used up, so a state in which all processes wait after k deaths is an
+ * invalid end of the run with DEATHS=k. README.md says what is left out, and why that is sound.
  */
 #ifndef WRITERS
 #define WRITERS 2
@@ -42,7 +42,7 @@
 #endif
 
 #define GATE SLOTS
-#define DIED 15 /* free; the next owner is told EOWNERDEAD */
+#define DIED 15 /* free; the next owner gets EOWNERDEAD */
 #define FREE(m) (own[m] == 0 || own[m] == DIED)
 
 byte own[SLOTS + 1]; /* the mutexes' owners */
@@ -53,7 +53,7 @@ byte seq, ver, before;                  /* sequence, version, version_before */
 byte data0, data1, shadow0, shadow1, tag0, tag1;
 byte above;                             /* the tag of the upper level */
 
-/* What must hold is said with these: what was committed last, who is inside. */
+/* The assertions use these: the last commit, and the processes that hold the lock. */
 byte good0, good1, commits;
 byte reading, writing, deaths, timeouts;
 #define INTACT (data0 == good0 && data1 == good1 && ver == commits)
@@ -396,7 +396,7 @@ inline copy_shadow(copy, shadow, tag) {
 }
 
 /* ipm_snapshot_turn until one succeeds. It may be one under the read lock: then it is what `held`
- * does in a locked reader. A snapshot's own death is nobody's concern. */
+ * does in a locked reader. A snapshot's own death affects no other process. */
 proctype Snapshot() {
   byte s, since, v, copy0, copy1;
   bit below;               /* the tag above tells that there is something to be looked for */

@@ -2,19 +2,21 @@
  * The fences of transaction.c under weak memory.
  *
  * A machine of messages and views, as in the operational forms of RC11 (ORC11: Dang and others,
- * "RustBelt meets relaxed memory", POPL 2020): each place in memory is the list of all messages
- * ever stored there; a thread's view says for each place which message it has seen at least; a
- * load takes any message that is not older. A message carries the view that whoever reads it with
- * acquire, or reads it and then makes an acquire fence, takes over: the storing thread's view for
- * a release store, else its view at its last release fence.
+ * "RustBelt meets relaxed memory", POPL 2020). Each place in memory is the list of all messages
+ * ever stored there. For each place, a thread's view says which message the thread has at least
+ * seen. A load takes any message that is not older. Each message carries a view: for a release
+ * store the view of the storing thread, otherwise its view at its last release fence. A thread that
+ * reads the message with acquire, or reads it and then makes an acquire fence, takes that view
+ * over.
  *
- * Writers follow each other under the lock, which hands the view over, but no fence. The reader
- * stores nothing, so it may run when all the writers are done: it still meets every message that
- * its view allows. First ROUNDS writers, each commits, rolls back, or dies at any store, recovery
- * included; then a snapshot of at most TURNS turns.
+ * Writers follow each other under the lock, which hands the view over, but is not a fence. The
+ * reader stores nothing, so it may run after all writers are done: it still meets every message
+ * that its view allows. First ROUNDS writers run, each of which commits, rolls back, or dies at any
+ * store, recovery included. Then the reader takes a snapshot in at most TURNS turns.
  *
- * Both words lie in a block of their own, with a tag each and one above both; with ONE_BLOCK they
- * lie in one. A transaction saves one block or both at once; with TWO_SAVES also one after the other.
+ * Each of the two words lies in a block of its own, with a tag each and one tag above both; with
+ * ONE_BLOCK both lie in one block. A transaction saves one block, or both at once; with TWO_SAVES
+ * also one after the other.
  */
 #ifndef ROUNDS
 #define ROUNDS 2

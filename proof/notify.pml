@@ -1,12 +1,12 @@
 /*
  * The word with the bit and the count: src/core/notify.c, ipm_segment_wait and the end of
  * ipm_segment_unlock in segment.c. All accesses are sequentially consistent, with a full fence
- * before the last look; a fence left out shows here as two steps in the other order.
+ * before the last look. A fence left out is modelled as two steps in the other order.
  *
- * WAITERS wait until the version is WANTED; TELLERS commit NEWS times each and tell; with RETIRE,
- * one more process retires the segment, which ends all waits. The slices of a sleep are left out:
- * a wake-up that comes only with a slice's end is lost here. DEATHS tellers may die before any
- * step; each death may cost a sleeper one slice, and no more.
+ * WAITERS wait until the version is WANTED. TELLERS commit NEWS times each, and notify. With
+ * RETIRE, one more process retires the segment, which ends all waits. The slices of a sleep are
+ * left out: a wake-up that only comes at the end of a slice counts as lost here. DEATHS tellers may
+ * die before any step. Each death may cost a sleeper at most one slice.
  */
 #ifndef WAITERS
 #define WAITERS 2
@@ -25,7 +25,7 @@
 #endif
 
 bit retired;
-byte word, version, deaths; /* the lowest bit of the word: someone sleeps */
+byte word, version, deaths; /* the lowest bit of the word: a process sleeps */
 bit asleep[WAITERS];
 byte slices[WAITERS];
 byte goal[WAITERS]; /* the version that each waits for */
@@ -155,7 +155,7 @@ dead:
   skip
 }
 
-/* When nothing can go on any more, nobody may be asleep with news to see. */
+/* When no process can go on, none may sleep although there is a commit it has not seen. */
 proctype Monitor() {
   byte n;
   timeout ->

@@ -1,13 +1,14 @@
 /*
- * A snapshot ends, whatever the writers do: src/core/catch_up.c. (What it then has is right: lock.pml.)
+ * A snapshot ends, whatever the writers do: src/core/catch_up.c. (lock.pml checks what it
+ * contains.)
  *
- * WRITERS commit for ever, DEATHS of them die and STOPS of them stop for ever, each before any of
- * its steps. One process takes snapshots for ever; the scheduler is weakly fair. The sequence is its
- * parity, and how often it went on since the present turn began; a turn takes one step for all that
- * it copies, since two steps of a writer may lie before and after that. A reader that
- * waits for the gate is the first in the queue, and is urgent: the writers queue behind it. (That it
- * gets there: fairness.pml.) A wait for the lock ends in vain beside a holder that has stopped
- * (LONG_HOLDS: beside any that has held it since the wait began).
+ * WRITERS commit for ever, DEATHS of them die, and STOPS of them stop for ever, each before any of
+ * its steps. One process takes snapshots for ever. The scheduler is weakly fair. Of the sequence
+ * the model keeps its parity, and how often it changed since the present turn began. All copying of
+ * a turn is one step, because two steps of a writer may come before and after it. A reader that
+ * waits for the gate is the first in the queue, and urgent: the writers queue behind it.
+ * (fairness.pml checks that it gets there.) A wait for the lock ends without success beside a
+ * holder that has stopped (with LONG_HOLDS: beside any that has held it since the wait began).
  */
 #ifndef WRITERS
 #define WRITERS 2

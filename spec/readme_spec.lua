@@ -1,20 +1,10 @@
+local markdown = require "spec.helper.markdown"
 local process = require "spec.helper.process"
 local tmpdir = require "spec.helper.tmpdir"
 
-local function lua_blocks(path)
-  local file = assert(io.open(path))
-  local text = file:read("a")
-  file:close()
-  local blocks = {}
-  for block in text:gmatch("\n```lua\n(.-)\n```") do
-    blocks[#blocks + 1] = block
-  end
-  return blocks
-end
-
 describe("the README", function()
   it("has Lua blocks that run in two processes, as its text says, and print what they say", function()
-    local blocks = lua_blocks("README.md")
+    local blocks = markdown.blocks("README.md", "lua")
     assert.is_true(#blocks >= 7)
     local dir = tmpdir()
     local function write(name, text)

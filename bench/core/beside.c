@@ -1,7 +1,8 @@
 /*
- * Snapshots beside a writer that never rests, which commits one int32 after the other, against
- * snapshots at rest: of 64 KiB, 16 MiB and 256 MiB. The median and the worst of 1,000 during which
- * it committed; of 256 MiB of 100, unless a number is given as the argument, for all sizes.
+ * Snapshots of 64 KiB, 16 MiB and 256 MiB beside a writer that commits one int32 after another
+ * without a pause, compared with snapshots at rest. Prints the median and the longest of 1,000
+ * snapshots during which the writer committed (of 256 MiB: 100). An argument sets that number for
+ * all sizes.
  */
 #include "../../src/core/word.h"
 #include "../measure.h"

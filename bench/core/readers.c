@@ -1,4 +1,4 @@
-/* How often a second 1 to 8 processes read 8 bytes in all: under the lock, and without it. */
+/* Reads of 8 bytes per second by 1 to 8 processes together: under the lock, and without it. */
 #include "../../src/core/word.h"
 #include "../measure.h"
 #include "open.h"

@@ -1,4 +1,4 @@
-/* Resident memory of a process for each of 1, 100 and 10,000 segments that it has open. */
+/* Resident memory of a process per open segment, with 1, 100 and 10,000 segments open. */
 #include "../../src/core/word.h"
 #include "../measure.h"
 #include "open.h"

@@ -1,6 +1,6 @@
 /*
- * By the size of the struct, 16 bytes to 256 MiB: opening and closing, changing one field,
- * a snapshot, and undoing a dead writer's change of one field.
+ * Opening and closing, changing one field, a snapshot, and rolling back a dead writer's change of
+ * one field, for structs of 16 bytes to 256 MiB.
  */
 #include "../../src/core/word.h"
 #include "../measure.h"

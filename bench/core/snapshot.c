@@ -1,6 +1,7 @@
 /*
- * Snapshots against memcpy of as many bytes: of 688 at rest and while a writer is stopped in a
- * transaction that changed all of it, and of 64 MiB. In turns, since memory's speed varies.
+ * Snapshots compared with memcpy of the same size: of 688 bytes, at rest and while a writer is
+ * stopped in a transaction that changed all of them, and of 64 MiB. Both are measured in turns,
+ * because memory's speed varies.
  */
 #include "../measure.h"
 #include "open.h"

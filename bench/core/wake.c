@@ -1,7 +1,7 @@
 /*
- * From a commit to the process that waits for it awake, against a bare futex: two processes, each
- * on a processor of its own, wake each other in turns. The answer is a bare futex in both cases, so
- * a turn with a commit less a bare futex is what the commit takes.
+ * The time from a commit until the waiting process runs, compared with a bare futex. Two processes,
+ * each on a processor of its own, wake each other in turns. The answer is a bare futex in both
+ * cases, so a turn with a commit minus a bare futex is the time of the commit.
  */
 #include "../../src/core/word.h"
 #include "../measure.h"

@@ -1,6 +1,6 @@
 /*
  * The least that a method lock(), a field's assignment and a release can do on this core: they
- * lock, change and commit, and check nothing. What the binding takes longer than this is its own.
+ * lock, change and commit, and check nothing. The binding's own cost is its time minus this.
  */
 #include "../../src/core/word.h"
 #include "../core/open.h"

@@ -1,7 +1,7 @@
 /*
- * The least that a userdata with fields by name can do: look the name up in a table, and load or
- * store an integer. It checks neither what it is called on nor the value's range. And the least
- * that a method can do that gives an object to be closed: nothing.
+ * The least that a userdata with named fields can do: look the name up in a table, and load or
+ * store an integer. It checks neither its userdata nor the value's range. And the least that a
+ * method can do that returns an object to be closed: nothing.
  */
 #include "object.h"
 

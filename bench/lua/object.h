@@ -1,6 +1,6 @@
 /*
- * The two objects that the least modules have: one with a field that is set by name until it is
- * closed, and a handle whose method lock() gives it.
+ * The two objects of the minimal modules: one with a field that can be set by name until the object
+ * is closed, and a handle whose method lock() returns that object.
  */
 #ifndef BENCH_LUA_OBJECT_H
 #define BENCH_LUA_OBJECT_H

@@ -1,5 +1,5 @@
-/* Boost.Interprocess's sharable mutex, which nobody's death releases: lock for reading, read 4
- * bytes, unlock. */
+/* Boost.Interprocess's sharable mutex, which stays locked if its owner dies: lock for reading,
+ * read 4 bytes, unlock. */
 #include "../measure.h"
 
 #include <boost/interprocess/sync/interprocess_sharable_mutex.hpp>

@@ -1,4 +1,4 @@
-/* glibc's pthread_rwlock between processes, which nobody's death releases: lock for reading,
+/* glibc's pthread_rwlock between processes, which stays locked if its owner dies: lock for reading,
  * read 4 bytes, unlock. */
 #include "../measure.h"
 

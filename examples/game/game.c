@@ -1,6 +1,7 @@
 /*
- * A host: a loop of 120 frames a second whose rules are a Lua script, whose state others can see
- * and whose tuning others can change while it runs, in two segments. Nothing here waits for them.
+ * A host: a loop of 120 frames a second, with a Lua script for its rules. Its state and its tuning
+ * are two segments. Other processes can read the state and change the tuning while it runs. The
+ * host never waits for them.
  *
  * usage: game [--headless SECONDS] RULES.lua
  */

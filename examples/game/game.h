@@ -1,5 +1,6 @@
 /*
- * What the game shares, as structs.lua has it, and what its files call in each other.
+ * The structs that the game shares, the same as in structs.lua, and the functions that its files
+ * call in each other.
  */
 #ifndef GAME_H
 #define GAME_H

@@ -1,7 +1,7 @@
 --- The rules of the game, run by the host: balls in a box, stepped once a frame.
--- The world is the script's own; the segment holds a copy of it for whoever wants to look, and is
--- where the game goes on after it was killed. So nobody who holds a lock, or stops, can stop the
--- game.
+-- The script keeps the world in a value of its own, and publishes a copy in the segment. Other
+-- processes read that copy, and a new game continues from it after the old one was killed. So
+-- another process that holds a lock, or is stopped, cannot stop the game.
 local ipmmap = require "ipmmap"
 
 ipmmap.load { "structs" }

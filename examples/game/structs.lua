@@ -1,4 +1,4 @@
---- What the game and its tuner share; game.h has the same as C structs.
+--- The structs that the game and its tuner share; game.h declares the same structs in C.
 local ipmmap = require "ipmmap"
 
 ipmmap.struct("Ball", {

@@ -1,5 +1,5 @@
---- Looks at the running game and tunes it, from a process of its own. Start it in the directory
--- where the game was started.
+--- Shows and tunes the running game from a process of its own. Start it in the directory in which
+-- the game was started.
 --   lua5.4 tune.lua                        shows the state and the tuning once a second
 --   lua5.4 tune.lua gravity=3 wind=-0.5    sets gravity, wind, bounce or count, all at once
 --   lua5.4 tune.lua storm                  changes the wind without pause
