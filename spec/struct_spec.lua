@@ -89,11 +89,41 @@ struct StructSpecText {
   it("refuses another definition of the same name, and names the difference", function()
     local first = ipmmap.struct("StructSpecOther", { { "x", "int32" } })
     raises("StructSpecOther is defined already with another layout: "
-      .. "'x: int32' there, 'x: int64' here",
+      .. "x: int32 at 0 there, int64 at 0 here",
       ipmmap.struct, "StructSpecOther", { { "x", "int64" } })
-    raises("StructSpecOther is defined already with another layout: no more fields there, 'y: int32' here",
+    raises("StructSpecOther is defined already with another layout: y: absent there, int32 at 4 here",
       ipmmap.struct, "StructSpecOther", { { "x", "int32" }, { "y", "int32" } })
     assert.equal(first, ipmmap.lookup "StructSpecOther")
+  end)
+
+  it("names the field that differs in a nested struct's array", function()
+    ipmmap.struct("StructSpecNested", { { "points", "StructSpecPoint[4]" } })
+    raises("StructSpecNested is defined already with another layout: "
+      .. "points: StructSpecPoint[4] at 0 there, StructSpecPoint[5] at 0 here",
+      ipmmap.struct, "StructSpecNested", { { "points", "StructSpecPoint[5]" } })
+  end)
+
+  it("refuses as a plain struct what extends another, and the reverse, and names the difference", function()
+    local fields = { { "n", "int32" } }
+    local extended = ipmmap.base:extend("StructSpecShared", fields)
+    raises("StructSpecShared is defined already with another layout: n: int32 at 16 there, int32 at 0 here",
+      ipmmap.struct, "StructSpecShared", fields)
+    raises("StructSpecShared is defined already with another layout: "
+      .. "it extends BaseMmapStructure there, nothing here",
+      ipmmap.struct, "StructSpecShared", { { "header", "MmapStructureHeader" }, { "n", "int32" } })
+    assert.equal(extended, ipmmap.base:extend("StructSpecShared", fields))
+    ipmmap.struct("StructSpecPlain", { { "x", "double" }, { "y", "double" } })
+    raises("StructSpecPlain is defined already with another layout: it extends nothing there, StructSpecPoint here",
+      ipmmap.lookup("StructSpecPoint").extend, ipmmap.lookup "StructSpecPoint", "StructSpecPlain", {})
+  end)
+
+  it("outlives the structs that it is made of", function()
+    local Part = ipmmap.struct("StructSpecPart", { { "x", "int32" } })
+    local Whole = Part:extend("StructSpecWhole", { { "parts", Part[3] } })
+    require("ipmmap.core").structs.StructSpecPart = nil
+    debug.getmetatable(Part).__gc(Part)
+    assert.equal(16, Whole.size)
+    assert.equal(7, Whole:new { parts = { { x = 1 }, { x = 7 } } }.parts[2].x)
   end)
 
   it("cannot be changed", function()
@@ -192,6 +222,23 @@ struct StructSpecText {
     refuses("itself for a field", "StructSpecBad.x: 'StructSpecBad' is neither a type (bool, char, int8 to "
       .. "uint64, float, double) nor a registered struct",
       "StructSpecBad", { { "x", "StructSpecBad" } })
+
+    it("a registered struct for a part of itself, at any depth", function()
+      local Inner = ipmmap.struct("StructSpecInner", { { "x", "int32" } })
+      local Outer = Inner:extend("StructSpecOuter", { { "more", Inner } })
+      raises("StructSpecInner.y: a struct cannot be part of itself",
+        ipmmap.struct, "StructSpecInner", { { "x", "int32" }, { "y", "StructSpecInner[2]" } })
+      raises("StructSpecInner.y: a struct cannot be part of itself",
+        ipmmap.struct, "StructSpecInner", { { "x", "int32" }, { "y", Outer } })
+      raises("StructSpecInner: a struct cannot be part of itself", Outer.extend, Outer, "StructSpecInner", {})
+    end)
+
+    it("a struct that was collected by hand", function()
+      local Gone = ipmmap.struct("StructSpecGone", { { "x", "int32" } })
+      debug.getmetatable(Gone).__gc(Gone)
+      assert.has_error(function() ipmmap.struct("StructSpecBad", { { "gone", "StructSpecGone" } }) end)
+      require("ipmmap.core").structs.StructSpecGone = nil
+    end)
 
     it("a struct too large for any memory", function()
       assert.has_error(function()

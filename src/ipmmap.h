@@ -1,9 +1,9 @@
 /*
  * ipmmap - typed shared memory between independent processes.
  *
- * A layout says how a struct lies in memory. A segment is one such struct in a memory-mapped
- * file that any number of processes open by name, in one of three roles, and work on under a
- * reader-writer lock that survives the death of whoever holds it.
+ * A layout describes how a struct lies in memory. A segment is one such struct in a memory-mapped
+ * file. Any number of processes open it by name, in one of three roles, and work on it under a
+ * reader-writer lock that survives the death of its holder.
  *
  *      ipm_layout *layout;
  *      ipm_segment *segment;
@@ -18,16 +18,17 @@
  *      }
  *
  * Conventions of every function here:
- *  - returns IPM_OK or another ipm_code; on failure everything is as it was before the call;
- *  - detail goes to *error, which may be NULL; nothing is printed, and errno means nothing;
- *  - sizes and offsets are in bytes, times in nanoseconds (CLOCK_MONOTONIC) unless said;
- *  - a segment handle is for one thread at a time, and the thread that locked it must unlock it;
- *    several threads open several handles. A layout is immutable and may be shared by threads;
- *  - a handle is of no use in a fork's child: every call on it there gives IPM_EFORKED;
- *  - a signal handler may call ipm_segment_interrupt, ipm_version and ipm_code_name, and nothing
- *    else. It must not leave a function here by siglongjmp, nor be left by a C++ exception: the
- *    lock could stay taken, with a handle that does not know. Signals are not blocked or ignored,
- *    and no handlers are installed.
+ *  - It returns IPM_OK or another ipm_code. A failed call changes nothing.
+ *  - It writes the details of a failure to *error, which may be NULL. It prints nothing, and the
+ *    value of errno after it means nothing.
+ *  - Sizes and offsets are in bytes, times in nanoseconds of CLOCK_MONOTONIC, unless said.
+ *  - One thread at a time uses a segment handle, and the thread that locked it must unlock it.
+ *    Several threads open several handles. A layout is immutable, and threads may share it.
+ *  - A handle cannot be used in a fork's child: every call on it there returns IPM_EFORKED.
+ *  - A signal handler may call ipm_segment_interrupt, ipm_version and ipm_code_name, and nothing
+ *    else. It must not leave a function of this library by siglongjmp or by a C++ exception: the
+ *    lock could stay held while the handle counts as unlocked. The library blocks and ignores no
+ *    signals and installs no handlers.
  */
 #ifndef IPMMAP_H
 #define IPMMAP_H
@@ -45,7 +46,7 @@ extern "C" {
 
 #define IPM_API __attribute__((visibility("default")))
 
-/* The IPM_VERSION of the library that runs, which may be another than that of the header. */
+/* The IPM_VERSION of the library at run time, which may differ from that of this header. */
 IPM_API const char *ipm_version(void);
 
 /* ---- Errors ------------------------------------------------------------------------------ */
@@ -53,27 +54,27 @@ IPM_API const char *ipm_version(void);
 typedef enum ipm_code {
     IPM_OK = 0,
     IPM_ENOTFOUND,     /* no such segment */
-    IPM_ELAYOUT,       /* the file holds another layout; the text names the first difference */
+    IPM_ELAYOUT,       /* the file has another layout; the text names the first difference */
     IPM_ECORRUPT,      /* not a segment, or a damaged one */
-    IPM_EPERMISSION,   /* refused by the operating system; or a file with several names */
+    IPM_EPERMISSION,   /* access denied; or the file has several names, or an untrusted owner */
     IPM_ENOSPACE,      /* no room on the disk, in the quota, or within RLIMIT_FSIZE */
-    IPM_ESYSTEM,       /* any other refusal of the operating system */
-    IPM_ETIMEOUT,      /* not within the time given */
+    IPM_ESYSTEM,       /* any other failure of a system call */
+    IPM_ETIMEOUT,      /* it did not happen within the given time */
     IPM_EDEADLOCK,     /* this thread holds a lock on the segment through another handle */
     IPM_EINCOMPATIBLE, /* the lock file is in use by another libc, architecture or pid namespace */
     IPM_EREPLACED,     /* the segment was replaced, destroyed or removed since it was opened */
     IPM_EFORKED,       /* the handle was opened by the parent, before a fork */
     IPM_EINTERRUPTED,  /* a signal handler, or ipm_segment_interrupt, ended a wait */
-    IPM_EINVALID       /* the caller's bug: the text says which */
+    IPM_EINVALID       /* a bug of the caller, which the text explains */
 } ipm_code;
 
 typedef struct ipm_error {
     ipm_code code;
-    int system; /* the errno behind it, or 0 */
+    int system; /* the errno of the system call that failed, or 0 */
     char text[512];
 } ipm_error;
 
-/* "not_found", "layout", ...: the name that the documentation uses. Never NULL. */
+/* The name of a code in the documentation and in Lua: "not_found", "layout", ... Never NULL. */
 IPM_API const char *ipm_code_name(ipm_code code);
 
 /* ---- Layouts ----------------------------------------------------------------------------- */
@@ -98,13 +99,13 @@ typedef enum ipm_kind {
 typedef struct ipm_type ipm_type;
 typedef struct ipm_field ipm_field;
 
-/* A type, owned by its layout and alive as long as that. */
+/* A type. Its layout owns it, and it lives as long as its layout. */
 struct ipm_type {
     ipm_kind kind;
     uint32_t align;
     uint64_t size;
     uint64_t count;
-    const char *name;        /* as it is written: "int32", "char[256]", "Point2D[24]", "Point2D" */
+    const char *name;        /* as in schema text: "int32", "char[256]", "Point2D[24]", "Point2D" */
     const ipm_type *element; /* IPM_ARRAY */
     const ipm_field *fields; /* IPM_STRUCT: in memory order, the parent's first */
     const ipm_type *parent;  /* IPM_STRUCT: the struct that it extends, or NULL */
@@ -118,7 +119,7 @@ struct ipm_field {
 
 typedef struct ipm_layout ipm_layout;
 
-/* The base of all that can be shared, as schema text: put it before your own structs. */
+/* The schema text of the base of every shared struct: put it before your own structs. */
 #define IPM_BASE_SCHEMA                                                                            \
     "struct MmapStructureHeader {\n"                                                               \
     "  header_code: int16\n"                                                                       \
@@ -131,9 +132,10 @@ typedef struct ipm_layout ipm_layout;
 #define IPM_HEADER_CODE 0x1128
 
 /*
- * The largest struct, the deepest nesting of structs and arrays together (a parent counts like a
- * member), the longest name, the longest schema text, also when written canonically, and the
- * most fields of all its structs together (a parent's count again in each child).
+ * Limits: the size of a struct; the depth of nested structs and arrays together (a parent counts
+ * like a member); the length of a name; the length of a schema text, also in its canonical form;
+ * and the number of fields of all structs of a layout together (a parent's fields count again in
+ * each child).
  */
 #define IPM_MAX_SIZE (UINT64_C(1) << 40)
 #define IPM_MAX_DEPTH 64
@@ -142,18 +144,18 @@ typedef struct ipm_layout ipm_layout;
 #define IPM_MAX_FIELDS (1 << 18)
 
 /*
- * Read schema text. The last struct in it is the layout's own; the others are those it is made of.
+ * Parse schema text. Its last struct is the layout's own; the other ones are its parts.
  *
  *      schema = { struct }
  *      struct = "struct" name [ ":" parent ] "{" { field } "}"
  *      field  = name ":" type [ ";" ]
  *      type   = name { "[" count "]" }
  *
- * White space separates. A struct is declared before it is used. Layout is natural C alignment;
- * a child's own fields start at its parent's size. "_Bool" is read as "bool".
+ * White space separates tokens. A struct is declared before it is used. Fields have natural C
+ * alignment; a child's own fields start at its parent's size. "_Bool" means "bool".
  *
  * returns  IPM_EINVALID (with the line), IPM_ESYSTEM (no memory)
- * owner    the caller, who frees it after the last segment that was opened with it
+ * owner    the caller, which frees the layout after it has closed the last segment opened with it
  */
 IPM_API int ipm_layout_parse(const char *text, size_t length, ipm_layout **layout,
                              ipm_error *error);
@@ -162,37 +164,37 @@ IPM_API void ipm_layout_free(ipm_layout *layout);
 /* The layout's own struct. */
 IPM_API const ipm_type *ipm_layout_type(const ipm_layout *layout);
 
-/* The canonical schema text (parsing it gives the same layout and the same text), with a NUL. */
+/* The canonical schema text, with a final NUL. Parsing it gives the same layout and text. */
 IPM_API const char *ipm_layout_text(const ipm_layout *layout, size_t *length);
 
 /*
- * The layout that the data file at `path` describes, whatever it is.
+ * Load the layout that the data file at `path` describes.
  * returns  IPM_ENOTFOUND, IPM_ECORRUPT, IPM_EPERMISSION, IPM_ESYSTEM
  * owner    the caller
  */
 IPM_API int ipm_layout_load(const char *path, ipm_layout **layout, ipm_error *error);
 
-/* Whether the struct descends from BaseMmapStructure, and so can be shared. */
+/* Whether a segment can have this struct: it descends from BaseMmapStructure. */
 IPM_API bool ipm_type_is_shared(const ipm_type *type);
 
-/* Whether two types, of any two layouts, lie in memory alike under the same names. */
+/* Whether two types, of any two layouts, have the same names, types and offsets. */
 IPM_API bool ipm_type_equal(const ipm_type *a, const ipm_type *b);
 
 /*
- * Find a part by its path, "pts[3].x": names after dots, indices from 1 in brackets.
+ * Find a part by its path, such as "pts[3].x": names after dots, indices from 1 in brackets.
  * returns  IPM_EINVALID: the text names the struct, the path and what is wrong with it
  */
 IPM_API int ipm_type_find(const ipm_type *type, const char *path, size_t length,
                           const ipm_type **found, uint64_t *offset, ipm_error *error);
 
-/* The field of that name, or NULL. */
+/* The field with that name, or NULL. */
 IPM_API const ipm_field *ipm_type_field(const ipm_type *type, const char *name, size_t length);
 
 /* ---- Layouts from C structs -------------------------------------------------------------- */
 
 /*
- * A definition as a table of the fields of a struct that the host has, checked by the compiler:
- * each member's C type, sizeof and offsetof, and the size of the whole.
+ * A table of the fields of a C struct of the host. The compiler checks it against the struct: each
+ * member's C type, sizeof and offsetof, and the size of the whole.
  *
  *      typedef struct Point2D { double x, y; } Point2D;
  *      #define POINT2D(FIELD) FIELD(x, double) FIELD(y, double)
@@ -205,18 +207,17 @@ IPM_API const ipm_field *ipm_type_field(const ipm_type *type, const char *name, 
  *      ipm_layout_parse(Game_schema, sizeof Game_schema - 1, &layout, &error);
  *
  * A table is a macro that calls its argument with (member, type) for each member in memory order.
- * Types are those of schema text; a count in brackets is a decimal number or a macro for one, as
- * its text goes into the schema. The compiler refuses all else, such as a constexpr, an
- * enumeration's constant or 4 * 6. (What clang, in C, overlooks of these is refused when the schema
- * is parsed.) A member's C type is the one that stands in the list below, or the typedef of a
- * struct that was described before; C's long long, enumerations, pointers and bit-fields are none
- * of them.
+ * Types are those of schema text. A count in brackets is a decimal number, or a macro for one,
+ * because its text goes into the schema. The compiler refuses anything else, such as a constexpr,
+ * an enumeration's constant or 4 * 6. (clang overlooks some of these in C; ipm_layout_parse then
+ * refuses the schema.) A member's C type must be one of the list below, or the typedef of a struct
+ * that has a table. long long, enumerations, pointers and bit-fields cannot be members.
  *
- * IPM_STRUCT  checks a plain struct, which others have as a member. At file scope, once
- * IPM_SHARED  checks a struct that starts with `ipm_header header` and can be shared, and defines
- *             `static const char <struct>_schema[]`; `parts` is the IPM_TEXT of the structs that
- *             it is made of, each after those it is made of itself, or "". At file scope
- * IPM_TEXT    a described struct's schema text, a string literal
+ * IPM_STRUCT  checks a plain struct, which can be a member of another. Use it once, at file scope
+ * IPM_SHARED  checks a struct that starts with `ipm_header header`, and defines its schema text
+ *             `static const char <struct>_schema[]`. `parts` is the IPM_TEXT of the structs of its
+ *             members, each one after its own parts; or "". Use it at file scope
+ * IPM_TEXT    the schema text of a struct that has a table, as a string literal
  */
 #define IPM_STRUCT(type, FIELDS) IPM_CHECKED_(type, FIELDS, )
 
@@ -230,8 +231,8 @@ IPM_API const ipm_field *ipm_type_field(const ipm_type *type, const char *name, 
 
 #define IPM_TEXT(type, FIELDS) "struct " #type " {\n" FIELDS(IPM_LINE_) "}\n"
 
-/* The common header, the first member of all that can be shared. Set only by creation, touch and
- * clear. */
+/* The common header, the first member of every shared struct. Only creation, touch and clear set
+ * it. */
 typedef struct ipm_header {
     int16_t header_code; /* IPM_HEADER_CODE */
     double time_stamp;   /* seconds since 1970 */
@@ -267,7 +268,7 @@ constexpr bool ipm_has_counts_(const char *text) {
 #define IPM_ASSERT_(condition, text) _Static_assert(condition, text)
 #define IPM_SAME_(a, b) __builtin_types_compatible_p(a, b)
 #define IPM_OF_(type, member) ((type *)0)->member
-#ifdef __clang__ /* whose constant expressions know few functions */
+#ifdef __clang__ /* few functions are constant expressions there */
 #define IPM_AFTER_(text) (__builtin_strchr(text, '[') + 1)
 #define IPM_IS_NO_NAME_(at) (__builtin_memcmp(at, "A", 1) < 0)
 #define IPM_HAS_COUNTS_(type)                                                                      \
@@ -282,7 +283,7 @@ constexpr bool ipm_has_counts_(const char *text) {
 #define IPM_STRING_(...) #__VA_ARGS__
 #define IPM_LINE_(member, type) "  " #member ": " IPM_STRING_(type) "\n"
 
-/* The struct as its table has it, beside the struct as the host has it. */
+/* Compares the struct that the table describes with the struct of the host. */
 #define IPM_CHECKED_(type, FIELDS, head)                                                           \
     typedef type ipm_c_##type;                                                                     \
     __attribute__((unused)) static inline void ipm_check_##type(void) {                            \
@@ -309,12 +310,12 @@ constexpr bool ipm_has_counts_(const char *text) {
 typedef enum ipm_role {
     IPM_READER, /* read lock, read; the data is mapped read-only */
     IPM_EDITOR, /* write lock, read and write */
-    IPM_MANAGER /* all that an editor may, and create, reset, destroy */
+    IPM_MANAGER /* as an editor; and create, reset, destroy */
 } ipm_role;
 
 #define IPM_FOREVER INT64_MAX
 #define IPM_MAX_READERS 128
-#define IPM_MAX_LOCKS 2000 /* that one thread holds at a time: see ipm_segment_lock */
+#define IPM_MAX_LOCKS 2000 /* held by one thread at a time: see ipm_segment_lock */
 #define IPM_MAX_TAG 128
 
 /*
@@ -322,61 +323,62 @@ typedef enum ipm_role {
  *
  *      ipm_options options = {.own_size = sizeof options, .create = true};
  *
- * own_size  tells a library of another version which members there are. Those that the caller does
- *           not have are at their default; one that the library does not have must be zero, or
- *           opening says IPM_EINVALID. 0 is the size of the first version, up to and with `mlock`
- * path      of the data file, which ends in <Struct>_<tag>.mmap, instead of tag and mmap_dir: for
- *           tools that have a file. Its layout is had by ipm_layout_load
+ * own_size  tells a library of another version which members the caller has. Members that the
+ *           caller does not have get their default. Members that the library does not have must be
+ *           zero, otherwise opening fails with IPM_EINVALID. 0 means the size of the first version,
+ *           whose last member is `mlock`
+ * path      the path of the data file, which ends in <Struct>_<tag>.mmap, instead of tag and
+ *           mmap_dir: for tools that are given a file. ipm_layout_load gives its layout
  */
 typedef struct ipm_options {
     size_t own_size;       /* sizeof(ipm_options) */
     const char *tag;       /* NULL or "": none; letters, digits, '.', '_', '-', and no ".." */
-    const char *mmap_dir;  /* NULL: "./.mmap" */
+    const char *mmap_dir;  /* NULL: "./.mmap"; "": the working directory */
     const char *lock_dir;  /* NULL: the directory of the data file */
-    const char *path;      /* NULL: made of mmap_dir, the struct's name and the tag */
+    const char *path;      /* NULL: from mmap_dir, the struct's name and the tag */
     bool create;           /* manager: make the segment if there is none */
     bool force;            /* manager, with create: start afresh */
     uint32_t mode;         /* manager: permission bits of both files; 0: 0600 */
     uint32_t max_readers;  /* manager: 1 to IPM_MAX_READERS; 0: IPM_MAX_READERS */
-    bool prefault;         /* touch each page at opening, so that later use takes no page fault */
+    bool prefault;         /* touch each page at opening, so that no later access page-faults */
     bool mlock;            /* keep all pages in memory; includes prefault. See RLIMIT_MEMLOCK */
-    const uint32_t *trust; /* user ids whose files are used wherever they lie, see below */
-    size_t trust_count;    /* how many */
+    const uint32_t *trust; /* users whose files are used in any directory: see below */
+    size_t trust_count;    /* the number of users */
 } ipm_options;
 
 /*
- * In a directory that everybody may write to, such as /tmp or /dev/shm, anybody can put a file in
- * the place of a segment's. A file there is used only if it belongs to this process's effective
- * user, to the directory's owner, to the owner of the data file (the lock file), or to a user in
- * `trust`; otherwise opening says IPM_EPERMISSION. A manager that creates also wants the directory
- * itself to belong to its user, to root or to a user in `trust`, and to have the sticky bit if
- * everybody may write to it. IPM_ANYONE in `trust` stands for all users: for directories that are
- * shared on purpose.
+ * In a directory that everybody may write to, such as /tmp or /dev/shm, any user can make a file
+ * with the name of a segment's file. A file there is used only if its owner is this process's
+ * effective user, the directory's owner, a user in `trust`, or (for the lock file) the data file's
+ * owner; otherwise opening fails with IPM_EPERMISSION. A manager that creates also checks the
+ * directory: its owner must be the manager's user, root or a user in `trust`, and it must have the
+ * sticky bit if everybody may write to it. IPM_ANYONE in `trust` means all users, for directories
+ * that are shared on purpose.
  */
 #define IPM_ANYONE UINT32_MAX
 
 typedef struct ipm_segment ipm_segment;
 
 /*
- * Open a segment, or as a manager create it. The files are <Struct>_<tag>.mmap and .lock. A reader
- * that cannot use the lock file (IPM_EPERMISSION, IPM_ENOSPACE, IPM_EINCOMPATIBLE) opens all the
- * same: it has all lock-free reads, and ipm_segment_lock gives that code.
+ * Open a segment, or create it as a manager. Its files are <Struct>_<tag>.mmap and .lock. A reader
+ * that cannot use the lock file (IPM_EPERMISSION, IPM_ENOSPACE, IPM_EINCOMPATIBLE) still opens the
+ * segment for lock-free reads; ipm_segment_lock then returns that code.
  *
- * layout   copied from: it must outlive the handle
+ * layout   the handle refers to it, so it must outlive the handle
  * options  NULL: the defaults
  * returns  any code from IPM_ENOTFOUND to IPM_EINCOMPATIBLE, or IPM_EINVALID
- * waits    for other processes that are just then opening, creating or destroying the same segment,
- *          at most 10 s in all; then IPM_ETIMEOUT, with the byte of the lock file that one of them
- *          holds. A reader is open then, for lock-free reads. With `force`, if a segment of the
- *          layout is there, as long again for whoever holds its lock; then IPM_ETIMEOUT as well,
- *          and the segment is as it was
+ * waits    at most 10 s in all, for processes that are opening, creating or destroying the same
+ *          segment. After that it fails with IPM_ETIMEOUT, and the text names the byte of the lock
+ *          file that another process holds; a reader opens for lock-free reads instead. With
+ *          `force`, if a segment of this layout exists, it waits another 10 s at most for the
+ *          segment's lock; if it fails with IPM_ETIMEOUT, the segment is unchanged
  */
 IPM_API int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
                              ipm_segment **segment, ipm_error *error);
 
 /*
- * Close a handle: an editor that holds its lock rolls back. NULL is allowed.
- * returns  IPM_OK, or IPM_EINVALID when another thread holds its lock: then nothing is done
+ * Close a handle. If an editor's handle is locked, its changes are rolled back. NULL is allowed.
+ * returns  IPM_OK; or IPM_EINVALID if another thread holds its lock: the handle stays open
  */
 IPM_API int ipm_segment_close(ipm_segment *segment, ipm_error *error);
 
@@ -387,29 +389,30 @@ IPM_API int ipm_segment_close(ipm_segment *segment, ipm_error *error);
  * returns     IPM_ETIMEOUT, IPM_EDEADLOCK, IPM_EREPLACED, IPM_EINCOMPATIBLE, IPM_EPERMISSION or
  *             IPM_ENOSPACE (a reader that may not write to the lock file, or that has no room for
  *             it), IPM_EFORKED; IPM_EINTERRUPTED (ipm_segment_interrupt);
- *             IPM_ESYSTEM: this thread holds IPM_MAX_LOCKS locks, of any segments, and of more the
- *             kernel would not release all if the thread died (it counts the robust mutexes of
- *             other libraries as well: 40 are left for them); or libc has no room for the first
- *             lock of a thread (pthread_key_create, pthread_setspecific);
+ *             IPM_ESYSTEM: this thread already holds IPM_MAX_LOCKS locks, of any segments (the
+ *             kernel releases a limited number of robust mutexes when a thread dies; 40 are left
+ *             for other libraries), or libc has no memory for a thread's first lock
+ *             (pthread_key_create, pthread_setspecific);
  *             IPM_EINVALID if this handle is locked already
- * order       first come, first served among those that wait; one that does not have to wait may
- *             overtake them for half a millisecond. A try does not wait, and overtakes nobody
- *             whose time is over
- * threads     a thread that ends while it holds the lock, other than by a bare exit system call,
- *             rolls back and releases it then
- * signals     do not end the wait, but for a handler that calls ipm_segment_interrupt. A handler
- *             must not leave this or any other call by longjmp or siglongjmp: what the call has
- *             locked by then, of the lock or of the queue for it, would stay locked until the
- *             thread ends. The lock itself may be held across a longjmp that stays in its thread
+ * order       first come, first served among the waiters. A process that finds the lock free may
+ *             overtake the waiters for half a millisecond after one of them came to the front of
+ *             the queue. A try (timeout 0) never waits, and follows the same rule
+ * threads     a thread that ends while it holds the lock rolls back and releases it, unless it ends
+ *             by a bare exit system call
+ * signals     do not end the wait, except through a handler that calls ipm_segment_interrupt. A
+ *             handler must not leave this or any other call by longjmp or siglongjmp: mutexes that
+ *             the call had locked would stay locked until the thread ends. A lock that the call has
+ *             returned may be held across a longjmp within its thread
  * never       allocates
  */
 IPM_API int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error);
 
 /*
- * Release the lock; what an editor changed is committed, as one transaction.
- * returns  IPM_EREPLACED: released, but the segment was replaced or destroyed meanwhile, and
- *          what was committed is seen by none; IPM_EINVALID: not locked, or by another thread, or
- *          released when the thread that had locked it ended (the text says which)
+ * Release the lock. An editor's changes are committed as one transaction.
+ * returns  IPM_EREPLACED: the lock is released, but the segment was replaced or destroyed in the
+ *          meantime, so no other process will see the commit; IPM_EINVALID: the handle is not
+ *          locked, or another thread locked it, or the thread that locked it has ended (the text
+ *          tells which)
  */
 IPM_API int ipm_segment_unlock(ipm_segment *segment, ipm_error *error);
 
@@ -420,39 +423,40 @@ IPM_API int ipm_segment_rollback(ipm_segment *segment, ipm_error *error);
 IPM_API bool ipm_segment_is_locked(const ipm_segment *segment);
 
 /*
- * The struct, while the handle holds its lock; NULL otherwise. The address is good until the
- * lock is released, and may differ at the next one. Never write through it: see change.
+ * The address of the struct while the handle holds its lock, otherwise NULL. The address is valid
+ * until the lock is released; the next lock may give another. Never write through it: use
+ * ipm_segment_change.
  */
 IPM_API const void *ipm_segment_data(const ipm_segment *segment);
 
 /*
- * Make `size` bytes at `offset` ready to be changed in the transaction, and return their address,
- * good until the lock is released. Only what was made ready may be changed.
+ * Prepare `size` bytes at `offset` for changes in this transaction, and return their address, which
+ * is valid until the lock is released. Change only bytes that were prepared.
  *
- * returns  NULL if this is a reader, no lock is held, or the range is outside the struct
+ * returns  NULL for a reader, without the lock, or for a range outside the struct
  * cost     the first change to each block of 256 bytes in a transaction saves the block
  */
 IPM_API void *ipm_segment_change(ipm_segment *segment, uint64_t offset, uint64_t size);
 
 /*
- * Copy `size` bytes at `offset`, consistent with each other. Within the handle's own lock: what
- * the lock sees. Outside: as last committed; see ipm_segment_snapshot.
+ * Copy `size` bytes at `offset`, all of one moment. While the handle holds its lock, they include
+ * its uncommitted changes; otherwise they are as last committed, as in ipm_segment_snapshot.
  * returns  IPM_EREPLACED, IPM_EFORKED, IPM_EINVALID (range)
  */
 IPM_API int ipm_segment_read(ipm_segment *segment, uint64_t offset, uint64_t size, void *into,
                              ipm_error *error);
 
 /*
- * Change `size` bytes at `offset`. Within the handle's own lock: as part of its transaction.
- * Outside: as one of its own, which waits for the lock. The common header is left as it is,
- * whatever `from` has in its place, so that a whole struct can be written back.
+ * Change `size` bytes at `offset`. While the handle holds its lock, the change is part of its
+ * transaction; otherwise it is a transaction of its own, which waits for the lock. The common
+ * header is never changed, whatever `from` has there, so that a whole struct can be written back.
  * errors   as for lock and unlock; IPM_EINVALID for a reader, or a range outside the struct
  */
 IPM_API int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t size,
                               const void *from, ipm_error *error);
 
 /*
- * Where a member of a C struct is, as the two arguments `offset, size`:
+ * The place of a member of a C struct, as the two arguments `offset, size`:
  *
  *      ipm_segment_read(segment, IPM_AT(Game, score), &score, &error);
  *      double *x = ipm_segment_change(segment, IPM_AT(Game, at[3].x));
@@ -460,11 +464,11 @@ IPM_API int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t si
 #define IPM_AT(type, member) offsetof(type, member), sizeof(IPM_OF_(type, member))
 
 /*
- * Copy the whole struct as last committed, even within the own lock, without waiting for a writer
- * that is busy, stopped or dead. Beside writers that commit faster than it can copy what they
- * change, it takes the read lock for that, which it waits for only after many vain tries, at most
- * 100 ms at a time; a handle without a lock file then has no bound on its turns.
- * version  the commit that it shows; may be NULL
+ * Copy the whole struct as last committed, even while this handle holds the lock. It does not wait
+ * for a writer that is busy, stopped or dead. Beside writers that commit faster than it can copy
+ * their changes, it takes the read lock; it waits for that lock only after many failed tries, at
+ * most 100 ms at a time. A handle without a lock file then has no limit on its tries.
+ * version  the version that the copy shows; may be NULL
  */
 IPM_API int ipm_segment_snapshot(ipm_segment *segment, void *into, uint64_t *version,
                                  ipm_error *error);
@@ -473,20 +477,20 @@ IPM_API int ipm_segment_snapshot(ipm_segment *segment, void *into, uint64_t *ver
 IPM_API int ipm_segment_version(ipm_segment *segment, uint64_t *version, ipm_error *error);
 
 /*
- * Sleep until there is a commit after `version`; at once if there was one.
- * now      the version then
+ * Sleep until there is a commit after `version`; return at once if there was one already.
+ * now      the version at the end of the wait
  * returns  IPM_ETIMEOUT, IPM_EREPLACED, IPM_EFORKED, IPM_EINTERRUPTED;
  *          IPM_EINVALID if it would sleep while the handle holds its lock
- * signals  a handler that runs while it sleeps ends the wait, one that runs just before does not,
- *          unless it calls ipm_segment_interrupt
+ * signals  a handler that runs during the sleep ends the wait. One that runs just before the sleep
+ *          does not, unless it calls ipm_segment_interrupt
  */
 IPM_API int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t timeout_ns,
                              uint64_t *now, ipm_error *error);
 
 /*
- * End a wait: the one for a commit or for the lock that is under way through this handle, or else
- * the next one, which then says IPM_EINTERRUPTED in place of sleeping. So a signal is not missed,
- * whenever it comes, by a handler such as
+ * End a wait of this handle, for a commit or for the lock: the present one or, if there is none,
+ * the next one. That wait returns IPM_EINTERRUPTED instead of sleeping. So no signal is missed,
+ * whenever it arrives, with a handler such as
  *
  *      static ipm_segment *_Atomic segment;
  *      static void on_interrupt(int signal) {
@@ -494,57 +498,58 @@ IPM_API int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t tim
  *          ipm_segment_interrupt(segment);
  *      }
  *
- * A wait for a commit ends at once, one for the lock within 100 ms. What needs no wait succeeds,
- * and several calls before a wait count as one. After IPM_EINTERRUPTED look at what the handler has
- * set, and wait again if it was nothing.
+ * A wait for a commit ends at once, a wait for the lock within 100 ms. A call that need not wait
+ * succeeds. Several interrupts before a wait count as one. After IPM_EINTERRUPTED, check what the
+ * handler has set, and wait again if it has set nothing.
  *
- * segment  NULL is allowed, and so is a handle of the parent, before a fork: nothing happens. Not
- *          one that is closed, or is just being closed
- * threads  any, in a signal handler or not; errno is kept
+ * segment  NULL, and in a fork's child a handle of the parent, are allowed and do nothing. The
+ *          handle must not be closed, nor be closed by another thread at the same time
+ * threads  any thread may call it, also in a signal handler; it preserves errno
  */
 IPM_API void ipm_segment_interrupt(ipm_segment *segment);
 
 /*
- * A file descriptor that polls readable after each commit, and once the segment is replaced or
- * destroyed: for an event loop. ipm_segment_drain makes it quiet again and gives the version;
- * without it a commit costs an editor one system call only until the descriptor is readable. A
- * reader that may not write to the lock file gets one that is readable every 10 ms. It is also
- * readable a second after the last ipm_segment_drain, commit or not: an editor may die, or change
- * its user, between a commit and telling of it. Commits before the first call are not told: look at
- * the segment after it.
+ * A file descriptor for an event loop. It polls readable after each commit, and once the segment is
+ * replaced or destroyed. ipm_segment_drain makes it unreadable again and returns the version. A
+ * commit costs an editor one more system call only when the descriptor is not readable yet. It is
+ * also readable one second after the last ipm_segment_drain, because an editor may die, or change
+ * its user, after a commit and before its notification. A reader that may not write to the lock
+ * file gets a descriptor that becomes readable every 10 ms. Commits before the first call of
+ * ipm_segment_fd are not notified: look at the segment after that call.
  *
- * owner    the handle, whose closing closes it; nothing else may be done with it than to poll it
- * returns  IPM_EREPLACED, IPM_EFORKED, IPM_ESYSTEM (no more inotify instances or watches, or
+ * owner    the handle, which closes the descriptor when it is closed. Only poll it
+ * returns  IPM_EREPLACED, IPM_EFORKED, IPM_ESYSTEM (too many inotify instances or watches, or
  *          descriptors: the text names the limit)
  */
 IPM_API int ipm_segment_fd(ipm_segment *segment, int *fd, ipm_error *error);
 IPM_API int ipm_segment_drain(ipm_segment *segment, uint64_t *version, ipm_error *error);
 
 /*
- * Set the header's time stamp to now (touch), or zero all but the header's code (clear): within
- * the handle's lock as part of its transaction, outside it as one of its own, which waits for
- * the lock. Errors as for lock and unlock; IPM_EINVALID for a reader.
+ * touch sets the header's time stamp to the present time; clear zeroes everything but the header's
+ * code. While the handle holds its lock, this is part of its transaction; otherwise it is a
+ * transaction of its own, which waits for the lock. Errors are those of lock and unlock, and
+ * IPM_EINVALID for a reader.
  */
 IPM_API int ipm_segment_touch(ipm_segment *segment, ipm_error *error);
 IPM_API int ipm_segment_clear(ipm_segment *segment, ipm_error *error);
 
 /*
- * Return when the data is on disk (msync).
+ * Write the data to disk, and return when it is there (msync).
  * returns  IPM_EREPLACED, IPM_EFORKED, IPM_ENOSPACE, IPM_ESYSTEM; IPM_EINVALID for a reader
  */
 IPM_API int ipm_segment_flush(ipm_segment *segment, ipm_error *error);
 
 /*
- * Remove both files. This handle and those elsewhere then say IPM_EREPLACED; those who wait are
- * woken. A lock held through this handle is rolled back and released first. Waits for another
- * manager that is just then creating or destroying the segment, at most 10 s: IPM_ETIMEOUT.
- * IPM_EINVALID for any other than a manager.
+ * Remove both files. Calls on this handle and on all others then return IPM_EREPLACED, and their
+ * waits end. If this handle is locked, its changes are rolled back first.
+ * waits    at most 10 s, for another manager that is creating or destroying the segment
+ * returns  IPM_ETIMEOUT, IPM_EREPLACED, IPM_EPERMISSION, ...; IPM_EINVALID if not a manager
  */
 IPM_API int ipm_segment_destroy(ipm_segment *segment, ipm_error *error);
 
 /*
- * What is known of a segment. `own_size` is set by the caller, as in ipm_options, and says
- * afterwards how many bytes were filled in: fewer by an older library.
+ * The state of a segment. The caller sets `own_size`, as in ipm_options; afterwards it is the
+ * number of bytes that were filled in, which is smaller with an older library.
  */
 typedef struct ipm_info {
     size_t own_size;       /* sizeof(ipm_info); 0 is the size of the first version */
@@ -553,40 +558,41 @@ typedef struct ipm_info {
     const char *tag;
     uint64_t size;        /* of the struct */
     uint64_t version;     /* commits */
-    bool pending;         /* a writer died in a transaction, which the next one will undo */
+    bool pending;         /* a writer died in a transaction; the next writer will roll it back */
     uint64_t recoveries;  /* transactions rolled back because their writer died */
     uint32_t max_readers; /* slots */
-    uint32_t readers;     /* living processes' read locks held just now */
-    int32_t writer_pid;   /* who holds the write lock just now, or 0 */
+    uint32_t readers;     /* read locks that living processes hold now */
+    int32_t writer_pid;   /* the process that holds the write lock now, or 0 */
     bool writable;        /* the role may write */
     bool lockable;        /* false: lock-free reads only */
-    bool replaced;        /* replaced, destroyed or removed: what is told is the last of it */
+    bool replaced;        /* replaced, destroyed or removed: the rest is its final state */
 } ipm_info;
 
 /*
- * Fill in *info; who holds locks is as of just now, for diagnosis.
- * returns  IPM_EFORKED, IPM_EINVALID (own_size); not IPM_EREPLACED: see `replaced`
- * cost     a system call, which looks whether the file still has its name
+ * Fill in *info. The holders of locks may change at any time: use them for diagnosis only. For a
+ * destroyed segment, returns its final state.
+ * returns  IPM_EFORKED, IPM_EINVALID (own_size); never IPM_EREPLACED: see `replaced`
+ * cost     a system call, which checks that the file still has its name
  */
 IPM_API int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error);
 
 /*
- * Repair a data file that is IPM_ECORRUPT as far as that needs no guess: a header code that
- * something else has overwritten is set again, in a transaction of its own, so that others may be
- * using the segment meanwhile. A file that needs no repair is left as it is.
+ * Repair a damaged data file, as far as that needs no guess: set the header code again if other
+ * software has overwritten it. This is a transaction of its own, so other processes may use the
+ * segment at the same time. A file that needs no repair is not changed.
  *
- * options   as for an editor, with `path`, the data file's
- * repaired  whether there was something to repair, and it was
- * returns   as ipm_segment_open for an editor: IPM_ECORRUPT says what is damaged and stays so;
- *           IPM_ETIMEOUT: the lock was not free within 10 s
+ * options   as for an editor, with the data file's `path`
+ * repaired  whether something was repaired
+ * returns   as ipm_segment_open for an editor. IPM_ECORRUPT: the text names damage that cannot be
+ *           repaired. IPM_ETIMEOUT: the lock was not free within 10 s
  */
 IPM_API int ipm_segment_repair(const ipm_options *options, bool *repaired, ipm_error *error);
 
 typedef struct ipm_user {
     int32_t pid;
-    bool alive;    /* a dead holder's lock goes to the next who asks for it */
-    bool writes;   /* the write lock, or a read lock */
-    bool waits;    /* for the lock; otherwise holds it */
+    bool alive;    /* the lock of a dead holder goes to the next process that asks for it */
+    bool writes;   /* the write lock; otherwise a read lock */
+    bool waits;    /* waits for the lock; otherwise holds it */
     int64_t since; /* Unix seconds */
 } ipm_user;
 
@@ -594,22 +600,22 @@ typedef struct ipm_user {
 #define IPM_MAX_USERS (1 + IPM_MAX_READERS + IPM_MAX_WAITERS)
 
 /*
- * Who holds the lock and who waits for it just now, for diagnosis.
- * users    room for `capacity`; IPM_MAX_USERS is enough for all
- * count    how many were stored; none where the handle has no lock file
+ * List the processes that hold the lock and those that wait for it, for diagnosis.
+ * users    room for `capacity` entries; IPM_MAX_USERS is always enough
+ * count    the number of entries stored; 0 if the handle has no lock file
  */
 IPM_API int ipm_segment_users(ipm_segment *segment, ipm_user *users, size_t capacity, size_t *count,
                               ipm_error *error);
 
-/* Seconds since 1970, as in the header's time stamp. */
+/* The present time in seconds since 1970, as in the header's time stamp. */
 IPM_API double ipm_time(void);
 
 /* ---- Lua --------------------------------------------------------------------------------- */
 
 /*
- * The Lua module, with its Lua files inside, for a host that embeds Lua 5.4 and has opened Lua's
- * package library: luaL_requiref(L, "ipmmap", luaopen_ipmmap, 0).
- * In libipmmap_lua.a, and in the amalgamation compiled with IPM_LUA defined; not in libipmmap.
+ * Opens the Lua module, which includes its Lua files, in a host that embeds Lua 5.4 and has opened
+ * Lua's package library: luaL_requiref(L, "ipmmap", luaopen_ipmmap, 0).
+ * It is in libipmmap_lua.a and in the amalgamation if IPM_LUA is defined, but not in libipmmap.
  */
 struct lua_State;
 IPM_API int luaopen_ipmmap(struct lua_State *L);

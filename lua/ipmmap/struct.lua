@@ -1,6 +1,5 @@
 --- Structs: definitions in Lua tables, the registry of their names, and arrays of them.
--- A definition becomes schema text, which the C core reads into a layout. The registry is one for
--- each Lua state.
+-- The C core reads the types and lays a struct out. Each Lua state has one registry.
 -- @submodule ipmmap
 
 local core = require "ipmmap.core"
@@ -56,49 +55,28 @@ end
 
 -- Definitions ----------------------------------------------------------------------------------
 
--- Why text is no type, with the one that it may mean.
-local function not_a_type(written, why)
-  local suggested = types.suggest(written)
-  if not suggested then
-    return why
-  elseif suggested == "char[N]" then
-    return why .. ": text of at most N bytes is 'char[N]', such as 'char[64]'"
-  end
-  return ("%s: write '%s'"):format(why, suggested)
-end
-
--- The type's text, and the Struct it needs or nil; nil and the reason if there is no such type.
-local function resolve(written)
+-- A type as text, which the core reads; nil and the reason for what is neither text nor a Struct.
+local function type_text(written)
   local is_array = getmetatable(written) == array
   if is_array or is_struct(written) then
     local needed = is_array and written.element or written
     if registered[needed.name] ~= needed then
       return nil, ("the Struct %s is not the registered one of its name"):format(needed.name)
     end
-    return is_array and tostring(written) or needed.name, needed
+    return is_array and tostring(written) or needed.name
   elseif type(written) ~= "string" then
     return nil, ("%s is not a type"):format(show(written))
   end
-  local name, dimensions = written:match "^%s*([%a_][%w_]*)%s*(.-)%s*$"
-  if not name or dimensions:gsub("%[%s*%d+%s*%]%s*", "") ~= "" then
-    return nil, not_a_type(written, ("%s is not a type"):format(show(written)))
-  elseif dimensions:find "%[%s*0+%s*%]" then
-    return nil, ("%s: an array has at least one element"):format(show(written))
-  elseif not SCALARS[name] and not registered[name] then
-    return nil, not_a_type(written, ("'%s' is neither a type (bool, char, int8 to uint64, float, "
-      .. "double) nor a registered struct"):format(name))
-  end
-  return name .. dimensions:gsub("%s", ""), registered[name]
+  return written
 end
 
--- Append those structs of a Struct's schema that are not there yet.
-local function include(schema, known, needed)
-  for text, name in tostring(needed):gmatch "(struct ([%a_][%w_]*).-\n}\n)" do
-    if not known[name] then
-      known[name] = true
-      schema[#schema + 1] = text
-    end
+-- The end of the message about text that is no type: what to write instead, or nothing.
+local function advice(written)
+  local suggested = types.suggest(written)
+  if suggested == "char[N]" then
+    return ": text of at most N bytes is 'char[N]', such as 'char[64]'"
   end
+  return suggested and (": write '%s'"):format(suggested) or ""
 end
 
 local function check_list(name, fields, level)
@@ -122,58 +100,20 @@ local function check_field(name, index, field, level)
   end
 end
 
--- The schema text of a struct with all that it needs.
-local function compose(name, parent, fields, level)
-  local schema, known, lines, seen = {}, {}, {}, {}
-  if parent then
-    include(schema, known, parent)
-  end
+-- The fields as the core takes them: a list of name, type, name, type, and so on.
+local function declare(name, fields, level)
+  local declared = {}
   for index = 1, #fields do -- not ipairs, which would leave out what comes after a nil
     local field = fields[index]
     check_field(name, index, field, level + 1)
-    local text, needed = resolve(field[2])
+    local text, reason = type_text(field[2])
     if not text then
-      refuse(level, "%s.%s: %s", name, field[1], needed)
-    elseif seen[field[1]] or parent and pcall(parent.offsetof, parent, field[1]) then
-      refuse(level, "%s.%s: there are two fields of that name", name, field[1])
-    elseif needed then
-      include(schema, known, needed)
+      refuse(level, "%s.%s: %s", name, field[1], reason)
     end
-    seen[field[1]] = true
-    lines[index] = ("  %s: %s\n"):format(field[1], text)
+    declared[#declared + 1] = field[1]
+    declared[#declared + 1] = text
   end
-  local heading = parent and ("%s : %s"):format(name, parent.name) or name
-  schema[#schema + 1] = ("struct %s {\n%s}\n"):format(heading, table.concat(lines))
-  return table.concat(schema)
-end
-
-local function show_line(line)
-  return line == "}" and "no more fields" or ("'%s'"):format(line:match "%S.*")
-end
-
--- The first line in which two schemas differ: before each one's end, as both end in their struct.
-local function difference(old, new)
-  local lines = new:gmatch "[^\n]+"
-  for line in old:gmatch "[^\n]+" do
-    local other = lines()
-    if line ~= other then
-      return ("%s there, %s here"):format(show_line(line), show_line(other))
-    end
-  end
-end
-
--- What the core says of schema text, such as "Demo: line 3: ...", with the field for the line.
-local function explain(name, schema, message)
-  local line, reason = message:match "^[%w_]+: line (%d+): (.*)$"
-  if not line then
-    return ("%s: %s"):format(name, (message:gsub("^[%w_]+: ", "")))
-  end
-  local lines = schema:gmatch "([^\n]*)\n"
-  for _ = 2, tonumber(line) do
-    lines()
-  end
-  local field = lines():match "^  ([%w_]+):"
-  return ("%s%s: %s"):format(name, field and "." .. field or "", reason)
+  return declared
 end
 
 local function define(name, parent, fields, level)
@@ -186,15 +126,16 @@ local function define(name, parent, fields, level)
     refuse(level, "%s: the Struct %s is not the registered one of its name", name, parent.name)
   end
   check_list(name, fields, level + 1)
-  local schema = compose(name, parent, fields, level + 1)
-  local new, message = core.struct.parse(schema)
+  local declared = declare(name, fields, level + 1)
+  local new, message, untyped =
+    core.struct.define(name, parent and parent.name, declared, registered)
   if not new then
-    refuse(level, "%s", explain(name, schema, message))
+    refuse(level, "%s%s", message, untyped and advice(untyped) or "")
   end
   local old = registered[name]
-  if old and tostring(old) ~= tostring(new) then
-    refuse(level, "%s is defined already with another layout: %s", name,
-      difference(tostring(old), tostring(new)))
+  local difference = old and core.struct.difference(old, new)
+  if difference then
+    refuse(level, "%s is defined already with another layout: %s", name, difference)
   end
   registered[name] = old or new
   return registered[name]

@@ -4,6 +4,7 @@
  * Afterwards there is a clean error, no descriptor, mapping or memory more than before, the same
  * files, and a segment that works.
  */
+#include "../../src/core/schema.h"
 #include "fault.h"
 #include "fixture.h"
 #include "peer.h"
@@ -194,6 +195,21 @@ static int parse(void) {
     return code;
 }
 
+static const ipm_type *find_demo(void *context, const char *name) {
+    (void)context;
+    return strcmp(name, "Demo") == 0 ? ipm_layout_type(demo) : NULL;
+}
+
+static int define(void) {
+    ipm_layout *layout = NULL;
+    ipm_declaration field = {.name = "demos", .type = "Demo[3]", .length = strlen("Demo[3]")};
+    ipm_definition definition = {
+        .name = "Demos", .declarations = &field, .count = 1, .known = {find_demo, NULL}};
+    int code = ipm_layout_define(&definition, &layout, detail);
+    ipm_layout_free(layout);
+    return code;
+}
+
 static const struct step {
     const char *what;
     void (*before)(void);
@@ -222,6 +238,7 @@ static const struct step {
     {"repairing", segment_in_use, repair, false},
     {"loading a layout", segment_alone, load, false},
     {"parsing a layout", empty_area, parse, false},
+    {"defining a layout", empty_area, define, false},
 };
 
 /* ---- What is checked --------------------------------------------------------------------- */

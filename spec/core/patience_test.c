@@ -1,5 +1,6 @@
 /* Who holds bytes of a lock file keeps others from opening, for ten seconds in all and no longer.
  */
+#include "../../src/core/clock.h"
 #include "fixture.h"
 
 #include <sys/syscall.h>
@@ -141,6 +142,14 @@ static void destroying_waits_ten_seconds_as_well(void) {
     end();
 }
 
+static void a_wait_of_ages_is_not_without_end(void) {
+    CHECK(ipm_clock_deadline(IPM_FOREVER) == IPM_FOREVER);
+    CHECK(ipm_clock_deadline(IPM_FOREVER - 1) == IPM_FOREVER - 1);
+    CHECK(ipm_clock_deadline(IPM_FOREVER - clock_now) == IPM_FOREVER - 1);
+    CHECK(ipm_clock_deadline(SECOND) == clock_now + SECOND);
+    CHECK(ipm_clock_deadline(-SECOND) == clock_now);
+}
+
 int main(void) {
     set_up();
     run("opening names the byte of the lock file that is held", names_the_byte_that_is_held);
@@ -149,5 +158,7 @@ int main(void) {
         waits_ten_seconds_for_all_bytes_together);
     run("opening goes on as soon as all bytes are free", opens_as_soon_as_all_are_free);
     run("destroying waits ten seconds as well", destroying_waits_ten_seconds_as_well);
+    run("a wait of ages ends at a time, and only IPM_FOREVER has no end",
+        a_wait_of_ages_is_not_without_end);
     return tear_down();
 }

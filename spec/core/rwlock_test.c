@@ -353,6 +353,16 @@ static void tells_a_childs_locks_from_the_parents(void) {
     CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
 }
 
+/* It sleeps on the slot of the one that dies, with all slots held. */
+static void waits_for_a_slot_whose_reader_dies(void) {
+    fresh_with(1);
+    peer first = holder(reads), second = start(reads);
+    await_futex(&second);
+    kill_peer(&first);
+    CHECK_INT(hear(&second), 'h');
+    let_go(&second);
+}
+
 int main(void) {
     set_up_lock();
     run("lets readers in together", lets_readers_in_together);
@@ -376,5 +386,7 @@ int main(void) {
     run("clears the flag that a dead writer left", clears_the_flag_of_a_dead_writer);
     run("forgets slots that nobody uses", forgets_slots_that_nobody_uses);
     run("tells a child's locks from its parent's", tells_a_childs_locks_from_the_parents);
+    run("takes over the slot of a reader that dies while it waits for a slot",
+        waits_for_a_slot_whose_reader_dies);
     return tear_down();
 }

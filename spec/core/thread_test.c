@@ -1,4 +1,5 @@
 /* Threads of one process: on the same memory, and with a handle each. Clean under TSan. */
+#include "../../src/core/abandon.h"
 #include "../../src/core/clock.h"
 #include "../../src/core/rwlock.h"
 #include "../../src/core/transaction.h"
@@ -276,6 +277,26 @@ static void lose_no_lock_with_a_thread(void) {
     ipm_segment_close(manager, NULL);
 }
 
+static void *shows_what_it_locked(void *p) {
+    unsigned char **shown = p;
+    failed += ipm_segment_lock(shared_handle, 0, NULL) != IPM_OK;
+    *shown = (unsigned char *)ipm_segment_data(shared_handle);
+    failed += *shown == NULL;
+    return NULL;
+}
+
+static void lose_the_address_of_the_struct_with_the_lock(void) {
+    unsigned char *shown = NULL;
+    failed = 0;
+    shared_handle = opened(IPM_MANAGER, "");
+    ipm_segment_show(shared_handle, &shown);
+    run_thread(shows_what_it_locked, &shown);
+    CHECK(shown == NULL);
+    CHECK_INT(failed, 0);
+    CHECK_INT(ipm_segment_destroy(shared_handle, &error), IPM_OK);
+    ipm_segment_close(shared_handle, NULL);
+}
+
 static pthread_key_t late;
 
 static void locks_at_the_end(void *p) {
@@ -335,6 +356,8 @@ int main(void) {
     run("have a handle each: whole reads, exact counts", have_a_handle_each);
     run("leave each other's locks alone", leave_each_others_locks_alone);
     run("lose no lock with a thread that ends", lose_no_lock_with_a_thread);
+    run("lose the address of the struct with the lock",
+        lose_the_address_of_the_struct_with_the_lock);
     run("lose no lock that is taken while a thread ends",
         lose_no_lock_that_is_taken_while_a_thread_ends);
     run("keep their locks when a child's thread ends", keep_their_locks_when_a_childs_thread_ends);

@@ -1,5 +1,6 @@
-/* Reading any text as a schema. */
+/* Reading any text as a schema, and as a type in a definition. */
 #include "../../src/core/difference.h"
+#include "../../src/core/schema.h"
 #include "fuzz.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
@@ -19,12 +20,36 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     return 0;
 }
 
+static const ipm_type *find_type(void *context, const char *name) {
+    const ipm_type *type = context;
+    return type != NULL && strcmp(name, type->name) == 0 ? type : NULL;
+}
+
+/* A struct with a field of the type that the text is, where `known` can be named, or NULL. */
+static void define(const char *text, size_t length, const ipm_type *known) {
+    ipm_layout *layout;
+    ipm_error error;
+    ipm_declaration field = {.name = "field", .type = text, .length = length};
+    ipm_definition definition = {
+        .name = "Defined", .declarations = &field, .count = 1, .known = {find_type, (void *)known}};
+    int code = ipm_layout_define(&definition, &layout, &error);
+    if (code != IPM_OK && code != IPM_EINVALID)
+        abort();
+    if (code != IPM_OK)
+        return;
+    const ipm_type *type = ipm_layout_type(layout)->fields[0].type;
+    if (type->kind == IPM_STRUCT && !ipm_type_equal(type, known))
+        abort();
+    ipm_layout_free(layout);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     ipm_layout *layout, *again;
     ipm_error error;
     size_t length, length_again;
     const ipm_type *found;
     uint64_t offset;
+    define((const char *)input, size, NULL);
     int code = ipm_layout_parse((const char *)input, size, &layout, &error);
     if (code != IPM_OK && code != IPM_EINVALID)
         abort();
@@ -41,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     if (ipm_type_find(type, (const char *)input, size, &found, &offset, &error) == IPM_OK &&
         (found->size > type->size || offset > type->size - found->size))
         abort();
+    define(type->name, strlen(type->name), type);
     ipm_layout_free(again);
     ipm_layout_free(layout);
     return 0;

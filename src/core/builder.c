@@ -54,6 +54,10 @@ int ipm_builder_refuse(ipm_builder *builder, const char *format, ...) {
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
+    if (builder->definition != NULL)
+        return ipm_fail(builder->error, IPM_EINVALID, 0, "%s%s%s: %s", builder->definition,
+                        builder->member == NULL ? "" : ".",
+                        builder->member == NULL ? "" : builder->member, what);
     return ipm_fail(builder->error, IPM_EINVALID, 0, "%s: line %" PRIu32 ": %s",
                     builder->subject == NULL ? "schema" : builder->subject, builder->line, what);
 }
@@ -75,10 +79,8 @@ static const char *copy_text(ipm_builder *builder, const char *text) {
     return copy == NULL ? NULL : memcpy(copy, text, size);
 }
 
-const ipm_type *ipm_builder_type(ipm_builder *builder, const char *name) {
-    const ipm_type *scalar = ipm_scalar(name);
-    if (scalar != NULL)
-        return scalar;
+/* The struct of that name that this layout has, or NULL. */
+static const ipm_type *finished(const ipm_builder *builder, const char *name) {
     ipm_type probe = {.name = name};
     return search(&builder->structs, &probe, compare_structs);
 }
@@ -177,7 +179,9 @@ static int claim_name(ipm_builder *builder, const char *text, const char **kept)
             return no_memory(builder);
     }
     if (name->owner == builder->current.index)
-        return ipm_builder_refuse(builder, "duplicate field '%s'", text);
+        return builder->member != NULL
+                   ? ipm_builder_refuse(builder, "there are two fields of that name")
+                   : ipm_builder_refuse(builder, "duplicate field '%s'", text);
     name->owner = builder->current.index;
     *kept = name->text;
     return IPM_OK;
@@ -223,7 +227,7 @@ int ipm_builder_begin(ipm_builder *builder, const char *name) {
     builder->subject = copy;
     if (ipm_scalar(name) != NULL)
         return ipm_builder_refuse(builder, "a struct cannot have the name of a scalar type");
-    if (ipm_builder_type(builder, name) != NULL)
+    if (finished(builder, name) != NULL)
         return ipm_builder_refuse(builder, "duplicate struct '%s'", name);
     builder->current = (ipm_node){
         .type = {.kind = IPM_STRUCT, .align = 1, .name = copy},
@@ -286,4 +290,64 @@ int ipm_builder_end(ipm_builder *builder, const ipm_type **type) {
     builder->subject = NULL;
     *type = &node->type;
     return IPM_OK;
+}
+
+/* ---- Known structs ----------------------------------------------------------------------- */
+
+static int import_type(ipm_builder *builder, const ipm_type *type, const ipm_type **copy);
+
+/* Import all parts of a struct before it begins: the builder builds one struct at a time. */
+static int import_parts(ipm_builder *builder, const ipm_type *type) {
+    const ipm_type *copy;
+    int code = type->parent == NULL ? IPM_OK : import_type(builder, type->parent, &copy);
+    for (uint64_t i = ipm_inherited(type); code == IPM_OK && i < type->count; i++)
+        code = import_type(builder, type->fields[i].type, &copy);
+    return code;
+}
+
+/*
+ * Import a struct by building it again, with all checks. Its offsets are not copied: they would be
+ * wrong if this layout already has another struct under the name of one of its parts.
+ */
+static int import_struct(ipm_builder *builder, const ipm_type *type, const ipm_type **copy) {
+    const ipm_type *part;
+    if (builder->definition != NULL && strcmp(type->name, builder->definition) == 0)
+        return ipm_builder_refuse(builder, "a struct cannot be part of itself");
+    int code = import_parts(builder, type);
+    if (code == IPM_OK)
+        code = ipm_builder_begin(builder, type->name);
+    if (code == IPM_OK && type->parent != NULL)
+        code = ipm_builder_extend(builder, finished(builder, type->parent->name));
+    for (uint64_t i = ipm_inherited(type); code == IPM_OK && i < type->count; i++) {
+        code = import_type(builder, type->fields[i].type, &part);
+        if (code == IPM_OK)
+            code = ipm_builder_field(builder, type->fields[i].name, part);
+    }
+    return code == IPM_OK ? ipm_builder_end(builder, copy) : code;
+}
+
+static int import_type(ipm_builder *builder, const ipm_type *type, const ipm_type **copy) {
+    const ipm_type *element;
+    if (type->kind == IPM_STRUCT) {
+        *copy = finished(builder, type->name);
+        return *copy == NULL ? import_struct(builder, type, copy) : IPM_OK;
+    }
+    if (type->kind == IPM_ARRAY) {
+        int code = import_type(builder, type->element, &element);
+        return code == IPM_OK ? ipm_builder_array(builder, element, type->count, copy) : code;
+    }
+    if (type->kind == IPM_CHAR)
+        return ipm_builder_text(builder, type->size, copy);
+    *copy = type;
+    return IPM_OK;
+}
+
+int ipm_builder_type(ipm_builder *builder, const char *name, const ipm_type **type) {
+    *type = ipm_scalar(name);
+    if (*type == NULL)
+        *type = finished(builder, name);
+    if (*type != NULL || builder->known == NULL)
+        return IPM_OK;
+    const ipm_type *known = builder->known->find(builder->known->context, name);
+    return known == NULL ? IPM_OK : import_type(builder, known, type);
 }

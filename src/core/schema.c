@@ -1,8 +1,10 @@
 /*
- * Schema text: the parser, and the printer of the canonical text. The grammar is in ipmmap.h.
- * The text may come from a damaged file, so nothing here trusts it.
+ * Schema text: the parser, which also reads the types in a definition, and the printer of the
+ * canonical text. The grammar is in ipmmap.h. The text may come from a damaged file, so nothing
+ * here trusts it.
  */
-#include "builder.h"
+#include "schema.h"
+
 #include "error.h"
 #include "excerpt.h"
 
@@ -27,6 +29,8 @@ typedef struct parser {
     size_t length;
     uint32_t line;
     ipm_builder builder; /* its line is that of the last token taken */
+    ipm_definition *definition;
+    ipm_declaration *declaration; /* the text is its type; NULL: the text is a schema */
 } parser;
 
 /* As in the C locale, whatever the host has set. */
@@ -65,7 +69,7 @@ static bool at(const parser *p, char sign) {
     return p->kind == SIGN && *p->text == sign;
 }
 
-static int expected(parser *p, const char *what) {
+static int refuse_token(parser *p, const char *what) {
     p->builder.line = p->line;
     if (p->kind == END)
         return ipm_builder_refuse(&p->builder, "expected %s, but the text ends", what);
@@ -74,6 +78,16 @@ static int expected(parser *p, const char *what) {
                                   (unsigned)(unsigned char)*p->text);
     return ipm_builder_refuse(&p->builder, "expected %s, but there is '%s'", what,
                               ipm_excerpt_of(p->text, p->length).text);
+}
+
+/* A type's text in a definition is short, so the message shows all of it, not one token. */
+static int expected(parser *p, const char *what) {
+    const ipm_declaration *declared = p->declaration;
+    if (declared == NULL)
+        return refuse_token(p, what);
+    p->definition->untyped = declared;
+    return ipm_builder_refuse(&p->builder, "'%s' is not a type",
+                              ipm_excerpt_of(declared->type, declared->length).text);
 }
 
 static int take_sign(parser *p, char sign, const char *what) {
@@ -106,7 +120,7 @@ static int take_count(parser *p, uint64_t *count) {
         return expected(p, "a count");
     for (size_t i = 0; i < p->length; i++) {
         if (!is_digit(p->text[i]) || (p->text[0] == '0' && p->length > 1))
-            return expected(p, "a decimal count");
+            return refuse_token(p, "a decimal count");
         uint64_t digit = (uint64_t)(p->text[i] - '0');
         *count = *count > (UINT64_MAX - digit) / 10 ? UINT64_MAX : *count * 10 + digit;
     }
@@ -123,34 +137,50 @@ static int take_count(parser *p, uint64_t *count) {
             return code_;                                                                          \
     } while (0)
 
-static int parse_type_name(parser *p, const ipm_type **type, const char *what) {
-    name word;
-    TRY(take_name(p, word, what));
-    *type = ipm_builder_type(&p->builder, word);
+static int find_type(parser *p, const char *word, const ipm_type **type) {
+    TRY(ipm_builder_type(&p->builder, word, type));
     if (*type != NULL)
         return IPM_OK;
-    if (strcmp(word, p->builder.subject) == 0)
+    if (p->builder.subject != NULL && strcmp(word, p->builder.subject) == 0)
         return ipm_builder_refuse(&p->builder, "a struct cannot be part of itself");
     return ipm_builder_refuse(&p->builder, "unknown type '%s'", word);
 }
 
-/* The last dimension is the innermost, and that of a char makes the text. */
-static int parse_type(parser *p, const ipm_type **type) {
+/* A type as it is written: a name and the counts in the brackets after it. */
+typedef struct spelling {
+    name word;
     uint64_t counts[IPM_MAX_DEPTH + 1];
-    size_t dimensions = 0;
-    TRY(parse_type_name(p, type, "a type"));
+    size_t dimensions;
+} spelling;
+
+static int take_type(parser *p, spelling *written) {
+    written->dimensions = 0;
+    TRY(take_name(p, written->word, "a type"));
     while (at(p, '[')) {
         advance(p);
-        if (dimensions == sizeof counts / sizeof *counts)
+        if (written->dimensions == sizeof written->counts / sizeof *written->counts)
             return ipm_builder_refuse(&p->builder, "nested deeper than %d", IPM_MAX_DEPTH);
-        TRY(take_count(p, &counts[dimensions++]));
+        TRY(take_count(p, &written->counts[written->dimensions++]));
         TRY(take_sign(p, ']', "']'"));
     }
-    if (dimensions > 0 && (*type)->kind == IPM_CHAR)
-        TRY(ipm_builder_text(&p->builder, counts[--dimensions], type));
-    while (dimensions > 0)
-        TRY(ipm_builder_array(&p->builder, *type, counts[--dimensions], type));
     return IPM_OK;
+}
+
+/* The last dimension is the innermost, and that of a char makes the text. */
+static int add_dimensions(parser *p, const spelling *written, const ipm_type **type) {
+    size_t left = written->dimensions;
+    if (left > 0 && (*type)->kind == IPM_CHAR)
+        TRY(ipm_builder_text(&p->builder, written->counts[--left], type));
+    while (left > 0)
+        TRY(ipm_builder_array(&p->builder, *type, written->counts[--left], type));
+    return IPM_OK;
+}
+
+static int parse_type(parser *p, const ipm_type **type) {
+    spelling written;
+    TRY(take_type(p, &written));
+    TRY(find_type(p, written.word, type));
+    return add_dimensions(p, &written, type);
 }
 
 static int parse_field(parser *p) {
@@ -176,7 +206,8 @@ static int parse_struct(parser *p, const ipm_type **type) {
     if (at(p, ':')) {
         const ipm_type *parent;
         advance(p);
-        TRY(parse_type_name(p, &parent, "the parent's name"));
+        TRY(take_name(p, word, "the parent's name"));
+        TRY(find_type(p, word, &parent));
         TRY(ipm_builder_extend(&p->builder, parent));
     }
     TRY(take_sign(p, '{', "'{'"));
@@ -192,6 +223,70 @@ static int parse_text(parser *p, const ipm_type **type) {
         TRY(parse_struct(p, type));
     while (p->kind != END);
     return IPM_OK;
+}
+
+/* ---- Definitions ------------------------------------------------------------------------- */
+
+static int check_name(parser *p, const char *text) {
+    size_t length = 0;
+    while (is_word(text[length]))
+        length++;
+    if (length == 0 || length > IPM_MAX_NAME || text[length] != '\0' || is_digit(text[0]))
+        return ipm_builder_refuse(&p->builder, "'%s' is not a name",
+                                  ipm_excerpt_of(text, strlen(text)).text);
+    return IPM_OK;
+}
+
+/* Check the grammar first and the name last: "unsigned long" is refused as a whole. */
+static int read_declaration(parser *p, ipm_declaration *declared) {
+    spelling written;
+    p->builder.member = NULL;
+    TRY(check_name(p, declared->name));
+    p->builder.member = declared->name;
+    p->declaration = declared;
+    p->next = declared->type;
+    p->end = declared->type + declared->length;
+    advance(p);
+    TRY(take_type(p, &written));
+    if (p->kind != END)
+        return expected(p, "nothing");
+    for (size_t i = 0; i < written.dimensions; i++)
+        if (written.counts[i] == 0)
+            return ipm_builder_refuse(&p->builder, "'%s': an array has at least one element",
+                                      ipm_excerpt_of(declared->type, declared->length).text);
+    TRY(ipm_builder_type(&p->builder, written.word, &declared->made));
+    if (declared->made == NULL || strcmp(declared->made->name, written.word) != 0) { /* "_Bool" */
+        p->definition->untyped = declared;
+        return ipm_builder_refuse(&p->builder,
+                                  "'%s' is neither a type (bool, char, int8 to uint64, float, "
+                                  "double) nor a registered struct",
+                                  written.word);
+    }
+    return add_dimensions(p, &written, &declared->made);
+}
+
+/* Read all types before the struct begins: reading one may build the known struct that it names. */
+static int define(parser *p, const ipm_type **type) {
+    const ipm_definition *definition = p->definition;
+    const ipm_type *parent = NULL;
+    p->builder.known = &definition->known;
+    p->builder.definition = definition->name;
+    TRY(check_name(p, definition->name));
+    if (definition->parent != NULL)
+        TRY(find_type(p, definition->parent, &parent));
+    for (size_t i = 0; i < definition->count; i++)
+        TRY(read_declaration(p, &definition->declarations[i]));
+    p->builder.member = NULL;
+    TRY(ipm_builder_begin(&p->builder, definition->name));
+    if (parent != NULL)
+        TRY(ipm_builder_extend(&p->builder, parent));
+    for (size_t i = 0; i < definition->count; i++) {
+        const ipm_declaration *declared = &definition->declarations[i];
+        p->builder.member = declared->name;
+        TRY(ipm_builder_field(&p->builder, declared->name, declared->made));
+    }
+    p->builder.member = NULL;
+    return ipm_builder_end(&p->builder, type);
 }
 
 /* ---- Canonical text ---------------------------------------------------------------------- */
@@ -255,19 +350,14 @@ static int set_text(ipm_layout *layout, ipm_error *error) {
 
 /* ------------------------------------------------------------------------------------------ */
 
-int ipm_layout_parse(const char *text, size_t length, ipm_layout **layout, ipm_error *error) {
-    if (length > IPM_MAX_TEXT)
-        return ipm_fail(error, IPM_EINVALID, 0, "schema: %zu bytes of text are more than %d",
-                        length, IPM_MAX_TEXT);
-    if (length == 0)
-        return ipm_fail(error, IPM_EINVALID, 0, "schema: the text is empty");
+static int make_layout(parser *p, int (*read)(parser *p, const ipm_type **type),
+                       ipm_layout **layout, ipm_error *error) {
     ipm_layout *made = ipm_layout_new();
     if (made == NULL)
         return ipm_fail(error, IPM_ESYSTEM, ENOMEM, "reading a schema");
-    parser p = {.next = text, .end = text + length, .line = 1};
-    ipm_builder_open(&p.builder, made, error);
-    int code = parse_text(&p, &made->type);
-    ipm_builder_close(&p.builder);
+    ipm_builder_open(&p->builder, made, error);
+    int code = read(p, &made->type);
+    ipm_builder_close(&p->builder);
     if (code == IPM_OK)
         code = set_text(made, error);
     if (code != IPM_OK) {
@@ -276,4 +366,20 @@ int ipm_layout_parse(const char *text, size_t length, ipm_layout **layout, ipm_e
     }
     *layout = made;
     return IPM_OK;
+}
+
+int ipm_layout_parse(const char *text, size_t length, ipm_layout **layout, ipm_error *error) {
+    if (length > IPM_MAX_TEXT)
+        return ipm_fail(error, IPM_EINVALID, 0, "schema: %zu bytes of text are more than %d",
+                        length, IPM_MAX_TEXT);
+    if (length == 0)
+        return ipm_fail(error, IPM_EINVALID, 0, "schema: the text is empty");
+    parser p = {.next = text, .end = text + length, .line = 1};
+    return make_layout(&p, parse_text, layout, error);
+}
+
+int ipm_layout_define(ipm_definition *definition, ipm_layout **layout, ipm_error *error) {
+    definition->untyped = NULL;
+    parser p = {.definition = definition};
+    return make_layout(&p, define, layout, error);
 }

@@ -5,6 +5,9 @@ Struct does besides is said in lua/ipmmap/struct.lua, which also gives it its __
 */
 #include "lipm.h"
 
+#include "../core/difference.h"
+#include "../core/schema.h"
+
 #include <string.h>
 
 #define STRUCT "ipmmap.struct"
@@ -38,6 +41,20 @@ static lipm_layout *push_layout(lua_State *L) {
     return layout;
 }
 
+/* Return the Struct on the stack's top, or nil and what is wrong with its definition. */
+static int return_layout(lua_State *L, lipm_layout *layout, int code, const ipm_error *error) {
+    if (code == IPM_EINVALID) {
+        luaL_pushfail(L);
+        lua_pushstring(L, error->text);
+        return 2;
+    }
+    if (code != IPM_OK) {
+        return lipm_raise(L, error);
+    }
+    layout->alive = 1;
+    return 1;
+}
+
 /* parse(text): a Struct, or nil and what is wrong with the text. */
 static int layout_parse(lua_State *L) {
     size_t length;
@@ -45,17 +62,112 @@ static int layout_parse(lua_State *L) {
     const char *text = luaL_checklstring(L, 1, &length);
     lipm_layout *layout = push_layout(L);
     int code = ipm_layout_parse(text, length, &layout->layout, &error);
-    if (code == IPM_EINVALID) {
-        luaL_pushfail(L);
-        lua_pushstring(L, error.text);
-        return 2;
+    return return_layout(L, layout, code, &error);
+}
+
+/* ---- Definitions ------------------------------------------------------------------------- */
+
+/* The table of registered Structs, at index `structs`, for the core's lookup. */
+typedef struct registry {
+    lua_State *L;
+    int structs;
+    int status; /* LUA_OK, or the status of the error object on the stack's top */
+} registry;
+
+/* (structs, name as light userdata): the Struct's type as light userdata, or NULL. */
+static int get_registered(lua_State *L) {
+    const ipm_type *type = NULL;
+    lua_pushstring(L, lua_touserdata(L, 2));
+    if (lua_rawget(L, 1) != LUA_TNIL) {
+        type = ipm_layout_type(lipm_checklayout(L, 3)->layout);
     }
-    if (code != IPM_OK) {
-        return lipm_raise(L, &error);
-    }
-    layout->alive = 1;
+    lua_pushlightuserdata(L, (void *)type);
     return 1;
 }
+
+/* The core calls this and has memory to free, so an error must not jump over it. */
+static const ipm_type *find_registered(void *context, const char *name) {
+    registry *in = context;
+    lua_pushcfunction(in->L, get_registered);
+    lua_pushvalue(in->L, in->structs);
+    lua_pushlightuserdata(in->L, (void *)name);
+    in->status = lua_pcall(in->L, 2, 1, 0);
+    if (in->status != LUA_OK) {
+        return NULL;
+    }
+    const ipm_type *type = lua_touserdata(in->L, -1);
+    lua_pop(in->L, 1);
+    return type;
+}
+
+/* Push the declarations of the list { name, type, name, type, ... } at `index`. */
+static ipm_declaration *push_declarations(lua_State *L, int index, size_t count) {
+    ipm_declaration *declarations = lua_newuserdatauv(L, count * sizeof *declarations, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, index, (lua_Integer)(2 * i + 1));
+        lua_rawgeti(L, index, (lua_Integer)(2 * i + 2));
+        luaL_checktype(L, -2, LUA_TSTRING);
+        luaL_checktype(L, -1, LUA_TSTRING);
+        declarations[i].name = lua_tostring(L, -2);
+        declarations[i].type = lua_tolstring(L, -1, &declarations[i].length);
+        lua_pop(L, 2); /* the list keeps them */
+    }
+    return declarations;
+}
+
+/*
+ * define(name, parent's name or nil, { name, type, name, type, ... }, registered Structs): a
+ * Struct; or nil, what is wrong, and the text of the type if it is no type. The strings must stay
+ * in the list during the call: a finalizer may run then, so only the caller may have the list.
+ */
+static int layout_define(lua_State *L) {
+    ipm_error error;
+    luaL_checktype(L, 3, LUA_TTABLE);
+    luaL_checktype(L, 4, LUA_TTABLE);
+    registry structs = {.L = L, .structs = 4, .status = LUA_OK};
+    ipm_definition definition = {
+        .name = luaL_checkstring(L, 1),
+        .parent = luaL_optstring(L, 2, NULL),
+        .count = lua_rawlen(L, 3) / 2,
+        .known = {find_registered, &structs},
+    };
+    definition.declarations = push_declarations(L, 3, definition.count);
+    lipm_layout *layout = push_layout(L);
+    int code = ipm_layout_define(&definition, &layout->layout, &error);
+    if (structs.status != LUA_OK) {
+        return lua_error(L);
+    }
+    int results = return_layout(L, layout, code, &error);
+    if (definition.untyped != NULL) {
+        lua_pushlstring(L, definition.untyped->type, definition.untyped->length);
+        results++;
+    }
+    return results;
+}
+
+static const char *parent_name(const ipm_type *type) {
+    return type->parent == NULL ? "nothing" : type->parent->name;
+}
+
+/*
+ * difference(old, new), Structs of one name: nil if they are the same, or the first difference.
+ * With the same fields at the same offsets they still differ if they extend different structs.
+ */
+static int layout_difference(lua_State *L) {
+    ipm_error error;
+    const ipm_layout *old = lipm_checklayout(L, 1)->layout, *new = lipm_checklayout(L, 2)->layout;
+    const ipm_type *there = ipm_layout_type(old), *here = ipm_layout_type(new);
+    if (strcmp(ipm_layout_text(old, NULL), ipm_layout_text(new, NULL)) == 0) {
+        lua_pushnil(L);
+    } else if (ipm_type_compare(there, "there", here, "here", &error) != IPM_OK) {
+        lua_pushstring(L, error.text);
+    } else {
+        lua_pushfstring(L, "it extends %s there, %s here", parent_name(there), parent_name(here));
+    }
+    return 1;
+}
+
+/* ------------------------------------------------------------------------------------------ */
 
 /***
 The Struct that a segment's data file describes: for tools that work on any segment. It is not
@@ -133,6 +245,8 @@ static const luaL_Reg metamethods[] = {
 
 static const luaL_Reg functions[] = {
     {"parse", layout_parse},
+    {"define", layout_define},
+    {"difference", layout_difference},
     {"name", layout_name},
     {"size", layout_size},
     {"align", layout_align},
