@@ -1,3 +1,4 @@
+local ipmmap = require "ipmmap"
 local demo = require "spec.helper.demo"
 local posix = require "spec.helper.posix"
 local process = require "spec.helper.process"
@@ -132,6 +133,33 @@ describe("between processes", function()
     holder:kill()
     waiter:expect("0")
     waiter:join()
+  end)
+
+  -- Returns once the process sleeps in the kernel on a word of memory, as in the lock's queue.
+  local function await_sleep(child)
+    local number
+    repeat
+      local file <close> = assert(io.open(("/proc/%d/syscall"):format(child.pid)))
+      number = file:read("n")
+    until number == 202 or number == 98 -- futex(2) on x86_64 and elsewhere
+  end
+
+  it("keeps its place in the lock's queue, however long it waits", function()
+    local holder = spawn(HOLD, "editor")
+    holder:expect("held")
+    local waiters = {}
+    for i = 1, 2 do
+      waiters[i] = spawn([[
+        local editor = assert(open("editor"))
+        local data <close> = editor:lock()
+        data.count = data.count * 10 + ...
+      ]], i)
+      await_sleep(waiters[i])
+      ipmmap.sleep(0.7)
+    end
+    holder:send("release")
+    for i = 1, 2 do waiters[i]:join() end
+    assert.equal(712, manager:read("count"))
   end)
 
   it("wait returns at another's commit, and when the segment is destroyed", function()

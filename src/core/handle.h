@@ -28,6 +28,8 @@ struct ipm_segment {
     unsigned char **shown;        /* where the user keeps `view`, or NULL: see abandon.h */
     uint64_t abandoned;           /* the number of the last thread that ended with the lock, or 0 */
     _Atomic uint32_t interrupted; /* 1: the next wait, or the one that is under way, ends */
+    bool (*asks)(void *);         /* whether a wait for the lock is to end, or NULL: see wait.h */
+    void *asks_with;              /* its argument */
     ipm_descriptor descriptor;
 };
 

@@ -11,11 +11,11 @@
 
 #include <errno.h>
 
-#define SLEEP_SLICE_NS                                                                             \
-    (100 * IPM_MS) /* of a sleep: a teller may die before it wakes the sleepers */
-#define POLL_NS                                                                                    \
-    (10 * IPM_MS) /* of a reader without the lock file, which cannot announce a sleep              \
-                   */
+/* The longest sleep at a time: an editor may die before it wakes the sleepers. */
+#define SLEEP_SLICE_NS (100 * IPM_MS)
+
+/* The same for a reader without the lock file, which cannot announce that it sleeps. */
+#define POLL_NS (10 * IPM_MS)
 
 /* ---- Interrupting ------------------------------------------------------------------------ */
 
@@ -43,12 +43,19 @@ static void take_interrupt(ipm_segment *segment) {
     atomic_store_explicit(&segment->interrupted, 0, memory_order_relaxed);
 }
 
+void ipm_segment_ask(ipm_segment *segment, bool (*asks)(void *), void *with) {
+    segment->asks = asks;
+    segment->asks_with = with;
+}
+
 int ipm_segment_go_on(ipm_rwlock *lock, bool has_waited) {
     ipm_segment *segment = ipm_segment_of_lock(lock);
     if (is_interrupted(segment)) {
         take_interrupt(segment);
         return EINTR;
     }
+    if (has_waited && segment->asks != NULL && segment->asks(segment->asks_with))
+        return EINTR;
     return has_waited && !ipm_segment_has_name(segment) ? ECANCELED : 0;
 }
 

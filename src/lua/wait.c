@@ -1,11 +1,14 @@
 /***
 Waiting, so that Lua can interrupt it.
 
-Nothing waits longer than a second at a time. Between two slices an empty function is called:
-there a pending debug hook runs and can raise, which is how lua's Ctrl-C works.
+A debug hook can raise an error, which is how lua's Ctrl-C works, but hooks only run while Lua runs.
+So a wait for a commit calls an empty function once a second. A wait for the lock would lose its
+place in the queue by that, so it ends only for a hook: at once for one that is set during the wait,
+and once a second for one that was there before.
 @submodule ipmmap
 */
 #include "../core/clock.h"
+#include "../core/wait.h"
 #include "lipm.h"
 
 #include <math.h>
@@ -55,26 +58,51 @@ static int lock(lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
     return code;
 }
 
+/* A wait for the lock, and when it ends for a debug hook. */
+typedef struct lock_wait {
+    lua_State *L;
+    bool had_hook;   /* when the wait began */
+    bool makes_way;  /* the wait ends for a hook */
+    int64_t next_ns; /* of CLOCK_MONOTONIC: when a hook from before is to run next */
+} lock_wait;
+
+static bool makes_way(void *with) {
+    lock_wait *wait = with;
+    bool has_hook = lua_gethook(wait->L) != NULL;
+    wait->makes_way = has_hook && (!wait->had_hook || ipm_clock_now() >= wait->next_ns);
+    return wait->makes_way;
+}
+
+/* Wait until the lock is had or the time is over, or until a hook is to run. */
+static int wait_once(lua_State *L, lipm_handle *handle, int64_t end_ns, bool *is_for_hook,
+                     ipm_error *error) {
+    int64_t now_ns = ipm_clock_now();
+    int64_t left_ns = end_ns == IPM_FOREVER ? IPM_FOREVER : end_ns > now_ns ? end_ns - now_ns : 0;
+    lock_wait wait = {.L = L, .had_hook = lua_gethook(L) != NULL, .next_ns = now_ns + IPM_SECOND};
+    ipm_segment_ask(handle->segment, makes_way, &wait);
+    int code = lock(handle, left_ns, error);
+    ipm_segment_ask(handle->segment, NULL, NULL);
+    *is_for_hook = code == IPM_EINTERRUPTED && wait.makes_way;
+    return code;
+}
+
 static int wait_on(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
-    lipm_deadline until = lipm_deadline_start(timeout_ns);
+    int64_t end_ns = ipm_clock_deadline(timeout_ns);
     for (;;) {
-        lipm_runhooks(L);
-        lipm_checkopen(L, handle);
-        int64_t now_ns = lipm_deadline_slice(&until);
-        int code = lock(handle, now_ns, error);
-        if (code != IPM_ETIMEOUT || now_ns == 0) {
+        bool is_for_hook;
+        int code = wait_once(L, handle, end_ns, &is_for_hook, error);
+        if (!is_for_hook) {
             return code;
         }
+        lipm_runhooks(L);
+        lipm_checkopen(L, handle);
     }
 }
 
-/* A lock that is had within the first slice, as most are, costs no look at the clock here. */
+/* A lock that is free, as most are, costs no look at the clock here. */
 int lipm_waitlock(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
-    int64_t first_ns = timeout_ns < IPM_SECOND ? timeout_ns : IPM_SECOND;
-    int code = lock(handle, first_ns, error);
-    return code == IPM_ETIMEOUT && first_ns < timeout_ns
-               ? wait_on(L, handle, timeout_ns - first_ns, error)
-               : code;
+    int code = lock(handle, 0, error);
+    return code == IPM_ETIMEOUT && timeout_ns > 0 ? wait_on(L, handle, timeout_ns, error) : code;
 }
 
 int lipm_waitcommit(lua_State *L, const lipm_handle *handle, uint64_t version,
