@@ -17,10 +17,13 @@ static ipm_place *place_of(uint32_t ticket) {
     } while (0)
 
 #ifdef __GLIBC__
-static bool endless; /* a wait for a mutex has no deadline, so only a wake-up ends it */
+static int64_t first_slice; /* of the first wait for the gate, in nanoseconds; 0: none yet */
+static bool endless;        /* a wait for a mutex has no deadline, so only a wake-up ends it */
 
 int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until) {
     struct timespec now, real;
+    if (first_slice == 0 && mutex == &lock.shared->gate.mutex)
+        first_slice = until->tv_sec * SECOND + until->tv_nsec - ipm_clock_now();
     if (endless)
         return pthread_mutex_lock(mutex);
     clock_gettime(clock, &now);
@@ -298,6 +301,17 @@ static void loses_no_wake_up_to_one_that_dies(void) {
 }
 #endif
 
+#ifdef __GLIBC__
+static void is_urgent_within_a_millisecond(void) {
+    fresh();
+    first_slice = 0;
+    peer p = holder(writes);
+    CHECK_INT(ipm_rwlock_write(&lock, 20 * MS), IPM_ETIMEOUT);
+    CHECK(first_slice > -SECOND && first_slice <= MS);
+    let_go(&p);
+}
+#endif
+
 int main(void) {
     set_up_lock();
     run("goes in the order in which they came", goes_in_the_order_in_which_they_came);
@@ -314,6 +328,9 @@ int main(void) {
         waits_for_the_one_before_those_that_gave_up_or_died);
     run("does not wait for one that came later", does_not_wait_for_one_that_came_later);
     run("loses no wake-up to one that dies", loses_no_wake_up_to_one_that_dies);
+#endif
+#ifdef __GLIBC__
+    run("the first in the queue is urgent within a millisecond", is_urgent_within_a_millisecond);
 #endif
     return tear_down();
 }
