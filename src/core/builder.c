@@ -327,13 +327,13 @@ static int import_struct(ipm_builder *builder, const ipm_type *type, const ipm_t
 }
 
 static int import_type(ipm_builder *builder, const ipm_type *type, const ipm_type **copy) {
-    const ipm_type *element;
+    const ipm_type *element = type->element;
     if (type->kind == IPM_STRUCT) {
         *copy = finished(builder, type->name);
         return *copy == NULL ? import_struct(builder, type, copy) : IPM_OK;
     }
     if (type->kind == IPM_ARRAY) {
-        int code = import_type(builder, type->element, &element);
+        int code = import_type(builder, element, &element);
         return code == IPM_OK ? ipm_builder_array(builder, element, type->count, copy) : code;
     }
     if (type->kind == IPM_CHAR)
