@@ -1,96 +1,14 @@
 /***
-Waiting, so that Lua can interrupt it.
-
-Nothing waits longer than a second at a time. Between two slices an empty function is called:
-there a pending debug hook runs and can raise, which is how lua's Ctrl-C works.
+Waiting for a commit, and sleeping.
 @submodule ipmmap
 */
-#include "../core/clock.h"
-#include "lipm.h"
+#include "changed.h"
+#include "error.h"
+#include "functions.h"
+#include "slice.h"
 
-#include <math.h>
+#include <lauxlib.h>
 #include <time.h>
-
-#define SECOND INT64_C(1000000000)
-
-lipm_deadline lipm_deadline_start(int64_t timeout_ns) {
-    return (lipm_deadline){ipm_clock_deadline(timeout_ns)};
-}
-
-int64_t lipm_deadline_slice(const lipm_deadline *until) {
-    if (until->end_ns == IPM_FOREVER) {
-        return SECOND;
-    }
-    int64_t left = until->end_ns - ipm_clock_now();
-    return left <= 0 ? 0 : left < SECOND ? left : SECOND;
-}
-
-static int nothing(lua_State *L) {
-    (void)L;
-    return 0;
-}
-
-void lipm_runhooks(lua_State *L) {
-    lua_pushcfunction(L, nothing);
-    lua_call(L, 0, 0);
-}
-
-int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent, const char *whose) {
-    if (lua_isnoneornil(L, index)) {
-        return absent;
-    }
-    lua_Number seconds = lua_tonumber(L, index);
-    if (lua_type(L, index) != LUA_TNUMBER || isnan(seconds)) {
-        lipm_pushshown(L, index);
-        luaL_error(L, "%s: %s is not a number of seconds", whose, lua_tostring(L, -1));
-    }
-    if (seconds <= 0) {
-        return 0;
-    }
-    return seconds < 9e9 ? (int64_t)(seconds * (lua_Number)SECOND) : IPM_FOREVER;
-}
-
-/* A transaction begins with nothing made ready. */
-static int lock(lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
-    int code = ipm_segment_lock(handle->segment, timeout_ns, error);
-    handle->memory.ready_size = 0;
-    return code;
-}
-
-static int wait_on(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
-    lipm_deadline until = lipm_deadline_start(timeout_ns);
-    for (;;) {
-        lipm_runhooks(L);
-        lipm_checkopen(L, handle);
-        int64_t now_ns = lipm_deadline_slice(&until);
-        int code = lock(handle, now_ns, error);
-        if (code != IPM_ETIMEOUT || now_ns == 0) {
-            return code;
-        }
-    }
-}
-
-/* A lock that is had within the first slice, as most are, costs no look at the clock here. */
-int lipm_waitlock(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
-    int64_t first_ns = timeout_ns < SECOND ? timeout_ns : SECOND;
-    int code = lock(handle, first_ns, error);
-    return code == IPM_ETIMEOUT && first_ns < timeout_ns
-               ? wait_on(L, handle, timeout_ns - first_ns, error)
-               : code;
-}
-
-int lipm_waitcommit(lua_State *L, const lipm_handle *handle, uint64_t version,
-                    const lipm_deadline *until, uint64_t *now, ipm_error *error) {
-    for (;;) {
-        int64_t now_ns = lipm_deadline_slice(until);
-        int code = ipm_segment_wait(handle->segment, version, now_ns, now, error);
-        if (code != IPM_EINTERRUPTED && (code != IPM_ETIMEOUT || now_ns == 0)) {
-            return code;
-        }
-        lipm_runhooks(L);
-        lipm_checkopen(L, handle);
-    }
-}
 
 /***
 Wait for a commit after a version.
@@ -109,9 +27,8 @@ field returns at once if there was a commit since
 */
 int lipm_handle_wait(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);
-    if (lua_type(L, 2) == LUA_TSTRING) {
+    if (lua_type(L, 2) == LUA_TSTRING)
         return lipm_waitfield(L, handle);
-    }
     const char *name = handle->memory.type->name;
     int is_whole;
     lua_Integer version = lua_tointegerx(L, 2, &is_whole);
@@ -123,9 +40,8 @@ int lipm_handle_wait(lua_State *L) {
     uint64_t now;
     lipm_deadline until = lipm_deadline_start(lipm_checkseconds(L, 3, IPM_FOREVER, name));
     ipm_error error;
-    if (lipm_waitcommit(L, handle, (uint64_t)version, &until, &now, &error) != IPM_OK) {
+    if (lipm_waitcommit(L, handle, (uint64_t)version, &until, &now, &error) != IPM_OK)
         return lipm_fail(L, &error);
-    }
     lua_pushinteger(L, (lua_Integer)now);
     return 1;
 }
@@ -151,7 +67,7 @@ int lipm_sleep(lua_State *L) {
     lipm_deadline until = lipm_deadline_start(lipm_checkseconds(L, 1, 0, "sleep"));
     int64_t now_ns;
     while ((now_ns = lipm_deadline_slice(&until)) > 0) {
-        struct timespec time = {.tv_sec = now_ns / SECOND, .tv_nsec = now_ns % SECOND};
+        struct timespec time = {.tv_sec = now_ns / 1000000000, .tv_nsec = now_ns % 1000000000};
         nanosleep(&time, NULL);
         lipm_runhooks(L);
     }
