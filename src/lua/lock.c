@@ -80,7 +80,7 @@ static IPM_RARE int refuse_second(lua_State *L, const lipm_handle *handle) {
 }
 
 /* Push the root view for the lock that is to be taken; refuse a second lock. */
-static inline lipm_root *push_unlocked(lua_State *L, lipm_handle *handle) {
+static inline lipm_root *prepare_root(lua_State *L, lipm_handle *handle) {
     if (lipm_is_locked(handle))
         refuse_second(L, handle);
     lipm_root *root = push_root(L, handle);
@@ -108,7 +108,7 @@ static inline int take_lock(lua_State *L, int index, lipm_root *root, int64_t ti
 }
 
 /* Release the lock: commit or roll back. */
-static int let_go(lipm_handle *handle, bool is_commit, ipm_error *error) {
+static int drop_lock(lipm_handle *handle, bool is_commit, ipm_error *error) {
     int code = is_commit ? ipm_segment_unlock(handle->segment, error)
                          : ipm_segment_rollback(handle->segment, error);
     if (code == IPM_OK || code == IPM_EREPLACED)
@@ -134,7 +134,7 @@ which has no such moment
 int lipm_handle_lock(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);
     ipm_error error;
-    lipm_root *root = push_unlocked(L, handle);
+    lipm_root *root = prepare_root(L, handle);
     if (take_lock(L, -1, root, IPM_FOREVER, &error) != IPM_OK)
         return lipm_raise(L, &error);
     return 1;
@@ -155,7 +155,7 @@ int lipm_handle_try_lock(lua_State *L) {
     int64_t timeout_ns = lipm_checkseconds(L, 2, 0, handle->memory.type->name);
     ipm_error error;
     lua_settop(L, 1);
-    lipm_root *root = push_unlocked(L, handle);
+    lipm_root *root = prepare_root(L, handle);
     if (take_lock(L, -1, root, timeout_ns, &error) != IPM_OK)
         return lipm_fail(L, &error);
     return 1;
@@ -180,7 +180,7 @@ static int end_by_hand(lua_State *L, lipm_handle *handle, bool is_commit) {
         return luaL_error(L, "%s: %s without a lock", handle->memory.type->name,
                           is_commit ? "unlock" : "rollback");
     }
-    if (let_go(handle, is_commit, &error) != IPM_OK)
+    if (drop_lock(handle, is_commit, &error) != IPM_OK)
         return lipm_raise(L, &error);
     return 0;
 }
@@ -235,7 +235,7 @@ static inline bool has_ended(lua_State *L) {
 /* Release the lock that the root view at `index` stands for. */
 static IPM_OFTEN int end_lock(lua_State *L, int index, lipm_root *root, bool is_commit) {
     ipm_error error;
-    int code = let_go(root->handle, is_commit, &error);
+    int code = drop_lock(root->handle, is_commit, &error);
     if (root->handle->memory.base == NULL)
         keep_root(L, index, root);
     return code != IPM_OK && is_commit ? lipm_raise(L, &error) : 0;
@@ -269,7 +269,7 @@ static int root_collect(lua_State *L) {
         lua_setmetatable(L, 1);
         return 0;
     }
-    if (let_go(handle, false, NULL) == IPM_OK && !root->is_enclosed) {
+    if (drop_lock(handle, false, NULL) == IPM_OK && !root->is_enclosed) {
         handle->was_forgotten = true;
         lipm_warnforgotten(L, handle);
     }
@@ -319,7 +319,7 @@ int lipm_handle_with(lua_State *L) {
     ipm_error error;
     int extra = lua_gettop(L) - FUNCTION;
     check_callable(L);
-    lipm_root *root = push_unlocked(L, handle);
+    lipm_root *root = prepare_root(L, handle);
     lua_insert(L, VIEW);
     lua_pushvalue(L, VIEW);
     lua_insert(L, VIEW_AGAIN);
