@@ -75,6 +75,7 @@ $(BUILD)/examples/game/game: $(GAME_SOURCES) examples/game/game.h src/ipmmap.h \
 CXX_TESTS      = $(BUILD)/spec/core/fields_test_cxx
 TSAN_TESTS     = $(BUILD)/tsan/threads_test
 C_TESTS       += spec/host/threads_test.c
+C_FILES       += $(HOST_SOURCES)
 TEST_PROGRAMS += $(CXX_TESTS) $(TSAN_TESTS)
 TEST_MODULES  += $(BUILD)/static/ipmmap.so $(BUILD)/amalgamation/ipmmap.so \
                  $(BUILD)/examples/game/game $(BUILD)/spec/host/budget
