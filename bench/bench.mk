@@ -40,7 +40,7 @@ bench:
 	@$(MAKE) --no-print-directory all $(BENCH_CORE) $(BENCH_LUA) $(BENCH_PEER)
 	@LUA_PATH='./lua/?.lua;./lua/?/init.lua;./bench/?.lua;./bench/lua/?.lua;;' \
 	    LUA_CPATH='./$(BUILD)/?.so;./$(BUILD)/bench/lua/?.so;;' CC='$(CC)' CFLAGS='$(CFLAGS)' \
-	    lua5.4 bench/run.lua $(BUILD) $(if $(QUICK),quick)
+	    lua5.4 bench/run.lua $(BUILD) $(if $(QUICK),quick,full) $(if $(COMPARE),$(call quote,$(COMPARE)))
 
 .PHONY: bench
 

@@ -8,8 +8,8 @@ docs:
 	@.ci/packages 'make docs' $(TO_DOCS)
 	@$(MAKE) --no-print-directory docs/c-api.md docs/html/index.html
 
-docs/c-api.md: src/ipmmap.h docs/c_api.lua
-	lua5.4 docs/c_api.lua <src/ipmmap.h >$@.new
+docs/c-api.md: src/ipmmap.h tools/c_api.lua
+	lua5.4 tools/c_api.lua <src/ipmmap.h >$@.new
 	mv $@.new $@
 
 # LDoc heads the functions of a file with its path.
