@@ -118,7 +118,7 @@ static int set_part(lua_State *L, lipm_place part) {
 /* ---- Structs ----------------------------------------------------------------------------- */
 
 /* The field named by the string at 2. */
-static inline const ipm_field *check_name(lua_State *L, const lipm_view *self) {
+static inline const ipm_field *check_field_name(lua_State *L, const lipm_view *self) {
     const ipm_field *field = lipm_findname(L, 2, self->names, self->place.type);
     if (field == NULL)
         lipm_complain_key(L, 2, &self->place);
@@ -127,12 +127,12 @@ static inline const ipm_field *check_name(lua_State *L, const lipm_view *self) {
 
 static int struct_index(lua_State *L) {
     const lipm_view *self = check_self(L);
-    return push_part(L, 2, self, lipm_fieldplace(&self->place, check_name(L, self)));
+    return push_part(L, 2, self, lipm_fieldplace(&self->place, check_field_name(L, self)));
 }
 
 static int struct_newindex(lua_State *L) {
     const lipm_view *self = check_self(L);
-    return set_part(L, lipm_fieldplace(&self->place, check_name(L, self)));
+    return set_part(L, lipm_fieldplace(&self->place, check_field_name(L, self)));
 }
 
 /* next(view, name): the next field's name and value, in memory order. */
@@ -142,7 +142,7 @@ static int struct_next(lua_State *L) {
     const ipm_type *type = self->place.type;
     if (type->kind != IPM_STRUCT)
         return luaL_typeerror(L, 1, "view of a struct");
-    const ipm_field *field = lua_isnil(L, 2) ? type->fields : check_name(L, self) + 1;
+    const ipm_field *field = lua_isnil(L, 2) ? type->fields : check_field_name(L, self) + 1;
     if (field == type->fields + type->count)
         return 0;
     lua_pushstring(L, field->name);
