@@ -189,7 +189,7 @@ end
 -- @tparam string text
 -- @treturn[1] Struct the last one in the text
 -- @treturn[2] nil
--- @treturn[2] string what is wrong with the text
+-- @treturn[2] string message: what is wrong with the text
 function struct.parse(text)
   return core.struct.parse(text)
 end
