@@ -1,16 +1,21 @@
-# make docs: the Lua reference from the sources' LDoc comments into docs/html, and docs/c-api.md from
-# the C header, and the editors' annotations lua/ipmmap/meta.lua from the LDoc comments. The last two
-# are in the repository, and tests compare them with the sources.
+# make docs: the Lua reference from the sources' LDoc comments as docs/lua-api.md and in docs/html,
+# the editors' annotations lua/ipmmap/meta.lua from the same comments, and docs/c-api.md from the C
+# header. All but docs/html are in the repository, and tests compare them with the sources.
 
 TO_DOCS  = lua5.4 lua-ldoc lua-discount
 TO_TEST += lua-ldoc lua-discount
 
 docs:
 	@.ci/packages 'make docs' $(TO_DOCS)
-	@$(MAKE) --no-print-directory docs/c-api.md annotations docs/html/index.html
+	@$(MAKE) --no-print-directory docs/c-api.md docs/lua-api.md annotations \
+	    docs/html/index.html
 
 docs/c-api.md: src/ipmmap.h docs/c_api.lua
 	lua5.4 docs/c_api.lua <src/ipmmap.h >$@.new
+	mv $@.new $@
+
+docs/lua-api.md:
+	lua5.4 tools/lua_api.lua >$@.new
 	mv $@.new $@
 
 # Not a rule for the file, which is installed: an installation needs no Lua interpreter.
@@ -28,4 +33,4 @@ clean-docs:
 	rm -rf docs/html
 
 ## The times of generated files in the repository say nothing: git sets them.
-.PHONY: docs docs/c-api.md annotations clean-docs
+.PHONY: docs docs/c-api.md docs/lua-api.md annotations clean-docs

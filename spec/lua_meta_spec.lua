@@ -1,4 +1,5 @@
 local core = require "ipmmap.core"
+local generate = require "ipmmap_cli.generate_luals"
 local ipmmap = require "ipmmap"
 local markdown = require "spec.helper.markdown"
 local tmpdir = require "spec.helper.tmpdir"
@@ -14,6 +15,22 @@ local function annotated()
     classes[class][name] = count
   end
   return classes
+end
+
+-- The fields of an annotated class, those that may be nil with a question mark at the end.
+local function fields_of(class)
+  local fields = {}
+  local text = markdown.read(FILE):match("\n%-%-%-@class " .. class .. "\n(.-)\n\n")
+  for name in text:gmatch("%-%-%-@field ([%w_?]+)") do fields[#fields + 1] = name end
+  table.sort(fields)
+  return fields
+end
+
+local function sorted_keys(value)
+  local names = {}
+  for name in pairs(value) do names[#names + 1] = name end
+  table.sort(names)
+  return names
 end
 
 local function keys(...)
@@ -84,5 +101,36 @@ describe("the annotations of the library", function()
     assert.same(keys(classes.Editor, classes.Manager), refused.reader)
     assert.same(keys(classes.Manager), refused.editor)
     assert.same({}, refused.manager)
+  end)
+
+  it("have every field of the tables that methods return", function()
+    local S = ipmmap.base:extend("Annotated", { { "n", "int32" } })
+    local manager <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = tmpdir() }))
+    assert.same(sorted_keys(manager:info()), fields_of "ipmmap%.Info")
+    do
+      local _ <close> = manager:lock()
+      assert.same(sorted_keys(manager:users()[1]), fields_of "ipmmap%.User")
+    end
+    local annotated_fields = {}
+    for _, name in ipairs(fields_of "ipmmap%.Type") do annotated_fields[name:gsub("%?", "")] = true end
+    local child = S:extend("AnnotatedMore", { { "list", "int8[2]" } }):type()
+    assert.same(annotated_fields, keys(child, child.fields[#child.fields].type))
+  end)
+
+  it("have the classes of schema --luals for the base, and else none that a struct could have", function()
+    local text = markdown.read(FILE)
+    local of_base = generate(ipmmap.base):gsub("^%-%-%-@meta\n", "")
+    assert.is_truthy(text:find(of_base, 1, true), of_base)
+    local of_structs = {}
+    for name in of_base:gmatch("@class (%w+)") do of_structs[name] = true end
+    for _, pattern in ipairs { "@class ([%w_.]+)", "@alias ([%w_.]+)" } do
+      for name in text:gmatch(pattern) do
+        assert.is_truthy(of_structs[name] or name:find("^ipmmap%."), name)
+      end
+    end
+  end)
+
+  it("are valid Lua, which a language server reads", function()
+    assert.is_table(dofile(FILE))
   end)
 end)
