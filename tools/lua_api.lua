@@ -39,21 +39,19 @@ local function link(name)
   return ("[`%s`](#%s)"):format(written(name), fragment)
 end
 
--- The arguments of a call; those of an options table are not among them.
+-- The arguments of a call, optional ones in brackets; fields of an options table are left out.
 local function arguments(entry)
-  local before, brackets = "", 0
+  local text, brackets = "", 0
   for _, param in ipairs(entry.params) do
     if not param.name:find "%w%." then
-      local comma = before == "" and "" or ", "
       if param.is_optional then
-        before, brackets = before .. (before == "" and "[" or " [") .. comma, brackets + 1
-        before = before .. param.name
-      else
-        before = before .. comma .. param.name
+        text = text .. (text == "" and "[" or " [")
+        brackets = brackets + 1
       end
+      text = text .. (text:find "%w" and ", " or "") .. param.name
     end
   end
-  return before .. ("]"):rep(brackets)
+  return text .. ("]"):rep(brackets)
 end
 
 local function type_text(type)

@@ -88,12 +88,12 @@ local ipmmap = {}
 ---@field mmap_dir? string the directory of `<Struct>_<tag>.mmap`
 ---@field lock_dir? string the directory of `<Struct>_<tag>.lock`
 ---@field create? boolean make the segment if it is not there; an existing one of the same layout is kept as it is
----@field force? boolean with create: start afresh. An existing segment of the same layout is reset in place, one of another layout is replaced. Whoever holds the lock is waited for, ten seconds at most; then it is `"timeout"`, and the segment is as it was
+---@field force? boolean with `create`: start afresh. An existing segment of the same layout is reset in place, one of another layout is replaced. This waits for the segment's lock, ten seconds at most. If the lock is not free by then, the code is `"timeout"`, and the segment is unchanged
 ---@field mode? string permission bits of both files, in octal; a directory that is made gets the matching x bits, and the setgid bit of the directory above
----@field max_readers? integer how many can hold the read lock at the same time
+---@field max_readers? integer how many readers can hold the lock at the same time, 1 to 128
 ---@field prefault? boolean touch each page at opening, so that later use takes no page fault
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. The limit is `ulimit -l`
----@field trust? integer|integer[]|string user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`) a file is used only if it belongs to this user, to the directory's owner, to the owner of the data file (the lock file), or to one of these; and a manager that creates wants a directory that belongs to its user, to root or to one of these, with the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
+---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
 
 ---@class ipmmap.Options
 ---@field tag? string names one of several segments of the same struct: letters, digits, `.`, `_`, `-`
@@ -101,11 +101,11 @@ local ipmmap = {}
 ---@field lock_dir? string the directory of `<Struct>_<tag>.lock`
 ---@field prefault? boolean touch each page at opening, so that later use takes no page fault
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. The limit is `ulimit -l`
----@field trust? integer|integer[]|string user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`) a file is used only if it belongs to this user, to the directory's owner, to the owner of the data file (the lock file), or to one of these; and a manager that creates wants a directory that belongs to its user, to root or to one of these, with the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
+---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
 
 ---@class ipmmap.RepairOptions
 ---@field lock_dir? string the directory of `<Struct>_<tag>.lock`
----@field trust? integer|integer[]|string user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`) a file is used only if it belongs to this user, to the directory's owner, to the owner of the data file (the lock file), or to one of these; and a manager that creates wants a directory that belongs to its user, to root or to one of these, with the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
+---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
 
 ---Add to a number, atomically: no other write comes between. Editors and managers.
 ---@param path string of a number
@@ -184,8 +184,8 @@ function Reader:try_lock(seconds) end
 ---Release the lock; an editor's changes are committed.
 function Reader:unlock() end
 
----Who holds the lock and who waits for it just now.
----@return ipmmap.User[] # each with `pid`; `alive`: a dead holder's lock goes to the next who asks for it; `writes`: it is the write lock; `waits`: it does not hold the lock but waits for it; `since`: Unix seconds. Empty if this reader cannot use the lock file
+---The processes that hold the lock or wait for it just now.
+---@return ipmmap.User[] # each with `pid`; `alive`: the lock of a dead holder goes to the next process that asks for it; `writes`: it is the write lock; `waits`: it does not hold the lock but waits for it; `since`: Unix seconds. Empty if this reader cannot use the lock file
 function Reader:users() end
 
 ---The number of commits since the segment was created: it grows with each.
@@ -255,7 +255,7 @@ function ipmmap.bytes(v) end
 ---@return ipmmap.Code? code `"not_found"`, `"corrupt"`, `"permission"`, `"system"`
 function ipmmap.describe(path) end
 
----Open a segment as an editor, who may lock it for writing, read and write.
+---Open a segment as an editor. An editor may lock it for writing, read and write.
 ---@param shared ipmmap.Struct|string as for `manager`
 ---@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for `manager`
 ---@return ipmmap.Editor|nil
@@ -273,9 +273,10 @@ function ipmmap.load(modules) end
 ---@return ipmmap.Struct|nil # nil if there is none
 function ipmmap.lookup(name) end
 
----Open a segment as its manager, who may create, reset and destroy it, and all that an editor may.
+---Open a segment as its manager. A manager may create, reset and destroy the segment, and do
+---everything that an editor may.
 ---@param shared ipmmap.Struct|string the struct, or its registered name; it must descend from `base`
----@param options? ipmmap.ManagerOptions those below. `create`, `force`, `mode` and `max_readers` are for managers alone: a table that serves several roles is without them, and the manager gets a copy with them, or a table that has them and inherits the others by `__index`
+---@param options? ipmmap.ManagerOptions those below. `create`, `force`, `mode` and `max_readers` are for managers alone, and the other roles refuse them. If several roles share a table, leave these four out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
 ---@return ipmmap.Manager|nil
 ---@return string? message
 ---@return ipmmap.Code? code `"not_found"`, `"layout"`, `"corrupt"`, `"permission"`, `"no_space"`, `"system"`, `"incompatible"`, `"timeout"`
@@ -292,9 +293,9 @@ function ipmmap.now() end
 ---@return string? message what is wrong with the text
 function ipmmap.parse(text) end
 
----Open a segment as a reader, who may lock it for reading, and read. The data is mapped read-only;
----where the reader may not write to the lock file, or the disk has no room for it, it still has all
----lock-free reads.
+---Open a segment as a reader. A reader may lock it for reading, and read. It maps the data
+---read-only. If it may not write to the lock file, or the disk has no room for that file, it can
+---still read without the lock.
 ---@param shared ipmmap.Struct|string as for `manager`
 ---@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for `manager`
 ---@return ipmmap.Reader|nil
