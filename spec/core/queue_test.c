@@ -302,6 +302,22 @@ static void loses_no_wake_up_to_one_that_dies(void) {
 #endif
 
 #ifdef __GLIBC__
+/* It has left the place as the one that had it before did: with the gate. */
+static void passes_over_one_that_died_as_it_took_its_ticket(void) {
+    fresh();
+    peer first = holder(writes), second = queued(writes);
+    uint32_t dead = lock.shared->queue.tickets++;
+    place_of(dead)->ticket = dead - IPM_PLACES;
+    place_of(dead)->served = 1;
+    peer third = queued(writes);
+    AWAIT(sleeps_on(&third, &place_of(dead - 1)->mutex));
+    let_go(&first);
+    gets_in(&second);
+    gets_in(&third);
+}
+#endif
+
+#ifdef __GLIBC__
 static void is_urgent_within_a_millisecond(void) {
     fresh();
     first_slice = 0;
@@ -330,6 +346,8 @@ int main(void) {
     run("loses no wake-up to one that dies", loses_no_wake_up_to_one_that_dies);
 #endif
 #ifdef __GLIBC__
+    run("passes over one that died as it took its ticket",
+        passes_over_one_that_died_as_it_took_its_ticket);
     run("the first in the queue is urgent within a millisecond", is_urgent_within_a_millisecond);
 #endif
     return tear_down();
