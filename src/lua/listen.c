@@ -52,11 +52,11 @@ static void set_flag(lua_State *L, const char *name, bool value) {
 }
 
 /***
-Who holds the lock and who waits for it just now.
+The processes that hold the lock or wait for it just now.
 @function Handle:users
-@treturn {table,...} each with `pid`; `alive`: a dead holder's lock goes to the next who asks for
-it; `writes`: it is the write lock; `waits`: it does not hold the lock but waits for it; `since`:
-Unix seconds. Empty if this reader cannot use the lock file
+@treturn {table,...} each with `pid`; `alive`: the lock of a dead holder goes to the next process
+that asks for it; `writes`: it is the write lock; `waits`: it does not hold the lock but waits for
+it; `since`: Unix seconds. Empty if this reader cannot use the lock file
 @raise an error object: `"forked"`
 */
 int lipm_handle_users(lua_State *L) {

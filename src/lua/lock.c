@@ -309,7 +309,7 @@ static void check_callable(lua_State *L) {
 Call a function under the handle's lock: committed when it returns; on an error an editor rolls
 back, and the error goes on. No error leaves the lock held, one that a debug hook raises included.
 @function Handle:with
-@tparam func fn called with the view and the other arguments
+@tparam function fn called with the view and the other arguments
 @param ... further arguments
 @return what `fn` returned
 @raise what `lock`, `unlock` and `fn` raise
