@@ -49,17 +49,15 @@ static bool gives_way(const ipm_segment *segment, const ipm_options *options, in
 }
 
 /* See to it that there is a segment of the layout, with other managers kept out. */
-static int provide(const ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
+static int provide(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
                    ipm_creation *m, ipm_error *error) {
     const char *path = segment->names.path;
-    ipm_datafile file;
     bool is_trusted;
-    int code = ipm_datafile_open(path, &segment->mmap_dir, IPM_WRITE, layout, &file, error);
+    int code =
+        ipm_datafile_open(path, &segment->mmap_dir, IPM_WRITE, layout, &segment->data, error);
     m->reset = code == IPM_OK && options->force;
-    if (code == IPM_OK) {
-        ipm_datafile_close(&file);
+    if (code == IPM_OK)
         return IPM_OK;
-    }
     if (code == IPM_ENOTFOUND) {
         code = ipm_datafile_create(path, layout, options->mode, options->max_readers, false, error);
         m->data_made = code == IPM_OK;
