@@ -68,16 +68,16 @@ static int describe_head(ipm_lock_head *head, uint32_t slots) {
 }
 
 /* Make everything afresh: nobody else uses the file. */
-static int initialise(int fd, const char *path, uint32_t slots, ipm_error *error) {
+static int initialise(ipm_file *opened, const char *path, uint32_t slots, ipm_error *error) {
     ipm_lock_head head;
     uint64_t size = file_size(slots);
     int rc = describe_head(&head, slots);
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot make the locks in %s", path);
-    int code = ipm_room_allocate(fd, size, path, error);
+    int code = ipm_room_allocate(opened, size, path, error);
     if (code != IPM_OK)
         return code;
-    unsigned char *map = ipm_file_map(fd, size, true, path, error);
+    unsigned char *map = ipm_file_map(opened, size, true, path, error);
     if (map == NULL)
         return (int)error->code;
     memset(map, 0, sizeof lock_magic);
@@ -127,23 +127,24 @@ static int check_head(const ipm_lock_head *head, uint64_t real_size, const char 
     return IPM_OK;
 }
 
-static int map_checked(int fd, const char *path, const ipm_lock_head *head, ipm_lockfile *file,
-                       ipm_error *error) {
-    struct stat status;
-    if (fstat(fd, &status) != 0)
+static int map_checked(ipm_file *opened, const char *path, const ipm_lock_head *head,
+                       ipm_lockfile *file, ipm_error *error) {
+    const struct stat *status = &opened->status;
+    /* It may have been made longer since it was opened. */
+    if ((uint64_t)status->st_size < head->size && fstat(opened->fd, &opened->status) != 0)
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
-    int code = check_head(head, (uint64_t)status.st_size, path, error);
+    int code = check_head(head, (uint64_t)status->st_size, path, error);
     if (code != IPM_OK)
         return code;
-    unsigned char *map = ipm_file_map(fd, head->size, true, path, error);
+    unsigned char *map = ipm_file_map(opened, head->size, true, path, error);
     if (map == NULL)
         return (int)error->code;
     file->head = (ipm_lock_head *)map;
     file->shared = (ipm_rwlock_shared *)(map + IPM_PAGE);
     file->size = head->size;
     file->slots = head->slots;
-    file->device = status.st_dev;
-    file->inode = status.st_ino;
+    file->device = status->st_dev;
+    file->inode = status->st_ino;
     if (!ipm_rwlock_is_sound(file->shared, file->slots)) {
         ipm_lockfile_close(file);
         return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and its locks are damaged",
@@ -178,11 +179,12 @@ static int moved(const char *path, ipm_error *error) {
 }
 
 /* Whoever finds the file used, behind the door, finds it used by one who has come in. */
-static int join_behind_door(int fd, const char *path, uint32_t slots, ipm_lockfile *file,
+static int join_behind_door(ipm_file *opened, const char *path, uint32_t slots, ipm_lockfile *file,
                             ipm_error *error) {
+    const int fd = opened->fd;
     int rc = ipm_file_lock(fd, USERS_BYTE, F_WRLCK);
     if (rc == 0) {
-        int code = initialise(fd, path, slots, error);
+        int code = initialise(opened, path, slots, error);
         if (code != IPM_OK)
             return code;
         rc = ipm_file_lock(fd, USERS_BYTE, F_RDLCK); /* atomic: nobody gets in between */
@@ -201,7 +203,7 @@ static int join_behind_door(int fd, const char *path, uint32_t slots, ipm_lockfi
         ipm_file_lock(fd, USERS_BYTE, F_UNLCK);
         return UNMARKED;
     }
-    return map_checked(fd, path, &head, file, error);
+    return map_checked(opened, path, &head, file, error);
 }
 
 /*
@@ -210,18 +212,18 @@ static int join_behind_door(int fd, const char *path, uint32_t slots, ipm_lockfi
  * take what is from before a reboot for initialised.
  * returns  AGAIN: another is at it, as *error says; UNMARKED: others use it, and it has no magic
  */
-static int join_once(int fd, const char *path, uint32_t slots, ipm_lockfile *file,
+static int join_once(ipm_file *opened, const char *path, uint32_t slots, ipm_lockfile *file,
                      ipm_error *error) {
-    int rc = ipm_file_lock(fd, DOOR_BYTE, F_WRLCK);
+    int rc = ipm_file_lock(opened->fd, DOOR_BYTE, F_WRLCK);
     if (rc == EAGAIN)
         return held(path, DOOR_BYTE, error);
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot lock %s", path);
-    int code = join_behind_door(fd, path, slots, file, error);
+    int code = join_behind_door(opened, path, slots, file, error);
     /* After a failure the caller closes the file: the door, too, stays locked until what this
      * process may hold of the users' byte is gone. */
     if (code == IPM_OK || code == AGAIN || code == UNMARKED)
-        ipm_file_lock(fd, DOOR_BYTE, F_UNLCK);
+        ipm_file_lock(opened->fd, DOOR_BYTE, F_UNLCK);
     return code;
 }
 
@@ -231,9 +233,14 @@ bool ipm_lockfile_claim(int fd) {
            ipm_file_lock(fd, MANAGER_BYTE, F_WRLCK) != EAGAIN;
 }
 
+/* Whether it still has its name. */
+static bool is_at(const char *path, const ipm_file *opened) {
+    return ipm_file_is_at(path, opened->status.st_dev, opened->status.st_ino);
+}
+
 /* Remove a file that was made in vain, unless others use it already. */
-static void unmake(const char *path, int fd, const struct stat *status) {
-    if (ipm_lockfile_claim(fd) && ipm_file_is_at(path, status->st_dev, status->st_ino))
+static void unmake(const char *path, const ipm_file *opened) {
+    if (ipm_lockfile_claim(opened->fd) && is_at(path, opened))
         unlink(path);
 }
 
@@ -244,22 +251,15 @@ static mode_t lock_mode(mode_t data_mode) {
     return writers | writers << 1;
 }
 
-static int make_file(const char *path, const ipm_lockfile_terms *terms, int *fd,
-                     struct stat *status, ipm_error *error) {
+static int make_file(const char *path, const ipm_lockfile_terms *terms, ipm_file *opened,
+                     ipm_error *error) {
     if (terms->needs_write != NULL &&
         faccessat(AT_FDCWD, terms->needs_write, W_OK, AT_EACCESS) != 0)
         return ipm_fail(error, IPM_EPERMISSION, 0,
                         "there is no %s, and only who may write to %s makes it", path,
                         terms->needs_write);
-    int code = ipm_file_create(path, lock_mode(terms->mode), fd, error);
-    if (code != IPM_OK && error->system == EEXIST)
-        return moved(path, error);
-    if (code == IPM_OK && fstat(*fd, status) != 0) {
-        code = ipm_fail_errno(error, errno, "cannot examine %s", path);
-        unlink(path);
-        close(*fd);
-    }
-    return code;
+    int code = ipm_file_create(path, lock_mode(terms->mode), opened, error);
+    return code != IPM_OK && error->system == EEXIST ? moved(path, error) : code;
 }
 
 /* What is not trusted is not used. */
@@ -275,32 +275,32 @@ static int refuse_foreign(const char *path, const ipm_lockfile_terms *terms, int
 }
 
 /* Open, or make. returns AGAIN when the file came or went meanwhile */
-static int open_or_make(const char *path, const ipm_lockfile_terms *terms, int *fd,
-                        struct stat *status, bool *made, ipm_error *error) {
-    int code = ipm_file_open(path, O_RDWR, fd, status, error);
+static int open_or_make(const char *path, const ipm_lockfile_terms *terms, ipm_file *opened,
+                        bool *made, ipm_error *error) {
+    int code = ipm_file_open(path, O_RDWR, opened, error);
     *made = false;
-    if (code == IPM_OK &&
-        ipm_directory_trusts(terms->directory, path, status, terms->owner, error) != IPM_OK)
-        return refuse_foreign(path, terms, *fd, error);
+    if (code == IPM_OK && ipm_directory_trusts(terms->directory, path, &opened->status,
+                                               terms->owner, error) != IPM_OK)
+        return refuse_foreign(path, terms, opened->fd, error);
     if (code != IPM_ENOTFOUND)
         return code;
-    code = make_file(path, terms, fd, status, error);
+    code = make_file(path, terms, opened, error);
     *made = code == IPM_OK;
     return code;
 }
 
 /* Join, as soon as that can be. returns AGAIN when it cannot, or the file has lost its name */
-static int join_settled(int fd, const char *path, const struct stat *status,
-                        const ipm_lockfile_terms *terms, ipm_lockfile *file, ipm_error *error) {
+static int join_settled(ipm_file *opened, const char *path, const ipm_lockfile_terms *terms,
+                        ipm_lockfile *file, ipm_error *error) {
     int unmarked = 0;
     for (;;) {
-        int code = join_once(fd, path, terms->slots, file, error);
+        int code = join_once(opened, path, terms->slots, file, error);
         if (code != AGAIN && code != UNMARKED)
             return code;
         if (code == UNMARKED && ++unmarked >= UNMARKED_TRIES)
             return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and damaged", path);
         ipm_clock_nap(NAP_NS);
-        if (!ipm_file_is_at(path, status->st_dev, status->st_ino))
+        if (!is_at(path, opened))
             return moved(path, error);
         if (ipm_clock_now() >= terms->deadline)
             return code == AGAIN ? AGAIN : held(path, USERS_BYTE, error);
@@ -309,47 +309,47 @@ static int join_settled(int fd, const char *path, const struct stat *status,
 
 /* Have the lock on the users' byte last as long as *file is open. returns AGAIN when the file has
  * lost its name: those who come later use another, and it was the other that was tried out. */
-static int keep_lock(int fd, const char *path, ipm_lockfile *file, ipm_error *error) {
+static int keep_lock(const ipm_file *opened, const char *path, ipm_lockfile *file,
+                     ipm_error *error) {
     ipm_lasting lasting;
-    int code = ipm_file_lock_lasts(fd, path, &lasting, error);
+    int code = ipm_file_lock_lasts(opened->fd, path, &lasting, error);
     if (code == IPM_OK && lasting == IPM_LASTS_OPEN)
-        ipm_kept_open(&file->kept, fd);
-    return ipm_file_is_at(path, file->device, file->inode) ? code : moved(path, error);
+        ipm_kept_open(&file->kept, opened->fd);
+    return is_at(path, opened) ? code : moved(path, error);
 }
 
 /* No more users than may write to the data file may use its lock file. */
-static int check_mode(int fd, const char *path, const struct stat *status, mode_t data_mode,
+static int check_mode(const ipm_file *opened, const char *path, mode_t data_mode,
                       ipm_error *error) {
-    mode_t right = lock_mode(data_mode);
-    if ((status->st_mode & 0777 & ~right) == 0 || fchmod(fd, status->st_mode & right) == 0)
+    mode_t right = lock_mode(data_mode), mode = opened->status.st_mode & 0777;
+    if ((mode & ~right) == 0 || fchmod(opened->fd, mode & right) == 0)
         return IPM_OK;
     return ipm_fail(error, IPM_EPERMISSION, 0,
                     "%s has mode %o, so more users may use it than may write to the data file: its "
                     "owner sets that right by opening the segment, or with chmod %o",
-                    path, (unsigned)(status->st_mode & 0777), (unsigned)(status->st_mode & right));
+                    path, (unsigned)mode, (unsigned)(mode & right));
 }
 
 int ipm_lockfile_open(const char *path, const ipm_lockfile_terms *terms, ipm_lockfile *file,
                       ipm_error *error) {
     memset(file, 0, sizeof *file);
     do {
-        int fd;
         bool made;
-        struct stat status;
-        int code = open_or_make(path, terms, &fd, &status, &made, error);
+        ipm_file opened;
+        int code = open_or_make(path, terms, &opened, &made, error);
         if (code == AGAIN)
             continue;
         if (code != IPM_OK)
             return code;
-        code = check_mode(fd, path, &status, terms->mode, error);
+        code = check_mode(&opened, path, terms->mode, error);
         if (code == IPM_OK)
-            code = join_settled(fd, path, &status, terms, file, error);
+            code = join_settled(&opened, path, terms, file, error);
         if (code == IPM_OK)
-            code = keep_lock(fd, path, file, error);
+            code = keep_lock(&opened, path, file, error);
         if (code != IPM_OK && code != AGAIN && made)
-            unmake(path, fd, &status);
+            unmake(path, &opened);
         if (!file->kept.is_open)
-            close(fd);
+            close(opened.fd);
         if (code != IPM_OK)
             ipm_lockfile_close(file);
         if (code != AGAIN)
@@ -370,21 +370,20 @@ int ipm_lockfile_manage(const char *path, const ipm_lockfile_terms *terms, int *
                         ipm_error *error) {
     *fd = -1;
     do {
-        int opened;
-        struct stat status;
-        int code = open_or_make(path, terms, &opened, &status, made, error);
+        ipm_file opened;
+        int code = open_or_make(path, terms, &opened, made, error);
         if (code == AGAIN)
             continue;
         if (code != IPM_OK)
             return code;
-        int rc = ipm_file_lock(opened, MANAGER_BYTE, F_WRLCK);
-        if (rc == 0 && ipm_file_is_at(path, status.st_dev, status.st_ino)) {
-            *fd = opened;
+        int rc = ipm_file_lock(opened.fd, MANAGER_BYTE, F_WRLCK);
+        if (rc == 0 && is_at(path, &opened)) {
+            *fd = opened.fd;
             return IPM_OK;
         }
         if (rc != 0 && rc != EAGAIN && *made)
-            unmake(path, opened, &status);
-        close(opened);
+            unmake(path, &opened);
+        close(opened.fd);
         if (rc != 0 && rc != EAGAIN)
             return ipm_fail_errno(error, rc, "cannot lock %s", path);
         if (rc == EAGAIN)
