@@ -98,6 +98,14 @@ static int open_reader(void) {
     return ipm_segment_open(IPM_READER, demo, &options, &made, detail);
 }
 
+/* There the library tries out how long file locks last, and whether there is room. */
+static int open_on_fuse(void) {
+    fault_file_system = 0x65735546;
+    int code = open_editor();
+    fault_file_system = 0;
+    return code;
+}
+
 static int open_resident(void) {
     ipm_options options = here();
     options.create = true;
@@ -221,6 +229,8 @@ static const struct step {
     {"opening as editor in use", segment_in_use, open_editor, false},
     {"opening as reader", segment_alone, open_reader, false},
     {"opening as reader in use", segment_in_use, open_reader, false},
+    {"opening as editor on FUSE", segment_alone, open_on_fuse, false},
+    {"opening as editor in use on FUSE", segment_in_use, open_on_fuse, false},
     {"opening without a lock file", segment_without_lock_file, open_editor, false},
     {"creating with mlock", empty_area, open_resident, false},
     {"resetting by force", segment_in_use, force_same, false},

@@ -188,15 +188,24 @@ static int probe(int fd, const char *path, bool *lasts_open, bool *lasts_mapped)
     return rc;
 }
 
-int ipm_file_lock_lasts(int fd, const char *path, ipm_lasting *lasting, ipm_error *error) {
+static bool maps_own_files(uint32_t type) {
+    return type == IPM_TMPFS || type == IPM_EXT || type == IPM_XFS || type == IPM_BTRFS;
+}
+
+int ipm_file_lock_lasts(const ipm_file *file, const char *path, ipm_lasting *lasting,
+                        ipm_error *error) {
     bool lasts_open = false, lasts_mapped = false;
-    int rc = probe(fd, path, &lasts_open, &lasts_mapped);
+    *lasting = IPM_LASTS_MAPPED;
+    if (maps_own_files(file->type))
+        return IPM_OK;
+    int rc = probe(file->fd, path, &lasts_open, &lasts_mapped);
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot try out the locks of %s", path);
     if (!lasts_open)
         return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
                         "%s is on a file system whose file locks exclude nobody", path);
-    *lasting = lasts_mapped ? IPM_LASTS_MAPPED : IPM_LASTS_OPEN;
+    if (!lasts_mapped)
+        *lasting = IPM_LASTS_OPEN;
     return IPM_OK;
 }
 

@@ -15,6 +15,8 @@
 /* Types of file systems, as statfs(2) gives them. */
 #define IPM_TMPFS 0x01021994
 #define IPM_BTRFS 0x9123683E
+#define IPM_XFS 0x58465342
+#define IPM_EXT 0xEF53 /* ext2, ext3 and ext4 */
 /* The kernel copies a file of a lower layer to the upper layer when the file is first opened for
  * writing; an earlier mapping keeps showing the lower file. */
 #define IPM_OVERLAYFS 0x794C7630
@@ -67,13 +69,14 @@ typedef enum ipm_lasting {
 } ipm_lasting;
 
 /*
- * Find out how long a lock of a file lasts, by an experiment with a second opening. A file system
- * that stands on another one, such as overlayfs, may map the file below, and then a mapping keeps
- * no lock.
- * fd       the file, opened O_RDWR, of at least a page
+ * Find out how long a lock of a file lasts. A file system that stands on another one, such as
+ * overlayfs, may map the file below, and then a mapping keeps no lock. So an experiment with a
+ * second opening shows it, except on tmpfs, ext2 to ext4, XFS and btrfs, which map their own files.
+ * file     opened O_RDWR, of at least a page
  * returns  IPM_OK and *lasting; IPM_EINCOMPATIBLE: this file system's locks exclude nobody
  */
-int ipm_file_lock_lasts(int fd, const char *path, ipm_lasting *lasting, ipm_error *error);
+int ipm_file_lock_lasts(const ipm_file *file, const char *path, ipm_lasting *lasting,
+                        ipm_error *error);
 
 /*
  * Make a directory and its parents, with these permission bits. A directory that exists is left

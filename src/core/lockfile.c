@@ -312,7 +312,7 @@ static int join_settled(ipm_file *opened, const char *path, const ipm_lockfile_t
 static int keep_lock(const ipm_file *opened, const char *path, ipm_lockfile *file,
                      ipm_error *error) {
     ipm_lasting lasting;
-    int code = ipm_file_lock_lasts(opened->fd, path, &lasting, error);
+    int code = ipm_file_lock_lasts(opened, path, &lasting, error);
     if (code == IPM_OK && lasting == IPM_LASTS_OPEN)
         ipm_kept_open(&file->kept, opened->fd);
     return is_at(path, opened) ? code : moved(path, error);
