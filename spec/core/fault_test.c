@@ -4,6 +4,7 @@
  * Afterwards there is a clean error, no descriptor, mapping or memory more than before, the same
  * files, and a segment that works.
  */
+#include "../../src/core/fork.h"
 #include "../../src/core/schema.h"
 #include "fault.h"
 #include "fixture.h"
@@ -57,6 +58,12 @@ static void segment_alone(void) {
     must(commit(holder, 5));
     ipm_segment_close(holder, NULL);
     holder = NULL;
+}
+
+/* Nothing is known any more of what a process looks up once. */
+static void segment_alone_as_after_a_fork(void) {
+    segment_alone();
+    ipm_fork_generation++;
 }
 
 static void segment_in_use(void) {
@@ -226,6 +233,7 @@ static const struct step {
 } steps[] = {
     {"creating", empty_area, create, false},
     {"opening as editor", segment_alone, open_editor, false},
+    {"opening as editor after a fork", segment_alone_as_after_a_fork, open_editor, false},
     {"opening as editor in use", segment_in_use, open_editor, false},
     {"opening as reader", segment_alone, open_reader, false},
     {"opening as reader in use", segment_in_use, open_reader, false},

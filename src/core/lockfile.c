@@ -40,10 +40,19 @@ static const char lock_magic[8] = "IPMLOCK\n";
 #error "an architecture that ipmmap was not ported to"
 #endif
 
-/* Thread ids collide between pid namespaces, and robust mutexes are owned by thread id. */
+/* Thread ids collide between pid namespaces, and robust mutexes are owned by thread id. A process
+ * stays in its namespace, so it is looked up once; all threads find the same. */
 static uint64_t pid_space(void) {
+    static _Atomic uint64_t found;
+    static _Atomic uint32_t found_in; /* the fork generation */
     struct stat status;
-    return stat("/proc/self/ns/pid", &status) == 0 ? (uint64_t)status.st_ino : 0;
+    if (atomic_load_explicit(&found_in, memory_order_acquire) == ipm_fork_generation)
+        return atomic_load_explicit(&found, memory_order_relaxed);
+    if (stat("/proc/self/ns/pid", &status) != 0)
+        return 0;
+    atomic_store_explicit(&found, (uint64_t)status.st_ino, memory_order_relaxed);
+    atomic_store_explicit(&found_in, ipm_fork_generation, memory_order_release);
+    return (uint64_t)status.st_ino;
 }
 
 static uint64_t file_size(uint32_t slots) {
@@ -67,29 +76,49 @@ static int describe_head(ipm_lock_head *head, uint32_t slots) {
     return rc;
 }
 
-/* Make everything afresh: nobody else uses the file. */
-static int initialise(ipm_file *opened, const char *path, uint32_t slots, ipm_error *error) {
+static void set_map(ipm_lockfile *file, const ipm_file *opened, unsigned char *map, uint64_t size,
+                    uint32_t slots) {
+    file->head = (ipm_lock_head *)map;
+    file->shared = (ipm_rwlock_shared *)(map + IPM_PAGE);
+    file->size = size;
+    file->slots = slots;
+    file->device = opened->status.st_dev;
+    file->inode = opened->status.st_ino;
+}
+
+static int fail_pid_space(const char *path, ipm_error *error) {
+    return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
+                    "%s cannot be shared: without /proc/self/ns/pid, nobody can tell whose "
+                    "thread ids are in it",
+                    path);
+}
+
+/* Map the file, and make everything afresh: nobody else uses it. */
+static int initialise(ipm_file *opened, const char *path, uint32_t slots, ipm_lockfile *file,
+                      ipm_error *error) {
     ipm_lock_head head;
     uint64_t size = file_size(slots);
     int rc = describe_head(&head, slots);
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot make the locks in %s", path);
+    if (head.pid_space == 0)
+        return fail_pid_space(path, error);
     int code = ipm_room_allocate(opened, size, path, error);
     if (code != IPM_OK)
         return code;
     unsigned char *map = ipm_file_map(opened, size, true, path, error);
     if (map == NULL)
         return (int)error->code;
+    set_map(file, opened, map, size, slots);
     memset(map, 0, sizeof lock_magic);
     /* The magic goes before all else, and comes after it: a death in between leaves none. */
     atomic_thread_fence(memory_order_seq_cst);
-    rc = ipm_rwlock_init((ipm_rwlock_shared *)(map + IPM_PAGE), slots);
+    rc = ipm_rwlock_init(file->shared, slots);
     memcpy(map + sizeof lock_magic, (char *)&head + sizeof lock_magic,
            sizeof head - sizeof lock_magic);
     atomic_thread_fence(memory_order_seq_cst);
     if (rc == 0)
         memcpy(map, lock_magic, sizeof lock_magic);
-    munmap(map, size);
     return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot make the locks in %s", path);
 }
 
@@ -115,10 +144,7 @@ static int check_head(const ipm_lock_head *head, uint64_t real_size, const char 
         return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
                         "%s is in use by a process with another kind of mutex", path);
     if (own.pid_space == 0)
-        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
-                        "%s cannot be shared: without /proc/self/ns/pid, nobody can tell whose "
-                        "thread ids are in it",
-                        path);
+        return fail_pid_space(path, error);
     if (head->pid_space != own.pid_space)
         return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
                         "%s is in use by a process in another pid namespace", path);
@@ -139,12 +165,7 @@ static int map_checked(ipm_file *opened, const char *path, const ipm_lock_head *
     unsigned char *map = ipm_file_map(opened, head->size, true, path, error);
     if (map == NULL)
         return (int)error->code;
-    file->head = (ipm_lock_head *)map;
-    file->shared = (ipm_rwlock_shared *)(map + IPM_PAGE);
-    file->size = head->size;
-    file->slots = head->slots;
-    file->device = status->st_dev;
-    file->inode = status->st_ino;
+    set_map(file, opened, map, head->size, head->slots);
     if (!ipm_rwlock_is_sound(file->shared, file->slots)) {
         ipm_lockfile_close(file);
         return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and its locks are damaged",
@@ -178,32 +199,38 @@ static int moved(const char *path, ipm_error *error) {
     return AGAIN;
 }
 
+/* returns  UNMARKED: it has no magic */
+static int join_used(ipm_file *opened, const char *path, ipm_lockfile *file, ipm_error *error) {
+    ipm_lock_head head;
+    ssize_t got = pread(opened->fd, &head, sizeof head, 0);
+    if (got < 0)
+        return ipm_fail_errno(error, errno, "cannot read %s", path);
+    if (got < (ssize_t)sizeof head || memcmp(head.magic, lock_magic, sizeof lock_magic) != 0) {
+        ipm_file_lock(opened->fd, USERS_BYTE, F_UNLCK);
+        return UNMARKED;
+    }
+    return map_checked(opened, path, &head, file, error);
+}
+
 /* Whoever finds the file used, behind the door, finds it used by one who has come in. */
 static int join_behind_door(ipm_file *opened, const char *path, uint32_t slots, ipm_lockfile *file,
                             ipm_error *error) {
     const int fd = opened->fd;
     int rc = ipm_file_lock(fd, USERS_BYTE, F_WRLCK);
     if (rc == 0) {
-        int code = initialise(opened, path, slots, error);
+        int code = initialise(opened, path, slots, file, error);
         if (code != IPM_OK)
             return code;
         rc = ipm_file_lock(fd, USERS_BYTE, F_RDLCK); /* atomic: nobody gets in between */
     } else if (rc == EAGAIN) {
         rc = ipm_file_lock(fd, USERS_BYTE, F_RDLCK);
     }
-    if (rc == EAGAIN)
-        return held(path, USERS_BYTE, error);
-    if (rc != 0)
-        return ipm_fail_errno(error, rc, "cannot lock %s", path);
-    ipm_lock_head head;
-    ssize_t got = pread(fd, &head, sizeof head, 0);
-    if (got < 0)
-        return ipm_fail_errno(error, errno, "cannot read %s", path);
-    if (got < (ssize_t)sizeof head || memcmp(head.magic, lock_magic, sizeof lock_magic) != 0) {
-        ipm_file_lock(fd, USERS_BYTE, F_UNLCK);
-        return UNMARKED;
+    if (rc != 0) {
+        ipm_lockfile_close(file);
+        return rc == EAGAIN ? held(path, USERS_BYTE, error)
+                            : ipm_fail_errno(error, rc, "cannot lock %s", path);
     }
-    return map_checked(opened, path, &head, file, error);
+    return file->head != NULL ? IPM_OK : join_used(opened, path, file, error);
 }
 
 /*

@@ -50,6 +50,10 @@ static int allocate(int fd, int mode, uint64_t size) {
     return 0;
 }
 
+static bool has_few_blocks(const ipm_file *file, uint64_t size) {
+    return (uint64_t)file->status.st_blocks < size / 512;
+}
+
 /* For file systems without fallocate: write zeros after the end of the file. */
 static int fill(ipm_file *file, uint64_t size) {
     static const char zeros[65536];
@@ -84,6 +88,8 @@ static int check_limit(ipm_file *file, uint64_t size, const char *path, ipm_erro
 }
 
 int ipm_room_allocate(ipm_file *file, uint64_t size, const char *path, ipm_error *error) {
+    if ((uint64_t)file->status.st_size >= size && !has_few_blocks(file, size))
+        return IPM_OK;
     int code = check_limit(file, size, path, error);
     if (code != IPM_OK)
         return code;
@@ -142,8 +148,7 @@ _Static_assert(sizeof(((extents *)0)->extent[0]) == 56, "the kernel's interface"
  * may not be counted.
  */
 static unsigned find_holes(const ipm_file *file, uint64_t size) {
-    bool is_short = (uint64_t)file->status.st_blocks < size / 512;
-    return is_short && (uint64_t)lseek(file->fd, 0, SEEK_HOLE) < size ? HOLES : 0;
+    return has_few_blocks(file, size) && (uint64_t)lseek(file->fd, 0, SEEK_HOLE) < size ? HOLES : 0;
 }
 
 /* List the extents. The count of blocks would not do: blocks after the end of the file count, too,

@@ -8,7 +8,8 @@
 
 /*
  * Allocate the first `size` bytes of a file that no other process uses, and bring file->status up
- * to date.
+ * to date. A file that is that long and has as many blocks is left to ipm_room_secure, which finds
+ * its holes.
  * returns  IPM_ENOSPACE, also when the process may not make files that long (RLIMIT_FSIZE); ...
  */
 int ipm_room_allocate(ipm_file *file, uint64_t size, const char *path, ipm_error *error);
