@@ -3,18 +3,14 @@
 #include "clock.h"
 #include "error.h"
 #include "file.h"
-#include "mutex.h"
 #include "room.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define FORMAT 1
-#define BYTE_ORDER_MARK 0x01020304
 #define USERS_BYTE 0
 #define MANAGER_BYTE 1
 #define DOOR_BYTE 2
@@ -23,97 +19,33 @@
 
 static const char lock_magic[8] = "IPMLOCK\n";
 
-/* mutexes of different libcs have the same size and different contents */
-#ifdef __GLIBC__
-#define LIBC "glibc"
-#else
-#define LIBC "musl"
-#endif
-
-#if defined(__x86_64__)
-#define ARCHITECTURE "x86_64"
-#elif defined(__aarch64__)
-#define ARCHITECTURE "aarch64"
-#elif defined(__riscv) && __riscv_xlen == 64
-#define ARCHITECTURE "riscv64"
-#else
-#error "an architecture that ipmmap was not ported to"
-#endif
-
-/* Thread ids collide between pid namespaces, and robust mutexes are owned by thread id. A process
- * stays in its namespace, so it is looked up once; all threads find the same. */
-static uint64_t pid_space(void) {
-    static _Atomic uint64_t found;
-    static _Atomic uint32_t found_in; /* the fork generation */
-    struct stat status;
-    if (atomic_load_explicit(&found_in, memory_order_acquire) == ipm_fork_generation)
-        return atomic_load_explicit(&found, memory_order_relaxed);
-    if (stat("/proc/self/ns/pid", &status) != 0)
-        return 0;
-    atomic_store_explicit(&found, (uint64_t)status.st_ino, memory_order_relaxed);
-    atomic_store_explicit(&found_in, ipm_fork_generation, memory_order_release);
-    return (uint64_t)status.st_ino;
-}
-
-static uint64_t file_size(uint32_t slots) {
-    uint64_t size = IPM_PAGE + ipm_rwlock_size(slots);
-    return (size + IPM_PAGE - 1) / IPM_PAGE * IPM_PAGE;
-}
-
-/* What the head of a lock file made here says, but for the magic. */
-static int describe_head(ipm_lock_head *head, uint32_t slots) {
-    pthread_mutex_t mutex;
-    int rc = ipm_mutex_template(&mutex);
-    memset(head, 0, sizeof *head);
-    head->format = FORMAT;
-    head->byte_order = BYTE_ORDER_MARK;
-    snprintf(head->abi, sizeof head->abi, "%s", LIBC " " ARCHITECTURE);
-    head->pid_space = pid_space();
-    head->size = file_size(slots);
-    head->slots = slots;
-    head->mutex_size = sizeof mutex;
-    memcpy(head->mutex, &mutex, sizeof mutex);
-    return rc;
-}
-
-static void set_map(ipm_lockfile *file, const ipm_file *opened, unsigned char *map, uint64_t size,
-                    uint32_t slots) {
+static void set_map(ipm_lockfile *file, const ipm_file *opened, unsigned char *map,
+                    const ipm_lock_head *head) {
     file->head = (ipm_lock_head *)map;
     file->shared = (ipm_rwlock_shared *)(map + IPM_PAGE);
-    file->size = size;
-    file->slots = slots;
+    file->size = head->size;
+    file->slots = head->slots;
     file->device = opened->status.st_dev;
     file->inode = opened->status.st_ino;
-}
-
-static int fail_pid_space(const char *path, ipm_error *error) {
-    return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
-                    "%s cannot be shared: without /proc/self/ns/pid, nobody can tell whose "
-                    "thread ids are in it",
-                    path);
 }
 
 /* Map the file, and make everything afresh: nobody else uses it. */
 static int initialise(ipm_file *opened, const char *path, uint32_t slots, ipm_lockfile *file,
                       ipm_error *error) {
     ipm_lock_head head;
-    uint64_t size = file_size(slots);
-    int rc = describe_head(&head, slots);
-    if (rc != 0)
-        return ipm_fail_errno(error, rc, "cannot make the locks in %s", path);
-    if (head.pid_space == 0)
-        return fail_pid_space(path, error);
-    int code = ipm_room_allocate(opened, size, path, error);
+    int code = ipm_lock_head_make(&head, slots, path, error);
+    if (code == IPM_OK)
+        code = ipm_room_allocate(opened, head.size, path, error);
     if (code != IPM_OK)
         return code;
-    unsigned char *map = ipm_file_map(opened, size, true, path, error);
+    unsigned char *map = ipm_file_map(opened, head.size, true, path, error);
     if (map == NULL)
         return (int)error->code;
-    set_map(file, opened, map, size, slots);
+    set_map(file, opened, map, &head);
     memset(map, 0, sizeof lock_magic);
     /* The magic goes before all else, and comes after it: a death in between leaves none. */
     atomic_thread_fence(memory_order_seq_cst);
-    rc = ipm_rwlock_init(file->shared, slots);
+    int rc = ipm_rwlock_init(file->shared, slots);
     memcpy(map + sizeof lock_magic, (char *)&head + sizeof lock_magic,
            sizeof head - sizeof lock_magic);
     atomic_thread_fence(memory_order_seq_cst);
@@ -122,50 +54,19 @@ static int initialise(ipm_file *opened, const char *path, uint32_t slots, ipm_lo
     return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot make the locks in %s", path);
 }
 
-/* Whether the head fits this process. It was copied: nothing in it changes any more. */
-static int check_head(const ipm_lock_head *head, uint64_t real_size, const char *path,
-                      ipm_error *error) {
-    ipm_lock_head own;
-    if (head->slots < 1 || head->slots > IPM_MAX_READERS)
-        return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and damaged", path);
-    int rc = describe_head(&own, head->slots);
-    if (rc != 0)
-        return ipm_fail_errno(error, rc, "cannot make a lock like those in %s", path);
-    if (head->format != own.format || head->byte_order != own.byte_order)
-        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
-                        "%s is in use by another version of ipmmap (format %u, here %u)", path,
-                        head->format, own.format);
-    if (memcmp(head->abi, own.abi, sizeof own.abi) != 0)
-        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
-                        "%s is in use by a process of another libc or architecture (%.31s, "
-                        "here %s)",
-                        path, head->abi, own.abi);
-    if (head->mutex_size != own.mutex_size || memcmp(head->mutex, own.mutex, sizeof own.mutex) != 0)
-        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
-                        "%s is in use by a process with another kind of mutex", path);
-    if (own.pid_space == 0)
-        return fail_pid_space(path, error);
-    if (head->pid_space != own.pid_space)
-        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
-                        "%s is in use by a process in another pid namespace", path);
-    if (head->size != own.size || real_size < own.size)
-        return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and truncated", path);
-    return IPM_OK;
-}
-
 static int map_checked(ipm_file *opened, const char *path, const ipm_lock_head *head,
                        ipm_lockfile *file, ipm_error *error) {
     const struct stat *status = &opened->status;
     /* It may have been made longer since it was opened. */
     if ((uint64_t)status->st_size < head->size && fstat(opened->fd, &opened->status) != 0)
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
-    int code = check_head(head, (uint64_t)status->st_size, path, error);
+    int code = ipm_lock_head_check(head, (uint64_t)status->st_size, path, error);
     if (code != IPM_OK)
         return code;
     unsigned char *map = ipm_file_map(opened, head->size, true, path, error);
     if (map == NULL)
         return (int)error->code;
-    set_map(file, opened, map, head->size, head->slots);
+    set_map(file, opened, map, head);
     if (!ipm_rwlock_is_sound(file->shared, file->slots)) {
         ipm_lockfile_close(file);
         return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and its locks are damaged",
