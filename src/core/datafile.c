@@ -47,21 +47,27 @@ static int read_at(int fd, const char *path, void *into, uint64_t size, uint64_t
     return (uint64_t)got == size ? IPM_OK : corrupt(path, "it was truncated", error);
 }
 
+/* The last page of a file. The schema text begins on a page, so a text that fits begins here. */
+typedef struct last_page {
+    char text[IPM_PAGE - sizeof(ipm_footer)];
+    ipm_footer footer;
+} last_page;
+_Static_assert(sizeof(last_page) == IPM_PAGE, "it has no padding");
+
 /* Check what never changes, in a copy: the file itself may be changed by others meanwhile. */
-static int read_head(const ipm_file *file, const char *path, ipm_access access,
+static int read_head(const ipm_file *file, const char *path, ipm_access access, last_page *last,
                      ipm_trailer_head *head, ipm_error *error) {
     const int fd = file->fd;
     const uint64_t size = (uint64_t)file->status.st_size;
-    ipm_footer footer;
     uint16_t code;
     if (size < 3 * IPM_PAGE || size % IPM_PAGE != 0)
         return corrupt(path, "it has the wrong size", error);
-    int failed = read_at(fd, path, &footer, sizeof footer, size - sizeof footer, error);
+    int failed = read_at(fd, path, last, sizeof *last, size - sizeof *last, error);
     if (failed != IPM_OK)
         return failed;
-    uint64_t at = ipm_trailer_locate(&footer, size);
+    uint64_t at = ipm_trailer_locate(&last->footer, size);
     if (at == 0)
-        return wrong_footer(path, &footer, error);
+        return wrong_footer(path, &last->footer, error);
     failed = read_at(fd, path, head, sizeof *head, at, error);
     if (failed != IPM_OK)
         return failed;
@@ -75,15 +81,18 @@ static int read_head(const ipm_file *file, const char *path, ipm_access access,
     return IPM_OK;
 }
 
-static int read_layout(int fd, const char *path, const ipm_geometry *geometry, ipm_layout **layout,
-                       ipm_error *error) {
+static int read_layout(int fd, const char *path, const ipm_geometry *geometry,
+                       const last_page *last, ipm_layout **layout, ipm_error *error) {
     ipm_error detail;
-    int code;
+    int code = IPM_OK;
     char *text = malloc(geometry->schema_size + 1);
     *layout = NULL;
     if (text == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot read the schema of %s", path);
-    code = read_at(fd, path, text, geometry->schema_size, geometry->schema, error);
+    if (geometry->schema_size <= sizeof last->text)
+        memcpy(text, last->text, geometry->schema_size);
+    else
+        code = read_at(fd, path, text, geometry->schema_size, geometry->schema, error);
     if (code != IPM_OK) {
         free(text);
         return code;
@@ -121,11 +130,12 @@ static int compare_with(const ipm_layout *described, const ipm_layout *layout, c
 static int check_file(const ipm_file *file, const char *path, ipm_access access,
                       const ipm_layout *layout, ipm_trailer_head *head, ipm_error *error) {
     ipm_layout *described;
-    int code = read_head(file, path, access, head, error);
+    last_page last;
+    int code = read_head(file, path, access, &last, head, error);
     if (code == IPM_OK && head->state.retired != 0)
         code = ipm_fail(error, IPM_EREPLACED, 0, "%s was destroyed", path);
     if (code == IPM_OK)
-        code = read_layout(file->fd, path, &head->geometry, &described, error);
+        code = read_layout(file->fd, path, &head->geometry, &last, &described, error);
     if (code != IPM_OK)
         return code;
     code = compare_with(described, layout, path, error);
@@ -212,14 +222,15 @@ bool ipm_datafile_is_left_behind(const ipm_datafile *file) {
 int ipm_datafile_describe(const char *path, ipm_access access, ipm_layout **layout,
                           ipm_error *error) {
     ipm_file file;
+    last_page last;
     ipm_trailer_head head = {0};
     *layout = NULL;
     int code = ipm_file_open(path, O_RDONLY, &file, error);
     if (code != IPM_OK)
         return code;
-    code = read_head(&file, path, access, &head, error);
+    code = read_head(&file, path, access, &last, &head, error);
     if (code == IPM_OK)
-        code = read_layout(file.fd, path, &head.geometry, layout, error);
+        code = read_layout(file.fd, path, &head.geometry, &last, layout, error);
     close(file.fd);
     return code;
 }
