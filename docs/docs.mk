@@ -1,16 +1,27 @@
-# make docs: the Lua reference from the sources' LDoc comments into docs/html, and docs/c-api.md from
-# the C header. The latter is kept, for those who read the repository; a test compares it.
+# make docs: the Lua reference from the sources' LDoc comments as docs/lua-api.md and in docs/html,
+# the editors' annotations lua/ipmmap/meta.lua from the same comments, and docs/c-api.md from the C
+# header. All but docs/html are in the repository, and tests compare them with the sources.
 
 TO_DOCS  = lua5.4 lua-ldoc lua-discount
 TO_TEST += lua-ldoc lua-discount
 
 docs:
 	@.ci/packages 'make docs' $(TO_DOCS)
-	@$(MAKE) --no-print-directory docs/c-api.md docs/html/index.html
+	@$(MAKE) --no-print-directory docs/c-api.md docs/lua-api.md annotations \
+	    docs/html/index.html
 
 docs/c-api.md: src/ipmmap.h tools/c_api.lua
 	lua5.4 tools/c_api.lua <src/ipmmap.h >$@.new
 	mv $@.new $@
+
+docs/lua-api.md:
+	lua5.4 tools/lua_api.lua >$@.new
+	mv $@.new $@
+
+# Not a rule for the file, which is installed: an installation needs no Lua interpreter.
+annotations:
+	lua5.4 tools/lua_meta.lua >lua/ipmmap/meta.lua.new
+	mv lua/ipmmap/meta.lua.new lua/ipmmap/meta.lua
 
 # LDoc heads the functions of a file with its path.
 docs/html/index.html: config.ld $(MODULES) $(BINDING) README.md CHANGELOG.md $(wildcard docs/*.md)
@@ -21,5 +32,5 @@ clean: clean-docs
 clean-docs:
 	rm -rf docs/html
 
-## The kept file's time says nothing: git sets it.
-.PHONY: docs docs/c-api.md clean-docs
+## The times of generated files in the repository say nothing: git sets them.
+.PHONY: docs docs/c-api.md docs/lua-api.md annotations clean-docs

@@ -32,10 +32,13 @@ $(BUILD)/libipmmap_lua.a: $(MODULE_OBJECTS)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/host/modules.c: tools/embed.awk $(MODULES)
+# Annotations are for editors, which do not look into a library.
+EMBEDDED = $(filter-out lua/ipmmap/meta.lua,$(MODULES))
+
+$(BUILD)/host/modules.c: tools/embed.awk $(EMBEDDED)
 	@mkdir -p $(@D)
 	LC_ALL=C awk -f tools/embed.awk lua/ipmmap/init.lua \
-	    $(filter-out lua/ipmmap/init.lua,$(MODULES)) >$@.new
+	    $(filter-out lua/ipmmap/init.lua,$(EMBEDDED)) >$@.new
 	mv $@.new $@
 
 $(BUILD)/host/modules.o: $(BUILD)/host/modules.c

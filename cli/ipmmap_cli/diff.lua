@@ -1,5 +1,5 @@
---- ipmmap diff: what differs between two segments, in layout and values. The header, whose time
--- stamp hardly ever agrees, is left out.
+--- ipmmap diff: prints how two segments differ, in layout and values. It leaves the header out,
+-- because its time stamp differs almost always.
 local failure = require "ipmmap_cli.failure"
 local output = require "ipmmap_cli.output"
 local segment = require "ipmmap_cli.segment"
@@ -40,7 +40,7 @@ local function compare_structs(found, first, second, prefix, a, b)
   end
 end
 
--- Values are compared as far as they are of the same kind.
+-- Compares two values, if both are structs, both are arrays, or both are scalars.
 function compare(found, first, second, path, a, b)
   if first.kind == "struct" and second.kind == "struct" then
     compare_structs(found, first, second, path == "" and "" or path .. ".", a, b)
@@ -54,7 +54,8 @@ function compare(found, first, second, path, a, b)
   end
 end
 
--- Calls collect(difference) once for each, though every element of an array shows the same one.
+-- A function that adds a difference to the list. If all elements of an array have the same
+-- difference, it adds only the first one.
 local function unless_known(list)
   local known = {}
   return function(difference)

@@ -1,4 +1,5 @@
---- ipmmap doctor: what is wrong with a segment or a directory, and mending it where that is safe.
+--- ipmmap doctor: finds what is wrong with a segment or a directory, and repairs it if that is
+-- safe.
 local failure = require "ipmmap_cli.failure"
 local files = require "ipmmap_cli.files"
 local ipmmap = require "ipmmap"
@@ -7,11 +8,12 @@ local segment = require "ipmmap_cli.segment"
 local text = require "ipmmap_cli.text"
 local uv = require "luv"
 
-local OTHERS_WRITE <const>, STICKY <const> = 2, 512 -- of the mode: o+w, t
+local OTHERS_WRITE <const>, STICKY <const> = 2, 512 -- bits of a file's mode: o+w, t
 local DIRECTORY <const> = "directory"
 
--- A check calls report(problem, repair): repair, if it is safe, is called for --repair, and may
--- return what it has done.
+-- A check calls report(problem, repair, is_note). It passes a function `repair` if the problem can
+-- be repaired safely. With --repair, that function is called. It may return a text that says what
+-- it has done. A note is not counted as a problem.
 
 local function check_permissions(path, report)
   local status = files.status(path)
@@ -27,13 +29,15 @@ local function check_directory_permissions(dir, report)
   end
 end
 
--- Open it for writing and close it again: whoever gets the write lock undoes what a dead one left.
+-- Locks the segment for writing and unlocks it again: a writer that gets the lock rolls back what a
+-- dead writer left unfinished.
 local function recover(path, args)
   local editor <close> = segment.open("editor", path, args)
   local _ <close> = failure.assert(editor:try_lock(1))
 end
 
--- A manager who died between retiring a file and removing its name has left it.
+-- Removes a retired data file. Its manager died after it had retired the file and before it could
+-- remove the file's name.
 local function remove_retired(S, options)
   local manager <close> = failure.assert(ipmmap.manager(S, {
     create = true, mmap_dir = options.mmap_dir, lock_dir = options.lock_dir, tag = options.tag,
@@ -67,8 +71,8 @@ local function check_open(path, args, report)
   end)
 end
 
--- Why the file cannot be opened. Its header code is always the same; what else is damaged would
--- have to be guessed.
+-- Reports why the file cannot be opened. Only a wrong header code can be repaired, because its
+-- right value is always the same. Any other damage could only be repaired by guessing.
 local function report_damage(path, args, message, code, report)
   local repair
   if message:find("the header code", 1, true) then
@@ -87,7 +91,7 @@ end
 local function check_file(path, args, report)
   local S, options, code = segment.describe(path, args)
   if not S then
-    if code == "not_found" then return end -- destroyed meanwhile
+    if code == "not_found" then return end -- destroyed since the directory was read
     return report_damage(path, args, options, code, report)
   end
   check_permissions(path, report)
@@ -101,7 +105,7 @@ local function check_file(path, args, report)
   check_open(path, args, report)
 end
 
--- A segment in the making, left behind by a creator that was killed.
+-- Reports an unfinished data file whose creator died.
 local function check_leftover(path, inspect)
   local pid = math.tointeger(tonumber(path:match("%.(%d+)%-[^/]*%.new$")))
   if not pid or files.is_alive(pid) then return end
@@ -133,7 +137,8 @@ local function check_directory(dir, args, inspect)
   end
 end
 
--- Calls check(report), and adds what it reports of the path to the findings.
+-- Runs check(report) and adds the problems that it reports of the path to the findings. Repairs
+-- them if `repairs` is set.
 local function inspect(findings, path, check, repairs)
   local finding = { path = path, problems = {} }
   findings[#findings + 1] = finding

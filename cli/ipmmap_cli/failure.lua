@@ -1,11 +1,11 @@
---- How the command fails: errors with a code, and the exit status of each code.
+--- The command's errors: each has a code, and each code has an exit status.
 local failure = {}
 
---- Exit statuses. The library's codes keep their names.
+--- The exit statuses by code. The library's codes have the same names here.
 failure.status = {
   ok = 0,
   differs = 1,      -- diff: there are differences; doctor: there are problems
-  usage = 2,        -- the command line; a path or a value that does not fit
+  usage = 2,        -- a wrong command line; a path or a value that does not fit
   not_found = 3,
   layout = 4,
   corrupt = 5,
@@ -16,27 +16,28 @@ failure.status = {
   replaced = 9,
   no_space = 10,
   system = 11,
-  bug = 70,         -- in this program
+  bug = 70,         -- an error in this program
 }
 
---- Ends the command with a message and the exit status of the code.
+--- Raises an error that ends the command with this message and the exit status of the code.
 function failure.raise(code, format, ...)
   error({ code = code, message = select("#", ...) > 0 and format:format(...) or format }, 0)
 end
 
---- Like assert, for what returns nil, message, code.
+--- Like assert, for functions that return nil, message, code when they fail.
 function failure.assert(...)
   local value, message, code = ...
   if value == nil then failure.raise(code, "%s", message) end
   return ...
 end
 
---- A message of the library, with its options as they are called on a command line.
+--- A message of the library, with the library's options named as the command line names them.
 function failure.reword(message)
   return (message:gsub("the option trust", "--trust"))
 end
 
---- Calls fn; what it raises as a bug of its caller is the user's here: a path or a value.
+--- Calls fn and returns its results. The library raises a string for a wrong argument. Here that
+-- argument is a path or a value from the user, so this ends the command as a usage error.
 function failure.of_user(fn, ...)
   local results = table.pack(pcall(fn, ...))
   if results[1] then return table.unpack(results, 2, results.n) end

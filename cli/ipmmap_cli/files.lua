@@ -1,4 +1,4 @@
---- Directories, files' attributes and processes, as luv gives them.
+--- Directories, the attributes of files, and processes; by luv.
 local failure = require "ipmmap_cli.failure"
 local uv = require "luv"
 
@@ -9,7 +9,8 @@ local CODES <const> = {
   EROFS = "permission", ENOSPC = "no_space", EDQUOT = "no_space", EEXIST = "usage",
 }
 
---- Asserts what a luv function returned; its errors look like "ENOENT: no such file: path".
+--- Like assert, for the results of a luv function. Its messages look like "ENOENT: no such file:
+-- path"; this drops the name in front.
 function files.assert(result, message, name)
   if result == nil or result == false then
     failure.raise(CODES[name] or "system", "%s", (message:gsub("^%u+: ", "")))
@@ -19,7 +20,8 @@ end
 
 function files.status(path) return uv.fs_lstat(path) end
 
---- The paths in a directory whose names match a pattern, sorted; no segment's name is hidden.
+--- The sorted paths of the files in a directory whose names match a pattern. Hidden files are left
+-- out, because a segment's name never begins with a dot.
 function files.in_directory(dir, pattern)
   local scan = files.assert(uv.fs_scandir(dir))
   local list = {}
@@ -32,13 +34,13 @@ function files.in_directory(dir, pattern)
   return list
 end
 
---- Whether there is such a process.
+--- Whether a process with this id exists.
 function files.is_alive(pid)
   local ok, _, name = uv.kill(pid, 0)
   return ok ~= nil or name == "EPERM"
 end
 
---- What a process is called, or "?".
+--- The name of a process's command, or "?" if it cannot be read.
 function files.command_of(pid)
   local file = io.open(("/proc/%d/comm"):format(pid))
   if not file then return "?" end

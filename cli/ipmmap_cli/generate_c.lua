@@ -1,6 +1,8 @@
---- A layout as a C header. A parent is the first member, as its child's own fields start at its
--- size. A struct may be in several headers of one program, so each has a macro that tells whether
--- it was declared already, and with which layout.
+--- Generates a C header from a layout. A struct's parent becomes its first member, because the
+-- struct's own fields start right after the parent's bytes. Several generated headers of one
+-- program may declare the same struct. So each struct has a macro, whose value depends on the
+-- layout: a second header does not declare the struct again, and reports an error if its layout
+-- differs.
 local is_reserved = require "ipmmap_cli.reserved_c"
 local types = require "ipmmap_cli.types"
 
@@ -19,7 +21,8 @@ local function declare(called, name, type)
   return ("    %s %s%s;"):format(text, name, suffix)
 end
 
--- A number that tells layouts of the same name apart: FNV-1a of what the struct is made of.
+-- A number that differs between layouts of the same name: the FNV-1a hash of the names, types and
+-- offsets of all fields, also of those in nested structs.
 local function fingerprint(struct)
   local hash = 0x811c9dc5
   local function add(text)
@@ -34,7 +37,7 @@ local function fingerprint(struct)
   return ("0x%08x"):format(hash)
 end
 
--- The member that holds the parent, by a name that no field has.
+-- A name for the member that holds the parent; no field has this name.
 local function parent_name(members)
   local name, used = "parent", {}
   for _, member in pairs(members) do used[member] = true end
@@ -48,8 +51,8 @@ local function typenames(called)
   return set
 end
 
--- The declaration and what is to be true of it. In C++ a member cannot be called as a type that its
--- struct uses.
+-- Adds the declaration of a struct, and assertions about its size and offsets. No member gets the
+-- name of a type, because C++ forbids that if the struct uses the type.
 local function add_struct(lines, struct, called)
   local fields, name, asserts = types.own_fields(struct), called[struct.name], {}
   local members = types.rename(types.names(fields), is_reserved, typenames(called))

@@ -1,4 +1,4 @@
---- A layout as its definition in Lua.
+--- Generates the Lua definition of a layout.
 local types = require "ipmmap_cli.types"
 
 local BASE <const> = { MmapStructureHeader = true, BaseMmapStructure = true }

@@ -1,14 +1,14 @@
---- A layout as annotations for the Lua language server.
+--- Generates annotations for the Lua language server from a layout.
 local types = require "ipmmap_cli.types"
 
 local SCALARS <const> = { bool = "boolean", float = "number", double = "number", char = "string" }
 
--- What cannot stand after ---@field as it is: keywords, and what the language server reads as the
--- field's visibility.
+-- Field names that must be quoted after ---@field: Lua's keywords, and the words that the language
+-- server reads as the field's visibility.
 local QUOTED <const> = types.set [[and break do else elseif end false for function goto if in local
   nil not or repeat return then true until while private protected public package]]
 
--- The language server's own types.
+-- Names of the language server's own types.
 local TAKEN <const> = types.set [[any boolean fun function integer lightuserdata nil number self
   string table thread true false unknown userdata]]
 

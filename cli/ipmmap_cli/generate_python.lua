@@ -1,5 +1,6 @@
---- A layout as a Python module: ctypes structures, and a read that is of one commit and waits for
--- nobody. The read is the library's snapshot: see docs/lock.md.
+--- Generates a Python module from a layout: ctypes structures, and a function that reads all values
+-- of one commit without waiting for the lock. It works like the library's snapshot: see
+-- docs/lock.md.
 local types = require "ipmmap_cli.types"
 
 local HEADING <const> = [[
@@ -94,11 +95,11 @@ local KEYWORDS <const> = types.set [[False None True and as assert async await b
   def del elif else except finally for from global if import in is lambda nonlocal not or pass raise
   return try while with yield]]
 
--- What the module itself uses.
+-- Names that the module itself uses.
 local USED <const> = types.set [[SCHEMA TimeoutError ValueError bytearray ctypes enumerate getattr
   len min mmap open read struct threading time _copy _trailer]]
 
--- Attributes of a ctypes structure, beside those that begin and end with an underscore.
+-- Names of a ctypes structure's attributes, except those that begin and end with an underscore.
 local ATTRIBUTES <const> = types.set [[_objects from_address from_buffer from_buffer_copy from_param
   in_dll]]
 
@@ -123,7 +124,8 @@ local function ctype(called, type)
   return text
 end
 
--- What the struct's fields are called: its own as no field of its parent, whose class it inherits.
+-- The attribute name of each field of the struct. The struct's class inherits from its parent's, so
+-- the struct's own fields get names that no field of the parent has.
 local function attributes_of(struct)
   local attributes, inherited = {}, {}
   if struct.parent then attributes = attributes_of(struct.parent) end

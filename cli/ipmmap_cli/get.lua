@@ -1,5 +1,5 @@
---- ipmmap get: one value. A text goes to a terminal with its control characters escaped, and to
--- anything else as it is.
+--- ipmmap get: prints one value. If stdout is a terminal, a text's control characters are escaped;
+-- otherwise the text is printed unchanged.
 local output = require "ipmmap_cli.output"
 local segment = require "ipmmap_cli.segment"
 local text = require "ipmmap_cli.text"

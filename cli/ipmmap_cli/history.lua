@@ -1,7 +1,8 @@
---- What watch knows: each scalar's text, when it changed and how it went; the rate of commits.
+--- What `ipmmap watch` remembers: for each scalar its text, the time of its last change and its
+-- last values; and the rate of commits.
 local value = require "ipmmap_cli.value"
 
-local SAMPLES <const> = 256 -- kept of each number
+local SAMPLES <const> = 256 -- the number of values kept for each numeric field
 local WINDOW <const> = 2 -- seconds over which commits are counted
 
 local History = {}
@@ -45,9 +46,9 @@ function History:each(data, visit)
   end
 end
 
---- Takes in a snapshot. Its rows are then in `rows`: path, type, data, text, samples, changed
--- (when, or nil).
--- @return the rows that changed
+--- Adds a snapshot. Afterwards `rows` has a row for each scalar: path, type, data, text, samples,
+-- and changed (the time of the last change, or nil).
+-- @return the rows that are new or have another text than before
 function History:add(data, version, now)
   local changed = {}
   self:each(data, function(row, type, scalar)
@@ -64,7 +65,7 @@ function History:add(data, version, now)
   return changed
 end
 
---- Commits a second, lately.
+--- The number of commits per second in the last WINDOW seconds.
 function History:rate(now)
   local commits = self.commits
   while #commits > 1 and commits[2][1] <= now - WINDOW do table.remove(commits, 1) end
@@ -72,7 +73,7 @@ function History:rate(now)
   return (self.version - commits[1][2]) / span
 end
 
--- The struct's fields; the header, which commits do not change, comes last.
+-- The struct's fields with the header at the end, because commits do not change the header.
 local function in_order(struct)
   local fields, header = {}, nil
   for _, field in ipairs(struct.fields) do

@@ -1,16 +1,18 @@
---- Which processes hold bytes of a lock file, as Linux tells in /proc. Whoever may write to the
--- file can hold them, and so keep others from opening the segment, without having opened it.
+--- Finds in Linux's /proc which processes hold locks on bytes of a lock file. Any process that may
+-- write to the file can lock these bytes without opening the segment, and so keep other processes
+-- from opening it.
 local files = require "ipmmap_cli.files"
 local uv = require "luv"
 
 local holders = {}
 
-local USERS <const>, MANAGER <const>, DOOR <const> = 0, 1, 2 -- bytes: src/core/lockfile.c
+local USERS <const>, MANAGER <const>, DOOR <const> = 0, 1, 2 -- as in src/core/lockfile.c
 
--- A lock as a line of /proc tells it: kind, type, process, device and inode, first and last byte.
+-- Matches a line of /proc about a lock: kind, type, process, device and inode, first and last byte.
 local LOCK <const> = "(%u+) +%u+ +(%u+) +%-?%d+ +(%x+:%x+:%d+) +(%d+) +(%w+)"
 
--- { writes, file, first, last }, or nil where that is none that excludes this library's.
+-- The lock in a line: { writes, file, first, last }. Nil if the line has no lock, or one that never
+-- conflicts with this library's, or one that is only waited for.
 local function parse(line)
   local kind, type, file, first, last = line:match(LOCK)
   if kind ~= "OFDLCK" and kind ~= "POSIX" or line:find("->", 1, true) then return nil end
@@ -18,7 +20,8 @@ local function parse(line)
     last = math.tointeger(tonumber(last)) or math.maxinteger }
 end
 
--- Whether it holds the byte; all who use a segment share the users' byte.
+-- Whether the lock covers the byte. A shared lock on the users' byte does not count, because every
+-- process that uses the segment holds one.
 local function has(lock, byte)
   return lock.first <= byte and byte <= lock.last and (byte ~= USERS or lock.writes)
 end
@@ -31,7 +34,7 @@ local MEANINGS <const> = {
   { USERS, "initialises it" }, { MANAGER, "manages it" }, { DOOR, "is opening it" },
 }
 
--- What a process does that holds such bytes.
+-- What a process that holds this lock is doing, as text.
 local function describe(lock)
   local list = {}
   for _, meaning in ipairs(MEANINGS) do
@@ -54,8 +57,8 @@ local function read_locks(path)
   return locks
 end
 
--- The names of what is in a directory of /proc, which may be gone or closed to this process; none
--- then, and false.
+-- The names in a directory of /proc, and whether the directory could be read. It cannot be read if
+-- its process has ended, or if this process has no permission.
 local function names_in(dir)
   local scan = uv.fs_scandir(dir)
   local names = {}
@@ -65,8 +68,8 @@ local function names_in(dir)
   return names, scan ~= nil
 end
 
--- Adds the locks of the file that a process holds through its descriptors.
--- @return whether it could be looked into, or is gone
+-- Adds the locks on the file that a process holds through its descriptors.
+-- @return false if the process lives but its descriptors cannot be read
 local function add_locks(found, pid, status)
   local descriptors, is_open = names_in(("/proc/%d/fdinfo"):format(pid))
   for _, fd in ipairs(descriptors) do
@@ -85,8 +88,8 @@ local function is_same_lock(a, b)
   return a.writes == b.writes and a.first == b.first and a.last == b.last
 end
 
--- Adds those that no process was found to hold: one that cannot be looked into does, or one that
--- has the file mapped and no descriptor of it any more.
+-- Adds the locks on the file whose holder was not found. Such a holder is a process whose
+-- descriptors cannot be read, or one that has mapped the file and closed its descriptor.
 local function add_unseen(found, status)
   local device = status.dev
   local file = ("%02x:%02x:%d"):format(device >> 8 & 0xfff | device >> 32 & ~0xfff,
@@ -101,9 +104,9 @@ local function add_unseen(found, status)
   end
 end
 
---- Who holds bytes of the file, other than that of those who use it.
--- @return list of { pid (nil: not known), does, is_in_the_way }, the number of processes that could
--- not be looked into
+--- The locks on bytes of the file, except the shared lock that every user of the segment holds.
+-- @return a list of { pid (nil: not known), does, is_in_the_way }
+-- @return the number of processes whose descriptors cannot be read
 function holders.of(path)
   local status = uv.fs_stat(path)
   if not status then return {}, 0 end

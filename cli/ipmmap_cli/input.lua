@@ -1,13 +1,14 @@
---- Values from a command line, as text or as JSON, for the fields that they are to be assigned to.
+--- Reads values from a command line, as text or as JSON, and converts each to the type of the field
+-- that it will be assigned to.
 local failure = require "ipmmap_cli.failure"
 local json = require "ipmmap_cli.json"
 local value = require "ipmmap_cli.value"
 
 local input = {}
 
-local EXACT <const> = 2.0 ^ 53 -- below which a double holds every integer
+local EXACT <const> = 2.0 ^ 53 -- below this a double holds every integer exactly
 
--- An integer as Lua reads it, nil where that would wrap or round.
+-- The integer in a text, read as Lua reads it; nil if Lua would wrap it around or round it.
 local function read_integer(text)
   local number = tonumber(text)
   if math.type(number) == "float" and math.abs(number) >= EXACT then return nil end
@@ -18,7 +19,8 @@ local function read_integer(text)
   return number and math.tointeger(number)
 end
 
--- An integer of 64 bits without sign, as the Lua integer of the same bits.
+-- The unsigned 64-bit integer in a text, as the Lua integer with the same bits; nil if there is
+-- none.
 local function read_unsigned(text)
   local number = read_integer(text)
   if number then return number >= 0 and number or nil end
@@ -40,7 +42,8 @@ local SPECIAL <const> = {
   ["-infinity"] = -math.huge,
 }
 
--- A number; infinite only if that is written.
+-- The number in a text. It is infinite only if the text says so; a number that is too large gives
+-- nil.
 local function read_number(text)
   local number = SPECIAL[text:lower()] or tonumber(text)
   if not SPECIAL[text:lower()] and number and math.abs(number) == math.huge then return nil end
@@ -69,7 +72,8 @@ local function refuse(S, path, type, text)
     EXPECTED[type.kind] or "an integer of 64 bits")
 end
 
--- What JSON texts each kind of type takes; the strings are nan and the like.
+-- The kinds of JSON values that each kind of type accepts. float and double accept strings for
+-- "nan", "inf" and the like.
 local JSON_KINDS <const> = {
   bool = { boolean = true }, char = { string = true }, struct = { object = true },
   array = { array = true }, float = { number = true, string = true },
@@ -77,7 +81,7 @@ local JSON_KINDS <const> = {
 }
 local INTEGER <const> = { number = true }
 
--- What to assign for a value read from JSON.
+-- Converts a value read from JSON to the Lua value to assign.
 local function from_json(S, path, type, data)
   local kind = json.kind(data)
   if not (JSON_KINDS[type.kind] or INTEGER)[kind] then
@@ -115,13 +119,15 @@ local function decode(text, what)
   return data
 end
 
---- What to assign to the part at a path for JSON text; ends the command if it does not fit.
+--- Converts JSON text to the value to assign to the part of the struct at a path. Ends the command
+-- if the text does not fit the part's type.
 function input.read_json(S, path, text)
   local type = value.type_at(S, path)
   return from_json(S, path, type, decode(text, ("the value of %s.%s"):format(S.name, path)))
 end
 
---- The same for a text from a command line: JSON for structs and arrays.
+--- The same for an argument of the command line: JSON if the part is a struct or an array, else the
+-- plain value.
 function input.read(S, path, text)
   local type = value.type_at(S, path)
   if not value.is_scalar(type) then return input.read_json(S, path, text) end
@@ -131,8 +137,8 @@ function input.read(S, path, text)
   return data
 end
 
---- What to assign to the fields of the whole struct for a JSON object, as show prints it: a list
--- of { path, data }. The header is left out: only the segment's manager sets it.
+--- Converts a JSON object as `show` prints it to a list of { path, data }, one for each field of
+-- the struct. The header is left out, because only the segment's manager sets it.
 function input.read_struct(S, text)
   local object, list = decode(text, "the value of " .. S.name), {}
   if json.kind(object) ~= "object" then

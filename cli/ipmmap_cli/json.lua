@@ -1,22 +1,23 @@
---- JSON, written with its keys in order and read to the last digit: numbers are kept as their text,
--- which its reader turns into what the field's type can hold.
+--- Reads and writes JSON. Objects keep the order of their keys. Numbers keep their text, so that no
+-- digit is lost: input.lua converts that text to the field's type.
 local text = require "ipmmap_cli.text"
 
 local json = {}
 
 local Number, Object, Array = {}, {}, {}
 
---- A number by its text.
+--- A JSON number with this text.
 function json.number(written) return setmetatable({ text = written }, Number) end
 
---- An object with its keys in that order: { { key, value }, ... }, but those whose value is nil.
+--- A JSON object of a list { { key, value }, ... }; it keeps the list's order. Pairs whose value is
+-- nil are left out.
 function json.object(pairs_in_order) return setmetatable(pairs_in_order, Object) end
 
 function json.array(list) return setmetatable(list, Array) end
 
 json.null = setmetatable({}, { __tostring = function() return "null" end })
 
---- "number", "object", "array", "string", "boolean" or "null".
+--- The kind of a value: "number", "object", "array", "string", "boolean" or "null".
 function json.kind(value)
   local metatable = getmetatable(value)
   if metatable == Number then return "number" end
@@ -34,7 +35,7 @@ end
 
 local encode
 
--- Parts between brackets, on lines of their own if there is an indent.
+-- Joins parts between brackets. With an indent, each part is on a line of its own.
 local function enclose(open, parts, close, indent)
   if #parts == 0 then return open .. close end
   if not indent then return open .. table.concat(parts, ",") .. close end
@@ -64,15 +65,16 @@ function encode(value, indent)
   return tostring(value)
 end
 
---- The text of a value of booleans, strings, finite numbers, objects and arrays.
--- @param is_indented over several lines, for people
+--- The JSON text of a value. The value consists of booleans, strings, finite numbers, objects and
+-- arrays.
+-- @param is_indented whether to write it over several indented lines, for people
 function json.encode(value, is_indented)
   return encode(value, is_indented and "" or nil)
 end
 
 -- Reading -----------------------------------------------------------------------------------------
 
-local MAX_DEPTH <const> = 150 -- more than a layout can have
+local MAX_DEPTH <const> = 150 -- deeper than any layout can be nested
 
 local ESCAPES <const> = {
   ['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t",
@@ -87,7 +89,8 @@ end
 
 local function skip(source, at) return source:match("^[ \t\r\n]*()", at) end
 
--- The character, or the byte, that \u escapes stand for; and where they end.
+-- The character, or the byte, that the \u escape at `at` stands for, and the position after it. Two
+-- escapes of a surrogate pair count as one; text.json describes the escapes of bytes.
 local function read_unicode(source, at)
   local digits = source:match("^\\u(%x%x%x%x)", at)
   if not digits then refuse(source, at, "no \\u and four hexadecimal digits") end
@@ -122,7 +125,8 @@ end
 
 local read
 
--- Elements up to the bracket; add(at) takes one and returns where it ends.
+-- Reads the elements up to the closing bracket. add(at) reads one element and returns the position
+-- after it. Returns the position after the bracket.
 local function read_list(source, at, close, add)
   at = skip(source, at)
   if source:sub(at, at) == close then return at + 1 end
@@ -177,8 +181,9 @@ function read(source, at, depth)
   return json.number(number), stop
 end
 
---- Reads JSON text: booleans and strings as Lua's, json.null, numbers, objects and arrays as above.
--- @return the value; or nil, what is wrong
+--- Reads JSON text. Booleans and strings become Lua's; null becomes json.null; numbers, objects and
+-- arrays become what json.number, json.object and json.array make.
+-- @return the value; or nil and a message
 function json.decode(source)
   local ok, value, stop = pcall(read, source, skip(source, 1), 0)
   if ok and skip(source, stop) <= #source then

@@ -1,30 +1,32 @@
---- The log of record and replay: a header, then a frame for each state of the struct that was seen.
+--- The log file of `ipmmap record` and `replay`: a header, then a frame for each state of the
+-- struct that was recorded.
 --
---     header  "IPMLOG2\n", the schema text and the tag (each after its length in 4 bytes), and the
---             check of all that
---     frame   its length in 8 bytes and the same with every bit inverted, its check, then: time
---             (double, Unix seconds), version (8 bytes), and each run of bytes that changed: offset
---             (8 bytes), length (4 bytes), the bytes
+--     header  "IPMLOG2\n"; the schema text and the tag, each after its length (4 bytes); a check
+--             of all this
+--     frame   the length of the content (8 bytes); the same length with every bit inverted; a check
+--             of the content; the content: time (double, Unix seconds), version (8 bytes), and each
+--             run of changed bytes: offset (8 bytes), length (4 bytes), the bytes
 --
--- Numbers are little-endian; the bytes of the struct are as they lie in memory, but that each bool
--- is 0 or 1 and each text zero-filled, as setbytes takes them. Runs are in memory order and do not
--- overlap. The first frame is the state in which the recording began, its changes are from a struct
--- of zeros; each other one is a commit. A check (8 bytes) is also of the check before, so no frame
--- can be changed, left out or moved unnoticed. A log that ends within a frame was cut off, and is
--- good up to there.
+-- Numbers are little-endian. The struct's bytes are as in memory, except that each bool is 0 or 1
+-- and each text is filled up with zeros, because setbytes requires that. Runs are sorted by offset
+-- and do not overlap. The first frame is the state at the start of the recording, as changes to a
+-- struct of zeros. Each later frame is a commit. A check has 8 bytes and also covers the check
+-- before it, so a frame that was changed, removed or moved is noticed. A log that ends within a
+-- frame was cut off; the frames before that one are valid.
 local log = {}
 
---- The largest struct, in bytes, as its states are strings that Lua is to make.
+--- The largest struct, in bytes: each state is one Lua string.
 log.MAX_SIZE = (1 << 31) - 1
 
 local MAGIC <const> = "IPMLOG2\n"
-local COARSE <const>, FINE <const> = 4096, 16 -- bytes compared at a time
+local COARSE <const>, FINE <const> = 4096, 16 -- how many bytes are compared at once
 local MAX_SCHEMA <const>, MAX_TAG <const> = 1 << 20, 128
 local MAX_TIME <const> = 2.0 ^ 53
 local FIXED <const> = 16 -- bytes of a frame before its runs
 local RUN <const> = 12 -- bytes of a run before those that changed
 
--- Mixes the bytes into a check. Every step can be inverted, so one changed word always shows.
+-- The check of the bytes and of the check `before`. Every step can be inverted, so one changed word
+-- always gives another check.
 local function check(before, bytes)
   local hash = before ~ #bytes
   local function mix(word)
@@ -42,7 +44,7 @@ end
 
 -- Writing -----------------------------------------------------------------------------------------
 
--- Append the runs in which `new` differs from `old`, between two offsets from 0.
+-- Appends the runs in which `new` differs from `old`, from offset `from` to before `to`.
 local function add_runs(parts, old, new, from, to)
   local start
   for at = from, to, FINE do
@@ -58,7 +60,7 @@ local function add_runs(parts, old, new, from, to)
   if start then parts[#parts + 1] = string.pack("<I8s4", start, new:sub(start + 1, to)) end
 end
 
---- The header.
+--- Makes the header.
 -- @return its bytes, and its check
 function log.header(schema, tag)
   local text = MAGIC .. string.pack("<s4s4", schema, tag)
@@ -66,14 +68,15 @@ function log.header(schema, tag)
   return text .. string.pack("<i8", sum), sum
 end
 
---- A frame of that content, after what has the check `before`.
+--- Makes a frame of the content.
+-- @param before the check of the frame or the header before it
 -- @return its bytes, and its check
 function log.seal(content, before)
   local sum = check(before, content)
   return string.pack("<i8i8i8", #content, ~#content, sum) .. content, sum
 end
 
---- The frame of a state: what leads from the bytes `old` to as many bytes `new`.
+--- Makes the frame of a state: the runs that change the bytes `old` to `new`, which is as long.
 -- @return its bytes, and its check
 function log.frame(time, version, old, new, before)
   local parts = { string.pack("<dI8", time, version) }
@@ -89,14 +92,14 @@ end
 local Reader = {}
 Reader.__index = Reader
 
---- Reads a log from a file that can be read twice; nil if it cannot.
+--- A reader of the log in a file. Nil if the file is not seekable: a log is read twice.
 function log.reader(file)
   local size = file:seek("end")
   if not size or not file:seek("set") then return nil end
   return setmetatable({ file = file, size = size, check = 0 }, Reader)
 end
 
--- So many bytes, or nil where the file has fewer.
+-- Reads `count` bytes; nil if the file has fewer left.
 function Reader:read(count)
   if count > self.size - self.file:seek() then return nil end
   local bytes = count == 0 and "" or self.file:read(count)
@@ -110,7 +113,7 @@ function Reader:read_text(limit)
 end
 
 --- Reads the header.
--- @return schema text, tag; or nil if this is no log
+-- @return schema text, tag; or nil if the file is no log
 function Reader:header()
   if self:read(#MAGIC) ~= MAGIC then return nil end
   local schema = self:read_text(MAX_SCHEMA)
@@ -129,7 +132,7 @@ function Reader:rewind()
   self.check = self.first_check
 end
 
--- The runs { offset, bytes } of a frame, or nil if they do not lie one after the other in `size`
+-- The runs { offset, bytes } of a frame. Nil if they are not sorted, overlap, or go beyond `size`
 -- bytes.
 local function read_runs(content, size)
   local runs, done, at = {}, 0, FIXED + 1
@@ -144,7 +147,7 @@ local function read_runs(content, size)
   return runs
 end
 
--- The bytes of a frame, or nil and "end", "cut" or "damaged".
+-- Reads the content of the next frame. Returns nil and "end", "cut" or "damaged" if there is none.
 function Reader:content(limit)
   if self.file:seek() == self.size then return nil, "end" end
   local head = self:read(24)
@@ -158,8 +161,8 @@ function Reader:content(limit)
   return content
 end
 
---- Reads a frame of a struct of so many bytes.
--- @return { time, version, runs }; or nil, and why there is none: "end", "cut" or "damaged"
+--- Reads the next frame, of a struct of `size` bytes.
+-- @return { time, version, runs }; or nil and the reason: "end", "cut" or "damaged"
 function Reader:frame(size)
   local content, why = self:content(FIXED + size + RUN * ((size + FINE - 1) // FINE))
   if not content then return nil, why end
@@ -169,7 +172,7 @@ function Reader:frame(size)
   return { time = time, version = version, runs = runs }
 end
 
---- The bytes after a frame's changes.
+--- Returns the struct's bytes with the frame's changes made.
 function log.apply(frame, bytes)
   local parts, done = {}, 0
   for _, run in ipairs(frame.runs) do

@@ -1,11 +1,11 @@
---- ipmmap ls: the segments in a directory.
+--- ipmmap ls: lists the segments in a directory.
 local failure = require "ipmmap_cli.failure"
 local output = require "ipmmap_cli.output"
 local segment = require "ipmmap_cli.segment"
 local files = require "ipmmap_cli.files"
 local ipmmap = require "ipmmap"
 
--- What is wrong with a segment that is open, or "ok".
+-- The health of a segment that could be opened: "ok", or what is wrong with it.
 local function health(info)
   if not info.lockable then return "no locks" end
   if info.pending then return "to be recovered" end
@@ -71,7 +71,7 @@ return function(args)
   local rows = {}
   for _, path in ipairs(files.in_directory(args.dir, "%.mmap$")) do
     local row = examine(path, args)
-    if row.health ~= "not_found" then rows[#rows + 1] = row end -- destroyed meanwhile
+    if row.health ~= "not_found" then rows[#rows + 1] = row end -- else it was just destroyed
   end
   if args.json then
     print_json(rows)

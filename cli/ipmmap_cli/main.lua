@@ -3,7 +3,8 @@ local failure = require "ipmmap_cli.failure"
 local output = require "ipmmap_cli.output"
 local new_parser = require "ipmmap_cli.parser"
 
--- A message with its trace where it is this program's fault.
+-- The handler of errors. An error with a code passes; any other is a bug of this program, and gets
+-- a traceback.
 local function handle(problem)
   if type(problem) == "table" and problem.code then return problem end
   return { code = "bug", message = debug.traceback(tostring(problem), 2) }
@@ -18,7 +19,8 @@ end
 return function(arguments)
   local ok, result = xpcall(run, handle, arguments)
   if ok then return result or failure.status.ok end
-  if type(result) ~= "table" then result = { code = "system", message = result } end -- no memory
+  -- Without memory the error is a string that has not passed the handler.
+  if type(result) ~= "table" then result = { code = "system", message = result } end
   for line in failure.reword(result.message):gmatch("[^\n]+") do
     output.say("%s", (line:gsub("\t", "  ")))
   end

@@ -1,11 +1,11 @@
---- ipmmap man: the manual page, made from the parser.
+--- ipmmap man: prints the manual page, generated from the parser.
 local output = require "ipmmap_cli.output"
 
 local function escape(text)
   return (("\n" .. text):gsub("\\", "\\e"):gsub("%-", "\\-"):gsub("\n([.'])", "\n\\&%1"):sub(2))
 end
 
--- The options' names with their arguments, and what they are for.
+-- Adds a list of options or arguments: the names of each, and its description.
 local function add_elements(lines, elements)
   for _, element in ipairs(elements) do
     local labels = element:_get_label_lines()

@@ -1,4 +1,5 @@
---- Printing: to a terminal in colour unless NO_COLOR is set, to a pipe plainly; tables; JSON.
+--- Prints lines, tables and JSON. Output is in colour if stdout is a terminal and NO_COLOR is not
+-- set.
 local failure = require "ipmmap_cli.failure"
 local json = require "ipmmap_cli.json"
 local text = require "ipmmap_cli.text"
@@ -23,17 +24,17 @@ local colour = wants_colour()
 
 function output.has_colour() return colour end
 
---- The text in a colour of CODES, where that is wanted.
+--- The text in a colour of CODES if the output is in colour, else the text itself.
 function output.paint(name, shown)
   return colour and ("\27[%dm%s\27[0m"):format(CODES[name], shown) or shown
 end
 
-local EPIPE <const> = 32 -- whoever read from the other end of the pipe has left
+local EPIPE <const> = 32 -- the pipe's reader has closed it
 local NO_ROOM <const> = { [28] = true, [122] = true } -- ENOSPC, EDQUOT
 
 local function check_written(written, why, errno)
   if written then return end
-  if errno == EPIPE then os.exit(141) end -- as a shell shows an end by SIGPIPE
+  if errno == EPIPE then os.exit(141) end -- the status that shells give to a death by SIGPIPE
   failure.raise(NO_ROOM[errno] and "no_space" or "system",
     "cannot write to the standard output: %s", why)
 end
@@ -71,7 +72,7 @@ local function visible(cells)
   return list
 end
 
---- Prints rows in columns under headings. A column whose heading ends in ">" is set flush right.
+--- Prints rows in columns under headings. A column whose heading ends in ">" is aligned right.
 function output.columns(headings, all)
   local rows = {}
   for i, cells in ipairs(all) do rows[i] = visible(cells) end
@@ -95,12 +96,12 @@ function output.columns(headings, all)
   for _, row in ipairs(rows) do line(row, function(shown) return shown end) end
 end
 
---- "1 commit", "2 commits" and the like.
+--- A number with its noun, such as "1 commit" or "2 commits".
 function output.count(number, noun)
   return ("%d %s%s"):format(number, noun, number == 1 and "" or "s")
 end
 
---- "1.2 MB" and the like.
+--- A number of bytes for people, such as "1.2 MB".
 function output.bytes(count)
   local units, unit = { "B", "kB", "MB", "GB", "TB" }, 1
   local amount = count

@@ -1,5 +1,5 @@
---- The command line: what argparse is told of each subcommand. Help, completions and the manual
--- page are made from this.
+--- The command line: describes each subcommand to argparse. Help, completions and the manual page
+-- are generated from this.
 local argparse = require "argparse"
 local failure = require "ipmmap_cli.failure"
 local ipmmap = require "ipmmap"
@@ -14,7 +14,7 @@ or value; 3 not found; 4 another layout; 5 not a segment, or damaged; 6 no permi
 time; 8 the lock is of another libc, architecture or pid namespace; 9 replaced or destroyed; 10 no
 space; 11 another refusal of the system; 70 a bug of this program.]]
 
--- What turns an option's argument into a number; what it refuses is said with the option's name.
+-- A function that converts an option's argument to a number above 0. Its messages name the option.
 local function positive(option)
   return function(text)
     local number = tonumber(text)
@@ -37,7 +37,8 @@ local function tag(text)
   return nil, ("--tag: '%s' is not letters, digits, '.', '_' and '-' without '..'"):format(text)
 end
 
--- What --trust takes; `id` knows users of all kinds, also those that are not in /etc/passwd.
+-- Converts an argument of --trust to a user's number, or to "anyone". It asks `id`, which also
+-- knows users that are not in /etc/passwd.
 local function user(text)
   local number = math.tointeger(tonumber(text:match("^%d+$")))
   if text == "anyone" or number and number < ANYONE then return number or text end
@@ -49,7 +50,7 @@ local function user(text)
   return nil, ("--trust: '%s' is no user's name or number, and not anyone"):format(text)
 end
 
--- Collects what --trust takes: a list of users, or anyone.
+-- Collects the arguments of all --trust options: a list of users, or "anyone".
 local function add_trust(args, _, trusted)
   if trusted == "anyone" or args.trust == "anyone" then
     args.trust = "anyone"
@@ -63,7 +64,7 @@ local function add_json(command)
   command:flag("--json", "Print JSON.")
 end
 
--- An argument has one name: in the usage, in what is said of it, and in messages.
+-- Adds an argument. The usage, its description and messages all call it `name`.
 local function add_argument(to, name, target, description)
   return to:argument(name, description):argname(name):target(target)
 end
@@ -72,7 +73,7 @@ local function add_file(to)
   add_argument(to, "FILE", "file", "The data file, <Struct>_<tag>.mmap.")
 end
 
--- A directory of segments: always an argument, after what else there is.
+-- Adds a directory of segments: always the last positional argument.
 local function add_dir(to, name, target, description)
   add_argument(to, name, target, description):default("./.mmap"):defmode("arg")
 end

@@ -1,4 +1,4 @@
---- ipmmap record: every commit with its time into a log.
+--- ipmmap record: writes every commit with its time to a log.
 local failure = require "ipmmap_cli.failure"
 local files = require "ipmmap_cli.files"
 local ipmmap = require "ipmmap"
@@ -7,7 +7,7 @@ local output = require "ipmmap_cli.output"
 local segment = require "ipmmap_cli.segment"
 local stop = require "ipmmap_cli.stop"
 
-local SLICE <const> = 0.1 -- seconds, after which a signal is noticed
+local SLICE <const> = 0.1 -- seconds of a wait, after which signals are checked
 
 local function create(path)
   if files.status(path) then failure.raise("usage", "%s is there already", path) end
@@ -28,7 +28,7 @@ local function write(file, bytes, sum)
   return sum
 end
 
--- Assigns to each bool and text what it is read as.
+-- Reads each bool and text and assigns it again, so that its bytes become canonical.
 local function tidy(view, type)
   local is_struct = type.kind == "struct"
   for i = 1, is_struct and #type.fields or type.count do
@@ -42,8 +42,9 @@ local function tidy(view, type)
   end
 end
 
--- The bytes of a state as the library stores what they say. A host in C may leave bytes after a
--- text's NUL, or a true that is not 1: these mean nothing, and replay refuses them.
+-- The canonical bytes of a state: those that the library would store for these values. A host in C
+-- may leave bytes after a text's NUL, or a true that is not 1. These bytes mean nothing, and replay
+-- refuses them.
 local function tidy_bytes(value, type)
   local bytes = ipmmap.bytes(value)
   if pcall(ipmmap.setbytes, value, bytes) then return bytes end
@@ -51,8 +52,8 @@ local function tidy_bytes(value, type)
   return ipmmap.bytes(value)
 end
 
--- Record until asked to stop. What was recorded is in `done` also when an error ends it: how many
--- commits there were after the state in which the recording began.
+-- Records until the command is asked to stop. Counts in `done`, which is right also if an error
+-- ends the recording. The state at the start does not count as a commit.
 local function record(reader, type, file, args, done, sum)
   local started = ipmmap.now()
   local value, version = reader:versioned_snapshot()

@@ -1,4 +1,4 @@
---- ipmmap replay: a log back into a segment, at the pace at which it was recorded or faster.
+--- ipmmap replay: writes a log back to a segment, at the speed of the recording or another one.
 local failure = require "ipmmap_cli.failure"
 local ipmmap = require "ipmmap"
 local log = require "ipmmap_cli.log"
@@ -7,8 +7,8 @@ local segment = require "ipmmap_cli.segment"
 local stop = require "ipmmap_cli.stop"
 
 local HEADER_BYTES <const> = 16
-local LONG <const> = 2 -- seconds, from which on there is a progress bar
-local SLICE <const> = 0.1 -- seconds, after which a signal is noticed
+local LONG <const> = 2 -- seconds; a longer replay shows a progress bar
+local SLICE <const> = 0.1 -- seconds of a sleep, after which signals are checked
 local BAR <const> = 30
 
 local function damaged(path, what)
@@ -34,8 +34,8 @@ local function open_log(path)
   return reader, S, tag
 end
 
--- What is in the log: the number of states, the first and last time, whether it is cut off. The
--- whole log is checked, also whether the struct can hold what it says, before any of it is used.
+-- Checks the whole log before any of it is replayed, also that the struct can hold each state.
+-- Returns the number of states, the first and last time, and whether the log is cut off.
 local function survey(reader, S, path)
   local about, bytes, value = { states = 0 }, ("\0"):rep(S.size), S:new()
   while true do
@@ -70,7 +70,7 @@ local function put(manager, bytes, is_touched)
   if is_touched then manager:touch() end
 end
 
--- Sleep until the time; false if asked to stop.
+-- Sleeps until the time. Returns false if the command is asked to stop.
 local function sleep_until(time)
   repeat
     if stop.is_asked() then return false end
@@ -80,7 +80,7 @@ local function sleep_until(time)
   return true
 end
 
--- Returns how many commits were replayed, after the state in which the recording began.
+-- Replays the log. Returns the number of commits; the first state does not count as one.
 local function replay(reader, manager, about, speed, path)
   local started, size = ipmmap.now(), manager:info().size
   local bytes = ("\0"):rep(size)
@@ -104,7 +104,7 @@ local function replay(reader, manager, about, speed, path)
   return math.max(0, done - 1)
 end
 
--- The struct or the tag of a log that was made up may be such that the library refuses them.
+-- Opens the segment. A forged log can have a struct or a tag that makes the library raise an error.
 local function open_segment(S, options, path)
   local ok, manager, message, code = pcall(ipmmap.manager, S, options)
   if not ok then damaged(path, manager) end

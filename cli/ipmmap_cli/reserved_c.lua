@@ -1,5 +1,6 @@
---- The names that a C header does not declare: C's and C++'s keywords (it is for both), and macros
--- of the compiler and of the standard headers, which a program may include before it or after it.
+--- The names that a generated C header must not declare: the keywords of C and C++, and the macros
+-- of the compiler and of the standard headers, which a program may include before or after this
+-- header.
 local types = require "ipmmap_cli.types"
 
 local WORDS <const> = types.set [[
@@ -18,7 +19,7 @@ local WORDS <const> = types.set [[
   L_tmpnam NAN WEOF ONCE_FLAG_INIT TSS_DTOR_ITERATIONS]]
 
 local PATTERNS <const> = {
-  "^_[%u_]", -- the compiler's
+  "^_[%u_]", -- reserved for the compiler
   "^E[%u%d]", "^SIG_?%u", "^PRI[%lX]", "^SCN[%lX]", "^si_%l", -- errno.h, signal.h, inttypes.h
   "^ATOMIC_", "^L?DBL_", "^FLT_", "^EXIT_", "^FE_", "^FILENAME_", "^FOPEN_", "^FP_",
   "^HUGE_VAL", "^LC_", "^MATH_", "^MB_", "^RAND_", "^SEEK_", "^TIME_", "^TMP_",
@@ -26,7 +27,7 @@ local PATTERNS <const> = {
   "^BOOL_%u+$", "^PTRDIFF_%u+$", "^SIZE_%u+$", "^WCHAR_%u+$", "^WINT_%u+$",
 }
 
---- Whether a name is one of them.
+--- Whether a name is reserved.
 return function(name)
   if WORDS[name] then return true end
   for _, pattern in ipairs(PATTERNS) do

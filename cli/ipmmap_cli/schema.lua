@@ -1,4 +1,4 @@
---- ipmmap schema: the layout, as a table or as source text.
+--- ipmmap schema: prints the layout, as a table or as source text.
 local failure = require "ipmmap_cli.failure"
 local output = require "ipmmap_cli.output"
 local segment = require "ipmmap_cli.segment"

@@ -1,19 +1,19 @@
---- What watch shows: lines of text for a terminal of a given size.
+--- Makes the screen of `ipmmap watch`: lines of text for a terminal of a given size.
 local output = require "ipmmap_cli.output"
 
 local screen = {}
 
-local FRESH <const> = 1 -- seconds for which what changed is highlighted
+local FRESH <const> = 1 -- seconds for which a changed value is highlighted
 local BARS <const> = { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" }
 local ASCII <const> = { "_", ".", "-", "=", "+", "*", "#", "@" }
-local MIN_SPARK <const> = 8 -- columns, below which there is no sparkline
+local MIN_SPARK <const> = 8 -- columns; in less space no sparkline is shown
 local HIGHLIGHT <const>, PLAIN <const> = "\27[1;33m", "\27[0m"
 
 local function length(text)
   return utf8.len(text) or #text
 end
 
--- The text in exactly so many columns.
+-- The text, cut or padded to exactly `width` columns.
 local function fit(text, width)
   if width <= 0 then return "" end
   local count = length(text)
@@ -21,7 +21,7 @@ local function fit(text, width)
   return text:sub(1, utf8.offset(text, width) - 1) .. "~"
 end
 
--- The same for a path, whose end tells more.
+-- The same for a path, which is cut at its beginning, because its end tells more.
 local function fit_path(text, width)
   local count = length(text)
   if count <= width then return fit(text, width) end
@@ -35,7 +35,8 @@ end
 
 local bars = has_utf8() and BARS or ASCII
 
---- The last samples as bars between their least and their greatest.
+--- A sparkline of the last samples. The lowest and the highest bar are the least and the greatest
+-- of them.
 function screen.spark(samples, width)
   local first = math.max(1, #samples - width + 1)
   local low, high = math.huge, -math.huge
@@ -59,7 +60,7 @@ function screen.spark(samples, width)
   return table.concat(parts)
 end
 
--- How wide the path, the value and the sparkline are, with a space after the first two.
+-- The widths of the columns path, value and sparkline. One space separates them.
 local function columns(rows, width)
   local path, text = 4, 5
   for _, row in ipairs(rows) do
@@ -82,8 +83,8 @@ local function line(row, now, path, text, spark)
 end
 
 --- The lines of the screen.
--- @param title of the segment
--- @param first the number of the first row that is shown
+-- @param title the segment's name
+-- @param first the number of the first row to show
 function screen.render(history, title, first, width, height, now)
   local heading = ("%s  version %d  %.1f commits/s"):format(title, history.version,
     history:rate(now))

@@ -1,27 +1,28 @@
---- Opening a segment by the name of its data file, whatever its struct.
+--- Opens a segment of any struct by the path of its data file.
 local failure = require "ipmmap_cli.failure"
 local ipmmap = require "ipmmap"
 
 local segment = {}
 
 local MAX_TAG <const> = 128
-local PATIENCE <const> = 2 -- seconds, with one that is replaced by other layouts again and again
+-- Seconds to retry if the segment is replaced by one of another layout while it is opened.
+local PATIENCE <const> = 2
 
---- Takes a data file's path apart.
--- @return the directory, and the name in it
+--- Splits a data file's path.
+-- @return the directory, and the file's name
 function segment.split(path)
   local dir, name = path:match("^(.*)/([^/]*)$")
   if not dir then return ".", path end
   return dir == "" and "/" or dir, name
 end
 
---- Whether a text can be the tag of a segment.
+--- Whether a text is a valid tag of a segment.
 function segment.is_tag(text)
   return #text <= MAX_TAG and not text:find("[^%w._-]") and not text:find("..", 1, true)
 end
 
---- What the file describes, and the options that open it.
--- @param args of the command line: `lock_dir` and `trust`
+--- Reads the struct from a data file, and makes the options that open its segment.
+-- @param args the command line's `lock_dir` and `trust`
 -- @return Struct, options; or nil, message, code
 function segment.describe(path, args)
   local S, message, code = ipmmap.describe(path)

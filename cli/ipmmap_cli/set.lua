@@ -1,9 +1,10 @@
---- ipmmap set: one value, or several as one transaction.
+--- ipmmap set: sets one value, or several in one transaction.
 local failure = require "ipmmap_cli.failure"
 local input = require "ipmmap_cli.input"
 local segment = require "ipmmap_cli.segment"
 
--- PATH=VALUE, or with --json a PATH alone, whose value comes from standard input.
+-- Reads an argument PATH=VALUE. With --json it can be a PATH alone, whose value comes from standard
+-- input.
 local function read_assignment(S, argument, is_json)
   local path, written = argument:match("^([^=]*)=(.*)$")
   if not path and not is_json then failure.raise("usage", "'%s' is not PATH=VALUE", argument) end
@@ -21,7 +22,7 @@ local function read_assignments(S, args)
   return list
 end
 
--- Standard input is read once.
+-- Checks the arguments. Only one value can come from standard input, because it is read only once.
 local function check(args)
   local from_input = 0
   for _, argument in ipairs(args.assignments) do

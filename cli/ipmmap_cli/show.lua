@@ -1,11 +1,11 @@
---- ipmmap show: the values, nested.
+--- ipmmap show: prints all values, indented by their nesting.
 local output = require "ipmmap_cli.output"
 local segment = require "ipmmap_cli.segment"
 local value = require "ipmmap_cli.value"
 
 local WIDTH <const> = 78
 
--- The value on one line, or nil if that gets too long.
+-- The value on one line, or nil if that line would be too long.
 local function inline(type, data, room)
   if room < 0 then return nil end
   if value.is_scalar(type) then return value.write(type, data) end
@@ -42,7 +42,7 @@ local function print_part(name, type, data, indent)
   end
 end
 
--- As many numbers on a line as go there.
+-- Prints an array of numbers, with as many on each line as fit.
 local function print_numbers(type, data, indent)
   local line, first = "", 1
   local function flush()

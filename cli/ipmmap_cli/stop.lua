@@ -1,11 +1,11 @@
---- Ending at Ctrl-C or SIGTERM, in order.
+--- Ends the command in an orderly way at Ctrl-C, SIGTERM or SIGHUP.
 local uv = require "luv"
 
 local stop = {}
 
 local asked = false
 
---- Begins to notice the signals; `at_once` is called for each, if given.
+--- Starts to catch the signals. Calls `at_once`, if given, for each signal.
 function stop.notice(at_once)
   for _, name in ipairs { "sigint", "sigterm", "sighup" } do
     local signal = uv.new_signal()
@@ -16,7 +16,7 @@ function stop.notice(at_once)
   end
 end
 
---- Whether one came.
+--- Whether a signal has come.
 function stop.is_asked()
   uv.run("nowait")
   return asked

@@ -1,16 +1,17 @@
---- A terminal taken over for a while: raw keys, the other screen, its size.
+--- Controls a terminal while a program draws the whole screen: raw keys, the alternate screen, the
+-- terminal's size.
 local uv = require "luv"
 
 local terminal = {}
 
-local ENTER <const> = "\27[?1049h\27[?25l\27[?7l" -- other screen, no cursor, no wrapping
+local ENTER <const> = "\27[?1049h\27[?25l\27[?7l" -- alternate screen, no cursor, no wrapping
 local LEAVE <const> = "\27[?7h\27[?25h\27[?1049l"
 local RAW <const> = 1
 
 local keyboard, display
 
---- Takes it over.
--- @param on_key called with what a key sends
+--- Takes control of the terminal.
+-- @param on_key called with the bytes that a key sends
 function terminal.enter(on_key)
   display = uv.new_tty(1, false)
   if uv.guess_handle(0) == "tty" then
@@ -22,7 +23,7 @@ function terminal.enter(on_key)
   io.stdout:flush()
 end
 
---- Gives it back as it was.
+--- Restores the terminal to its former state.
 function terminal.leave()
   io.stdout:write(LEAVE)
   io.stdout:flush()
@@ -30,14 +31,14 @@ function terminal.leave()
   if keyboard and not keyboard:is_closing() then keyboard:close() end
 end
 
---- Columns and lines.
+--- The terminal's number of columns and of lines.
 function terminal.size()
   local width, height = display:get_winsize()
   if not width or width == 0 then return 80, 24 end
   return width, height
 end
 
---- Shows lines, from the top.
+--- Draws the first `height` lines from the top of the screen.
 function terminal.draw(lines, height)
   local count = math.min(#lines, height)
   io.stdout:write("\27[H", table.concat(lines, "\27[K\r\n", 1, count), "\27[K\27[J")

@@ -1,5 +1,5 @@
---- Bytes that others wrote (values of char fields, names of files and processes), as text that does
--- nothing to a terminal, and as JSON.
+--- Escapes bytes that other programs wrote (values of char fields, names of files and processes),
+-- so that they cannot control a terminal, and for JSON.
 local text = {}
 
 -- Whether a character is a control character or reorders the text around it.
@@ -9,7 +9,8 @@ local function is_hidden(code)
     or code >= 0x2066 and code <= 0x2069
 end
 
--- The bytes with each hidden character, and each byte that is no UTF-8, as a function writes it.
+-- Replaces each hidden character by write_character(code), and each byte that is not valid UTF-8 by
+-- write_byte(byte).
 local function escape(bytes, write_character, write_byte)
   if not bytes:find("[^\x20-\x7e]") then return bytes end
   local parts, at = {}, 1
@@ -35,12 +36,13 @@ local function write_character(code)
   return SHORT[code] or (code < 0x80 and write_byte(code) or ("\\u{%x}"):format(code))
 end
 
---- For people: control characters and bytes that are no UTF-8 as Lua and C write them.
+--- Escapes for people: hidden characters and bytes that are not valid UTF-8 become escape sequences
+-- as in Lua.
 function text.visible(bytes)
   return escape(bytes, write_character, write_byte)
 end
 
---- The same in quotes.
+--- The same, in quotes.
 function text.quoted(bytes)
   return '"' .. text.visible((bytes:gsub('["\\]', "\\%0"))) .. '"'
 end
@@ -49,8 +51,8 @@ local function write_unit(code) return ("\\u%04x"):format(code) end
 
 local function write_surrogate(byte) return write_unit(0xdc00 + byte) end
 
---- A JSON string from which the same bytes can be read: a byte that is no UTF-8 is the lone
--- surrogate U+DC00 + byte, as in Python's "surrogateescape".
+--- A JSON string from which the same bytes can be read again. A byte that is not valid UTF-8
+-- becomes the lone surrogate U+DC00 + byte, as in Python's "surrogateescape".
 function text.json(bytes)
   return '"' .. escape((bytes:gsub('["\\]', "\\%0")), write_unit, write_surrogate) .. '"'
 end

@@ -1,7 +1,8 @@
---- What the generators of source text need to know of a layout.
+--- Functions on layouts that the generators of source text share.
 local types = {}
 
---- The structs that a struct is made of, each after those it needs, itself last.
+--- A list of the struct and of all structs that it uses. Each comes after those that it uses
+-- itself.
 function types.structs(type)
   local list, known = {}, {}
   local function visit(part)
@@ -16,13 +17,14 @@ function types.structs(type)
   return list
 end
 
---- The fields that a struct has itself, not from its parent.
+--- The fields of a struct without those of its parent.
 function types.own_fields(struct)
   local inherited = struct.parent and #struct.parent.fields or 0
   return table.move(struct.fields, inherited + 1, #struct.fields, 1, {})
 end
 
---- An array's innermost element, and the counts of its dimensions from the outermost.
+--- The type of an array's innermost elements, and the counts of its dimensions, the outermost
+-- first.
 function types.dimensions(type)
   local counts = {}
   while type.kind == "array" do
@@ -32,10 +34,10 @@ function types.dimensions(type)
   return type, counts
 end
 
---- What names are called where some are reserved: such a one has as many "_" after it as it needs
--- to be no other's.
--- @param taken names that are others' already, as a set
--- @return a table from the names to what they are called
+--- Gives each name an identifier. A reserved or taken name gets "_" appended until it differs from
+-- all others.
+-- @param taken a set of further names that must not be used
+-- @return a table from the names to their identifiers
 function types.rename(names, is_reserved, taken)
   local called, used = {}, setmetatable({}, { __index = taken })
   for _, name in ipairs(names) do
@@ -51,7 +53,7 @@ function types.rename(names, is_reserved, taken)
   return called
 end
 
---- The names in a list of structs or fields.
+--- The names of the structs or fields in a list.
 function types.names(list)
   local names = {}
   for i, named in ipairs(list) do names[i] = named.name end

@@ -1,11 +1,12 @@
---- Values as text, for people and for JSON, and their paths.
+--- Writes values as text, for people and for JSON; and finds the parts of a struct by their paths.
 local failure = require "ipmmap_cli.failure"
 local json = require "ipmmap_cli.json"
 local text = require "ipmmap_cli.text"
 
 local value = {}
 
--- The shortest of three texts that reads back as the same number.
+-- The number's text in the first of the formats, which get longer, that reads back as the same
+-- number.
 local function shortest(number, formats, same)
   if number ~= number then return "nan" end
   if number == math.huge then return "inf" end
@@ -44,15 +45,15 @@ function value.is_number(type)
   return value.is_scalar(type) and type.kind ~= "char" and type.kind ~= "bool"
 end
 
---- A scalar as text; texts are quoted.
+--- A scalar as text for people. A char field's text is quoted.
 function value.write(type, scalar)
   return (writers[type.kind] or write_integer)(scalar)
 end
 
 -- JSON --------------------------------------------------------------------------------------------
 
---- A value of a type for JSON: numbers to the last digit, those that JSON has not as the strings
--- "nan", "inf" and "-inf".
+--- Converts a value of a type for JSON. Numbers keep all digits. Those that JSON does not have
+-- become the strings "nan", "inf" and "-inf".
 function value.for_json(type, data)
   if type.kind == "struct" then
     local fields = {}
@@ -90,14 +91,14 @@ function value.walk(type, data, path, visit)
   end
 end
 
---- The field of a struct of that name, or nil.
+--- The struct's field with this name, or nil.
 function value.field(struct, name)
   for _, field in ipairs(struct.fields) do
     if field.name == name then return field end
   end
 end
 
---- The type of the part at a path; ends the command if there is none.
+--- The type of the part of the struct at a path. Ends the command if there is no such part.
 function value.type_at(S, path)
   failure.of_user(S.offsetof, S, path)
   local type, at = S:type(), 1

@@ -1,4 +1,4 @@
---- ipmmap watch: the values live, on a terminal; or line by line into a pipe.
+--- ipmmap watch: shows the values live on a terminal, or prints a line for each commit into a pipe.
 local ipmmap = require "ipmmap"
 local new_history = require "ipmmap_cli.history"
 local output = require "ipmmap_cli.output"
@@ -7,10 +7,10 @@ local stop = require "ipmmap_cli.stop"
 local uv = require "luv"
 local value = require "ipmmap_cli.value"
 
--- What went wrong in a callback; it ends the loop.
+-- The error of a callback, after which the loop ends; else nil.
 local problem
 
--- A callback of the loop that may raise.
+-- Wraps a callback of the loop, so that an error in it ends the loop.
 local function guard(fn)
   local function handle(raised)
     if type(raised) == "table" then return raised end
@@ -28,7 +28,7 @@ end
 -- Calls on_commit() now and after each commit, until the loop is stopped.
 local function follow(reader, on_commit)
   local poll = uv.new_poll(reader:fd())
-  on_commit() -- what comes from here on is told
+  on_commit() -- fd() is already open, so it reports every later commit
   poll:start("r", guard(function()
     reader:drain()
     on_commit()

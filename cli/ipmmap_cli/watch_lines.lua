@@ -1,4 +1,4 @@
---- watch into a pipe: a line for each commit that is seen, with what changed.
+--- `ipmmap watch` into a pipe: prints a line with the changed values for each commit that it sees.
 local ipmmap = require "ipmmap"
 local output = require "ipmmap_cli.output"
 local value = require "ipmmap_cli.value"
@@ -17,7 +17,7 @@ local function print_text(version, rows)
   output.print("version %d: %s", version, table.concat(parts, ", "))
 end
 
---- @return what to call after each commit
+--- @return a function to call after each commit
 return function(history, take, _, _, args)
   return function()
     local rows = take()

@@ -1,13 +1,14 @@
---- watch on a terminal: redrawn at each commit, but not more often than eyes can follow.
+--- `ipmmap watch` on a terminal: redraws the screen after each commit, but at most every FRAME_MS,
+-- because nobody can read faster.
 local ipmmap = require "ipmmap"
 local screen = require "ipmmap_cli.screen"
 local terminal = require "ipmmap_cli.terminal"
 local uv = require "luv"
 
-local FRAME_MS <const> = 33 -- between two redraws, at least
-local IDLE_MS <const> = 500 -- and at most, for the rate and the highlights to fade
+local FRAME_MS <const> = 33 -- the least time between two redraws
+local IDLE_MS <const> = 500 -- the longest, so that highlights and the rate fade out
 
--- What keys do: terminals differ in how they send some.
+-- The actions of keys. Some keys have several entries, because terminals send different sequences.
 local ACTIONS <const> = {
   k = "up", ["\27[A"] = "up", ["\27OA"] = "up",
   j = "down", ["\27[B"] = "down", ["\27OB"] = "down",
@@ -18,7 +19,7 @@ local ACTIONS <const> = {
   q = "quit", ["\3"] = "quit", ["\4"] = "quit",
 }
 
--- Calls visit(action) for each key in what a terminal sent at once.
+-- Calls visit(action) for each key in the bytes that a terminal sent.
 local function each_action(keys, visit)
   local at = 1
   while at <= #keys do
@@ -28,7 +29,8 @@ local function each_action(keys, visit)
   end
 end
 
--- The first row to show, of so many, after an action.
+-- The number of the first row to show after an action. There are `rows` rows, and the screen has
+-- room for `room` of them.
 local function scroll(first, action, rows, room)
   local steps = {
     up = -1, down = 1, ["page up"] = -room, ["page down"] = room, first = -rows, last = rows,
@@ -36,7 +38,8 @@ local function scroll(first, action, rows, room)
   return math.max(1, math.min(first + (steps[action] or 0), rows - room + 1))
 end
 
---- @return what to call after each commit; and what gives the terminal back when it is closed
+--- @return a function to call after each commit
+-- @return a to-be-closed value that restores the terminal
 return function(history, take, guard, title)
   local first, drawn_at, is_due = 1, -FRAME_MS, false
   local timer = uv.new_timer()

@@ -1,5 +1,6 @@
---- ipmmap who: who holds the lock, since when, is it alive; who waits; and who holds bytes of the
--- lock file, by which a process keeps others from opening the segment.
+--- ipmmap who: lists the processes that hold the lock or wait for it, since when, and whether they
+-- are alive; and the processes that hold bytes of the lock file, which can keep others from opening
+-- the segment.
 local failure = require "ipmmap_cli.failure"
 local files = require "ipmmap_cli.files"
 local holders = require "ipmmap_cli.holders"
@@ -7,7 +8,8 @@ local ipmmap = require "ipmmap"
 local output = require "ipmmap_cli.output"
 local segment = require "ipmmap_cli.segment"
 
-local LOOKS <const>, NAP <const> = 5, 0.05 -- seconds: who is just opening it is in by then
+-- A process that is just opening the segment has finished within these looks. NAP is in seconds.
+local LOOKS <const>, NAP <const> = 5, 0.05
 
 local function describe(user)
   local lock = user.writes and "write" or "read"
@@ -23,8 +25,9 @@ local function is_in_the_way(list)
   return false
 end
 
--- Who holds bytes of the lock file, and how many processes could not be looked into. Opening would
--- wait for some of them, so they are given a moment to let go.
+-- The locks on bytes of the lock file, and the number of processes whose descriptors cannot be
+-- read. Some of these locks would make this process wait when it opens the segment. So it looks
+-- again for a moment, until they are released.
 local function look(path)
   for looks = 1, LOOKS do
     local list, closed = holders.of(path)
@@ -33,7 +36,7 @@ local function look(path)
   end
 end
 
--- Who uses the lock; nil, message, code where that cannot be told.
+-- The processes that hold the lock or wait for it; or nil, message, code if they cannot be listed.
 local function users_of(path, args)
   local reader <close>, message, code = segment.try_open("reader", path, args)
   if not reader then return nil, message, code end
@@ -79,7 +82,8 @@ local function print_rows(users, held)
   output.columns({ "PID>", "COMMAND", "DOES", "SINCE" }, rows)
 end
 
--- What else there is to say: why those who use the lock are not told; that some may be hidden.
+-- Says on stderr that some holders may be hidden. Ends the command with an error if there is a
+-- message, which says why the users of the lock cannot be listed.
 local function report(held, closed, message, code)
   local is_hidden = code == "timeout"
   for _, holder in ipairs(held) do is_hidden = is_hidden or not holder.pid end
