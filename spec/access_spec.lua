@@ -99,11 +99,19 @@ describe("access by path", function()
     refused("AccessSpecPoint[24] [3].x: 'a' is not a number", function() points[3].x = "a" end)
     refused("AccessSpecPoint: no field 'z'", function() return reader:read("point").z end)
     assert.equal(0x1128, reader:read("header").header_code)
+    local data <close> = editor:lock()
+    local copy = editor:read "point"
+    data.point.x = 4
+    assert.equal(0.0, copy.x)
+    reader:close()
+    assert.equal(2.0, points[2].y)
   end)
 
   it("refuses a path that leads nowhere", function()
-    for _, path in ipairs { "", "nope", "point.z", "points[25]", "points[0].x", "points.x" } do
+    for _, path in ipairs { "", "nope", "point.z", "points[25]", "points[0].x", "points.x", "points[1", "int32.x",
+                            "int32[1]", "." } do
       refused("AccessSpec", reader.read, reader, path)
+      refused(path, reader.read, reader, path)
       is_unchanged_by(function() refused("AccessSpec", editor.write, editor, path, 1) end)
       is_unchanged_by(function() refused("AccessSpec", editor.add, editor, path, 1) end)
     end
@@ -168,6 +176,13 @@ describe("access by path", function()
         refused("AccessSpec: a AccessSpecPoint is not a AccessSpec",
           editor.set, editor, ipmmap.lookup("AccessSpecPoint"):new())
       end)
+    end)
+
+    it("leaves the transaction around it as it was when it fails", function()
+      local data <close> = editor:lock()
+      data.int32 = 4
+      refused("AccessSpec.int8: 200", editor.set, editor, { int32 = 5, float = 3, int8 = 200 })
+      assert.same({ 4, 0.0 }, { data.int32, data.float })
     end)
 
     it("takes a value of the struct, of which it copies all but the header", function()
@@ -308,6 +323,13 @@ describe("access by path", function()
       editor:unlock()
       assert.equal(100, reader:read "int8")
     end)
+  end)
+
+  it("clear zeroes every field and the time stamp, but not the header's code", function()
+    editor:set { int32 = 1, long = ("x"):rep(5000), points = { { x = 1 }, { y = 2 } } }
+    editor:clear()
+    assert.equal("\x28\x11" .. ("\0"):rep(S.size - 2), ipmmap.bytes(reader:snapshot()))
+    assert.equal(0.0, reader:last_update())
   end)
 
   describe("snapshot", function()

@@ -1,8 +1,18 @@
--- Error objects: what methods that promise a result raise where the world fails.
+-- Error objects: what methods that promise a result raise where the world fails. And what the system
+-- refuses.
+local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
+local posix = require "spec.helper.posix"
+local process = require "spec.helper.process"
+local somebody = require "spec.helper.somebody"
 local tmpdir = require "spec.helper.tmpdir"
 
-local S = ipmmap.base:extend("ErrorSpec", { { "n", "int32" } })
+local DEFINE <const> = [[
+  local ipmmap = require "ipmmap"
+  local S = ipmmap.base:extend("ErrorSpec", { { "n", "int32" } })
+  local dir = ...
+]]
+local S = load(DEFINE .. " return S")()
 
 local function line_of_caller()
   return debug.getinfo(2, "l").currentline
@@ -45,8 +55,11 @@ describe("an error object", function()
       function() here = line_of_caller() manager:set { n = 1 } end,
       function() here = line_of_caller() manager:add("n", 1) end,
       function() here = line_of_caller() manager:touch() end,
+      function() here = line_of_caller() manager:clear() end,
     } do
-      is_positioned(raised_by(call), "deadlock")
+      local raised = raised_by(call)
+      is_positioned(raised, "deadlock")
+      assert.matches("ErrorSpec", raised.message)
     end
   end)
 
@@ -80,5 +93,96 @@ describe("an error object", function()
     local raised = raised_by(function() here = line_of_caller() manager:touch() end)
     assert.equal(raised, raised_by(function() error(raised) end))
     is_positioned(raised, "deadlock")
+  end)
+end)
+
+describe("what the system refuses:", function()
+  local dir
+  before_each(function() dir = tmpdir() end)
+
+  local function create()
+    return assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+  end
+
+  -- Runs a chunk, in which S and dir are there, by a command line that ends with its program.
+  local function spawn_by(argv, source)
+    local all = table.move(argv, 1, #argv, 1, {})
+    for _, word in ipairs { "lua5.4", posix.getcwd() .. "/spec/helper/child.lua", DEFINE .. source, dir } do
+      all[#all + 1] = word
+    end
+    return process.start(all)
+  end
+
+  it("permission, with the path and the system's words", function()
+    local argv, why = somebody()
+    if not argv then return pending(why) end
+    create():close()
+    os.execute("chmod 755 " .. dir)
+    local child = spawn_by(argv, [[
+      print(select(2, ipmmap.reader(S, { mmap_dir = dir })))
+      print(select(2, ipmmap.editor(S, { mmap_dir = dir })))
+      print(select(2, ipmmap.manager(S, { mmap_dir = dir, create = true, tag = "new" })))
+      print(select(2, ipmmap.manager(S, { mmap_dir = dir .. "/new", create = true })))
+      print(select(2, ipmmap.manager(S, { mmap_dir = dir, create = true, force = true })))
+    ]])
+    for _, name in ipairs { "/ErrorSpec_.mmap", "/ErrorSpec_.mmap", "", "/new", "/ErrorSpec_." } do
+      local message, code = child:match("^(.*)\t(%S+)$")
+      assert.equal("permission", code, message)
+      assert.is_truthy(message:find(dir .. name, 1, true), message)
+      assert.matches("Permission denied", message)
+    end
+    child:join()
+  end)
+
+  it("space, at the creation, which leaves nothing", function()
+    local mount = "mount -t tmpfs -o size=64k,mode=700 none " .. dir
+    if not os.execute(("unshare -m sh -c '%s' 2>/dev/null"):format(mount)) then
+      return pending("needs root, to mount a tmpfs")
+    end
+    local child = spawn_by({ "unshare", "-m", "sh", "-c", mount .. ' && exec "$@"', "sh" }, [[
+      local Big = ipmmap.base:extend("ErrorSpecBig", { { "bytes", "uint8[1000000]" } })
+      local ok, message, code = ipmmap.manager(Big, { mmap_dir = dir, create = true })
+      print(ok, code, message)
+      for line in io.popen("ls -A " .. dir):lines() do print(line) end
+      assert(ipmmap.manager(S, { mmap_dir = dir, create = true })):write("n", 1)
+    ]])
+    child:match("^nil\tno_space\t.*/ErrorSpecBig_%.mmap: No space left on device")
+    child:join()
+  end)
+
+  it("a path, with the code system and its words", function()
+    assert(io.open(dir .. "/file", "w")):close()
+    for _, role in ipairs { "manager", "editor", "reader" } do
+      local message = fails("system", ipmmap[role](S, { mmap_dir = dir .. ("/x"):rep(4000) }))
+      assert.matches("File name too long", message)
+      assert.is_truthy(message:find(dir .. "/x/x", 1, true), message)
+    end
+    local message = fails("system", ipmmap.manager(S, { mmap_dir = dir .. "/file", create = true }))
+    assert.matches("Not a directory", message)
+    assert.is_truthy(message:find(dir .. "/file", 1, true), message)
+    fails("system", ipmmap.manager(S, { mmap_dir = dir .. "/file/below", create = true }))
+  end)
+
+  it("a lock between pid namespaces, which leaves reading without the lock", function()
+    if not os.execute("unshare --pid --fork true 2>/dev/null") then
+      return pending("needs root, to make a pid namespace")
+    end
+    local manager <close> = create()
+    manager:write("n", 3)
+    local child = spawn_by({ "unshare", "--pid", "--fork" }, [[
+      local ok, message, code = ipmmap.editor(S, { mmap_dir = dir })
+      print(ok, code, message)
+      local r = assert(ipmmap.reader(S, { mmap_dir = dir }))
+      print(r:read("n"), r:snapshot().n)
+      local view, _, why = r:try_lock()
+      print(view, why)
+      local raised, err = pcall(r.lock, r)
+      print(raised, err.code)
+    ]])
+    child:match("^nil\tincompatible\t.*ErrorSpec_%.lock")
+    child:expect("3\t3")
+    child:expect("nil\tincompatible")
+    child:expect("false\tincompatible")
+    child:join()
   end)
 end)

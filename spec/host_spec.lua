@@ -1,5 +1,8 @@
 local process = require "spec.helper.process"
+local shell = require "spec.helper.shell"
 local tmpdir = require "spec.helper.tmpdir"
+
+local run, try = shell.run, shell.try
 
 local function read(path)
   local file = assert(io.open(path))
@@ -12,19 +15,6 @@ local function write(path, text)
   local file = assert(io.open(path, "w"))
   file:write(text)
   file:close()
-end
-
---- Runs a shell command: whether it succeeded, and what it printed.
-local function try(command)
-  local pipe = assert(io.popen("{ " .. command .. "\n} 2>&1"))
-  local output = pipe:read("a")
-  return pipe:close() == true, output
-end
-
-local function run(command)
-  local ok, output = try(command)
-  assert(ok, command .. "\n" .. output)
-  return output
 end
 
 local function sorted(list)

@@ -1,21 +1,7 @@
+local shell = require "spec.helper.shell"
 local tmpdir = require "spec.helper.tmpdir"
 
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
---- Runs a shell command: whether it succeeded, and what it printed.
-local function try(command)
-  local pipe = assert(io.popen("{ " .. command .. "\n} 2>&1"))
-  local output = pipe:read("a")
-  return pipe:close() == true, output
-end
-
-local function run(command)
-  local ok, output = try(command)
-  assert(ok, command .. "\n" .. output)
-  return output
-end
+local quote, run, try = shell.quote, shell.run, shell.try
 
 local function lines(text)
   local list = {}

@@ -84,9 +84,11 @@ describe("a lock", function()
     editor:lock().number = 1
     editor:unlock()
     assert.equal(1, reader:read "number")
-    editor:lock().number = 2
+    local data = editor:lock()
+    data.number = 2
     editor:rollback()
     assert.equal(1, reader:read "number")
+    refused("view used after its lock was released", function() return data.number end)
     assert.is_true(is_free())
   end)
 
@@ -102,6 +104,9 @@ describe("a lock", function()
     refused("LockSpec: this handle holds its lock already", editor.try_lock, editor)
     refused("LockSpec: this handle holds its lock already", editor.with, editor, print)
     data.number = 1
+    editor:unlock()
+    local _ <close> = reader:lock()
+    refused("LockSpec: this handle holds its lock already", reader.lock, reader)
   end)
 
   it("is a deadlock through another handle of the thread", function()
@@ -145,9 +150,9 @@ describe("a lock", function()
   end)
 
   it("refuses seconds that are none", function()
-    assert.has_error(function() editor:try_lock("1") end)
-    assert.has_error(function() editor:try_lock(0 / 0) end)
-    assert.has_error(function() editor:try_lock({}) end)
+    for _, seconds in ipairs { "1", 0 / 0, {} } do
+      assert.error_matches(function() editor:try_lock(seconds) end, "LockSpec.*seconds")
+    end
     assert.is_true(is_free())
   end)
 
@@ -252,6 +257,7 @@ describe("a lock", function()
       end, 1, nil, 3)))
       assert.equal(5, reader:read "number")
       assert.equal(5, reader:with(function(data) return data.number end))
+      assert.equal(0, select("#", editor:with(function() end)))
     end)
 
     it("rolls back on an error, which goes on", function()
@@ -261,7 +267,21 @@ describe("a lock", function()
         error(raised)
       end)))
       assert.equal(0, reader:read "number")
+      assert.is_false(pcall(reader.with, reader, error, "x"))
       assert.is_true(is_free())
+    end)
+
+    it("may be left by a yield", function()
+      local co = coroutine.wrap(function()
+        return editor:with(function(data)
+          coroutine.yield("inside")
+          data.number = 6
+          return "done"
+        end)
+      end)
+      assert.equal("inside", co())
+      assert.equal("done", co())
+      assert.equal(6, reader:read "number")
     end)
 
     it("may be released inside", function()

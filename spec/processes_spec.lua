@@ -57,6 +57,7 @@ describe("between processes", function()
     assert.is_nil(view)
     assert.equal("timeout", code)
     assert.matches("Demo", message)
+    assert.equal(holder.pid, manager:info().writer_pid)
     holder:send("go on")
     holder:expect("released")
     holder:join()
@@ -135,6 +136,17 @@ describe("between processes", function()
     waiter:join()
   end)
 
+  it("a writer that dies before it changed anything leaves nothing to recover", function()
+    manager:write("count", 3)
+    local holder = spawn(HOLD, "editor") -- which changes only what is 0
+    holder:expect("held")
+    holder:kill()
+    holder:wait()
+    manager:write("twin", 1)
+    assert.equal(0, manager:info().recoveries)
+    assert.equal(3, manager:read("count"))
+  end)
+
   -- Returns once the process sleeps in the kernel on a word of memory, as in the lock's queue.
   local function await_sleep(child)
     local number
@@ -183,6 +195,39 @@ describe("between processes", function()
     manager:destroy()
     waiter:expect("replaced")
     waiter:join()
+  end)
+
+  it("a commit wakes all that wait for it", function()
+    local waiters = {}
+    for i, role in ipairs { "reader", "editor", "manager" } do
+      waiters[i] = spawn([[
+        local handle = assert(open(...))
+        print("waits")
+        print(handle:wait(0))
+      ]], role)
+      waiters[i]:expect("waits")
+    end
+    manager:write("count", 1)
+    for _, waiter in ipairs(waiters) do
+      waiter:expect("1")
+      waiter:join()
+    end
+  end)
+
+  it("additions of several processes are all counted", function()
+    local adders = {}
+    for i = 1, 2 do
+      adders[i] = spawn [[
+        local editor = assert(open("editor"))
+        print("ready")
+        io.read()
+        for _ = 1, 2000 do editor:add("count", 1) end
+      ]]
+      adders[i]:expect("ready")
+    end
+    for _, adder in ipairs(adders) do adder:send("go on") end
+    for _, adder in ipairs(adders) do adder:join() end
+    assert.equal(4000, manager:read("count"))
   end)
 
   it("a rollback is no commit", function()

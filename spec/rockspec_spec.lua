@@ -1,11 +1,5 @@
+local run = require("spec.helper.shell").run
 local tmpdir = require "spec.helper.tmpdir"
-
-local function output_of(command)
-  local pipe = assert(io.popen(command .. " 2>&1"))
-  local output = pipe:read("a")
-  assert(pipe:close(), command .. ": " .. output)
-  return output
-end
 
 local function words(text)
   local list = {}
@@ -16,13 +10,13 @@ end
 
 local function makefile_list(variable)
   local show = "env --unset=MAKEFLAGS make -s --eval='show:; @echo $(%s)' show"
-  return words(output_of(show:format(variable)))
+  return words(run(show:format(variable)))
 end
 
 local function sources()
   local copy = tmpdir() .. "/with a space"
-  output_of(("mkdir '%s' && tar -c --exclude=./.git --exclude=./build --exclude=./dist . | tar -x -C '%s'")
-            :format(copy, copy))
+  run(("mkdir '%s' && tar -c --exclude=./.git --exclude=./build --exclude=./dist . | tar -x -C '%s'")
+      :format(copy, copy))
   return copy
 end
 
@@ -39,32 +33,32 @@ describe("the rockspec", function()
   local made, made_by_make, installed = dir .. "/a tree", dir .. "/make", dir .. "/b"
 
   setup(function()
-    output_of(("cd '%s' && %s make --tree '%s' ipmmap-scm-1.rockspec"):format(source, luarocks, made))
-    output_of(("cd '%s' && %s --tree '%s' pack ipmmap"):format(source, luarocks, made))
-    output_of(("cd / && %s install --tree '%s' '%s'/ipmmap-scm-1.*.rock"):format(luarocks, installed, source))
-    output_of(("env --unset=MAKEFLAGS make -s install-module PREFIX=%s"):format(made_by_make))
+    run(("cd '%s' && %s make --tree '%s' ipmmap-scm-1.rockspec"):format(source, luarocks, made))
+    run(("cd '%s' && %s --tree '%s' pack ipmmap"):format(source, luarocks, made))
+    run(("cd / && %s install --tree '%s' '%s'/ipmmap-scm-1.*.rock"):format(luarocks, installed, source))
+    run(("env --unset=MAKEFLAGS make -s install-module PREFIX=%s"):format(made_by_make))
   end)
 
   it("installs the Lua modules and the C module", function()
     local expected = words("lib/lua/5.4/ipmmap/core.so "
-                           .. output_of("find lua -name '*.lua'"):gsub("lua/", "share/lua/5.4/"))
+                           .. run("find lua -name '*.lua'"):gsub("lua/", "share/lua/5.4/"))
     for _, tree in ipairs { made, installed } do
-      assert.same(expected, words(output_of(("cd '%s' && find share lib/lua -type f"):format(tree))))
+      assert.same(expected, words(run(("cd '%s' && find share lib/lua -type f"):format(tree))))
     end
   end)
 
   it("packs, and installs the packed rock, from any directory into any tree", function()
     for _, tree in ipairs { made, installed } do
-      assert.equal("true\n", output_of(with_modules_of(tree,
+      assert.equal("true\n", run(with_modules_of(tree,
         [[lua5.4 -e 'print(require("ipmmap").base.size == 16)']])))
     end
   end)
 
   it("builds with luarocks's flags, whatever flags were there before", function()
     local flags = "CFLAGS='-O0 -fPIC' LIBFLAG='-shared -s'"
-    local output = output_of(("cd '%s' && %s make --tree '%s/c' %s ipmmap-scm-1.rockspec")
-                             :format(source, luarocks, dir, flags))
-    for object in output_of(("cd '%s' && find build -name '*.o'"):format(source)):gmatch("%S+") do
+    local output = run(("cd '%s' && %s make --tree '%s/c' %s ipmmap-scm-1.rockspec")
+                       :format(source, luarocks, dir, flags))
+    for object in run(("cd '%s' && find build -name '*.o'"):format(source)):gmatch("%S+") do
       assert.matches(" %-O0 [^\n]*" .. object:gsub("%p", "%%%0"), output)
     end
     assert.matches(" %-shared %-s [^\n]*core%.so", output)
@@ -76,7 +70,7 @@ describe("the rockspec", function()
       local core = tree .. "/lib/lua/5.4/ipmmap/core.so"
 
       it("shows its opener and nothing else", function()
-        assert.matches("^%x+ T luaopen_ipmmap_core\n$", output_of("nm -D --defined-only " .. core))
+        assert.matches("^%x+ T luaopen_ipmmap_core\n$", run("nm -D --defined-only " .. core))
       end)
 
       it("works in a host that has functions of the same names", function()
@@ -103,22 +97,22 @@ describe("the rockspec", function()
               return failed;
           }
         ]]
-        local names = output_of("nm --defined-only build/src/core/*.o build/src/lua/*.o")
+        local names = run("nm --defined-only build/src/core/*.o build/src/lua/*.o")
         for name in names:gmatch(" [TRB] (l?ipm_[%w_]+)\n") do
           host:write(("void %s(void) { abort(); }\n"):format(name))
         end
         host:close()
-        output_of(("cc -rdynamic $(pkg-config --cflags lua5.4) -o %s/host %s/host.c $(pkg-config --libs lua5.4)")
-                  :format(dir, dir))
-        assert.matches(" T ipm_segment_lock\n", output_of(("nm -D %s/host"):format(dir)))
-        assert.equal("2\n", output_of(with_modules_of(tree, ("DIR=%s %s/host"):format(dir, dir))))
+        run(("cc -rdynamic $(pkg-config --cflags lua5.4) -o %s/host %s/host.c $(pkg-config --libs lua5.4)")
+            :format(dir, dir))
+        assert.matches(" T ipm_segment_lock\n", run(("nm -D %s/host"):format(dir)))
+        assert.equal("2\n", run(with_modules_of(tree, ("DIR=%s %s/host"):format(dir, dir))))
       end)
     end)
   end
 
   it("runs the specs by luarocks test", function()
     assert.matches("\n[1-9]%d* successes / 0 failures / 0 errors",
-                   output_of(luarocks .. "test ipmmap-scm-1.rockspec -- spec/struct_spec.lua"))
+                   run(luarocks .. "test ipmmap-scm-1.rockspec -- spec/struct_spec.lua"))
   end)
 end)
 
@@ -146,11 +140,11 @@ describe("the rockspec of the command", function()
   it("builds, and its command works in the tree", function()
     local source, tree = sources(), tmpdir() .. "/tree"
     for _, name in ipairs { "ipmmap", "ipmmap-cli" } do
-      output_of(("cd '%s' && %s make --deps-mode none --tree %s %s-scm-1.rockspec")
+      run(("cd '%s' && %s make --deps-mode none --tree %s %s-scm-1.rockspec")
         :format(source, luarocks, tree, name))
     end
     -- As the other rocks are the system's packages here, luarocks does not look into the tree.
-    local help = output_of(([[cd / && env --unset=LUA_PATH_5_4 --unset=LUA_CPATH_5_4 \
+    local help = run(([[cd / && env --unset=LUA_PATH_5_4 --unset=LUA_CPATH_5_4 \
       LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;;' \
       LUA_CPATH='%s/lib/lua/5.4/?.so;;' %s/bin/ipmmap --help]]):format(tree, tree, tree, tree))
     assert.matches("Usage: ipmmap", help)
@@ -162,9 +156,9 @@ describe("make install", function()
     function()
       local root = tmpdir()
       local make = ("env --unset=MAKEFLAGS make -s DESTDIR='%s' "):format(root)
-      output_of(make .. "install")
+      run(make .. "install")
       local prefix = root .. "/usr/local/"
-      local help = output_of(([[cd / && env --unset=LUA_PATH_5_4 --unset=LUA_CPATH_5_4 \
+      local help = run(([[cd / && env --unset=LUA_PATH_5_4 --unset=LUA_CPATH_5_4 \
         LUA_PATH='%sshare/lua/5.4/?.lua;%sshare/lua/5.4/?/init.lua;;' \
         LUA_CPATH='%slib/lua/5.4/?.so;;' %sbin/ipmmap --help]]):format(prefix, prefix, prefix, prefix))
       assert.matches("Usage: ipmmap", help)
@@ -173,7 +167,7 @@ describe("make install", function()
         local handle <close> = assert(io.open(prefix .. "share/" .. file))
         assert.matches("doctor", handle:read("a"))
       end
-      output_of(make .. "uninstall")
-      assert.equal("", output_of(("find '%s' -type f"):format(root)))
+      run(make .. "uninstall")
+      assert.equal("", run(("find '%s' -type f"):format(root)))
     end)
 end)

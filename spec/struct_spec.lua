@@ -18,6 +18,11 @@ describe("struct", function()
     assert.equal(8, S.align)
   end)
 
+  it("lays the fields out in the order of the list", function()
+    local S = ipmmap.struct("StructSpecOrder", { { "b", "int8" }, { "a", "int32" }, { "c", "int8" } })
+    assert.same({ 0, 4, 8, 12 }, { S:offsetof "b", S:offsetof "a", S:offsetof "c", S.size })
+  end)
+
   it("lays out the demo struct as C does", function()
     ipmmap.struct("StructSpecMulti", {
       { "multi_data_int", "int32" }, { "multi_points", "StructSpecPoint[24]" },
@@ -40,9 +45,10 @@ describe("struct", function()
     }
     for name, size in pairs(sizes) do
       local S = ipmmap.struct("StructSpec_" .. name, {
-        { "only", name }, { "many", name .. "[3]" },
+        { "pad", "int8" }, { "only", name }, { "many", name .. "[3]" },
       })
-      assert.equal(4 * size, S.size)
+      assert.equal(size, S:offsetof "only", name)
+      assert.equal(5 * size, S.size)
       assert.equal(size, S.align)
     end
   end)
@@ -61,9 +67,12 @@ describe("struct", function()
     local S = ipmmap.struct("StructSpecWords", {
       { "end", "int32" }, { "lock", "int32" }, { "close", "int32" }, { "struct", "int32" },
       { "int32", "int32" }, { "__index", "int32" }, { "name", "int32" }, { "_", "int32" },
+      { "size", "int32" }, { "new", "int32" }, { "__close", "int32" },
     })
-    local v = S:new { ["end"] = 1, lock = 2, close = 3, struct = 4, __index = 5 }
-    assert.same({ 1, 2, 3, 4, 5 }, { v["end"], v.lock, v.close, v.struct, v.__index })
+    local v = S:new { ["end"] = 1, lock = 2, close = 3, struct = 4, __index = 5, name = 6, size = 7, new = 8,
+                      __close = 9 }
+    assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9 },
+      { v["end"], v.lock, v.close, v.struct, v.__index, v.name, v.size, v.new, v.__close })
   end)
 
   it("gives the canonical schema text", function()
@@ -93,6 +102,10 @@ struct StructSpecText {
       ipmmap.struct, "StructSpecOther", { { "x", "int64" } })
     raises("StructSpecOther is defined already with another layout: y: absent there, int32 at 4 here",
       ipmmap.struct, "StructSpecOther", { { "x", "int32" }, { "y", "int32" } })
+    raises("StructSpecOther is defined already with another layout: z: absent there, int32 at 0 here",
+      ipmmap.struct, "StructSpecOther", { { "z", "int32" } })
+    raises("StructSpecPoint is defined already with another layout: y: double at 8 there, absent here",
+      ipmmap.struct, "StructSpecPoint", { { "x", "double" } })
     assert.equal(first, ipmmap.lookup "StructSpecOther")
   end)
 
@@ -162,6 +175,13 @@ struct StructSpecText {
       5, { { "x", "int32" } })
     refuses("a long name", ("'%s' is not a struct's name (letters, digits and _, at most 63)")
       :format(("a"):rep(64)), ("a"):rep(64), { { "x", "int32" } })
+    for _, name in ipairs { "", "a/b", ".." } do
+      refuses(("the name '%s'"):format(name),
+        ("'%s' is not a struct's name (letters, digits and _, at most 63)"):format(name), name, { { "x", "int32" } })
+    end
+    it("a table for a name", function()
+      assert.error_matches(function() ipmmap.struct({}, { { "x", "int32" } }) end, " is not a struct's name")
+    end)
     refuses("a scalar's name", "'int32' is the name of a type already",
       "int32", { { "x", "int32" } })
     refuses("a struct without fields", "StructSpecBad: a struct needs a field or a parent",
@@ -169,6 +189,8 @@ struct StructSpecText {
     refuses("fields that are no table",
       "StructSpecBad: fields are a list of { name, type }, not nil",
       "StructSpecBad", nil)
+    refuses("fields that are a string", "StructSpecBad: fields are a list of { name, type }, not 'x int32'",
+      "StructSpecBad", "x int32")
     refuses("fields by name",
       "StructSpecBad: fields are a list of { name, type }, which has no key 'x'",
       "StructSpecBad", { x = "int32" })
@@ -185,6 +207,11 @@ struct StructSpecText {
     refuses("a field's name that is none",
       "StructSpecBad: field 1: '1x' is not a name (letters, digits and _, at most 63)",
       "StructSpecBad", { { "1x", "int32" } })
+    for shown, name in pairs { ["'a.b'"] = "a.b", ["''"] = "", ["1"] = 1 } do
+      refuses(("the field's name %s"):format(shown),
+        ("StructSpecBad: field 1: %s is not a name (letters, digits and _, at most 63)"):format(shown),
+        "StructSpecBad", { { name, "int32" } })
+    end
     refuses("two fields of one name", "StructSpecBad.x: there are two fields of that name",
       "StructSpecBad", { { "x", "int32" }, { "x", "int8" } })
     refuses("an unknown type", "StructSpecBad.x: 'int33' is neither a type (bool, char, int8 to uint64, float, "
@@ -211,6 +238,10 @@ struct StructSpecText {
 
     refuses("a type that is none", "StructSpecBad.x: 'int32[' is not a type",
       "StructSpecBad", { { "x", "int32[" } })
+    refuses("an array without a length", "StructSpecBad.x: 'int32[]' is not a type",
+      "StructSpecBad", { { "x", "int32[]" } })
+    refuses("text after the type", "StructSpecBad.x: 'int32[3]x' is not a type",
+      "StructSpecBad", { { "x", "int32[3]x" } })
     refuses("a negative dimension", "StructSpecBad.x: 'int32[-1]' is not a type",
       "StructSpecBad", { { "x", "int32[-1]" } })
     refuses("a type that injects schema text", "StructSpecBad.x: 'int32 y: int32' is not a type",
@@ -233,6 +264,21 @@ struct StructSpecText {
       raises("StructSpecInner: a struct cannot be part of itself", Outer.extend, Outer, "StructSpecInner", {})
     end)
 
+    it("a Struct that is not the registered one of its name, and to extend it", function()
+      local other = assert(ipmmap.parse("struct StructSpecPoint {\n  x: float\n}\n"))
+      for _, type in ipairs { other, other[2] } do
+        for _, fields in ipairs { { { "p", type } }, { { "q", "StructSpecPoint" }, { "p", type } } } do
+          local ok, message = pcall(ipmmap.struct, "StructSpecBad", fields)
+          assert.is_false(ok)
+          assert.matches("StructSpecBad%.p: .*StructSpecPoint", message)
+        end
+      end
+      local ok, message = pcall(other.extend, other, "StructSpecBad", { { "y", "float" } })
+      assert.is_false(ok)
+      assert.matches("StructSpecBad: .*StructSpecPoint", message)
+      assert.is_nil(ipmmap.lookup "StructSpecBad")
+    end)
+
     it("a struct that was collected by hand", function()
       local Gone = ipmmap.struct("StructSpecGone", { { "x", "int32" } })
       debug.getmetatable(Gone).__gc(Gone)
@@ -247,6 +293,9 @@ struct StructSpecText {
       assert.has_error(function()
         ipmmap.struct("StructSpecBad", { { "x", "int32[99999999999999999999999]" } })
       end)
+      local ok, message = pcall(ipmmap.struct, "StructSpecBad", { { "x", "int64[4294967296][4294967296]" } })
+      assert.is_false(ok)
+      assert.truthy(message:find("StructSpecBad.x", 1, true), message)
     end)
 
     it("structs nested without end", function()
@@ -310,22 +359,24 @@ describe("base", function()
   it("holds the common header", function()
     assert.equal("BaseMmapStructure", ipmmap.base.name)
     assert.equal(16, ipmmap.base.size)
+    assert.equal(0, ipmmap.base:offsetof "header.header_code")
     assert.equal(8, ipmmap.base:offsetof "header.time_stamp")
     assert.equal(ipmmap.base, ipmmap.lookup "BaseMmapStructure")
   end)
 end)
 
 describe("offsetof", function()
-  local S = ipmmap.struct("StructSpecPaths", { { "grid", "StructSpecPoint[2][3]" } })
+  local S = ipmmap.struct("StructSpecPaths", { { "grid", "StructSpecPoint[2][3]" }, { "n", "int32" } })
 
   it("refuses a path that leads nowhere", function()
     for _, path in ipairs {
       "", "x", "grid[3]", "grid[0]", "grid[1][4]", "grid.x", "grid[1]x", "grid[", "grid[1][1].z",
-      ".grid", "grid.", "grid[1.5]",
+      ".grid", "grid.", "grid[1.5]", "grid[x]", "grid[1][1]..x", "n.x", "n[1]",
     } do
       local ok, message = pcall(S.offsetof, S, path)
       assert.is_false(ok, path)
       assert.truthy(message:find("StructSpecPaths", 1, true), message)
+      assert.truthy(message:find(path, 1, true), message)
     end
     assert.has_error(function() S:offsetof(5) end)
     assert.has_error(function() S:offsetof() end)
@@ -362,7 +413,9 @@ describe("lookup and load", function()
     raises("load takes a list of module names, not 'x'", ipmmap.load, "x")
     raises("load: 5 is not a module's name", ipmmap.load, { 5 })
     raises("load: nil is not a module's name", ipmmap.load, { nil, "struct_spec_missing" })
-    assert.has_error(function() ipmmap.load { "struct_spec_missing" } end)
+    local ok, message = pcall(ipmmap.load, { "struct_spec_missing" })
+    assert.is_false(ok)
+    assert.truthy(tostring(message):find("struct_spec_missing", 1, true), message)
   end)
 
   it("keep the registry when the modules are loaded again", function()

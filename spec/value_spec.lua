@@ -1,12 +1,15 @@
 local ipmmap = require "ipmmap"
+local tmpdir = require "spec.helper.tmpdir"
 
 ipmmap.struct("ValueSpecPoint", { { "x", "double" }, { "y", "double" } })
-local All = ipmmap.struct("ValueSpecAll", {
+ipmmap.struct("ValueSpecInner", { { "a", "int32" }, { "b", "char[4]" }, { "n", "int8[3]" } })
+local All = ipmmap.base:extend("ValueSpecAll", {
   { "bool", "bool" }, { "int8", "int8" }, { "uint8", "uint8" }, { "int16", "int16" },
   { "uint16", "uint16" }, { "int32", "int32" }, { "uint32", "uint32" }, { "int64", "int64" },
   { "uint64", "uint64" }, { "float", "float" }, { "double", "double" }, { "char", "char" },
   { "text", "char[8]" }, { "texts", "char[2][4]" }, { "grid", "int16[2][3]" },
-  { "point", "ValueSpecPoint" }, { "points", "ValueSpecPoint[3]" },
+  { "point", "ValueSpecPoint" }, { "points", "ValueSpecPoint[3]" }, { "inner", "ValueSpecInner" },
+  { "pair", "int16[2]" },
 })
 
 local function refused(pattern, fn)
@@ -15,9 +18,23 @@ local function refused(pattern, fn)
   assert.truthy(message:find(pattern, 1, true), message)
 end
 
-describe("a scalar field", function()
+--- Describes what detached values and views under a lock have in common.
+-- @tparam function body called with a function that makes one, of zeros
+local function describe_both(what, body)
+  describe(what .. " of a detached value", function() body(function() return All:new() end) end)
+  describe(what .. " of a view", function()
+    local manager
+    after_each(function() manager:close() end)
+    body(function()
+      manager = assert(ipmmap.manager(All, { create = true, mmap_dir = tmpdir() }))
+      return manager:lock()
+    end)
+  end)
+end
+
+describe_both("a scalar field", function(make)
   local v
-  before_each(function() v = All:new() end)
+  before_each(function() v = make() end)
 
   local limits = {
     int8 = { -128, 127 }, uint8 = { 0, 255 }, int16 = { -32768, 32767 }, uint16 = { 0, 65535 },
@@ -38,6 +55,9 @@ describe("a scalar field", function()
       refused(message:format(name, limit[2] + 1, name, limit[1], limit[2]), function()
         v[name] = limit[2] + 1
       end)
+      for _, far in ipairs { math.maxinteger, math.mininteger } do
+        refused("is out of range for " .. name, function() v[name] = far end)
+      end
       assert.equal(limit[2], v[name])
     end)
   end
@@ -56,28 +76,45 @@ describe("a scalar field", function()
       function() v.uint64 = 2.0 ^ 63 end)
   end)
 
-  it("of an integer type refuses what is not one", function()
-    v.int32 = 7
-    refused("ValueSpecAll.int32: 1.5 is not an integer (int32)", function() v.int32 = 1.5 end)
-    refused("ValueSpecAll.int32: '12' is not an integer (int32)", function() v.int32 = "12" end)
-    refused("ValueSpecAll.int32: nil is not an integer (int32)", function() v.int32 = nil end)
-    refused("ValueSpecAll.int32: true is not an integer (int32)", function() v.int32 = true end)
-    refused("ValueSpecAll.int32: a table is not an integer (int32)", function() v.int32 = {} end)
-    refused("nan is not an integer (int32)", function() v.int32 = 0 / 0 end)
-    refused("inf is out of range for int32", function() v.int32 = math.huge end)
-    refused("1e+30 is out of range for int32", function() v.int32 = 1e30 end)
-    assert.equal(7, v.int32)
-  end)
+  for _, name in ipairs { "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64" } do
+    it("of type " .. name .. " takes an integral float, and refuses what is no integer", function()
+      v[name] = 7.0
+      assert.equal("integer", math.type(v[name]))
+      for shown, wrong in pairs {
+        ["1.5"] = 1.5, ["'12'"] = "12", ["true"] = true, ["a table"] = {}, ["a function"] = print,
+      } do
+        refused(("ValueSpecAll.%s: %s is not an integer (%s)"):format(name, shown, name),
+          function() v[name] = wrong end)
+      end
+      refused(("ValueSpecAll.%s: nil is not an integer (%s)"):format(name, name), function() v[name] = nil end)
+      refused(("nan is not an integer (%s)"):format(name), function() v[name] = 0 / 0 end)
+      refused("inf is out of range for " .. name, function() v[name] = math.huge end)
+      refused("1e+30 is out of range for " .. name, function() v[name] = 1e30 end)
+      assert.equal(7, v[name])
+    end)
+  end
 
   it("of type double takes any number", function()
-    for _, value in ipairs { 0.1, -1e308, math.huge, -math.huge, 5 } do
+    for _, value in ipairs { 0.1, -1.7976931348623157e308, math.huge, -math.huge, 5 } do
       v.double = value
       assert.equal(value, v.double)
       assert.equal("float", math.type(v.double))
     end
     v.double = 0 / 0
     assert.not_equal(v.double, v.double)
-    refused("ValueSpecAll.double: '1' is not a number (double)", function() v.double = "1" end)
+  end)
+
+  it("of type float or double refuses what is no number", function()
+    for _, name in ipairs { "float", "double" } do
+      v[name] = 0.25
+      for shown, wrong in pairs { ["'1'"] = "1", ["true"] = true, ["a table"] = {} } do
+        refused(("ValueSpecAll.%s: %s is not a number (%s)"):format(name, shown, name),
+          function() v[name] = wrong end)
+      end
+      refused(("ValueSpecAll.%s: nil is not a number (%s)"):format(name, name), function() v[name] = nil end)
+      assert.equal(0.25, v[name])
+      assert.equal("float", math.type(v[name]))
+    end
   end)
 
   it("of type float rounds, and refuses a finite number beyond its range", function()
@@ -104,6 +141,7 @@ describe("a scalar field", function()
     assert.is_true(v.bool)
     refused("ValueSpecAll.bool: 0 is not a boolean (bool)", function() v.bool = 0 end)
     refused("ValueSpecAll.bool: nil is not a boolean (bool)", function() v.bool = nil end)
+    refused("ValueSpecAll.bool: 'true' is not a boolean (bool)", function() v.bool = "true" end)
     assert.is_true(v.bool)
     v.bool = false
     assert.is_false(v.bool)
@@ -116,6 +154,8 @@ describe("a scalar field", function()
     assert.equal("abc", v.text)
     local start = All:offsetof "text" + 1
     assert.equal("abc\0\0\0\0\0", ipmmap.bytes(v):sub(start, start + 7))
+    v.text = ""
+    assert.equal("", v.text)
     v.char = "c"
     assert.equal("c", v.char)
     v.texts[2] = "four"
@@ -128,7 +168,10 @@ describe("a scalar field", function()
       v.text = "123456789"
     end)
     refused("ValueSpecAll.text: 'a\\x00b' has a NUL in it", function() v.text = "a\0b" end)
+    refused("ValueSpecAll.text: 'a\\x00' has a NUL in it", function() v.text = "a\0" end)
     refused("ValueSpecAll.text: 5 is not a string (char[8])", function() v.text = 5 end)
+    refused("ValueSpecAll.text: nil is not a string (char[8])", function() v.text = nil end)
+    refused("ValueSpecAll.text: a table is not a string (char[8])", function() v.text = { "a" } end)
     refused("ValueSpecAll.text: '" .. ("x"):rep(40) .. "...' has 1000 bytes", function()
       v.text = ("x"):rep(1000)
     end)
@@ -181,10 +224,11 @@ describe("a value", function()
   end)
 end)
 
-describe("assignment to a struct or an array", function()
+describe_both("assignment to a struct or an array", function(make)
   local v
   before_each(function()
-    v = All:new { point = { x = 1, y = 2 }, points = { { x = 3 }, { x = 4 }, { x = 5 } } }
+    v = make()
+    v.point, v.points = { x = 1, y = 2 }, { { x = 3 }, { x = 4 }, { x = 5 } }
   end)
 
   it("from a table sets the keys given", function()
@@ -195,12 +239,19 @@ describe("assignment to a struct or an array", function()
     v.points[3] = {}
     v.grid[2] = { 7, 8 }
     assert.same({ { 0, 0, 0 }, { 7, 8, 0 } }, ipmmap.totable(v.grid))
+    v.grid[2] = {}
+    assert.same({ 7, 8, 0 }, ipmmap.totable(v.grid[2]))
+    v.inner = { a = 1, b = "b", n = { 1, 2, 3 } }
+    v.inner = { a = 2, n = { 9 } }
+    assert.same({ a = 2, b = "b", n = { 9, 2, 3 } }, ipmmap.totable(v.inner))
   end)
 
   it("from a view or value of the same type copies it", function()
     v.point = v.points[3]
     assert.same({ x = 5, y = 0 }, ipmmap.totable(v.point))
-    v.points[1] = ipmmap.lookup("ValueSpecPoint"):new { x = 6, y = 6 }
+    local point = ipmmap.lookup("ValueSpecPoint"):new { x = 6, y = 6 }
+    v.points[1] = point
+    point.x = 7
     assert.same({ x = 6, y = 6 }, ipmmap.totable(v.points[1]))
     v.points = All:new { points = { { x = 8 } } }.points
     assert.same({ { x = 8, y = 0 }, { x = 0, y = 0 }, { x = 0, y = 0 } }, ipmmap.totable(v.points))
@@ -222,13 +273,18 @@ describe("assignment to a struct or an array", function()
       { { x = 1 }, { x = 1 }, { x = 1 }, { x = 1 } }, { [2] = { x = 9 } },
       { { x = 9 }, [3] = { x = 9 } }, { { x = 9 }, n = 1 }, { { x = 9 }, { x = "9" } },
       { { x = 9 }, 5 }, { [0] = {} }, { [1.5] = {} },
-      { { x = 9, z = 1 } }, { { x = 9 }, v.grid },
+      { { x = 9, z = 1 } }, { { x = 9 }, v.grid }, { { x = 9 }, nil, { x = 9 } }, "abcd", v.point,
     } do
       assert.is_false(pcall(function() v.points = wrong end))
     end
-    for _, wrong in ipairs { 5, "x", true, v.points, v, print, io.stdout } do
+    for _, wrong in ipairs { 5, "x", true, v.points, v, print, io.stdout, { 2 },
+                             { [{}] = 2 } } do
       assert.is_false(pcall(function() v.point = wrong end))
     end
+    for _, wrong in ipairs { v.pair, v.points, { 1, 2, "3" } } do
+      assert.is_false(pcall(function() v.grid[1] = wrong end))
+    end
+    assert.is_false(pcall(function() v.int32 = v.point end))
     assert.is_false(pcall(function() v.point = nil end))
     assert.equal(before, ipmmap.bytes(v))
   end)
@@ -242,6 +298,14 @@ describe("assignment to a struct or an array", function()
     refused("ValueSpecAll.points: 'n' is not an index", function() v.points = { n = 1 } end)
     refused("ValueSpecAll.point: a ValueSpecPoint[3] is not a ValueSpecPoint of the same layout",
       function() v.point = v.points end)
+    refused("ValueSpecAll.grid[1]: a int16[2] is not a int16[3] of the same layout",
+      function() v.grid[1] = v.pair end)
+    refused("ValueSpecAll.grid[1]: index 4 is out of range (1 to 3)", function() v.grid = { { 1, 2, 3, 4 } } end)
+    refused("ValueSpecAll.grid[2][3]: '3' is not an integer", function() v.grid[2] = { 1, 2, "3" } end)
+    refused("ValueSpecAll.inner.n[3]: 300 is out of range for int8", function() v.inner = { n = { 1, 1, 300 } } end)
+    local namesake = ipmmap.struct("ValueSpecNamesake", { { "x", "double" }, { "y", "double" } })
+    refused("ValueSpecAll.point: a ValueSpecNamesake is not a ValueSpecPoint",
+      function() v.point = namesake:new() end)
     local other = ipmmap.parse "struct ValueSpecPoint {\n  x: double\n  y: float\n}\n"
     refused("ValueSpecAll.point: a ValueSpecPoint is not a ValueSpecPoint of the same layout: y: float at 8 given, "
       .. "double at 8 here", function() v.point = other:new() end)
@@ -297,6 +361,23 @@ describe("assignment to a struct or an array", function()
   end)
 end)
 
+describe_both("a walk", function(make)
+  it("by ipairs and pairs gives elements in order, and fields in memory order", function()
+    local v = make()
+    v.grid[1] = { 6, 5, 4 }
+    for _, walk in ipairs { ipairs, pairs } do
+      local seen = {}
+      for i, n in walk(v.grid[1]) do seen[i] = n end
+      assert.same({ 6, 5, 4 }, seen)
+    end
+    for _, point in ipairs(v.points) do point.x = 7 end
+    assert.equal(7.0, v.points[3].x)
+    local names = {}
+    for name in pairs(v.inner) do names[#names + 1] = name end
+    assert.same({ "a", "b", "n" }, names)
+  end)
+end)
+
 describe("totable", function()
   it("gives plain tables, recursively", function()
     local v = All:new { text = "hi", grid = { { 1 }, { 2 } } }
@@ -328,6 +409,11 @@ describe("bytes and setbytes", function()
     local all = All:new()
     ipmmap.setbytes(all.grid[2], string.pack("hhh", 1, 2, 3))
     assert.equal(string.pack("hhhhhh", 0, 0, 0, 1, 2, 3), ipmmap.bytes(all.grid))
+    all.inner = { a = 1, b = "abcd", n = { 1, 2, -1 } }
+    assert.equal(string.pack("<i4c4bbbx", 1, "abcd", 1, 2, -1), ipmmap.bytes(all.inner))
+    ipmmap.setbytes(all.inner, string.pack("<i4c4bbbx", 9, "zz", 4, 5, 6))
+    assert.same({ a = 9, b = "zz", n = { 4, 5, 6 } }, ipmmap.totable(all.inner))
+    assert.equal(All.size, #ipmmap.bytes(all))
   end)
 
   it("take exactly as many bytes as there are", function()
@@ -337,6 +423,8 @@ describe("bytes and setbytes", function()
     end)
     assert.has_error(function() ipmmap.setbytes(v, ("a"):rep(17)) end)
     assert.has_error(function() ipmmap.setbytes(v, 1234567890123456) end)
+    refused("ValueSpecAll.grid[2]: 5 bytes given, int16[3] has 6",
+      function() ipmmap.setbytes(All:new().grid[2], "abcde") end)
     assert.equal(1.0, v.x)
   end)
 
@@ -355,6 +443,8 @@ describe("bytes and setbytes", function()
     ipmmap.setbytes(v, good)
     ipmmap.setbytes(v, with("flags[2].text", "abcd"))
     ipmmap.setbytes(v, with("flags[1].letter", "\255"))
+    ipmmap.setbytes(v, with("flags[1].text", "a\0\0\0"))
+    assert.equal("a", v.flags[1].text)
     local before = ipmmap.bytes(v)
     for path, byte in pairs {
       ["flags[1].on"] = "\7", ["flags[2].rows[2][3]"] = "\2", ["flags[1].rows[1][1]"] = "\255",

@@ -105,9 +105,15 @@ describe("a view", function()
     refused("ViewSpec.points: index -1 is out of range (1 to 24)", function()
       return data.points[-1]
     end)
+    for _, far in ipairs { math.maxinteger, math.mininteger } do
+      refused(("ViewSpec.points: index %d is out of range (1 to 24)"):format(far), function()
+        return data.points[far]
+      end)
+    end
     refused("ViewSpec.points: index 25 is out of range (1 to 24)", function()
       data.points[25] = {}
     end)
+    refused("ViewSpec.points: true is not an index", function() return data.points[true] end)
     refused("ViewSpec.points: 1.5 is not an index", function() return data.points[1.5] end)
     refused("ViewSpec.points: '1' is not an index", function() return data.points["1"] end)
     refused("ViewSpec.grid[2]: index 4 is out of range (1 to 3)", function()
@@ -133,6 +139,8 @@ describe("a view", function()
     refused("ViewSpec.number: a reader cannot write", function() data.number = 1 end)
     refused("ViewSpec.point.x: a reader cannot write", function() data.point.x = 1 end)
     refused("ViewSpec.points[1]: a reader cannot write", function() data.points[1] = {} end)
+    refused("ViewSpec.grid[1][2]: a reader cannot write", function() data.grid[1][2] = 1 end)
+    refused("ViewSpec.grid[1]: a reader cannot write", function() data.grid[1] = { 1 } end)
     refused("ViewSpec.point: a reader cannot write", ipmmap.setbytes, data.point, ("a"):rep(16))
   end)
 
@@ -141,6 +149,9 @@ describe("a view", function()
     local stamp = data.header.time_stamp
     refused("ViewSpec.header: set only by creation, touch and clear", function()
       data.header = { time_stamp = 1 }
+    end)
+    refused("ViewSpec.header: set only by creation, touch and clear", function()
+      data.header = S:new().header
     end)
     refused("ViewSpec.header.time_stamp: set only by creation, touch and clear", function()
       data.header.time_stamp = 1
@@ -157,16 +168,17 @@ describe("a view", function()
   end)
 
   it("raises once its lock was released", function()
-    local data, point
+    local data, point, points
     do
       local view <close> = manager:lock()
-      data, point = view, view.point
+      data, point, points = view, view.point, view.points
     end
     for _, use in ipairs {
       function() return data.number end, function() data.number = 1 end,
       function() return point.x end, function() point.x = 1 end,
       function() for _ in pairs(data) do error "x" end end,
-      function() return #data.points end,
+      function() return #data.points end, function() return #points end, function() return points[1] end,
+      function() for _ in ipairs(points) do error "x" end end, function() S:new().point = point end,
       function() ipmmap.totable(data) end, function() ipmmap.bytes(point) end,
       function() ipmmap.setbytes(point, ("a"):rep(16)) end, function() S:new(data) end,
       function() manager:set { point = point } end,

@@ -1,0 +1,247 @@
+-- The functions manager, editor and reader, and their options.
+local fails = require "spec.helper.fails"
+local ipmmap = require "ipmmap"
+local process = require "spec.helper.process"
+local run = require("spec.helper.shell").run
+local tmpdir = require "spec.helper.tmpdir"
+
+local DEFINE <const> = [[
+  local ipmmap = require "ipmmap"
+  local S = ipmmap.base:extend("ConstructorSpec", { { "number", "int32" } })
+]]
+local S = load(DEFINE .. " return S")()
+ipmmap.struct("ConstructorSpecPlain", { { "number", "int32" } })
+
+local function refused(pattern, fn, ...)
+  local ok, message = pcall(fn, ...)
+  assert.is_false(ok)
+  assert.equal("string", type(message))
+  assert.truthy(message:find(pattern, 1, true), message)
+end
+
+local function exists(path)
+  local file <close> = io.open(path)
+  return file ~= nil
+end
+
+describe("a constructor", function()
+  local dir
+  before_each(function() dir = tmpdir() end)
+
+  it("takes a Struct or its name", function()
+    local manager <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+    local editor <close> = assert(ipmmap.editor("ConstructorSpec", { mmap_dir = dir }))
+    local reader <close> = assert(ipmmap.reader(S, { mmap_dir = dir }))
+    manager:write("number", 4)
+    editor:add("number", 1)
+    assert.equal(5, reader:read "number")
+  end)
+
+  it("uses and checks the options that a table inherits", function()
+    local shared = { mmap_dir = dir, tag = "inherited" }
+    local own = setmetatable({ create = true }, { __index = shared })
+    local manager <close> = assert(ipmmap.manager(S, own))
+    assert.equal(dir .. "/ConstructorSpec_inherited.mmap", manager:info().path)
+    local editor <close> = assert(ipmmap.editor(S, setmetatable({}, { __index = shared })))
+    assert.equal(manager:info().path, editor:info().path)
+    refused("option 'create' is for a manager", ipmmap.editor, S, setmetatable({}, { __index = own }))
+    refused("option 'tag': 5 is not a string", ipmmap.editor, S, setmetatable({}, { __index = { tag = 5 } }))
+  end)
+
+  it("gives nil, message and code where there is no segment", function()
+    for _, open in ipairs { ipmmap.manager, ipmmap.editor, ipmmap.reader } do
+      local handle, message, code = open(S, { mmap_dir = dir })
+      assert.is_nil(handle)
+      assert.equal("not_found", code)
+      assert.truthy(message:find(dir .. "/ConstructorSpec_.mmap", 1, true), message)
+      fails("not_found", open(S, { mmap_dir = dir .. "/nowhere" }))
+    end
+    assert.is_false(exists(dir .. "/nowhere"))
+  end)
+
+  it("gives the code layout, names the first difference, and leaves the file alone", function()
+    ipmmap.manager(S, { create = true, mmap_dir = dir }):close()
+    local path = dir .. "/ConstructorSpec_.mmap"
+    run(("cp '%s' '%s/before'"):format(path, dir))
+    local child = process.spawn([[
+      local ipmmap = require "ipmmap"
+      ipmmap.base:extend("ConstructorSpec", { { "number", "int64" } })
+      for _, role in ipairs { "manager", "editor", "reader" } do
+        print(ipmmap[role]("ConstructorSpec", { mmap_dir = ..., create = role == "manager" or nil }))
+      end
+      io.read()
+      print(ipmmap.manager("ConstructorSpec", { mmap_dir = ..., create = true, force = true }):version())
+    ]], dir)
+    for _ = 1, 3 do
+      child:expect("nil\tnumber: int32 at 16 in the file, int64 at 16 in the definition (" .. path .. ")\tlayout")
+    end
+    run(("cmp '%s' '%s/before'"):format(path, dir))
+    child:send "go on"
+    child:expect "0"
+    assert.truthy(exists(path))
+  end)
+
+  it("gives the code corrupt for what is not a segment", function()
+    local file = assert(io.open(dir .. "/ConstructorSpec_.mmap", "w"))
+    file:write(("not a segment "):rep(1000))
+    file:close()
+    local handle, message, code = ipmmap.editor(S, { mmap_dir = dir })
+    assert.is_nil(handle)
+    assert.equal("corrupt", code)
+    assert.truthy(message:find(dir, 1, true), message)
+  end)
+
+  it("raises for a struct that is not registered or has no common header", function()
+    refused("no struct 'ConstructorSpecUnknown' is registered", ipmmap.editor, "ConstructorSpecUnknown")
+    refused("ConstructorSpecPlain has no common header", ipmmap.editor, "ConstructorSpecPlain")
+    refused("ConstructorSpecPlain has no common header", ipmmap.reader, ipmmap.lookup "ConstructorSpecPlain")
+    refused("a Struct or a registered name is expected, not 5", ipmmap.manager, 5)
+    refused("a Struct or a registered name is expected, not nil", ipmmap.manager)
+  end)
+
+  it("raises for a bad option, at the caller's line", function()
+    refused("ConstructorSpec: there is no option 'tga'", ipmmap.editor, S, { tga = "x" })
+    refused("there is no option 1", ipmmap.editor, S, { "x" })
+    refused("options are a table, not 'x'", ipmmap.editor, S, "x")
+    refused("options are a table, not false", ipmmap.editor, S, false)
+    refused("ConstructorSpec: option 'create' is for a manager, not for this editor: a table that both share has no "
+      .. "create, force, mode and max_readers; give the manager a copy with them",
+      ipmmap.editor, S, { create = true })
+    refused("option 'force' is for a manager, not for this reader",
+      ipmmap.reader, S, { force = true })
+    refused("option 'mode' is for a manager", ipmmap.reader, S, { mode = "600" })
+    refused("option 'max_readers' is for a manager", ipmmap.editor, S, { max_readers = 1 })
+    refused("option 'force' starts afresh what 'create' makes: give both",
+      ipmmap.manager, S, { force = true })
+    refused("option 'create': 1 is not a boolean", ipmmap.manager, S, { create = 1 })
+    refused("option 'mmap_dir': 5 is not a string", ipmmap.editor, S, { mmap_dir = 5 })
+    refused("option 'mmap_dir': '' is not a directory's name", ipmmap.editor, S, { mmap_dir = "" })
+    refused("option 'lock_dir':", ipmmap.editor, S, { lock_dir = "a\0b" })
+    refused("option 'force': 1 is not a boolean", ipmmap.manager, S, { create = true, force = 1 })
+    for _, mode in ipairs { 600, true, "", "888", "1777", "000", "rw", "99999", "-600", "600 ", " 600" } do
+      refused('is not octal text for permission bits, such as "600"',
+        ipmmap.manager, S, { create = true, mode = mode })
+    end
+    for _, count in ipairs { 0, -1, 129, 1.5, "4", true } do
+      refused("is not a number of readers (1 to 128)",
+        ipmmap.manager, S, { create = true, max_readers = count })
+    end
+    local ok, message = pcall(function() return (ipmmap.editor(S, { tga = "x" })) end)
+    assert.is_false(ok)
+    assert.truthy(message:find("constructor_spec.lua:", 1, true), message)
+  end)
+
+  it("refuses a tag that is none, and makes nothing", function()
+    for _, tag in ipairs { "a/b", "..", "../up", "/", "a..b", "a b", "a\0b", "é", ("a"):rep(129), 5, true, {} } do
+      refused("option 'tag': ", ipmmap.editor, S, { tag = tag })
+      refused("ConstructorSpec: option 'tag': ", ipmmap.manager, S, { create = true, mmap_dir = dir, tag = tag })
+    end
+    assert.has_error(function() ipmmap.manager(S, { create = true, mmap_dir = dir, mode = "888" }) end)
+    assert.equal("", run("ls -A " .. dir))
+  end)
+
+  it("keeps segments of different tags apart", function()
+    local a <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "v1.2" }))
+    local b <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "v1.3" }))
+    a:write("number", 2)
+    b:write("number", 3)
+    assert.equal(2, a:read "number")
+    assert.truthy(exists(dir .. "/ConstructorSpec_v1.2.mmap"))
+    assert.truthy(exists(dir .. "/ConstructorSpec_v1.3.lock"))
+    local all <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "aZ09._-" }))
+    assert.equal(dir .. "/ConstructorSpec_aZ09._-.mmap", all:info().path)
+  end)
+
+  it("makes the directories it needs, however their names end", function()
+    for _, ending in ipairs { "", "/", "///" } do
+      local mmap_dir, lock_dir = dir .. "/a/b" .. ending, dir .. "/c" .. ending
+      local m <close> = assert(ipmmap.manager(S, {
+        create = true, force = true, mmap_dir = mmap_dir, lock_dir = lock_dir,
+      }))
+      assert.equal(dir .. "/a/b/ConstructorSpec_.mmap", m:info().path)
+      assert.equal(dir .. "/c/ConstructorSpec_.lock", m:info().lock_path)
+      assert.is_true(exists(dir .. "/c/ConstructorSpec_.lock"))
+      assert.is_false(exists(dir .. "/a/b/ConstructorSpec_.lock"))
+    end
+    local one <close> = assert(ipmmap.editor(S, { mmap_dir = dir .. "/a/b", lock_dir = dir .. "/c" }))
+    local other <close> = assert(ipmmap.editor(S, { mmap_dir = dir .. "/a/b", lock_dir = dir .. "/c" }))
+    local _ <close> = one:lock()
+    fails("deadlock", other:try_lock())
+  end)
+
+  it("uses ./.mmap unless told otherwise, and other relative directories where it is told so", function()
+    local child = process.start { "lua5.4", "-e", [[
+      local ipmmap = require "ipmmap"
+      local S = ipmmap.base:extend("ConstructorSpec", { { "number", "int32" } })
+      print(assert(ipmmap.manager(S, { create = true })):info().path)
+      print(assert(ipmmap.manager(S, { create = true, mmap_dir = "./" })):info().lock_path)
+      for _, dir in ipairs { ".", "a", "b/c/d//" } do
+        local m <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "t" }))
+        m:write("number", 3)
+        print(m:info().path, assert(ipmmap.reader(S, { mmap_dir = dir, tag = "t" })):read "number")
+      end
+    ]], cwd = dir }
+    child:expect(dir .. "/.mmap/ConstructorSpec_.mmap")
+    child:expect(dir .. "/ConstructorSpec_.lock")
+    for _, path in ipairs { dir, dir .. "/a", dir .. "/b/c/d" } do
+      child:expect(path .. "/ConstructorSpec_t.mmap\t3")
+    end
+  end)
+
+  it("gives the data file the mode asked for, and the lock file what of it may write", function()
+    local m <close> = assert(ipmmap.manager(S, {
+      create = true, mmap_dir = dir .. "/m", mode = "640",
+    }))
+    assert.equal("640\n600\n750\n", run(("stat -c %%a '%s' '%s' '%s/m'")
+      :format(m:info().path, m:info().lock_path, dir)))
+  end)
+
+  it("gives the files to their owner alone without a mode, and heeds no umask with one", function()
+    process.start { "sh", "-c", 'umask 077; exec "$@"', "sh", "lua5.4", "-e", DEFINE .. ([[
+      assert(ipmmap.manager(S, { create = true, mmap_dir = %q }))
+      assert(ipmmap.manager(S, { create = true, mmap_dir = %q, mode = "664" }))
+    ]]):format(dir .. "/a", dir .. "/b") }:join()
+    for name, bits in pairs { a = "600\n600\n700\n", b = "664\n660\n775\n" } do
+      local at = dir .. "/" .. name
+      assert.equal(bits, run(("stat -c %%a %s/ConstructorSpec_.mmap %s/ConstructorSpec_.lock %s"):format(at, at, at)))
+    end
+  end)
+
+  it("limits how many readers hold the lock at once, as max_readers says", function()
+    local m <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, max_readers = 2 }))
+    assert.equal(2, m:info().max_readers)
+    local function hold()
+      return process.spawn(DEFINE .. [[
+        local reader = assert(ipmmap.reader(S, { mmap_dir = ... }))
+        local view, _, code = reader:try_lock()
+        print(view and "held" or code)
+        io.read()
+      ]], dir)
+    end
+    local one, two = hold(), hold()
+    one:expect "held"
+    two:expect "held"
+    hold():expect "timeout"
+    two:send ""
+    two:join()
+    hold():expect "held"
+    one:send ""
+    one:join()
+  end)
+
+  it("keeps a segment of the same layout, unless it is to be forced", function()
+    do
+      local m <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+      m:write("number", 7)
+    end
+    local m <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+    assert.equal(7, m:read "number")
+    local forced <close> = assert(ipmmap.manager(S, {
+      create = true, force = true, mmap_dir = dir,
+    }))
+    assert.equal(0, forced:read "number")
+    assert.equal(0, m:read "number")
+    forced:write("number", 8)
+    assert.equal(8, m:read "number")
+  end)
+end)
