@@ -21,7 +21,7 @@ LUA_LIBDIR = $(DESTDIR)$(PREFIX)/lib/lua/5.4/ipmmap
 
 BUILD    = build
 
-# A path as one word of the shell's, whatever is in it.
+# Quotes a path for the shell, as one word.
 quote   = '$(subst ','\'',$(1))'
 LUA_INC = -I$(call quote,$(LUA_INCDIR))
 ifneq ($(words $(BUILD)),1)
@@ -137,7 +137,7 @@ demo:
 
 include bench/bench.mk
 
-# What is installed where, as src/place.sh reads it; uninstall has the same lists.
+# The files to install, in the format of src/place.sh. `uninstall` uses the same lists.
 INSTALLED_MODULE = $(foreach file,$(MODULES),644:$(file):LUA_DIR/$(notdir $(file))) \
                    755:$(BUILD)/ipmmap/core.so:LUA_LIBDIR/core.so
 PLACE = LUA_DIR=$(call quote,$(LUA_DIR)) LUA_LIBDIR=$(call quote,$(LUA_LIBDIR)) \
@@ -145,7 +145,7 @@ PLACE = LUA_DIR=$(call quote,$(LUA_DIR)) LUA_LIBDIR=$(call quote,$(LUA_LIBDIR)) 
 
 install: install-module install-host install-cli
 
-# What the rock has, see ipmmap-scm-1.rockspec.
+# The files that the rock installs, see ipmmap-scm-1.rockspec.
 install-module: all
 	@$(PLACE) install $(INSTALLED_MODULE)
 
@@ -158,7 +158,7 @@ clean:
 include spec/stress/stress.mk
 include spec/hostile/hostile.mk
 
-## Here, where all of the lists are complete.
+## This rule comes last, because the lists are complete only here.
 tests: all $(TEST_PROGRAMS) $(TEST_MODULES) $(STRESS_PROGRAMS)
 
 help:

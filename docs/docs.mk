@@ -1,5 +1,6 @@
-# make docs: the Lua reference from the sources' LDoc comments into docs/html, and docs/c-api.md from
-# the C header. The latter is kept, for those who read the repository; a test compares it.
+# make docs: generates the Lua reference in docs/html from the sources' LDoc comments, and docs/c-api.md
+# from the C header. docs/c-api.md is in the repository, so that it can be read there; a test checks
+# that it is up to date.
 
 TO_DOCS  = lua5.4 lua-ldoc lua-discount
 TO_TEST += lua-ldoc lua-discount
@@ -12,7 +13,7 @@ docs/c-api.md: src/ipmmap.h docs/c_api.lua
 	lua5.4 docs/c_api.lua <src/ipmmap.h >$@.new
 	mv $@.new $@
 
-# LDoc heads the functions of a file with its path.
+# sed replaces the headings, because LDoc makes them from the path of each file.
 docs/html/index.html: config.ld $(MODULES) $(BINDING) README.md CHANGELOG.md $(wildcard docs/*.md)
 	ldoc --fatalwarnings --dir docs/html .
 	sed -Ei 's/(lua\.ipmmap|src\.lua)\.([a-z]+) Functions/In \2/g' $@
@@ -21,5 +22,5 @@ clean: clean-docs
 clean-docs:
 	rm -rf docs/html
 
-## The kept file's time says nothing: git sets it.
+## docs/c-api.md is phony, because git sets its modification time.
 .PHONY: docs docs/c-api.md clean-docs
