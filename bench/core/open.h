@@ -14,8 +14,7 @@
     "struct DemoMmapStructure : BaseMmapStructure {\n"                                             \
     "  data_int: int32 data_string: char[256] data_xy: Point2D multi_pts: MultiPointsData }\n"
 
-/* Open the segment, or exit with the message. A manager creates it anew, and replaces an old one.
- */
+/* Open the segment, or exit with the message. A manager replaces an existing segment. */
 ipm_segment *open_segment(ipm_role role, const char *schema, const char *tag);
 
 /* Open the segment of the demo struct with this tag. */

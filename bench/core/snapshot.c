@@ -22,7 +22,7 @@ static void snapshot(void *with, uint64_t count) {
         ipm_segment_snapshot(c->segment, c->into, NULL, NULL);
 }
 
-/* Volatile, so that the compiler knows no constant size and drops no copy. */
+/* A volatile pointer, so that the compiler neither drops a copy nor specialises it for its size. */
 static void *(*volatile copy)(void *restrict, const void *restrict, size_t) = memcpy;
 
 static void plain(void *with, uint64_t count) {
