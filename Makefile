@@ -6,7 +6,8 @@
 # make host    builds what C and C++ hosts link: libraries, with and without the Lua module, and dist,
 #              which needs a Lua interpreter too; installs nothing
 # make bench   installs what the benchmarks need, runs them, writes bench/results.json and .svg;
-#              make bench QUICK=1 takes less than a minute and is less exact
+#              (QUICK=1: in less than a minute, and less exactly; COMPARE=FILE: prints the figures
+#              of an earlier run beside the new ones)
 # make proof   installs spin and has it check the models of proof/, in minutes
 #              (QUICK=1: in one; FULL=1: larger ones too)
 # make demo    installs what the demo needs, builds, runs an editor and a reader for five seconds
@@ -45,6 +46,9 @@ OBJECTS       = $(CORE:%.c=$(BUILD)/%.o) $(BINDING:%.c=$(BUILD)/%.o)
 TEST_PROGRAMS = $(C_TESTS:%.c=$(BUILD)/%)
 TEST_MODULES  = $(HELPERS:%.c=$(BUILD)/%.so)
 
+# What lint reads; the parts add theirs to this and to the lists above and below.
+C_FILES = $(CORE) $(BINDING) $(C_TESTS) $(HELPERS)
+
 BUSTED  = busted --output=spec/helper/tap.lua
 SUMMARY = .ci/summary $(if $(VERBOSE),all)
 
@@ -56,6 +60,14 @@ TO_PROVE = gcc libc6-dev spin
 TO_LINT  = $(TO_BUILD) lua5.4 lua-check luarocks clang clang-format clang-tidy shellcheck
 
 all: $(BUILD)/ipmmap/core.so
+
+# Before the rules, which need the lists complete.
+include src/host.mk
+include cli/cli.mk
+include docs/docs.mk
+include bench/bench.mk
+include spec/stress/stress.mk
+include spec/hostile/hostile.mk
 
 $(BUILD)/ipmmap/core.so: $(OBJECTS) src/lua/core.map
 	@mkdir -p $(@D)
@@ -77,11 +89,7 @@ $(BUILD)/spec/helper/%.so: spec/helper/%.c | toolchain
 	@mkdir -p $(@D)
 	$(COMPILE) $(LUA_INC) -fvisibility=default -MMD -MP -shared $(LDFLAGS) -o $@ $<
 
--include $(OBJECTS:.o=.d) $(TEST_PROGRAMS:=.d) $(TEST_MODULES:.so=.d)
-
-include src/host.mk
-include cli/cli.mk
-include docs/docs.mk
+-include $(OBJECTS:.o=.d) $(TEST_PROGRAMS:=.d) $(HELPERS:%.c=$(BUILD)/%.d)
 
 toolchain:
 	@echo '#include <stdio.h>' | $(CC) -E - >/dev/null 2>&1 || \
@@ -93,9 +101,13 @@ interpreter:
 	@command -v lua5.4 >/dev/null || \
 	    { echo 'no lua5.4: on Debian it is in the package lua5.4' >&2; exit 1; }
 
+# All that the tests run: the module, the C tests, the specs' modules and programs, and the programs
+# of spec/stress.
+build-tests: all $(TEST_PROGRAMS) $(TEST_MODULES) $(STRESS_PROGRAMS)
+
 test:
 	@.ci/packages 'make test' $(TO_TEST)
-	@$(MAKE) --no-print-directory $(if $(VERBOSE),,--silent) tests
+	@$(MAKE) --no-print-directory $(if $(VERBOSE),,--silent) build-tests
 	@{ for program in $(TEST_PROGRAMS); do .ci/tap $$program; done; \
 	   for quick in $(STRESS_QUICK); do .ci/tap $(STRESS_DIR)/$$quick; done; \
 	   .ci/tap $(BUSTED); } | $(SUMMARY)
@@ -105,7 +117,6 @@ lint:
 	@$(MAKE) --no-print-directory --keep-going \
 	    lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell
 
-C_FILES := $(CORE) $(BINDING) $(HOST_SOURCES) $(C_TESTS) $(HELPERS)
 INCLUDES = -Isrc $(LUA_INC)
 STRICT   = $(WARNINGS) -Werror -O2 -pthread $(DEFINES) $(INCLUDES) -c -o /dev/null
 EACH     = sh -c $(call quote,for file do $(1) || bad=1; done; exit $$bad) each
@@ -135,8 +146,6 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@examples/demo.sh
 
-include bench/bench.mk
-
 # The files to install, in the format of src/place.sh. `uninstall` uses the same lists.
 INSTALLED_MODULE = $(foreach file,$(MODULES),644:$(file):LUA_DIR/$(notdir $(file))) \
                    755:$(BUILD)/ipmmap/core.so:LUA_LIBDIR/core.so
@@ -155,14 +164,8 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
-include spec/stress/stress.mk
-include spec/hostile/hostile.mk
-
-## This rule comes last, because the lists are complete only here.
-tests: all $(TEST_PROGRAMS) $(TEST_MODULES) $(STRESS_PROGRAMS)
-
 help:
 	@sed -n '/^# \(make \|  \)/s/^# //p' Makefile spec/stress/stress.mk spec/hostile/hostile.mk
 
-.PHONY: all toolchain interpreter tests test lint proof demo install install-module uninstall clean help \
+.PHONY: all toolchain interpreter build-tests test lint proof demo install install-module uninstall clean help \
         lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell

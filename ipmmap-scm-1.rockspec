@@ -33,5 +33,5 @@ build = {
 }
 test = {
   type = "command",
-  command = "make -s tests && busted", -- the specs; make test runs the tests in C, too
+  command = "make -s build-tests && busted", -- the specs; make test runs the tests in C, too
 }

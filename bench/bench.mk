@@ -5,7 +5,7 @@ TO_BENCH_PEERS = gnuplot-nox python3-fasteners liblmdb-dev libtdb-dev g++ libboo
 
 BENCH_CORE = $(patsubst %.c,$(BUILD)/%,$(filter-out bench/core/open.c,$(wildcard bench/core/*.c)))
 BENCH_PEER = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/peer/*.c)) $(BUILD)/bench/peer/boost
-BENCH_LUA  = $(BUILD)/bench/lua/minimal.so $(BUILD)/bench/lua/bare.so
+BENCH_LUA  = $(BUILD)/bench/lua/minimal.so $(BUILD)/bench/lua/bare.so $(BUILD)/bench/lua/loop.so
 
 $(BUILD)/bench/core/%: bench/core/%.c bench/core/open.c bench/measure.c $(CORE:%.c=$(BUILD)/%.o)
 	@mkdir -p $(@D)
@@ -40,7 +40,7 @@ bench:
 	@$(MAKE) --no-print-directory all $(BENCH_CORE) $(BENCH_LUA) $(BENCH_PEER)
 	@LUA_PATH='./lua/?.lua;./lua/?/init.lua;./bench/?.lua;./bench/lua/?.lua;;' \
 	    LUA_CPATH='./$(BUILD)/?.so;./$(BUILD)/bench/lua/?.so;;' CC='$(CC)' CFLAGS='$(CFLAGS)' \
-	    lua5.4 bench/run.lua $(BUILD) $(if $(QUICK),quick)
+	    lua5.4 bench/run.lua $(BUILD) $(if $(QUICK),quick,full) $(if $(COMPARE),$(call quote,$(COMPARE)))
 
 .PHONY: bench
 

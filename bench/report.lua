@@ -1,4 +1,4 @@
---- Prints the results as a table for people.
+--- Prints the results as a table for people, with those of an earlier run beside them if asked to.
 
 local lines
 
@@ -26,26 +26,40 @@ local function spread(summary)
   return summary and ("%s to %s"):format(number(summary.low), number(summary.high)) or ""
 end
 
-local function line(name, ...)
-  put(("  %-68s %12s  %s"):format(name, ...))
+--- How far a median is from an earlier one, with a star where the ranges of the two do not meet.
+local function comparison(summary, earlier)
+  if not (summary and summary.median and earlier and earlier.median) then
+    return ""
+  end
+  local is_apart = summary.low > earlier.high or summary.high < earlier.low
+  local change = earlier.median ~= 0
+    and (", %+.0f %%"):format(100 * (summary.median / earlier.median - 1)) or ""
+  return ("was %s%s%s"):format(number(earlier.median), change, is_apart and " *" or "")
 end
 
-local function targets(list)
+local function line(name, value, text, compared)
+  local row = ("  %-68s %12s  %-36s  %s"):format(name, value, text, compared)
+  put((row:gsub(" +$", "")))
+end
+
+local function targets(list, earlier)
   put "\nTargets (median of the rounds' ratios, and between which they lay)"
   for _, target in ipairs(list) do
     local bar = target.least and "at least " .. target.least or "at most " .. target.most
     local verdict = target.is_reached == nil and "left out"
       or target.is_reached and "reached" or "MISSED"
     line(target.name, number(target.median), ("%-12s %-9s %s"):format(
-      bar, verdict, target.median and spread(target) or ""))
+      bar, verdict, target.median and spread(target) or ""),
+      comparison(target, earlier[target.name]))
   end
 end
 
-local function section(list, metrics)
+local function section(list, metrics, earlier)
   put("\n" .. list[1])
   for i = 2, #list do
     local summary = metrics[list[i][1]]
-    line(list[i][2], number(summary and summary.median), spread(summary))
+    line(list[i][2], number(summary and summary.median), spread(summary),
+      comparison(summary, earlier[list[i][1]]))
   end
 end
 
@@ -61,16 +75,29 @@ local function growth(list)
   end
 end
 
-return function(results, sections)
+local function by_name(list)
+  local named = {}
+  for _, entry in ipairs(list) do
+    named[entry.name] = entry
+  end
+  return named
+end
+
+--- The table as text. `earlier` are the results of another run, or nil.
+return function(results, sections, earlier)
   lines = {}
   for _, fact in ipairs(results.machine) do
     put(("%-11s %s"):format(fact[1], fact[2]))
   end
   put(("%-11s %d%s"):format("rounds", results.rounds,
     results.is_quick and " (QUICK: short, so less exact)" or ""))
-  targets(results.targets)
+  if earlier then
+    put(("\nWas: the run of %s, commit %s. A star: the ranges of the two runs do not meet."):format(
+      earlier.machine[1][2], earlier.machine[2][2]))
+  end
+  targets(results.targets, earlier and by_name(earlier.targets) or {})
   for _, list in ipairs(sections) do
-    section(list, results.metrics)
+    section(list, results.metrics, earlier and earlier.metrics or {})
   end
   growth(results.growth)
   if #results.left_out > 0 then

@@ -1,7 +1,8 @@
---- Runs the benchmarks: lua5.4 bench/run.lua <build directory> [quick]
+--- Runs the benchmarks: lua5.4 bench/run.lua <build directory> quick|full [earlier results.json]
 --
 -- Writes bench/results.json, bench/results.svg and, unless it is quick, the table into
--- docs/performance.md.
+-- docs/performance.md. Prints the table, with the earlier results, if any, beside the new
+-- ones.
 --
 -- A round runs every program three times in turns, so that compared programs are measured directly
 -- after each other. It keeps the lowest value of each metric, because disturbances only add time.
@@ -40,6 +41,9 @@ local function make_directory()
   local parent = free > 2 * 1024 * 1024 and "/dev/shm" or os.getenv "TMPDIR" or "/tmp"
   return (output(("mktemp -d '%s/ipmmap-bench.XXXXXX'"):format(parent)):gsub("%s+$", ""))
 end
+
+-- Before the rounds, which take minutes; and it may be the file that they replace.
+local earlier = arg[3] and assert(json.decode(read(arg[3])))
 
 local directory <close> = setmetatable({ path = make_directory() }, {
   __close = function(self)
@@ -160,12 +164,12 @@ local results = {
   growth = grow(),
   left_out = setmetatable(missing, { __jsontype = "array" }),
 }
-local table_text = report(results, plan.sections)
-print(table_text)
+print(report(results, plan.sections, earlier))
 write("bench/results.json", json.encode(results, { indent = true }) .. "\n")
 if not is_quick then
   local document = read "docs/performance.md"
   local head, tail = document:match "^(.-<!%-%- make bench %-%->\n).-(<!%-%- end %-%->.*)$"
-  write("docs/performance.md", ("%s```\n%s```\n%s"):format(head, table_text, tail))
+  write("docs/performance.md", ("%s```\n%s```\n%s"):format(
+    head, report(results, plan.sections), tail))
 end
 plot(results, plan, directory.path)

@@ -69,9 +69,17 @@ byte deaths, done;
 inline open_files() {
   do
   :: true ->
-     STEP(data = data_path);
      if
-     :: data == 0 || retired[data] -> break /* not found; it looks for 100 ms, or gives up */
+     :: found -> data = found; found = 0 /* ipm_create has it open */
+     :: else ->
+        STEP(data = data_path);
+        if
+        :: data && !retired[data]
+        :: else -> data = 0
+        fi
+     fi;
+     if
+     :: data == 0 -> break /* not found; it looks for 100 ms, or gives up */
      :: else
      fi;
      /* ipm_lockfile_open */
@@ -225,7 +233,7 @@ inline make_undone() {
 }
 
 proctype Process(byte me; bit creates; bit replaces; bit destroys; bit last) {
-  byte data, lock, old, in_data, in_lock, managed;
+  byte data, lock, old, found, in_data, in_lock, managed;
   bit made, failed;
   if
   :: creates || replaces ->
@@ -243,8 +251,9 @@ proctype Process(byte me; bit creates; bit replaces; bit destroys; bit last) {
         :: old && (replaces || retired[old]) -> replace()
         :: else ->
 #ifdef WRONG_LAYOUT
-           failed = !last
+           failed = !last;
 #endif
+           found = old
         fi
      :: else
      fi;
@@ -284,7 +293,7 @@ opened:
   :: else -> assert(!last)
   fi;
 leave:
-  atomic { done++; lock = 0; data = 0; old = 0; made = 0; failed = 0 };
+  atomic { done++; lock = 0; data = 0; old = 0; found = 0; made = 0; failed = 0 };
   goto end;
 dead: /* the kernel drops the locks of an open file all at once, but not of different files */
   atomic {
@@ -299,7 +308,7 @@ dead: /* the kernel drops the locks of an open file all at once, but not of diff
   :: managed -> atomic { manager[managed] = 0; managed = 0 }
   :: else
   fi;
-  atomic { done++; data = 0; old = 0 };
+  atomic { done++; data = 0; old = 0; found = 0 };
 end:
   skip
 }

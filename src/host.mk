@@ -7,7 +7,7 @@ SONAME  := libipmmap.so.$(basename $(VERSION))
 GAME_SOURCES   = $(sort $(wildcard examples/game/*.c))
 HOST_SOURCES   = $(sort $(wildcard src/host/*.c)) $(GAME_SOURCES) spec/host/budget.c
 HOST_OBJECTS   = $(CORE:%.c=$(BUILD)/%.o)
-MODULE_OBJECTS = $(OBJECTS) $(BUILD)/src/host/open.o $(BUILD)/host/modules.o
+MODULE_OBJECTS = $(OBJECTS) $(BUILD)/src/host/luaopen.o $(BUILD)/host/modules.o
 HOST_LIBRARIES = $(BUILD)/libipmmap.a $(BUILD)/libipmmap.so.$(VERSION) $(BUILD)/libipmmap_lua.a
 HOST_FILES     = $(HOST_LIBRARIES) dist/ipmmap.c dist/ipmmap.h
 PKG_CONFIG     = $(BUILD)/host/ipmmap.pc $(BUILD)/host/ipmmap-lua.pc
@@ -32,10 +32,13 @@ $(BUILD)/libipmmap_lua.a: $(MODULE_OBJECTS)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/host/modules.c: src/host/embed.awk $(MODULES)
+# Annotations are for editors, which do not look into a library.
+EMBEDDED = $(filter-out lua/ipmmap/meta.lua,$(MODULES))
+
+$(BUILD)/host/modules.c: tools/embed.awk $(EMBEDDED)
 	@mkdir -p $(@D)
-	LC_ALL=C awk -f src/host/embed.awk lua/ipmmap/init.lua \
-	    $(filter-out lua/ipmmap/init.lua,$(MODULES)) >$@.new
+	LC_ALL=C awk -f tools/embed.awk lua/ipmmap/init.lua \
+	    $(filter-out lua/ipmmap/init.lua,$(EMBEDDED)) >$@.new
 	mv $@.new $@
 
 $(BUILD)/host/modules.o: $(BUILD)/host/modules.c
@@ -45,12 +48,12 @@ $(BUILD)/src/host/%.o: src/host/%.c | toolchain
 	@mkdir -p $(@D)
 	$(COMPILE) $(LUA_INC) -MMD -MP -c -o $@ $<
 
--include $(BUILD)/src/host/open.d $(BUILD)/host/modules.d
+-include $(BUILD)/src/host/luaopen.d $(BUILD)/host/modules.d
 
-dist/ipmmap.c: src/host/amalgamate.lua $(CORE) $(BINDING) $(wildcard src/*/*.h) src/ipmmap.h \
-    src/host/open.c $(BUILD)/host/modules.c | interpreter
+dist/ipmmap.c: tools/amalgamate.lua $(CORE) $(BINDING) $(wildcard src/*/*.h) src/ipmmap.h \
+    src/host/luaopen.c $(BUILD)/host/modules.c | interpreter
 	@mkdir -p $(@D)
-	lua5.4 src/host/amalgamate.lua $(CORE) -- $(BINDING) src/host/open.c $(BUILD)/host/modules.c \
+	lua5.4 tools/amalgamate.lua $(CORE) -- $(BINDING) src/host/luaopen.c $(BUILD)/host/modules.c \
 	    >$@.new
 	mv $@.new $@
 
@@ -75,6 +78,7 @@ $(BUILD)/examples/game/game: $(GAME_SOURCES) examples/game/game.h src/ipmmap.h \
 CXX_TESTS      = $(BUILD)/spec/core/fields_test_cxx
 TSAN_TESTS     = $(BUILD)/tsan/threads_test
 C_TESTS       += spec/host/threads_test.c
+C_FILES       += $(HOST_SOURCES)
 TEST_PROGRAMS += $(CXX_TESTS) $(TSAN_TESTS)
 TEST_MODULES  += $(BUILD)/static/ipmmap.so $(BUILD)/amalgamation/ipmmap.so \
                  $(BUILD)/examples/game/game $(BUILD)/spec/host/budget

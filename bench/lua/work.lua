@@ -44,6 +44,16 @@ function ways.lock_4_nested(count)
   end
 end
 
+function ways.lock_4_text(count)
+  for i = 1, count do
+    local data <close> = manager:lock()
+    data.data_int = i & 0xffff
+    data.data_string = "hello world!"
+    data.data_xy.x = i
+    data.multi_pts.multi_data_int = i & 0xffff
+  end
+end
+
 function ways.write(count)
   for i = 1, count do
     manager:write("data_int", i & 0xffff)

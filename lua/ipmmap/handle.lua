@@ -131,34 +131,38 @@ local function open(role, shared, options)
   return opened, message, code
 end
 
---- Open a segment as its manager, who may create, reset and destroy it, and all that an editor may.
+--- Open a segment as its manager. A manager may create, reset and destroy the segment, and do
+-- everything that an editor may.
 -- @function manager
 -- @tparam Struct|string shared the struct, or its registered name; it must descend from `base`
 -- @tparam[opt] table options those below. `create`, `force`, `mode` and `max_readers` are for
--- managers alone: a table that serves several roles is without them, and the manager gets a copy
--- with them, or a table that has them and inherits the others by `__index`
+-- managers alone, and the other roles refuse them. If several roles share a table, leave these four
+-- out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
 -- @tparam[opt=""] string options.tag names one of several segments of the same struct: letters,
 -- digits, `.`, `_`, `-`
 -- @tparam[opt="./.mmap"] string options.mmap_dir the directory of `<Struct>_<tag>.mmap`
 -- @tparam[opt=mmap_dir] string options.lock_dir the directory of `<Struct>_<tag>.lock`
 -- @tparam[opt=false] boolean options.create make the segment if it is not there; an existing one of
 -- the same layout is kept as it is
--- @tparam[opt=false] boolean options.force with create: start afresh. An existing segment of the
--- same layout is reset in place, one of another layout is replaced. Whoever holds the lock is
--- waited for, ten seconds at most; then it is `"timeout"`, and the segment is as it was
+-- @tparam[opt=false] boolean options.force with `create`: start afresh. An existing segment of the
+-- same layout is reset in place, one of another layout is replaced. This waits for the segment's
+-- lock, ten seconds at most. If the lock is not free by then, the code is `"timeout"`, and the
+-- segment is unchanged
 -- @tparam[opt="600"] string options.mode permission bits of both files, in octal; a directory that
 -- is made gets the matching x bits, and the setgid bit of the directory above
--- @tparam[opt=128] integer options.max_readers how many can hold the read lock at the same time
+-- @tparam[opt=128] integer options.max_readers how many readers can hold the lock at the same time,
+-- 1 to 128
 -- @tparam[opt=false] boolean options.prefault touch each page at opening, so that later use takes
 -- no page fault
 -- @tparam[opt=false] boolean options.mlock keep all pages in memory; includes `prefault`. The limit
 -- is `ulimit -l`
--- @tparam[opt] integer|{integer,...}|string options.trust user ids, or `"anyone"`. In a directory
--- that everybody may write to (`/tmp`, `/dev/shm`) a file is used only if it belongs to this user,
--- to the directory's owner, to the owner of the data file (the lock file), or to one of these; and
--- a manager that creates wants a directory that belongs to its user, to root or to one of these,
--- with the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared
--- on purpose
+-- @tparam[opt] integer|{integer,...}|string options.trust trusted user ids, or `"anyone"`. In a
+-- directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to
+-- this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the
+-- owner of the data file. A manager that creates a segment also checks the directory, which must
+-- belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may
+-- write to it.
+-- `"anyone"` is for directories that are shared on purpose
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message
@@ -170,7 +174,7 @@ function handle.manager(shared, options)
   return opened, message, code
 end
 
---- Open a segment as an editor, who may lock it for writing, read and write.
+--- Open a segment as an editor. An editor may lock it for writing, read and write.
 -- @function editor
 -- @tparam Struct|string shared as for `manager`
 -- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for
@@ -185,9 +189,9 @@ function handle.editor(shared, options)
   return opened, message, code
 end
 
---- Open a segment as a reader, who may lock it for reading, and read. The data is mapped read-only;
--- where the reader may not write to the lock file, or the disk has no room for it, it still has all
--- lock-free reads.
+--- Open a segment as a reader. A reader may lock it for reading, and read. It maps the data
+-- read-only. If it may not write to the lock file, or the disk has no room for that file, it can
+-- still read without the lock.
 -- @function reader
 -- @tparam Struct|string shared as for `manager`
 -- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for

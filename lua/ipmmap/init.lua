@@ -8,11 +8,65 @@
 --       data.count = data.count + 1
 --     end
 --
--- A bug in the calling program raises a message that names the struct, the path and the value. What
--- can happen to a correct program comes as `nil, message, code` from `manager`, `editor`, `reader`,
--- `try_lock` and `wait`, and is raised by methods that promise a result, as an error object with
--- `code` and `message`, whose tostring is the message after the caller's position, as with `error`.
--- `_VERSION` is the version, as a text.
+-- `_VERSION` is the version of the library, as text.
+--
+-- ## Errors
+--
+-- A bug in the calling program raises an error. Its message names the struct, the path of the field
+-- and the value.
+--
+-- A failure that can happen in a correct program has a code. The functions `manager`, `editor`,
+-- `reader`, `describe` and `repair` and the methods `try_lock` and `wait` return it as
+-- `nil, message, code`. Methods that promise a result raise an error object with the fields `code`
+-- and `message`. Its tostring is the message after the caller's position, as with `error`.
+--
+-- The codes:
+--
+-- - `not_found`: there is no such segment, and `create` was not given.
+-- - `layout`: the file holds another layout. The message names the first difference.
+-- - `corrupt`: the file is not a segment, or is damaged.
+-- - `permission`: access is denied, or the file has several names or an owner that is not trusted.
+-- - `no_space`: there is no room on the disk, in the quota, or within `ulimit -f`.
+-- - `system`: another call of the operating system failed. The message has its text and the path.
+-- - `timeout`: it did not happen within the given time.
+-- - `deadlock`: this thread already holds a lock on the segment through another handle.
+-- - `incompatible`: the lock file is in use by another libc, architecture or pid namespace. Readers
+--   can still read without the lock.
+-- - `replaced`: the segment was replaced, destroyed or removed since this handle was opened.
+-- - `forked`: the parent process opened the handle before a fork.
+--
+-- ## Types
+--
+-- A field's type is one of these, or the name of a registered struct, or the Struct itself. Any
+-- number of `[N]` may follow: `"float[4][4]"`, `"Point[24]"`. The layout is that of a C compiler on
+-- a 64-bit machine.
+--
+-- The types:
+--
+-- - `bool`: 1 byte. It takes a boolean only.
+-- - `int8`, `int16`, `int32`, `int64`: signed integers. A value out of range raises.
+-- - `uint8`, `uint16`, `uint32`: unsigned integers. A value out of range raises.
+-- - `uint64`: the 64 bits of a Lua integer.
+-- - `float`, `double`: any number. A finite number outside the range of `float` raises.
+-- - `char`: with a count, as in `"char[16]"`, a string of at most so many bytes. It is filled with
+--   zeros and read up to the first NUL. A longer string, or one with a NUL in it, raises.
+--
+-- An integer field takes a float only if it is integral. No value is ever wrapped or truncated: if
+-- a value is refused, the old one stays.
+--
+-- ## Views and values
+--
+-- A *view* is live memory of a segment. `lock`, `try_lock` and `with` give one. It works while its
+-- handle holds the lock, and raises afterwards. A reader's view raises on assignment. A *value* is
+-- detached: it lies in this process's memory. `new`, `read` and `snapshot` give one.
+--
+-- Both have fields (`v.name`) and elements (`v.route[1]`), and work with `#`, `pairs` and `ipairs`.
+-- Arrays start at 1. A field may have any name, so views and values have no methods: `totable`,
+-- `bytes` and `setbytes` are functions of the module.
+--
+-- A struct or array field takes a table, or a view or value of the same type. A table sets the
+-- fields whose keys it has. An unknown key raises. For an array, a table has the elements 1 to n,
+-- and n is at most the array's count.
 -- @module ipmmap
 
 local core = require "ipmmap.core"

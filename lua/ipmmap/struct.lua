@@ -148,7 +148,7 @@ end
 -- @tparam table fields a list of `{ name, type }` in memory order. A type is `bool int8 uint8 int16
 -- uint16 int32 uint32 int64 uint64 float double char`, the name of a registered struct or the
 -- Struct itself, each with any number of `[N]` after it: `"char[256]"`, `"float[4][4]"`,
--- `Point2D[24]`
+-- `"Point2D[24]"`
 -- @treturn Struct
 -- @raise a name, field or type that will not do; the name is registered with another layout
 function struct.struct(name, fields)
@@ -189,7 +189,7 @@ end
 -- @tparam string text
 -- @treturn[1] Struct the last one in the text
 -- @treturn[2] nil
--- @treturn[2] string what is wrong with the text
+-- @treturn[2] string message: what is wrong with the text
 function struct.parse(text)
   return core.struct.parse(text)
 end

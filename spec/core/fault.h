@@ -84,7 +84,6 @@ WRAP(int, access, (const char *path, int mode), (path, mode))
 WRAP(int, chmod, (const char *path, mode_t mode), (path, mode))
 WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode))
 WRAP(int, fstat, (int fd, struct stat *status), (fd, status))
-WRAP(int, fstatfs, (int fd, struct statfs *status), (fd, status))
 WRAP(int, getrlimit, (int resource, struct rlimit *limit), (resource, limit))
 WRAP(off_t, lseek, (int fd, off_t at, int whence), (fd, at, whence))
 WRAP(int, lstat, (const char *path, struct stat *status), (path, status))
@@ -128,6 +127,18 @@ WRAP_DESCRIPTOR(eventfd, (unsigned initial, int flags), (initial, flags))
 WRAP_DESCRIPTOR(inotify_init1, (int flags), (flags))
 WRAP_DESCRIPTOR(timerfd_create, (int clock, int flags), (clock, flags))
 WRAP(int, inotify_add_watch, (int fd, const char *path, uint32_t events), (fd, path, events))
+
+/* The file system type that fstatfs reports for each file. 0: the real one. */
+static uint32_t fault_file_system;
+
+int __real_fstatfs(int fd, struct statfs *status);
+int __wrap_fstatfs(int fd, struct statfs *status);
+int __wrap_fstatfs(int fd, struct statfs *status) {
+    int rc = fault("fstatfs") ? -1 : __real_fstatfs(fd, status);
+    if (fault_file_system != 0)
+        status->f_type = fault_file_system;
+    return rc;
+}
 
 /* Linux closes the descriptor even if close returns an error. */
 int __real_close(int fd);

@@ -4,6 +4,7 @@
  * Afterwards there is a clean error, no descriptor, mapping or memory more than before, the same
  * files, and a segment that works.
  */
+#include "../../src/core/fork.h"
 #include "../../src/core/schema.h"
 #include "fault.h"
 #include "fixture.h"
@@ -59,6 +60,12 @@ static void segment_alone(void) {
     holder = NULL;
 }
 
+/* Nothing is known any more of what a process looks up once. */
+static void segment_alone_as_after_a_fork(void) {
+    segment_alone();
+    ipm_fork_generation++;
+}
+
 static void segment_in_use(void) {
     ipm_options options = here();
     segment_alone();
@@ -96,6 +103,14 @@ static int open_editor(void) {
 static int open_reader(void) {
     ipm_options options = here();
     return ipm_segment_open(IPM_READER, demo, &options, &made, detail);
+}
+
+/* There the library tries out how long file locks last, and whether there is room. */
+static int open_on_fuse(void) {
+    fault_file_system = 0x65735546;
+    int code = open_editor();
+    fault_file_system = 0;
+    return code;
 }
 
 static int open_resident(void) {
@@ -218,9 +233,12 @@ static const struct step {
 } steps[] = {
     {"creating", empty_area, create, false},
     {"opening as editor", segment_alone, open_editor, false},
+    {"opening as editor after a fork", segment_alone_as_after_a_fork, open_editor, false},
     {"opening as editor in use", segment_in_use, open_editor, false},
     {"opening as reader", segment_alone, open_reader, false},
     {"opening as reader in use", segment_in_use, open_reader, false},
+    {"opening as editor on FUSE", segment_alone, open_on_fuse, false},
+    {"opening as editor in use on FUSE", segment_in_use, open_on_fuse, false},
     {"opening without a lock file", segment_without_lock_file, open_editor, false},
     {"creating with mlock", empty_area, open_resident, false},
     {"resetting by force", segment_in_use, force_same, false},

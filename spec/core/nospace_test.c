@@ -107,44 +107,39 @@ static void make_sparse(void) {
     expect(rename(copy, path) == 0, 82);
 }
 
-static void has_holes(peer *test) {
+/* A segment that was opened again once there was room for its holes; now there is no more. */
+static ipm_segment *open_with_holes(ipm_role role) {
     ipm_segment *own;
-    (void)test;
     mount_tmpfs(pages);
     expect(open_full(IPM_MANAGER, &own) == IPM_OK, 1);
     ipm_segment_close(own, NULL);
     make_sparse();
     fill_up();
-    expect(open_full(IPM_EDITOR, &own) == IPM_ENOSPACE, 5);
+    expect(open_full(role, &own) == IPM_ENOSPACE, 2);
+    expect(strstr(error.text, "holes in") != NULL, 3);
     make_room();
-    expect(open_full(IPM_EDITOR, &own) == IPM_OK, 7);
+    expect(open_full(role, &own) == IPM_OK, 4);
     fill_up();
-    use_all(own);
+    return own;
+}
+
+static void writes_to_holes(peer *test) {
+    (void)test;
+    use_all(open_with_holes(IPM_EDITOR));
 }
 
 static void fills_holes_before_it_writes(void) {
-    run_full(has_holes, PAGES_NEEDED + 6);
+    run_full(writes_to_holes, PAGES_NEEDED + 6);
 }
 
-static void has_holes_for_a_reader(peer *test) {
+static void reads_holes(peer *test) {
     unsigned char copy[DEMO_SIZE];
-    ipm_segment *own;
     (void)test;
-    mount_tmpfs(pages);
-    expect(open_full(IPM_MANAGER, &own) == IPM_OK, 1);
-    ipm_segment_close(own, NULL);
-    make_sparse();
-    fill_up();
-    expect(open_full(IPM_READER, &own) == IPM_ENOSPACE, 2);
-    expect(strstr(error.text, "holes in") != NULL, 3);
-    make_room();
-    expect(open_full(IPM_READER, &own) == IPM_OK, 4);
-    fill_up();
-    expect(ipm_segment_snapshot(own, copy, NULL, &error) == IPM_OK, 5);
+    expect(ipm_segment_snapshot(open_with_holes(IPM_READER), copy, NULL, &error) == IPM_OK, 5);
 }
 
 static void fills_holes_before_it_reads(void) {
-    run_full(has_holes_for_a_reader, PAGES_NEEDED + 6);
+    run_full(reads_holes, PAGES_NEEDED + 6);
 }
 
 /* ---- A limit on the size of files, which the kernel enforces with SIGXFSZ ------------------ */

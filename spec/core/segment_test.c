@@ -37,10 +37,12 @@ static void rolls_back(void) {
     CHECK_INT(ipm_segment_lock(editor, 0, &error), IPM_OK);
     set_both(editor, 6);
     CHECK_INT(ipm_segment_rollback(editor, &error), IPM_OK);
+    CHECK(!info_of(editor).pending);
     CHECK_INT(read_a(editor), 5);
     CHECK_INT(version_of(editor), 1);
     CHECK_INT(commit(editor, 7), IPM_OK);
     CHECK_INT(version_of(editor), 2);
+    CHECK_INT(info_of(editor).recoveries, 0); /* it was undone by the handle itself */
     finished();
 }
 

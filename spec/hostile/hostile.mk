@@ -106,7 +106,7 @@ OVERLAY_SPECS  = spec/contract spec/lock_spec.lua spec/processes_spec.lua spec/l
 
 overlay:
 	@.ci/packages 'make overlay' $(TO_OVERLAY)
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory build-tests
 	@spec/hostile/overlay.sh $(OVERLAY_TESTS:%=$(BUILD)/%) $(TSAN_TESTS) $(OVERLAY_STRESS:'%='$(STRESS_DIR)/%) \
 	    'busted --output=TAP $(OVERLAY_SPECS)' | $(SUMMARY)
 

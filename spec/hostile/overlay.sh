@@ -10,10 +10,15 @@ if [ -z "${IPMMAP_OVERLAID-}" ]; then
         echo 'ok - all of it on overlayfs # SKIP there are no mount namespaces for this user here'
         exit 0
     fi
-    IPMMAP_OVERLAID=1 exec unshare --mount "$0" "$@"
+    # Removed from outside: within, /tmp is another.
+    IPMMAP_OVERLAID=$(mktemp -d)
+    export IPMMAP_OVERLAID
+    trap 'rmdir "$IPMMAP_OVERLAID"' EXIT
+    unshare --mount "$0" "$@"
+    exit
 fi
 
-layers=$(mktemp -d)
+layers=$IPMMAP_OVERLAID
 mount -t tmpfs none "$layers" || exit
 for place in shm tmp; do
     mkdir "$layers/$place" "$layers/$place/lower" "$layers/$place/upper" "$layers/$place/work"

@@ -49,17 +49,15 @@ static bool gives_way(const ipm_segment *segment, const ipm_options *options, in
 }
 
 /* See to it that there is a segment of the layout, with other managers kept out. */
-static int provide(const ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
+static int provide(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
                    ipm_creation *m, ipm_error *error) {
     const char *path = segment->names.path;
-    ipm_datafile file;
     bool is_trusted;
-    int code = ipm_datafile_open(path, &segment->mmap_dir, IPM_WRITE, layout, &file, error);
+    int code =
+        ipm_datafile_open(path, &segment->mmap_dir, IPM_WRITE, layout, &segment->data, error);
     m->reset = code == IPM_OK && options->force;
-    if (code == IPM_OK) {
-        ipm_datafile_close(&file);
+    if (code == IPM_OK)
         return IPM_OK;
-    }
     if (code == IPM_ENOTFOUND) {
         code = ipm_datafile_create(path, layout, options->mode, options->max_readers, false, error);
         m->data_made = code == IPM_OK;
@@ -77,27 +75,35 @@ static mode_t directory_mode(uint32_t mode) {
     return (mode_t)(mode | ((mode & 0444) >> 2) | ((mode & S_IWOTH) != 0 ? S_ISVTX : 0));
 }
 
-static int make_directory(const char *path, const ipm_options *options, size_t *made,
-                          ipm_error *error) {
-    int code = ipm_file_mkdir(path, directory_mode(options->mode), made, error);
-    if (code != IPM_OK)
+/* See to it that there is a directory that is safe to make files in. */
+static int provide_directory(const char *path, const ipm_options *options, ipm_directory *directory,
+                             size_t *made, ipm_error *error) {
+    ipm_trust trust = ipm_options_trust(options);
+    int code = ipm_directory_is_safe(path, trust, directory, error);
+    if (code == IPM_OK || error->system == 0)
         return code;
-    code = ipm_directory_is_safe(path, ipm_options_trust(options), error);
-    if (code != IPM_OK)
-        ipm_file_unmkdir(path, *made);
+    code = ipm_file_mkdir(path, directory_mode(options->mode), made, error);
+    return code == IPM_OK ? ipm_directory_is_safe(path, trust, directory, error) : code;
+}
+
+static int provide_directories(ipm_segment *segment, const ipm_options *options, ipm_creation *m,
+                               ipm_error *error) {
+    const ipm_names *names = &segment->names;
+    m->mmap_made = strlen(names->mmap_dir);
+    m->lock_dir_made = strlen(names->lock_dir);
+    int code =
+        provide_directory(names->mmap_dir, options, &segment->mmap_dir, &m->mmap_made, error);
+    segment->lock_dir = segment->mmap_dir;
+    if (code == IPM_OK && strcmp(names->mmap_dir, names->lock_dir) != 0)
+        code = provide_directory(names->lock_dir, options, &segment->lock_dir, &m->lock_dir_made,
+                                 error);
     return code;
 }
 
 int ipm_create(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
                ipm_creation *m, ipm_error *error) {
     const ipm_names *names = &segment->names;
-    m->mmap_made = strlen(names->mmap_dir);
-    m->lock_dir_made = strlen(names->lock_dir);
-    int code = make_directory(names->mmap_dir, options, &m->mmap_made, error);
-    if (code == IPM_OK)
-        code = make_directory(names->lock_dir, options, &m->lock_dir_made, error);
-    if (code == IPM_OK)
-        code = ipm_segment_look_at_directories(segment, options, error);
+    int code = provide_directories(segment, options, m, error);
     const ipm_lockfile_terms terms = {.directory = &segment->lock_dir,
                                       .owner = IPM_NOBODY,
                                       .mode = options->mode,

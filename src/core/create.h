@@ -19,7 +19,7 @@ typedef struct ipm_creation {
  * See to it that there is a segment of the layout, with other managers kept out until m->manager is
  * closed.
  *
- * segment  its names are made; its directories are looked at
+ * segment  its names are made; its directories are looked at; a data file that was there is open
  * m        what was made, also on failure
  */
 int ipm_create(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,

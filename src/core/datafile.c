@@ -47,19 +47,27 @@ static int read_at(int fd, const char *path, void *into, uint64_t size, uint64_t
     return (uint64_t)got == size ? IPM_OK : corrupt(path, "it was truncated", error);
 }
 
-/* Check what never changes, in a copy: the file itself may be changed by others meanwhile. */
-static int read_head(int fd, const char *path, ipm_access access, uint64_t size,
-                     ipm_trailer_head *head, ipm_error *error) {
+/* The last page of a file. The schema text begins on a page, so a text that fits begins here. */
+typedef struct last_page {
+    char text[IPM_PAGE - sizeof(ipm_footer)];
     ipm_footer footer;
+} last_page;
+_Static_assert(sizeof(last_page) == IPM_PAGE, "it has no padding");
+
+/* Check what never changes, in a copy: the file itself may be changed by others meanwhile. */
+static int read_head(const ipm_file *file, const char *path, ipm_access access, last_page *last,
+                     ipm_trailer_head *head, ipm_error *error) {
+    const int fd = file->fd;
+    const uint64_t size = (uint64_t)file->status.st_size;
     uint16_t code;
     if (size < 3 * IPM_PAGE || size % IPM_PAGE != 0)
         return corrupt(path, "it has the wrong size", error);
-    int failed = read_at(fd, path, &footer, sizeof footer, size - sizeof footer, error);
+    int failed = read_at(fd, path, last, sizeof *last, size - sizeof *last, error);
     if (failed != IPM_OK)
         return failed;
-    uint64_t at = ipm_trailer_locate(&footer, size);
+    uint64_t at = ipm_trailer_locate(&last->footer, size);
     if (at == 0)
-        return wrong_footer(path, &footer, error);
+        return wrong_footer(path, &last->footer, error);
     failed = read_at(fd, path, head, sizeof *head, at, error);
     if (failed != IPM_OK)
         return failed;
@@ -73,15 +81,18 @@ static int read_head(int fd, const char *path, ipm_access access, uint64_t size,
     return IPM_OK;
 }
 
-static int read_layout(int fd, const char *path, const ipm_geometry *geometry, ipm_layout **layout,
-                       ipm_error *error) {
+static int read_layout(int fd, const char *path, const ipm_geometry *geometry,
+                       const last_page *last, ipm_layout **layout, ipm_error *error) {
     ipm_error detail;
-    int code;
+    int code = IPM_OK;
     char *text = malloc(geometry->schema_size + 1);
     *layout = NULL;
     if (text == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot read the schema of %s", path);
-    code = read_at(fd, path, text, geometry->schema_size, geometry->schema, error);
+    if (geometry->schema_size <= sizeof last->text)
+        memcpy(text, last->text, geometry->schema_size);
+    else
+        code = read_at(fd, path, text, geometry->schema_size, geometry->schema, error);
     if (code != IPM_OK) {
         free(text);
         return code;
@@ -116,14 +127,15 @@ static int compare_with(const ipm_layout *described, const ipm_layout *layout, c
     return ipm_fail(error, IPM_ELAYOUT, 0, "%s (%s)", detail.text, path);
 }
 
-static int check_file(int fd, const char *path, ipm_access access, uint64_t size,
+static int check_file(const ipm_file *file, const char *path, ipm_access access,
                       const ipm_layout *layout, ipm_trailer_head *head, ipm_error *error) {
     ipm_layout *described;
-    int code = read_head(fd, path, access, size, head, error);
+    last_page last;
+    int code = read_head(file, path, access, &last, head, error);
     if (code == IPM_OK && head->state.retired != 0)
         code = ipm_fail(error, IPM_EREPLACED, 0, "%s was destroyed", path);
     if (code == IPM_OK)
-        code = read_layout(fd, path, &head->geometry, &described, error);
+        code = read_layout(file->fd, path, &head->geometry, &last, &described, error);
     if (code != IPM_OK)
         return code;
     code = compare_with(described, layout, path, error);
@@ -136,18 +148,15 @@ static int check_file(int fd, const char *path, ipm_access access, uint64_t size
  * while the first who opens the file to write to it gets a copy in the upper layer. So the reader
  * opens it to write to it; *left: it may not, so it may be left behind.
  */
-static int open_to_read(const char *path, int *fd, struct stat *status, bool *left,
-                        ipm_error *error) {
-    int code = ipm_file_open(path, O_RDONLY, fd, status, error);
-    *left = code == IPM_OK && ipm_file_is_overlaid(*fd);
+static int open_to_read(const char *path, ipm_file *file, bool *left, ipm_error *error) {
+    int code = ipm_file_open(path, O_RDONLY, file, error);
+    *left = code == IPM_OK && file->type == IPM_OVERLAYFS;
     if (*left) {
-        int copied;
-        struct stat copied_status;
+        ipm_file copied;
         ipm_error unwanted;
-        if (ipm_file_open(path, O_RDWR, &copied, &copied_status, &unwanted) == IPM_OK) {
-            close(*fd);
-            *fd = copied;
-            *status = copied_status;
+        if (ipm_file_open(path, O_RDWR, &copied, &unwanted) == IPM_OK) {
+            close(file->fd);
+            *file = copied;
             *left = false;
         }
     }
@@ -156,27 +165,27 @@ static int open_to_read(const char *path, int *fd, struct stat *status, bool *le
 
 int ipm_datafile_open(const char *path, const ipm_directory *directory, ipm_access access,
                       const ipm_layout *layout, ipm_datafile *file, ipm_error *error) {
-    int fd;
     bool writable = access != IPM_READ;
-    struct stat status;
+    ipm_file opened;
+    const struct stat *status = &opened.status;
     bool left = false;
     ipm_trailer_head head = {0};
     memset(file, 0, sizeof *file);
-    int code = writable ? ipm_file_open(path, O_RDWR, &fd, &status, error)
-                        : open_to_read(path, &fd, &status, &left, error);
+    int code = writable ? ipm_file_open(path, O_RDWR, &opened, error)
+                        : open_to_read(path, &opened, &left, error);
     if (code != IPM_OK)
         return code;
-    code = ipm_directory_trusts(directory, path, &status, IPM_NOBODY, error);
+    code = ipm_directory_trusts(directory, path, status, IPM_NOBODY, error);
     if (code == IPM_OK)
-        code = check_file(fd, path, access, (uint64_t)status.st_size, layout, &head, error);
+        code = check_file(&opened, path, access, layout, &head, error);
     if (code == IPM_OK) {
-        file->map = ipm_file_map(fd, head.geometry.file_size, writable, path, error);
+        file->map = ipm_file_map(&opened, head.geometry.file_size, writable, path, error);
         file->geometry = head.geometry;
         file->max_readers = head.max_readers;
-        file->mode = status.st_mode & 0777;
-        file->owner = status.st_uid;
-        file->device = status.st_dev;
-        file->inode = status.st_ino;
+        file->mode = status->st_mode & 0777;
+        file->owner = status->st_uid;
+        file->device = status->st_dev;
+        file->inode = status->st_ino;
         if (file->map != NULL) {
             file->memory = ipm_trailer_memory(file->map, &file->geometry);
             file->retired = &file->memory.state->retired;
@@ -185,9 +194,9 @@ int ipm_datafile_open(const char *path, const ipm_directory *directory, ipm_acce
         }
     }
     if (code == IPM_OK && left)
-        ipm_kept_open(&file->kept, fd);
+        ipm_kept_open(&file->kept, opened.fd);
     else
-        close(fd);
+        close(opened.fd);
     return code;
 }
 
@@ -212,17 +221,17 @@ bool ipm_datafile_is_left_behind(const ipm_datafile *file) {
 
 int ipm_datafile_describe(const char *path, ipm_access access, ipm_layout **layout,
                           ipm_error *error) {
-    int fd;
-    struct stat status;
+    ipm_file file;
+    last_page last;
     ipm_trailer_head head = {0};
     *layout = NULL;
-    int code = ipm_file_open(path, O_RDONLY, &fd, &status, error);
+    int code = ipm_file_open(path, O_RDONLY, &file, error);
     if (code != IPM_OK)
         return code;
-    code = read_head(fd, path, access, (uint64_t)status.st_size, &head, error);
+    code = read_head(&file, path, access, &last, &head, error);
     if (code == IPM_OK)
-        code = read_layout(fd, path, &head.geometry, layout, error);
-    close(fd);
+        code = read_layout(file.fd, path, &head.geometry, &last, layout, error);
+    close(file.fd);
     return code;
 }
 
@@ -245,7 +254,7 @@ static int write_at(int fd, const void *from, uint64_t size, uint64_t offset) {
     return 0;
 }
 
-static int fill_in(int fd, const char *path, const ipm_layout *layout, uint32_t max_readers,
+static int fill_in(ipm_file *file, const char *path, const ipm_layout *layout, uint32_t max_readers,
                    ipm_error *error) {
     size_t length;
     const char *text = ipm_layout_text(layout, &length);
@@ -258,8 +267,9 @@ static int fill_in(int fd, const char *path, const ipm_layout *layout, uint32_t 
     ipm_trailer_describe(&head, &footer, &geometry, max_readers);
     const uint16_t code = IPM_HEADER_CODE;
     const double now = ipm_time();
+    const int fd = file->fd;
 
-    int failed = ipm_room_allocate(fd, geometry.file_size, path, error);
+    int failed = ipm_room_allocate(file, geometry.file_size, path, error);
     if (failed != IPM_OK)
         return failed;
     int rc = write_at(fd, &code, sizeof code, 0);
@@ -294,14 +304,14 @@ static int move(const char *from, const char *to, bool replace) {
 
 int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
                         uint32_t max_readers, bool replace, ipm_error *error) {
-    int fd;
+    ipm_file file;
     char *temporary = temporary_name(path);
     if (temporary == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot create %s", path);
-    int code = ipm_file_create(temporary, mode, &fd, error);
+    int code = ipm_file_create(temporary, mode, &file, error);
     if (code == IPM_OK) {
-        code = fill_in(fd, path, layout, max_readers, error);
-        close(fd);
+        code = fill_in(&file, path, layout, max_readers, error);
+        close(file.fd);
         if (code == IPM_OK) {
             int rc = move(temporary, path, replace);
             if (rc != 0)
@@ -358,17 +368,16 @@ static int retire_at(int fd, uint64_t size, ipm_retirement *old) {
 
 /* By file operations alone: the reason for it may be that nothing can be mapped any more. */
 int ipm_datafile_retire_old(const char *path, ipm_retirement *old, ipm_error *error) {
-    int fd;
-    struct stat status;
+    ipm_file file;
     old->fd = -1;
-    int code = ipm_file_open(path, O_RDWR, &fd, &status, error);
+    int code = ipm_file_open(path, O_RDWR, &file, error);
     if (code == IPM_ENOTFOUND || code == IPM_ECORRUPT) /* gone, or no file to map */
         return IPM_OK;
     if (code != IPM_OK)
         return code;
-    int rc = retire_at(fd, (uint64_t)status.st_size, old);
+    int rc = retire_at(file.fd, (uint64_t)file.status.st_size, old);
     if (old->fd < 0)
-        close(fd);
+        close(file.fd);
     return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot retire %s", path);
 }
 

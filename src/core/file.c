@@ -26,19 +26,21 @@
 #define SAFE_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
 
 /* Memory that two machines map is not shared. The numbers are those of statfs(2). */
-static bool is_network(int fd) {
+static bool is_network(uint32_t type) {
     static const uint32_t network[] = {
         0x6969,     0x517B,     0xFF534D42, 0xFE534D42, /* NFS, SMB, CIFS, SMB2 */
         0x5346414F, 0x73757245, 0x01021997, 0x00C36400, /* AFS, Coda, 9p, Ceph */
         0x0BD00BD0, 0x47504653, 0x01161970,             /* Lustre, GPFS, GFS2 */
     };
-    struct statfs fs;
-    if (fstatfs(fd, &fs) != 0)
-        return false;
     for (size_t i = 0; i < sizeof network / sizeof *network; i++)
-        if ((uint32_t)fs.f_type == network[i])
+        if (type == network[i])
             return true;
     return false;
+}
+
+static uint32_t file_system_of(int fd) {
+    struct statfs fs;
+    return fstatfs(fd, &fs) == 0 ? (uint32_t)fs.f_type : 0;
 }
 
 static int refuse_network(const char *path, ipm_error *error) {
@@ -46,8 +48,10 @@ static int refuse_network(const char *path, ipm_error *error) {
                     "%s is on a network file system, where memory is not shared", path);
 }
 
-static int check_status(int fd, const char *path, struct stat *status, ipm_error *error) {
-    if (fstat(fd, status) != 0)
+/* Fill in what is said of an open file, and check it. */
+static int check_status(ipm_file *file, const char *path, ipm_error *error) {
+    struct stat *status = &file->status;
+    if (fstat(file->fd, status) != 0)
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
     if (!S_ISREG(status->st_mode))
         return ipm_fail(error, IPM_ECORRUPT, 0, "%s is not a regular file", path);
@@ -59,15 +63,13 @@ static int check_status(int fd, const char *path, struct stat *status, ipm_error
                         path, (unsigned long)status->st_nlink);
     if (status->st_nlink == 0) /* it was removed after it was opened */
         return ipm_fail(error, IPM_ENOTFOUND, ENOENT, "cannot open %s", path);
-    if (is_network(fd))
-        return refuse_network(path, error);
-    return IPM_OK;
+    file->type = file_system_of(file->fd);
+    return is_network(file->type) ? refuse_network(path, error) : IPM_OK;
 }
 
-static int open_checked(const char *path, int flags, int *fd, struct stat *status,
-                        ipm_error *error) {
-    *fd = open(path, flags | SAFE_FLAGS);
-    if (*fd < 0) {
+static int open_checked(const char *path, int flags, ipm_file *file, ipm_error *error) {
+    file->fd = open(path, flags | SAFE_FLAGS);
+    if (file->fd < 0) {
         if (errno == ELOOP)
             return ipm_fail(error, IPM_ECORRUPT, 0, "%s is a symbolic link", path);
         if (errno == EISDIR || errno == ENXIO || errno == ENODEV)
@@ -79,47 +81,48 @@ static int open_checked(const char *path, int flags, int *fd, struct stat *statu
                                   path);
         return ipm_fail_errno(error, errno, "cannot open %s", path);
     }
-    int code = check_status(*fd, path, status, error);
-    if (code != IPM_OK) {
-        close(*fd);
-        *fd = -1;
-    }
+    int code = check_status(file, path, error);
+    if (code != IPM_OK)
+        close(file->fd);
     return code;
 }
 
 /* A file that lost its name between open and fstat was removed or replaced: try again. */
-int ipm_file_open(const char *path, int flags, int *fd, struct stat *status, ipm_error *error) {
+int ipm_file_open(const char *path, int flags, ipm_file *file, ipm_error *error) {
     int code;
     int tries = 0;
     do {
-        status->st_nlink = 1;
-        code = open_checked(path, flags, fd, status, error);
-    } while (code == IPM_ENOTFOUND && status->st_nlink == 0 && ++tries < OPEN_TRIES);
+        file->status.st_nlink = 1;
+        code = open_checked(path, flags, file, error);
+    } while (code == IPM_ENOTFOUND && file->status.st_nlink == 0 && ++tries < OPEN_TRIES);
     return code;
 }
 
-int ipm_file_create(const char *path, mode_t mode, int *fd, ipm_error *error) {
-    *fd = open(path, O_RDWR | O_CREAT | O_EXCL | SAFE_FLAGS, mode);
-    if (*fd < 0)
+int ipm_file_create(const char *path, mode_t mode, ipm_file *file, ipm_error *error) {
+    file->fd = open(path, O_RDWR | O_CREAT | O_EXCL | SAFE_FLAGS, mode);
+    if (file->fd < 0)
         return ipm_fail_errno(error, errno, "cannot create %s", path);
     int code = IPM_OK;
-    if (fchmod(*fd, mode) != 0) /* regardless of the umask */
+    file->type = file_system_of(file->fd);
+    if (fchmod(file->fd, mode) != 0) /* regardless of the umask */
         code = ipm_fail_errno(error, errno, "cannot set the mode of %s", path);
-    else if (is_network(*fd))
+    else if (is_network(file->type))
         code = refuse_network(path, error);
+    else if (fstat(file->fd, &file->status) != 0)
+        code = ipm_fail_errno(error, errno, "cannot examine %s", path);
     if (code != IPM_OK) {
         unlink(path);
-        close(*fd);
-        *fd = -1;
+        close(file->fd);
     } else {
-        ipm_room_overwrite_in_place(*fd);
+        ipm_room_overwrite_in_place(file->fd);
     }
     return code;
 }
 
-void *ipm_file_map(int fd, uint64_t size, bool writable, const char *path, ipm_error *error) {
+void *ipm_file_map(const ipm_file *file, uint64_t size, bool writable, const char *path,
+                   ipm_error *error) {
     int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    void *map = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+    void *map = mmap(NULL, size, protection, MAP_SHARED, file->fd, 0);
     if (map == MAP_FAILED) {
         ipm_fail_errno(error, errno, "cannot map %s", path);
         return NULL;
@@ -128,7 +131,7 @@ void *ipm_file_map(int fd, uint64_t size, bool writable, const char *path, ipm_e
     if (madvise(map, size, MADV_DONTFORK) != 0)
         code = ipm_fail_errno(error, errno, "cannot keep the mapping of %s from a fork", path);
     if (code == IPM_OK)
-        code = ipm_room_secure(fd, map, size, writable, path, error);
+        code = ipm_room_secure(file, map, size, writable, path, error);
     if (code != IPM_OK) {
         munmap(map, size);
         return NULL;
@@ -185,21 +188,25 @@ static int probe(int fd, const char *path, bool *lasts_open, bool *lasts_mapped)
     return rc;
 }
 
-int ipm_file_lock_lasts(int fd, const char *path, ipm_lasting *lasting, ipm_error *error) {
+static bool maps_own_files(uint32_t type) {
+    return type == IPM_TMPFS || type == IPM_EXT || type == IPM_XFS || type == IPM_BTRFS;
+}
+
+int ipm_file_lock_lasts(const ipm_file *file, const char *path, ipm_lasting *lasting,
+                        ipm_error *error) {
     bool lasts_open = false, lasts_mapped = false;
-    int rc = probe(fd, path, &lasts_open, &lasts_mapped);
+    *lasting = IPM_LASTS_MAPPED;
+    if (maps_own_files(file->type))
+        return IPM_OK;
+    int rc = probe(file->fd, path, &lasts_open, &lasts_mapped);
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot try out the locks of %s", path);
     if (!lasts_open)
         return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
                         "%s is on a file system whose file locks exclude nobody", path);
-    *lasting = lasts_mapped ? IPM_LASTS_MAPPED : IPM_LASTS_OPEN;
+    if (!lasts_mapped)
+        *lasting = IPM_LASTS_OPEN;
     return IPM_OK;
-}
-
-bool ipm_file_is_overlaid(int fd) {
-    struct statfs fs;
-    return fstatfs(fd, &fs) == 0 && (uint32_t)fs.f_type == IPM_OVERLAYFS;
 }
 
 /*

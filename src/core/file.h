@@ -12,28 +12,45 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+/* Types of file systems, as statfs(2) gives them. */
+#define IPM_TMPFS 0x01021994
+#define IPM_BTRFS 0x9123683E
+#define IPM_XFS 0x58465342
+#define IPM_EXT 0xEF53 /* ext2, ext3 and ext4 */
+/* The kernel copies a file of a lower layer to the upper layer when the file is first opened for
+ * writing; an earlier mapping keeps showing the lower file. */
+#define IPM_OVERLAYFS 0x794C7630
+
+/* An open file, with what fstat and fstatfs said when it was opened. */
+typedef struct ipm_file {
+    int fd;
+    uint32_t type; /* of its file system; 0: unknown */
+    struct stat status;
+} ipm_file;
+
 /*
  * Open an existing file: a regular file with one name, not a symbolic link, on a local file system.
  * flags    O_RDONLY or O_RDWR
- * status   the result of fstat
- * returns  IPM_OK and *fd; IPM_ENOTFOUND, IPM_ECORRUPT (not a regular file),
+ * file     the caller closes its descriptor
+ * returns  IPM_OK and *file; IPM_ENOTFOUND, IPM_ECORRUPT (not a regular file),
  *          IPM_EPERMISSION (also for a file with several names), ...
  */
-int ipm_file_open(const char *path, int flags, int *fd, struct stat *status, ipm_error *error);
+int ipm_file_open(const char *path, int flags, ipm_file *file, ipm_error *error);
 
 /*
  * Make a new, empty file with exactly these permission bits.
- * returns  IPM_OK and *fd; IPM_ENOTFOUND when the directory is missing, IPM_EPERMISSION, ...;
+ * returns  IPM_OK and *file; IPM_ENOTFOUND when the directory is missing, IPM_EPERMISSION, ...;
  *          with error->system EEXIST when the file exists
  */
-int ipm_file_create(const char *path, mode_t mode, int *fd, ipm_error *error);
+int ipm_file_create(const char *path, mode_t mode, ipm_file *file, ipm_error *error);
 
 /*
  * Map the first `size` bytes, shared and not inherited by a fork's child. No access to the mapping
  * lacks room on the disk: see ipm_room_secure.
  * returns  NULL and *error on failure
  */
-void *ipm_file_map(int fd, uint64_t size, bool writable, const char *path, ipm_error *error);
+void *ipm_file_map(const ipm_file *file, uint64_t size, bool writable, const char *path,
+                   ipm_error *error);
 
 /* Whether the path names the file with that device and inode. */
 bool ipm_file_is_at(const char *path, dev_t device, ino_t inode);
@@ -52,19 +69,14 @@ typedef enum ipm_lasting {
 } ipm_lasting;
 
 /*
- * Find out how long a lock of a file lasts, by an experiment with a second opening. A file system
- * that stands on another one, such as overlayfs, may map the file below, and then a mapping keeps
- * no lock.
- * fd       the file, opened O_RDWR, of at least a page
+ * Find out how long a lock of a file lasts. A file system that stands on another one, such as
+ * overlayfs, may map the file below, and then a mapping keeps no lock. So an experiment with a
+ * second opening shows it, except on tmpfs, ext2 to ext4, XFS and btrfs, which map their own files.
+ * file     opened O_RDWR, of at least a page
  * returns  IPM_OK and *lasting; IPM_EINCOMPATIBLE: this file system's locks exclude nobody
  */
-int ipm_file_lock_lasts(int fd, const char *path, ipm_lasting *lasting, ipm_error *error);
-
-/*
- * Whether the file is on overlayfs. There the kernel copies a file of a lower layer to the upper
- * layer when the file is first opened for writing; an earlier mapping keeps showing the lower file.
- */
-bool ipm_file_is_overlaid(int fd);
+int ipm_file_lock_lasts(const ipm_file *file, const char *path, ipm_lasting *lasting,
+                        ipm_error *error);
 
 /*
  * Make a directory and its parents, with these permission bits. A directory that exists is left

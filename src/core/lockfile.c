@@ -3,18 +3,14 @@
 #include "clock.h"
 #include "error.h"
 #include "file.h"
-#include "mutex.h"
 #include "room.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define FORMAT 1
-#define BYTE_ORDER_MARK 0x01020304
 #define USERS_BYTE 0
 #define MANAGER_BYTE 1
 #define DOOR_BYTE 2
@@ -23,127 +19,54 @@
 
 static const char lock_magic[8] = "IPMLOCK\n";
 
-/* mutexes of different libcs have the same size and different contents */
-#ifdef __GLIBC__
-#define LIBC "glibc"
-#else
-#define LIBC "musl"
-#endif
-
-#if defined(__x86_64__)
-#define ARCHITECTURE "x86_64"
-#elif defined(__aarch64__)
-#define ARCHITECTURE "aarch64"
-#elif defined(__riscv) && __riscv_xlen == 64
-#define ARCHITECTURE "riscv64"
-#else
-#error "an architecture that ipmmap was not ported to"
-#endif
-
-/* Thread ids collide between pid namespaces, and robust mutexes are owned by thread id. */
-static uint64_t pid_space(void) {
-    struct stat status;
-    return stat("/proc/self/ns/pid", &status) == 0 ? (uint64_t)status.st_ino : 0;
+static void set_map(ipm_lockfile *file, const ipm_file *opened, unsigned char *map,
+                    const ipm_lock_head *head) {
+    file->head = (ipm_lock_head *)map;
+    file->shared = (ipm_rwlock_shared *)(map + IPM_PAGE);
+    file->size = head->size;
+    file->slots = head->slots;
+    file->device = opened->status.st_dev;
+    file->inode = opened->status.st_ino;
 }
 
-static uint64_t file_size(uint32_t slots) {
-    uint64_t size = IPM_PAGE + ipm_rwlock_size(slots);
-    return (size + IPM_PAGE - 1) / IPM_PAGE * IPM_PAGE;
-}
-
-/* What the head of a lock file made here says, but for the magic. */
-static int describe_head(ipm_lock_head *head, uint32_t slots) {
-    pthread_mutex_t mutex;
-    int rc = ipm_mutex_template(&mutex);
-    memset(head, 0, sizeof *head);
-    head->format = FORMAT;
-    head->byte_order = BYTE_ORDER_MARK;
-    snprintf(head->abi, sizeof head->abi, "%s", LIBC " " ARCHITECTURE);
-    head->pid_space = pid_space();
-    head->size = file_size(slots);
-    head->slots = slots;
-    head->mutex_size = sizeof mutex;
-    memcpy(head->mutex, &mutex, sizeof mutex);
-    return rc;
-}
-
-/* Make everything afresh: nobody else uses the file. */
-static int initialise(int fd, const char *path, uint32_t slots, ipm_error *error) {
+/* Map the file, and make everything afresh: nobody else uses it. */
+static int initialise(ipm_file *opened, const char *path, uint32_t slots, ipm_lockfile *file,
+                      ipm_error *error) {
     ipm_lock_head head;
-    uint64_t size = file_size(slots);
-    int rc = describe_head(&head, slots);
-    if (rc != 0)
-        return ipm_fail_errno(error, rc, "cannot make the locks in %s", path);
-    int code = ipm_room_allocate(fd, size, path, error);
+    int code = ipm_lock_head_make(&head, slots, path, error);
+    if (code == IPM_OK)
+        code = ipm_room_allocate(opened, head.size, path, error);
     if (code != IPM_OK)
         return code;
-    unsigned char *map = ipm_file_map(fd, size, true, path, error);
+    unsigned char *map = ipm_file_map(opened, head.size, true, path, error);
     if (map == NULL)
         return (int)error->code;
+    set_map(file, opened, map, &head);
     memset(map, 0, sizeof lock_magic);
     /* The magic goes before all else, and comes after it: a death in between leaves none. */
     atomic_thread_fence(memory_order_seq_cst);
-    rc = ipm_rwlock_init((ipm_rwlock_shared *)(map + IPM_PAGE), slots);
+    int rc = ipm_rwlock_init(file->shared, slots);
     memcpy(map + sizeof lock_magic, (char *)&head + sizeof lock_magic,
            sizeof head - sizeof lock_magic);
     atomic_thread_fence(memory_order_seq_cst);
     if (rc == 0)
         memcpy(map, lock_magic, sizeof lock_magic);
-    munmap(map, size);
     return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot make the locks in %s", path);
 }
 
-/* Whether the head fits this process. It was copied: nothing in it changes any more. */
-static int check_head(const ipm_lock_head *head, uint64_t real_size, const char *path,
-                      ipm_error *error) {
-    ipm_lock_head own;
-    if (head->slots < 1 || head->slots > IPM_MAX_READERS)
-        return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and damaged", path);
-    int rc = describe_head(&own, head->slots);
-    if (rc != 0)
-        return ipm_fail_errno(error, rc, "cannot make a lock like those in %s", path);
-    if (head->format != own.format || head->byte_order != own.byte_order)
-        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
-                        "%s is in use by another version of ipmmap (format %u, here %u)", path,
-                        head->format, own.format);
-    if (memcmp(head->abi, own.abi, sizeof own.abi) != 0)
-        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
-                        "%s is in use by a process of another libc or architecture (%.31s, "
-                        "here %s)",
-                        path, head->abi, own.abi);
-    if (head->mutex_size != own.mutex_size || memcmp(head->mutex, own.mutex, sizeof own.mutex) != 0)
-        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
-                        "%s is in use by a process with another kind of mutex", path);
-    if (own.pid_space == 0)
-        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
-                        "%s cannot be shared: without /proc/self/ns/pid, nobody can tell whose "
-                        "thread ids are in it",
-                        path);
-    if (head->pid_space != own.pid_space)
-        return ipm_fail(error, IPM_EINCOMPATIBLE, 0,
-                        "%s is in use by a process in another pid namespace", path);
-    if (head->size != own.size || real_size < own.size)
-        return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and truncated", path);
-    return IPM_OK;
-}
-
-static int map_checked(int fd, const char *path, const ipm_lock_head *head, ipm_lockfile *file,
-                       ipm_error *error) {
-    struct stat status;
-    if (fstat(fd, &status) != 0)
+static int map_checked(ipm_file *opened, const char *path, const ipm_lock_head *head,
+                       ipm_lockfile *file, ipm_error *error) {
+    const struct stat *status = &opened->status;
+    /* It may have been made longer since it was opened. */
+    if ((uint64_t)status->st_size < head->size && fstat(opened->fd, &opened->status) != 0)
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
-    int code = check_head(head, (uint64_t)status.st_size, path, error);
+    int code = ipm_lock_head_check(head, (uint64_t)status->st_size, path, error);
     if (code != IPM_OK)
         return code;
-    unsigned char *map = ipm_file_map(fd, head->size, true, path, error);
+    unsigned char *map = ipm_file_map(opened, head->size, true, path, error);
     if (map == NULL)
         return (int)error->code;
-    file->head = (ipm_lock_head *)map;
-    file->shared = (ipm_rwlock_shared *)(map + IPM_PAGE);
-    file->size = head->size;
-    file->slots = head->slots;
-    file->device = status.st_dev;
-    file->inode = status.st_ino;
+    set_map(file, opened, map, head);
     if (!ipm_rwlock_is_sound(file->shared, file->slots)) {
         ipm_lockfile_close(file);
         return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and its locks are damaged",
@@ -177,31 +100,38 @@ static int moved(const char *path, ipm_error *error) {
     return AGAIN;
 }
 
+/* returns  UNMARKED: it has no magic */
+static int join_used(ipm_file *opened, const char *path, ipm_lockfile *file, ipm_error *error) {
+    ipm_lock_head head;
+    ssize_t got = pread(opened->fd, &head, sizeof head, 0);
+    if (got < 0)
+        return ipm_fail_errno(error, errno, "cannot read %s", path);
+    if (got < (ssize_t)sizeof head || memcmp(head.magic, lock_magic, sizeof lock_magic) != 0) {
+        ipm_file_lock(opened->fd, USERS_BYTE, F_UNLCK);
+        return UNMARKED;
+    }
+    return map_checked(opened, path, &head, file, error);
+}
+
 /* Whoever finds the file used, behind the door, finds it used by one who has come in. */
-static int join_behind_door(int fd, const char *path, uint32_t slots, ipm_lockfile *file,
+static int join_behind_door(ipm_file *opened, const char *path, uint32_t slots, ipm_lockfile *file,
                             ipm_error *error) {
+    const int fd = opened->fd;
     int rc = ipm_file_lock(fd, USERS_BYTE, F_WRLCK);
     if (rc == 0) {
-        int code = initialise(fd, path, slots, error);
+        int code = initialise(opened, path, slots, file, error);
         if (code != IPM_OK)
             return code;
         rc = ipm_file_lock(fd, USERS_BYTE, F_RDLCK); /* atomic: nobody gets in between */
     } else if (rc == EAGAIN) {
         rc = ipm_file_lock(fd, USERS_BYTE, F_RDLCK);
     }
-    if (rc == EAGAIN)
-        return held(path, USERS_BYTE, error);
-    if (rc != 0)
-        return ipm_fail_errno(error, rc, "cannot lock %s", path);
-    ipm_lock_head head;
-    ssize_t got = pread(fd, &head, sizeof head, 0);
-    if (got < 0)
-        return ipm_fail_errno(error, errno, "cannot read %s", path);
-    if (got < (ssize_t)sizeof head || memcmp(head.magic, lock_magic, sizeof lock_magic) != 0) {
-        ipm_file_lock(fd, USERS_BYTE, F_UNLCK);
-        return UNMARKED;
+    if (rc != 0) {
+        ipm_lockfile_close(file);
+        return rc == EAGAIN ? held(path, USERS_BYTE, error)
+                            : ipm_fail_errno(error, rc, "cannot lock %s", path);
     }
-    return map_checked(fd, path, &head, file, error);
+    return file->head != NULL ? IPM_OK : join_used(opened, path, file, error);
 }
 
 /*
@@ -210,18 +140,18 @@ static int join_behind_door(int fd, const char *path, uint32_t slots, ipm_lockfi
  * take what is from before a reboot for initialised.
  * returns  AGAIN: another is at it, as *error says; UNMARKED: others use it, and it has no magic
  */
-static int join_once(int fd, const char *path, uint32_t slots, ipm_lockfile *file,
+static int join_once(ipm_file *opened, const char *path, uint32_t slots, ipm_lockfile *file,
                      ipm_error *error) {
-    int rc = ipm_file_lock(fd, DOOR_BYTE, F_WRLCK);
+    int rc = ipm_file_lock(opened->fd, DOOR_BYTE, F_WRLCK);
     if (rc == EAGAIN)
         return held(path, DOOR_BYTE, error);
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot lock %s", path);
-    int code = join_behind_door(fd, path, slots, file, error);
+    int code = join_behind_door(opened, path, slots, file, error);
     /* After a failure the caller closes the file: the door, too, stays locked until what this
      * process may hold of the users' byte is gone. */
     if (code == IPM_OK || code == AGAIN || code == UNMARKED)
-        ipm_file_lock(fd, DOOR_BYTE, F_UNLCK);
+        ipm_file_lock(opened->fd, DOOR_BYTE, F_UNLCK);
     return code;
 }
 
@@ -231,9 +161,14 @@ bool ipm_lockfile_claim(int fd) {
            ipm_file_lock(fd, MANAGER_BYTE, F_WRLCK) != EAGAIN;
 }
 
+/* Whether it still has its name. */
+static bool is_at(const char *path, const ipm_file *opened) {
+    return ipm_file_is_at(path, opened->status.st_dev, opened->status.st_ino);
+}
+
 /* Remove a file that was made in vain, unless others use it already. */
-static void unmake(const char *path, int fd, const struct stat *status) {
-    if (ipm_lockfile_claim(fd) && ipm_file_is_at(path, status->st_dev, status->st_ino))
+static void unmake(const char *path, const ipm_file *opened) {
+    if (ipm_lockfile_claim(opened->fd) && is_at(path, opened))
         unlink(path);
 }
 
@@ -244,22 +179,15 @@ static mode_t lock_mode(mode_t data_mode) {
     return writers | writers << 1;
 }
 
-static int make_file(const char *path, const ipm_lockfile_terms *terms, int *fd,
-                     struct stat *status, ipm_error *error) {
+static int make_file(const char *path, const ipm_lockfile_terms *terms, ipm_file *opened,
+                     ipm_error *error) {
     if (terms->needs_write != NULL &&
         faccessat(AT_FDCWD, terms->needs_write, W_OK, AT_EACCESS) != 0)
         return ipm_fail(error, IPM_EPERMISSION, 0,
                         "there is no %s, and only who may write to %s makes it", path,
                         terms->needs_write);
-    int code = ipm_file_create(path, lock_mode(terms->mode), fd, error);
-    if (code != IPM_OK && error->system == EEXIST)
-        return moved(path, error);
-    if (code == IPM_OK && fstat(*fd, status) != 0) {
-        code = ipm_fail_errno(error, errno, "cannot examine %s", path);
-        unlink(path);
-        close(*fd);
-    }
-    return code;
+    int code = ipm_file_create(path, lock_mode(terms->mode), opened, error);
+    return code != IPM_OK && error->system == EEXIST ? moved(path, error) : code;
 }
 
 /* What is not trusted is not used. */
@@ -275,32 +203,32 @@ static int refuse_foreign(const char *path, const ipm_lockfile_terms *terms, int
 }
 
 /* Open, or make. returns AGAIN when the file came or went meanwhile */
-static int open_or_make(const char *path, const ipm_lockfile_terms *terms, int *fd,
-                        struct stat *status, bool *made, ipm_error *error) {
-    int code = ipm_file_open(path, O_RDWR, fd, status, error);
+static int open_or_make(const char *path, const ipm_lockfile_terms *terms, ipm_file *opened,
+                        bool *made, ipm_error *error) {
+    int code = ipm_file_open(path, O_RDWR, opened, error);
     *made = false;
-    if (code == IPM_OK &&
-        ipm_directory_trusts(terms->directory, path, status, terms->owner, error) != IPM_OK)
-        return refuse_foreign(path, terms, *fd, error);
+    if (code == IPM_OK && ipm_directory_trusts(terms->directory, path, &opened->status,
+                                               terms->owner, error) != IPM_OK)
+        return refuse_foreign(path, terms, opened->fd, error);
     if (code != IPM_ENOTFOUND)
         return code;
-    code = make_file(path, terms, fd, status, error);
+    code = make_file(path, terms, opened, error);
     *made = code == IPM_OK;
     return code;
 }
 
 /* Join, as soon as that can be. returns AGAIN when it cannot, or the file has lost its name */
-static int join_settled(int fd, const char *path, const struct stat *status,
-                        const ipm_lockfile_terms *terms, ipm_lockfile *file, ipm_error *error) {
+static int join_settled(ipm_file *opened, const char *path, const ipm_lockfile_terms *terms,
+                        ipm_lockfile *file, ipm_error *error) {
     int unmarked = 0;
     for (;;) {
-        int code = join_once(fd, path, terms->slots, file, error);
+        int code = join_once(opened, path, terms->slots, file, error);
         if (code != AGAIN && code != UNMARKED)
             return code;
         if (code == UNMARKED && ++unmarked >= UNMARKED_TRIES)
             return ipm_fail(error, IPM_EINCOMPATIBLE, 0, "%s is in use and damaged", path);
         ipm_clock_nap(NAP_NS);
-        if (!ipm_file_is_at(path, status->st_dev, status->st_ino))
+        if (!is_at(path, opened))
             return moved(path, error);
         if (ipm_clock_now() >= terms->deadline)
             return code == AGAIN ? AGAIN : held(path, USERS_BYTE, error);
@@ -309,47 +237,47 @@ static int join_settled(int fd, const char *path, const struct stat *status,
 
 /* Have the lock on the users' byte last as long as *file is open. returns AGAIN when the file has
  * lost its name: those who come later use another, and it was the other that was tried out. */
-static int keep_lock(int fd, const char *path, ipm_lockfile *file, ipm_error *error) {
+static int keep_lock(const ipm_file *opened, const char *path, ipm_lockfile *file,
+                     ipm_error *error) {
     ipm_lasting lasting;
-    int code = ipm_file_lock_lasts(fd, path, &lasting, error);
+    int code = ipm_file_lock_lasts(opened, path, &lasting, error);
     if (code == IPM_OK && lasting == IPM_LASTS_OPEN)
-        ipm_kept_open(&file->kept, fd);
-    return ipm_file_is_at(path, file->device, file->inode) ? code : moved(path, error);
+        ipm_kept_open(&file->kept, opened->fd);
+    return is_at(path, opened) ? code : moved(path, error);
 }
 
 /* No more users than may write to the data file may use its lock file. */
-static int check_mode(int fd, const char *path, const struct stat *status, mode_t data_mode,
+static int check_mode(const ipm_file *opened, const char *path, mode_t data_mode,
                       ipm_error *error) {
-    mode_t right = lock_mode(data_mode);
-    if ((status->st_mode & 0777 & ~right) == 0 || fchmod(fd, status->st_mode & right) == 0)
+    mode_t right = lock_mode(data_mode), mode = opened->status.st_mode & 0777;
+    if ((mode & ~right) == 0 || fchmod(opened->fd, mode & right) == 0)
         return IPM_OK;
     return ipm_fail(error, IPM_EPERMISSION, 0,
                     "%s has mode %o, so more users may use it than may write to the data file: its "
                     "owner sets that right by opening the segment, or with chmod %o",
-                    path, (unsigned)(status->st_mode & 0777), (unsigned)(status->st_mode & right));
+                    path, (unsigned)mode, (unsigned)(mode & right));
 }
 
 int ipm_lockfile_open(const char *path, const ipm_lockfile_terms *terms, ipm_lockfile *file,
                       ipm_error *error) {
     memset(file, 0, sizeof *file);
     do {
-        int fd;
         bool made;
-        struct stat status;
-        int code = open_or_make(path, terms, &fd, &status, &made, error);
+        ipm_file opened;
+        int code = open_or_make(path, terms, &opened, &made, error);
         if (code == AGAIN)
             continue;
         if (code != IPM_OK)
             return code;
-        code = check_mode(fd, path, &status, terms->mode, error);
+        code = check_mode(&opened, path, terms->mode, error);
         if (code == IPM_OK)
-            code = join_settled(fd, path, &status, terms, file, error);
+            code = join_settled(&opened, path, terms, file, error);
         if (code == IPM_OK)
-            code = keep_lock(fd, path, file, error);
+            code = keep_lock(&opened, path, file, error);
         if (code != IPM_OK && code != AGAIN && made)
-            unmake(path, fd, &status);
+            unmake(path, &opened);
         if (!file->kept.is_open)
-            close(fd);
+            close(opened.fd);
         if (code != IPM_OK)
             ipm_lockfile_close(file);
         if (code != AGAIN)
@@ -370,21 +298,20 @@ int ipm_lockfile_manage(const char *path, const ipm_lockfile_terms *terms, int *
                         ipm_error *error) {
     *fd = -1;
     do {
-        int opened;
-        struct stat status;
-        int code = open_or_make(path, terms, &opened, &status, made, error);
+        ipm_file opened;
+        int code = open_or_make(path, terms, &opened, made, error);
         if (code == AGAIN)
             continue;
         if (code != IPM_OK)
             return code;
-        int rc = ipm_file_lock(opened, MANAGER_BYTE, F_WRLCK);
-        if (rc == 0 && ipm_file_is_at(path, status.st_dev, status.st_ino)) {
-            *fd = opened;
+        int rc = ipm_file_lock(opened.fd, MANAGER_BYTE, F_WRLCK);
+        if (rc == 0 && is_at(path, &opened)) {
+            *fd = opened.fd;
             return IPM_OK;
         }
         if (rc != 0 && rc != EAGAIN && *made)
-            unmake(path, opened, &status);
-        close(opened);
+            unmake(path, &opened);
+        close(opened.fd);
         if (rc != 0 && rc != EAGAIN)
             return ipm_fail_errno(error, rc, "cannot lock %s", path);
         if (rc == EAGAIN)

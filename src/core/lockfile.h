@@ -11,32 +11,9 @@
 #define IPM_CORE_LOCKFILE_H
 
 #include "fork.h"
+#include "lock_head.h"
 #include "rwlock.h"
 #include "trust.h"
-#include "waiters.h"
-
-/* The first page of the file. */
-typedef struct ipm_lock_head {
-    char magic[8]; /* written last */
-    uint32_t format;
-    uint32_t byte_order;
-    char abi[32];       /* libc and architecture */
-    uint64_t pid_space; /* the inode of the pid namespace; 0: unknown, and shared with nobody */
-    uint64_t size;      /* of the file */
-    uint32_t slots;
-    uint32_t mutex_size;
-    unsigned char mutex[56];            /* a fresh one */
-    _Alignas(64) _Atomic uint32_t news; /* the futex of those who wait for a commit: notify.h */
-    _Atomic uint32_t listening;         /* someone asks for the data file to be touched */
-    _Alignas(64) ipm_waiters waiters;   /* who waits for the lock */
-} ipm_lock_head;
-
-_Static_assert(offsetof(ipm_lock_head, abi) == 16, "file format");
-_Static_assert(offsetof(ipm_lock_head, slots) == 64, "file format");
-_Static_assert(offsetof(ipm_lock_head, news) == 128, "file format");
-_Static_assert(offsetof(ipm_lock_head, waiters) == 192, "file format");
-_Static_assert(sizeof(ipm_lock_head) <= 4096, "the first page");
-_Static_assert(sizeof(pthread_mutex_t) <= 56, "the mutex fits");
 
 /* An open one: private. */
 typedef struct ipm_lockfile {

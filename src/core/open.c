@@ -40,16 +40,24 @@ static void close_files(ipm_segment *segment) {
     ipm_datafile_close(&segment->data);
 }
 
+/* A data file that ipm_create found and left open is used. */
+static int open_data(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
+    const char *path = segment->names.path;
+    if (segment->data.map != NULL)
+        return IPM_OK;
+    int code =
+        ipm_datafile_open(path, &segment->mmap_dir, segment->access, layout, &segment->data, error);
+    if (code == IPM_ENOTFOUND)
+        return ipm_fail_errno(error, ENOENT,
+                              "cannot open %s (a manager with the option create makes it)", path);
+    return code;
+}
+
 /* returns  IPM_EREPLACED when the files were replaced meanwhile: try again */
 static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
     const ipm_names *names = &segment->names;
     segment->refusal.code = IPM_OK; /* of an earlier try */
-    int code = ipm_datafile_open(names->path, &segment->mmap_dir, segment->access, layout,
-                                 &segment->data, error);
-    if (code == IPM_ENOTFOUND)
-        return ipm_fail_errno(error, ENOENT,
-                              "cannot open %s (a manager with the option create makes it)",
-                              names->path);
+    int code = open_data(segment, layout, error);
     if (code != IPM_OK)
         return code;
     ipm_datafile *data = &segment->data;

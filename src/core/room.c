@@ -50,15 +50,18 @@ static int allocate(int fd, int mode, uint64_t size) {
     return 0;
 }
 
+static bool has_few_blocks(const ipm_file *file, uint64_t size) {
+    return (uint64_t)file->status.st_blocks < size / 512;
+}
+
 /* For file systems without fallocate: write zeros after the end of the file. */
-static int fill(int fd, uint64_t size) {
+static int fill(ipm_file *file, uint64_t size) {
     static const char zeros[65536];
-    struct stat status;
-    if (fstat(fd, &status) != 0)
+    if (fstat(file->fd, &file->status) != 0)
         return errno;
-    for (uint64_t at = (uint64_t)status.st_size; at < size;) {
+    for (uint64_t at = (uint64_t)file->status.st_size; at < size;) {
         uint64_t step = size - at < sizeof zeros ? size - at : sizeof zeros;
-        ssize_t written = pwrite(fd, zeros, step, (off_t)at);
+        ssize_t written = pwrite(file->fd, zeros, step, (off_t)at);
         if (written < 0 && errno != EINTR)
             return errno;
         if (written > 0)
@@ -68,16 +71,15 @@ static int fill(int fd, uint64_t size) {
 }
 
 /* The limit is checked first: beyond it the kernel sends SIGXFSZ, which ends the process. */
-static int check_limit(int fd, uint64_t size, const char *path, ipm_error *error) {
+static int check_limit(ipm_file *file, uint64_t size, const char *path, ipm_error *error) {
     struct rlimit limit;
-    struct stat status;
     if (getrlimit(RLIMIT_FSIZE, &limit) != 0)
         return ipm_fail_errno(error, errno, "cannot get the limit for the size of %s", path);
     if (size <= limit.rlim_cur)
         return IPM_OK;
-    if (fstat(fd, &status) != 0)
+    if (fstat(file->fd, &file->status) != 0)
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
-    if ((uint64_t)status.st_size >= size) /* the file is that long already */
+    if ((uint64_t)file->status.st_size >= size) /* the file is that long already */
         return IPM_OK;
     return ipm_fail(error, IPM_ENOSPACE, EFBIG,
                     "this process may make files of at most %llu bytes (RLIMIT_FSIZE, ulimit -f), "
@@ -85,13 +87,17 @@ static int check_limit(int fd, uint64_t size, const char *path, ipm_error *error
                     (unsigned long long)limit.rlim_cur, (unsigned long long)size, path);
 }
 
-int ipm_room_allocate(int fd, uint64_t size, const char *path, ipm_error *error) {
-    int code = check_limit(fd, size, path, error);
+int ipm_room_allocate(ipm_file *file, uint64_t size, const char *path, ipm_error *error) {
+    if ((uint64_t)file->status.st_size >= size && !has_few_blocks(file, size))
+        return IPM_OK;
+    int code = check_limit(file, size, path, error);
     if (code != IPM_OK)
         return code;
-    int rc = allocate(fd, 0, size);
+    int rc = allocate(file->fd, 0, size);
     if (is_unsupported(rc))
-        rc = fill(fd, size);
+        rc = fill(file, size);
+    if (rc == 0 && fstat(file->fd, &file->status) != 0)
+        rc = errno;
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot allocate %llu bytes for %s",
                               (unsigned long long)size, path);
@@ -141,20 +147,20 @@ _Static_assert(sizeof(((extents *)0)->extent[0]) == 56, "the kernel's interface"
  * shares blocks. A file with few blocks need not have a hole: it may be compressed, or its blocks
  * may not be counted.
  */
-static unsigned find_holes(int fd, uint64_t size) {
-    struct stat status;
-    bool is_short = fstat(fd, &status) == 0 && (uint64_t)status.st_blocks < size / 512;
-    return is_short && (uint64_t)lseek(fd, 0, SEEK_HOLE) < size ? HOLES : 0;
+static unsigned find_holes(const ipm_file *file, uint64_t size) {
+    return has_few_blocks(file, size) && (uint64_t)lseek(file->fd, 0, SEEK_HOLE) < size ? HOLES : 0;
 }
 
 /* List the extents. The count of blocks would not do: blocks after the end of the file count, too,
  * and would make up for holes. */
-static unsigned examine(int fd, uint64_t size) {
+static unsigned examine(const ipm_file *file, uint64_t size) {
     unsigned found = 0;
+    if (file->type == IPM_TMPFS) /* it does not list them */
+        return find_holes(file, size);
     for (uint64_t at = 0; at < size;) {
         extents map = {.start = at, .length = size - at, .count = EXTENTS};
-        if (ioctl(fd, GET_EXTENTS, &map) != 0)
-            return find_holes(fd, size);
+        if (ioctl(file->fd, GET_EXTENTS, &map) != 0)
+            return find_holes(file, size);
         if (map.mapped == 0)
             return found | HOLES;
         for (uint32_t i = 0; i < map.mapped; i++) {
@@ -171,42 +177,40 @@ static unsigned examine(int fd, uint64_t size) {
 
 /* ---- Securing ---------------------------------------------------------------------------- */
 
-#define TMPFS 0x01021994 /* of statfs(2) */
-
-/* Whether each overwrite takes new blocks, or may: the layers below overlayfs and FUSE are unknown.
- */
-static bool overwrites_elsewhere(const struct statfs *fs) {
+/* Whether each overwrite takes new blocks, or may: the layers below overlayfs and FUSE are unknown,
+ * and so is a file system without a type. */
+static bool overwrites_elsewhere(uint32_t type) {
     static const uint32_t types[] = {
-        0x9123683E,    0xCA451A4E, 0x2FC12FC1, /* btrfs, bcachefs, ZFS */
+        IPM_BTRFS,     0xCA451A4E, 0x2FC12FC1, /* and bcachefs, ZFS */
         0x3434,        0x24051905,             /* NILFS, UBIFS */
-        IPM_OVERLAYFS, 0x65735546,             /* and FUSE */
+        IPM_OVERLAYFS, 0x65735546, 0,          /* and FUSE */
     };
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if ((uint32_t)fs->f_type == types[i])
+        if (type == types[i])
             return true;
     return false;
 }
 
 /* Whether overwriting the whole file may need more room than there is. */
-static bool is_at_risk(int fd, uint64_t size, bool is_shared) {
+static bool is_at_risk(const ipm_file *file, uint64_t size, bool is_shared) {
     struct statfs fs;
-    if (fstatfs(fd, &fs) != 0)
-        return true;
-    return (is_shared || overwrites_elsewhere(&fs)) &&
-           (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < size;
+    if (!is_shared && !overwrites_elsewhere(file->type))
+        return false;
+    return fstatfs(file->fd, &fs) != 0 || (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < size;
 }
 
-static int secure_stores(int fd, void *map, uint64_t size, const char *path, ipm_error *error) {
-    unsigned found = examine(fd, size);
-    int rc = (found & HOLES) != 0 ? allocate(fd, 0, size) : 0;
+static int secure_stores(const ipm_file *file, void *map, uint64_t size, const char *path,
+                         ipm_error *error) {
+    unsigned found = examine(file, size);
+    int rc = (found & HOLES) != 0 ? allocate(file->fd, 0, size) : 0;
     if (rc != 0 && !is_unsupported(rc))
         return ipm_fail_errno(error, rc, "cannot allocate the holes in %s", path);
     bool has_holes = rc != 0;
-    rc = (found & SHARED) != 0 ? allocate(fd, FALLOC_FL_UNSHARE_RANGE, size) : 0;
+    rc = (found & SHARED) != 0 ? allocate(file->fd, FALLOC_FL_UNSHARE_RANGE, size) : 0;
     if (rc != 0 && !is_unsupported(rc))
         return ipm_fail_errno(error, rc, "cannot replace the blocks that %s shares with a copy",
                               path);
-    bool at_risk = is_at_risk(fd, size, rc != 0);
+    bool at_risk = is_at_risk(file, size, rc != 0);
     if (!has_holes && !at_risk)
         return IPM_OK;
     /* This does what a store to each page does, but fails where the store is a SIGBUS. */
@@ -218,10 +222,10 @@ static int secure_stores(int fd, void *map, uint64_t size, const char *path, ipm
 }
 
 /* Reading a hole of a file on tmpfs allocates it; without room that is a SIGBUS. */
-static int secure_loads(int fd, void *map, uint64_t size, const char *path, ipm_error *error) {
-    struct statfs fs;
-    bool may_be_tmpfs = fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS || fs.f_type == IPM_OVERLAYFS);
-    if (!may_be_tmpfs || find_holes(fd, size) == 0)
+static int secure_loads(const ipm_file *file, void *map, uint64_t size, const char *path,
+                        ipm_error *error) {
+    bool may_be_tmpfs = file->type == IPM_TMPFS || file->type == IPM_OVERLAYFS;
+    if (!may_be_tmpfs || find_holes(file, size) == 0)
         return IPM_OK;
     if (madvise(map, size, MADV_POPULATE_READ) == 0 || errno == EINVAL /* Linux before 5.14 */)
         return IPM_OK;
@@ -229,8 +233,8 @@ static int secure_loads(int fd, void *map, uint64_t size, const char *path, ipm_
                           "cannot allocate the holes in %s", path);
 }
 
-int ipm_room_secure(int fd, void *map, uint64_t size, bool writable, const char *path,
+int ipm_room_secure(const ipm_file *file, void *map, uint64_t size, bool writable, const char *path,
                     ipm_error *error) {
-    return writable ? secure_stores(fd, map, size, path, error)
-                    : secure_loads(fd, map, size, path, error);
+    return writable ? secure_stores(file, map, size, path, error)
+                    : secure_loads(file, map, size, path, error);
 }

@@ -4,15 +4,15 @@
 #ifndef IPM_CORE_ROOM_H
 #define IPM_CORE_ROOM_H
 
-#include "../ipmmap.h"
-
-#define IPM_OVERLAYFS 0x794C7630 /* the type of this file system, of statfs(2) */
+#include "file.h"
 
 /*
- * Allocate the first `size` bytes of a file that no other process uses.
+ * Allocate the first `size` bytes of a file that no other process uses, and bring file->status up
+ * to date. A file that is that long and has as many blocks is left to ipm_room_secure, which finds
+ * its holes.
  * returns  IPM_ENOSPACE, also when the process may not make files that long (RLIMIT_FSIZE); ...
  */
-int ipm_room_allocate(int fd, uint64_t size, const char *path, ipm_error *error);
+int ipm_room_allocate(ipm_file *file, uint64_t size, const char *path, ipm_error *error);
 
 /*
  * Ask btrfs to overwrite a new, empty file in place; by default it takes new blocks for each
@@ -30,7 +30,7 @@ void ipm_room_overwrite_in_place(int fd);
  *           needs room (tmpfs)
  * returns   IPM_ENOSPACE, ...
  */
-int ipm_room_secure(int fd, void *map, uint64_t size, bool writable, const char *path,
+int ipm_room_secure(const ipm_file *file, void *map, uint64_t size, bool writable, const char *path,
                     ipm_error *error);
 
 #endif

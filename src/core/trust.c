@@ -12,6 +12,11 @@ static bool is_named(ipm_trust trust, uid_t user) {
     return false;
 }
 
+static ipm_directory seen_as(const struct stat *status, ipm_trust trust) {
+    return (ipm_directory){
+        .owner = status->st_uid, .is_open = (status->st_mode & S_IWOTH) != 0, .trust = trust};
+}
+
 int ipm_directory_look(const char *path, ipm_trust trust, ipm_directory *directory,
                        ipm_error *error) {
     struct stat status;
@@ -20,8 +25,7 @@ int ipm_directory_look(const char *path, ipm_trust trust, ipm_directory *directo
         return errno == ENOENT
                    ? IPM_OK
                    : ipm_fail_errno(error, errno, "cannot examine the directory %s", path);
-    *directory = (ipm_directory){
-        .owner = status.st_uid, .is_open = (status.st_mode & S_IWOTH) != 0, .trust = trust};
+    *directory = seen_as(&status, trust);
     return IPM_OK;
 }
 
@@ -37,21 +41,26 @@ static int check_owner(const char *path, const struct stat *status, ipm_trust tr
 }
 
 /* The owner of a symbolic link can point it elsewhere, so that owner is checked as well. */
-int ipm_directory_is_safe(const char *path, ipm_trust trust, ipm_error *error) {
-    struct stat link, directory;
-    if (lstat(path, &link) != 0 || stat(path, &directory) != 0)
+int ipm_directory_is_safe(const char *path, ipm_trust trust, ipm_directory *directory,
+                          ipm_error *error) {
+    struct stat named;
+    if (lstat(path, &named) != 0)
         return ipm_fail_errno(error, errno, "cannot examine the directory %s", path);
-    int code = check_owner(path, &link, trust, error);
-    if (code == IPM_OK)
-        code = check_owner(path, &directory, trust, error);
-    bool is_anybodys = (directory.st_mode & S_IWOTH) != 0 && (directory.st_mode & S_ISVTX) == 0;
+    struct stat status = named;
+    if (S_ISLNK(named.st_mode) && stat(path, &status) != 0)
+        return ipm_fail_errno(error, errno, "cannot examine the directory %s", path);
+    *directory = seen_as(&status, trust);
+    int code = check_owner(path, &named, trust, error);
+    if (code == IPM_OK && S_ISLNK(named.st_mode))
+        code = check_owner(path, &status, trust, error);
+    bool is_anybodys = directory->is_open && (status.st_mode & S_ISVTX) == 0;
     if (code == IPM_OK && is_anybodys && !is_named(trust, IPM_ANYONE))
         code =
             ipm_fail(error, IPM_EPERMISSION, 0,
                      "in %s anybody may replace what is made (it has mode %o, without the sticky "
                      "bit): use a directory of your own, or say with the option trust that you "
                      "trust anyone",
-                     path, (unsigned)(directory.st_mode & 07777));
+                     path, (unsigned)(status.st_mode & 07777));
     return code;
 }
 

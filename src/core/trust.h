@@ -33,11 +33,13 @@ int ipm_directory_look(const char *path, ipm_trust trust, ipm_directory *directo
                        ipm_error *error);
 
 /*
- * Whether a manager may make files in the directory: the directory belongs to a trusted user or to
- * root, and no other user can remove or replace the files in it.
- * returns  IPM_EPERMISSION
+ * Look at a directory that exists, and whether a manager may make files in it: the directory
+ * belongs to a trusted user or to root, and no other user can remove or replace the files in it.
+ * returns  IPM_EPERMISSION with error->system 0: it may not; with an errno, as other codes: the
+ *          directory cannot be examined
  */
-int ipm_directory_is_safe(const char *path, ipm_trust trust, ipm_error *error);
+int ipm_directory_is_safe(const char *path, ipm_trust trust, ipm_directory *directory,
+                          ipm_error *error);
 
 /*
  * Whether a file in the directory may be used: not everybody may write to the directory, or the

@@ -3,39 +3,45 @@ Access to a segment by path and as a whole: within the handle's own lock as part
 transaction, outside it as a transaction of its own, or as a read that waits for no writer.
 @submodule ipmmap
 */
-#include "lipm.h"
+#include "assign.h"
+#include "error.h"
+#include "functions.h"
+#include "path.h"
+#include "scalar.h"
+#include "slice.h"
+#include "value.h"
 
 #include <inttypes.h>
+#include <lauxlib.h>
 #include <stdio.h>
 #include <string.h>
 
 /* Scalars of up to so many bytes are read on the C stack. */
 #define SMALL_SCALAR 512
 
-/* The part at the path at 2; leaves the Struct, and then two more, on the stack. */
-static const lipm_part *check_part(lua_State *L, const lipm_handle *handle) {
+/* The place at the path at 2; leaves the Struct, and then two more, on the stack. */
+static lipm_place check_place(lua_State *L, lipm_handle *handle) {
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
-    return lipm_checkpath(L, 2, lua_gettop(L), handle->layout);
+    const lipm_part *part = lipm_checkpath(L, 2, lua_gettop(L), handle->layout);
+    return (lipm_place){&handle->memory, part->type, part->offset};
 }
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
-static int read_scalar(lua_State *L, const lipm_handle *handle, const lipm_part *part) {
+static int read_scalar(lua_State *L, const lipm_handle *handle, const lipm_place *place) {
     uint64_t small[SMALL_SCALAR / sizeof(uint64_t)];
     void *into = small;
     ipm_error error;
-    if (part->type->size > sizeof small) {
-        into = lua_newuserdatauv(L, part->type->size, 0);
-    }
+    if (place->type->size > sizeof small)
+        into = lua_newuserdatauv(L, place->type->size, 0);
     lipm_checkopen(L, handle);
     if (lipm_is_locked(handle)) {
-        lipm_pushlive(L, &handle->memory, part->type, part->offset);
+        lipm_pushlive(L, place);
         return 1;
     }
-    if (ipm_segment_read(handle->segment, part->offset, part->type->size, into, &error) != IPM_OK) {
+    if (ipm_segment_read(handle->segment, place->offset, place->type->size, into, &error) != IPM_OK)
         return lipm_raise(L, &error);
-    }
-    lipm_pushscalar(L, part->type, into);
+    lipm_pushscalar(L, place->type, into);
     return 1;
 }
 
@@ -48,42 +54,40 @@ handle's own lock: what the lock sees, its own changes included.
 @raise a path that leads nowhere; an error object: `"replaced"`, `"forked"`
 */
 int lipm_handle_read(lua_State *L) {
-    const lipm_handle *handle = lipm_pinhandle(L);
+    lipm_handle *handle = lipm_pinhandle(L);
     lua_settop(L, 2);
-    const lipm_part *part = check_part(L, handle);
+    lipm_place place = check_place(L, handle);
     ipm_error error;
-    if (lipm_is_scalar(part->type)) {
-        return read_scalar(L, handle, part);
-    }
+    if (lipm_is_scalar(place.type))
+        return read_scalar(L, handle, &place);
     int owner = lua_absindex(L, -3);
-    lipm_value *value = lipm_pushvalue(L, owner, handle->layout, part->type);
+    lipm_value *value = lipm_pushvalue(L, owner, handle->layout, place.type);
     lipm_checkopen(L, handle);
-    if (ipm_segment_read(handle->segment, part->offset, part->type->size, value->bytes, &error) !=
-        IPM_OK) {
+    if (ipm_segment_read(handle->segment, place.offset, place.type->size, value->bytes, &error) !=
+        IPM_OK)
         return lipm_raise(L, &error);
-    }
     return 1;
 }
 
 /* The detached value at 2 that a snapshot of the handle's struct goes into. */
 static unsigned char *check_into(lua_State *L, const lipm_handle *handle) {
-    const lipm_view *view = lipm_testview(L, 2);
+    const lipm_view *target = lipm_testview(L, 2);
     const char *name = handle->memory.type->name;
-    if (view == NULL || view->memory->is_live) {
+    if (target == NULL || target->place.memory->is_live) {
         lipm_pushshown(L, 2);
         luaL_error(L, "%s: a snapshot goes into a detached value, not into %s%s", name,
-                   view == NULL ? "" : "the view of ", lua_tostring(L, -1));
+                   target == NULL ? "" : "the view of ", lua_tostring(L, -1));
         return NULL; /* never: luaL_error raises */
     }
-    unsigned char *base = lipm_base(view->memory);
-    if (base == NULL) {
-        lipm_complain_access(L, view->memory, view->type, view->offset);
+    unsigned char *base = lipm_base(target->place.memory);
+    if (base == NULL)
+        lipm_complain_access(L, &target->place);
+    if (target->place.type != handle->memory.type &&
+        !ipm_type_equal(target->place.type, handle->memory.type)) {
+        luaL_error(L, "%s: a snapshot does not fit into a %s%s", name, target->place.type->name,
+                   lipm_pushdifference(L, target->place.type, handle->memory.type));
     }
-    if (view->type != handle->memory.type && !ipm_type_equal(view->type, handle->memory.type)) {
-        luaL_error(L, "%s: a snapshot does not fit into a %s%s", name, view->type->name,
-                   lipm_pushdifference(L, view->type, handle->memory.type));
-    }
-    return base + view->offset;
+    return base + target->place.offset;
 }
 
 /* Leave the snapshot on the top, in the value at 2 or in a new one. */
@@ -100,9 +104,8 @@ static uint64_t push_snapshot(lua_State *L) {
     } else {
         into = check_into(L, handle);
     }
-    if (ipm_segment_snapshot(handle->segment, into, &version, &error) != IPM_OK) {
+    if (ipm_segment_snapshot(handle->segment, into, &version, &error) != IPM_OK)
         lipm_raise(L, &error);
-    }
     return version;
 }
 
@@ -135,48 +138,39 @@ int lipm_handle_versioned_snapshot(lua_State *L) {
 
 /* ---- Writing ----------------------------------------------------------------------------- */
 
-/* Take the lock, unless the handle holds it: returns whether `finish` is to release it. */
-static bool begin(lua_State *L, lipm_handle *handle) {
+/* Take the lock, unless the handle holds it: returns whether `finish_own` is to release it. */
+static bool begin_own(lua_State *L, lipm_handle *handle) {
     ipm_error error;
     if (lipm_is_locked(handle)) {
         /* A read of nothing: it says so if the lock is another thread's. */
-        if (ipm_segment_read(handle->segment, 0, 0, &error, &error) != IPM_OK) {
+        if (ipm_segment_read(handle->segment, 0, 0, &error, &error) != IPM_OK)
             lipm_raise(L, &error);
-        }
         return false;
     }
-    if (lipm_waitlock(L, handle, IPM_FOREVER, &error) != IPM_OK) {
+    if (lipm_waitlock(L, handle, IPM_FOREVER, &error) != IPM_OK)
         lipm_raise(L, &error);
-    }
     return true;
 }
 
-/* Commit or roll back what `begin` began, and release the lock, before anything is raised. */
-static void finish(lua_State *L, lipm_handle *handle, bool has_begun, bool is_commit) {
+/* Commit or roll back what `begin_own` began, and release the lock, before anything is raised. */
+static void finish_own(lua_State *L, lipm_handle *handle, bool has_begun, bool is_commit) {
     ipm_error error;
-    if (!has_begun) {
+    if (!has_begun)
         return;
-    }
     int code = is_commit ? ipm_segment_unlock(handle->segment, &error)
                          : ipm_segment_rollback(handle->segment, &error);
-    if (code != IPM_OK && is_commit) {
+    if (code != IPM_OK && is_commit)
         lipm_raise(L, &error);
-    }
 }
 
 /* Assign the value at `index`, all or nothing, to a part of the handle's struct. */
-static int assign(lua_State *L, int index, lipm_handle *handle, const ipm_type *type,
-                  uint64_t offset) {
-    lipm_checkassign(L, index, &handle->memory, type, offset);
+static int assign(lua_State *L, int index, lipm_handle *handle, lipm_place place) {
+    lipm_checkassign(L, index, &place);
     lipm_checkopen(L, handle);
-    bool has_begun = begin(L, handle);
-    bool is_stored = lipm_assign(L, index, &handle->memory, type, offset);
-    finish(L, handle, has_begun, is_stored);
-    if (!is_stored) {
-        return lipm_complain(L, &handle->memory, type, offset,
-                             "the value changed while it was assigned");
-    }
-    return 0;
+    bool has_begun = begin_own(L, handle);
+    bool is_stored = lipm_assign(L, index, &place);
+    finish_own(L, handle, has_begun, is_stored);
+    return is_stored ? 0 : lipm_complain(L, &place, "the value changed while it was assigned");
 }
 
 /***
@@ -191,8 +185,8 @@ and `unlock` raise
 int lipm_handle_write(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 3);
-    const lipm_part *part = check_part(L, handle);
-    return assign(L, 3, handle, part->type, part->offset);
+    lipm_place place = check_place(L, handle);
+    return assign(L, 3, handle, place);
 }
 
 /***
@@ -205,31 +199,25 @@ the same struct. Of a view, a value, and a table that `totable` made of one, the
 int lipm_handle_set(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 2);
-    return assign(L, 2, handle, handle->memory.type, 0);
+    return assign(L, 2, handle, (lipm_place){&handle->memory, handle->memory.type, 0});
 }
 
-static void check_number(lua_State *L, const lipm_handle *handle, const lipm_part *part) {
-    ipm_kind kind = part->type->kind;
-    const lipm_memory *memory = &handle->memory;
-    if (part->offset < memory->reserved) {
-        lipm_complain(L, memory, part->type, part->offset, "set only by creation, touch and clear");
-    }
-    if (kind == IPM_BOOL || kind >= IPM_CHAR) {
-        lipm_complain(L, memory, part->type, part->offset, "%s is not a number to add to",
-                      part->type->name);
-    }
+static void check_number(lua_State *L, const lipm_place *place) {
+    ipm_kind kind = place->type->kind;
+    if (place->offset < place->memory->reserved)
+        lipm_complain(L, place, "set only by creation, touch and clear");
+    if (kind == IPM_BOOL || kind >= IPM_CHAR)
+        lipm_complain(L, place, "%s is not a number to add to", place->type->name);
     if (lua_type(L, 3) != LUA_TNUMBER) {
         lipm_pushshown(L, 3);
-        lipm_complain(L, memory, part->type, part->offset, "%s is not a number to add",
-                      lua_tostring(L, -1));
+        lipm_complain(L, place, "%s is not a number to add", lua_tostring(L, -1));
     }
     if (kind < IPM_FLOAT) {
         int is_whole;
         lua_tointegerx(L, 3, &is_whole);
         if (!is_whole) {
             lipm_pushshown(L, 3);
-            lipm_complain(L, memory, part->type, part->offset, "%s is not an integer to add",
-                          lua_tostring(L, -1));
+            lipm_complain(L, place, "%s is not an integer to add", lua_tostring(L, -1));
         }
     }
 }
@@ -246,15 +234,13 @@ static void push_old(lua_State *L, const ipm_type *type, uint64_t old) {
     }
 }
 
-static int complain_sum(lua_State *L, const lipm_handle *handle, const lipm_part *part,
-                        uint64_t old) {
+static int complain_sum(lua_State *L, const lipm_place *place, uint64_t old) {
     lipm_pushshown(L, 3);
     const char *n = lua_tostring(L, -1);
-    push_old(L, part->type, old);
+    push_old(L, place->type, old);
     const char *sum = lua_pushfstring(L, "%s + %s", lua_tostring(L, -1), n);
-    return lipm_complain(L, &handle->memory, part->type, part->offset,
-                         "%s is out of range for %s (%s)", sum, part->type->name,
-                         lipm_pushrange(L, part->type));
+    return lipm_complain(L, place, "%s is out of range for %s (%s)", sum, place->type->name,
+                         lipm_pushrange(L, place->type));
 }
 
 /***
@@ -268,34 +254,33 @@ Add to a number, atomically: no other write comes between. Editors and managers.
 int lipm_handle_add(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 3);
-    const lipm_part *part = check_part(L, handle);
-    check_number(L, handle, part);
+    lipm_place place = check_place(L, handle);
+    check_number(L, &place);
     lipm_checkopen(L, handle);
-    bool has_begun = begin(L, handle);
+    bool has_begun = begin_own(L, handle);
     uint64_t old = 0, new = 0;
     lipm_scalar sum;
     const unsigned char *base = ipm_segment_data(handle->segment);
-    memcpy(&old, base + part->offset, part->type->size);
-    bool is_stored = lipm_addscalar(L, 3, part->type, &old, &sum);
+    memcpy(&old, base + place.offset, place.type->size);
+    bool is_stored = lipm_addscalar(L, 3, place.type, &old, &sum);
     if (is_stored) {
-        lipm_storescalar(&new, part->type, &sum);
-        unsigned char *at = lipm_change(&handle->memory, part->offset, part->type->size);
-        lipm_storescalar(at, part->type, &sum);
+        lipm_storescalar(&new, place.type, &sum);
+        unsigned char *at = lipm_change(&handle->memory, place.offset, place.type->size);
+        lipm_storescalar(at, place.type, &sum);
     }
-    finish(L, handle, has_begun, is_stored);
-    if (!is_stored) {
-        return complain_sum(L, handle, part, old);
-    }
-    lipm_pushscalar(L, part->type, &new);
+    finish_own(L, handle, has_begun, is_stored);
+    if (!is_stored)
+        return complain_sum(L, &place, old);
+    lipm_pushscalar(L, place.type, &new);
     return 1;
 }
 
 static int in_transaction(lua_State *L, int (*change)(ipm_segment *, ipm_error *)) {
     lipm_handle *handle = lipm_pinwriter(L);
     ipm_error error;
-    bool has_begun = begin(L, handle);
+    bool has_begun = begin_own(L, handle);
     int code = change(handle->segment, &error);
-    finish(L, handle, has_begun, code == IPM_OK);
+    finish_own(L, handle, has_begun, code == IPM_OK);
     return code == IPM_OK ? 0 : lipm_raise(L, &error);
 }
 

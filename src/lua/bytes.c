@@ -3,11 +3,13 @@ The raw bytes of views and values. C hosts read the same memory, so a byte that 
 that is not zero-filled, is refused as it would be as a value.
 @submodule ipmmap
 */
-#include "lipm.h"
-
-#include <string.h>
-
 #include "../core/word.h"
+#include "error.h"
+#include "functions.h"
+#include "view.h"
+
+#include <lauxlib.h>
+#include <string.h>
 
 /***
 The raw bytes of a view or value, as they lie in memory: native byte order, padding included.
@@ -19,30 +21,25 @@ The raw bytes of a view or value, as they lie in memory: native byte order, padd
 int lipm_bytes(lua_State *L) {
     const lipm_view *view = lipm_checkview(L, 1);
     luaL_Buffer buffer;
-    if (lipm_base(view->memory) == NULL) {
-        return lipm_complain_access(L, view->memory, view->type, view->offset);
-    }
-    size_t size = view->type->size;
+    if (lipm_base(view->place.memory) == NULL)
+        return lipm_complain_access(L, &view->place);
+    size_t size = view->place.type->size;
     char *into = luaL_buffinitsize(L, &buffer, size);
-    const unsigned char *base = lipm_base(view->memory);
-    if (base == NULL) {
-        return lipm_complain_access(L, view->memory, view->type, view->offset);
-    }
-    ipm_copy_from_shared(into, base + view->offset, size);
+    const unsigned char *base = lipm_base(view->place.memory);
+    if (base == NULL)
+        return lipm_complain_access(L, &view->place);
+    ipm_copy_from_shared(into, base + view->place.offset, size);
     luaL_pushresultsize(&buffer, size);
     return 1;
 }
 
 /* Whether there are bytes that cannot be in the type. */
 static bool is_particular(const ipm_type *type) {
-    if (type->kind == IPM_ARRAY) {
+    if (type->kind == IPM_ARRAY)
         return is_particular(type->element);
-    }
-    for (uint64_t i = 0; type->kind == IPM_STRUCT && i < type->count; i++) {
-        if (is_particular(type->fields[i].type)) {
+    for (uint64_t i = 0; type->kind == IPM_STRUCT && i < type->count; i++)
+        if (is_particular(type->fields[i].type))
             return true;
-        }
-    }
     return type->kind == IPM_BOOL || type->kind == IPM_CHAR;
 }
 
@@ -53,24 +50,23 @@ static bool is_zero_filled(const unsigned char *text, size_t size) {
 }
 
 /* Raise if the bytes for a place cannot be in it. */
-static void check_raw(lua_State *L, const lipm_memory *memory, const ipm_type *type,
-                      uint64_t offset, const unsigned char *bytes) {
+static void check_raw(lua_State *L, const lipm_place *place, const unsigned char *bytes) {
+    const ipm_type *type = place->type;
     if (type->kind == IPM_BOOL && *bytes > 1) {
-        lipm_complain(L, memory, type, offset, "the byte %d is not a bool, which is 0 or 1",
-                      (int)*bytes);
+        lipm_complain(L, place, "the byte %d is not a bool, which is 0 or 1", (int)*bytes);
     } else if (type->kind == IPM_CHAR && !is_zero_filled(bytes, type->size)) {
-        lipm_complain(L, memory, type, offset,
+        lipm_complain(L, place,
                       "there are bytes after the NUL that ends the text, and %s is zero-filled",
                       type->name);
     } else if (type->kind == IPM_ARRAY && is_particular(type->element)) {
         for (uint64_t i = 0; i < type->count; i++) {
-            uint64_t at = i * type->element->size;
-            check_raw(L, memory, type->element, offset + at, bytes + at);
+            lipm_place part = lipm_elementplace(place, i);
+            check_raw(L, &part, bytes + (part.offset - place->offset));
         }
     } else if (type->kind == IPM_STRUCT) {
         for (uint64_t i = 0; i < type->count; i++) {
-            const ipm_field *field = &type->fields[i];
-            check_raw(L, memory, field->type, offset + field->offset, bytes + field->offset);
+            lipm_place part = lipm_fieldplace(place, &type->fields[i]);
+            check_raw(L, &part, bytes + (part.offset - place->offset));
         }
     }
 }
@@ -87,41 +83,36 @@ whose lock was released
 */
 int lipm_setbytes(lua_State *L) {
     const lipm_view *view = lipm_checkview(L, 1);
-    lipm_memory *memory = view->memory;
-    uint64_t offset = view->offset;
+    lipm_memory *memory = view->place.memory;
+    uint64_t offset = view->place.offset;
     size_t size, kept = 0;
     if (lua_type(L, 2) != LUA_TSTRING) {
         lipm_pushshown(L, 2);
-        return lipm_complain(L, memory, view->type, offset, "%s is not a string of bytes",
-                             lua_tostring(L, -1));
+        return lipm_complain(L, &view->place, "%s is not a string of bytes", lua_tostring(L, -1));
     }
     const char *bytes = lua_tolstring(L, 2, &size);
     const unsigned char *base = lipm_base(memory);
-    if (base == NULL) {
-        return lipm_complain_access(L, memory, view->type, offset);
-    }
-    if (!memory->is_writable) {
-        return lipm_complain(L, memory, view->type, offset, "a reader cannot write");
-    }
-    if (size != view->type->size) {
-        return lipm_complain(L, memory, view->type, offset, "%I bytes given, %s has %I",
-                             (lua_Integer)size, view->type->name, (lua_Integer)view->type->size);
+    if (base == NULL)
+        return lipm_complain_access(L, &view->place);
+    if (!memory->is_writable)
+        return lipm_complain(L, &view->place, "a reader cannot write");
+    if (size != view->place.type->size) {
+        return lipm_complain(L, &view->place, "%I bytes given, %s has %I", (lua_Integer)size,
+                             view->place.type->name, (lua_Integer)view->place.type->size);
     }
     if (offset < memory->reserved) {
         kept = memory->reserved - offset < size ? (size_t)(memory->reserved - offset) : size;
         if (memcmp(bytes, base + offset, kept) != 0) {
-            return lipm_complain(L, memory, view->type, offset,
+            return lipm_complain(L, &view->place,
                                  "the header is set only by creation, touch and clear");
         }
     }
-    check_raw(L, memory, view->type, offset, (const unsigned char *)bytes);
-    if (size == kept) {
+    check_raw(L, &view->place, (const unsigned char *)bytes);
+    if (size == kept)
         return 0;
-    }
     unsigned char *at = lipm_change(memory, offset + kept, size - kept);
-    if (at == NULL) {
-        return lipm_complain_access(L, memory, view->type, offset);
-    }
+    if (at == NULL)
+        return lipm_complain_access(L, &view->place);
     ipm_copy_to_shared(at, bytes + kept, size - kept);
     return 0;
 }

@@ -1,10 +1,16 @@
 /*
- * Waiting for one field to change. Of each field that was waited for, the handle keeps the bytes
- * that were seen last.
+ * Of each field that was waited for, the handle keeps the bytes that were seen last.
  */
-#include <string.h>
+#include "changed.h"
 
-#include "lipm.h"
+#include "error.h"
+#include "path.h"
+#include "scalar.h"
+#include "slice.h"
+#include "value.h"
+
+#include <lauxlib.h>
+#include <string.h>
 
 enum { PATH = 2, SECONDS, OWNER, PATHS, PART, SEEN, NOW };
 
@@ -34,9 +40,8 @@ static bool has_changed(lua_State *L, const lipm_handle *handle, const lipm_part
                        ? memcmp(lua_tostring(L, -1), lua_touserdata(L, NOW), part->type->size) != 0
                        : version != handle->opened;
     lua_pop(L, 1);
-    if (changed || !is_known) {
+    if (changed || !is_known)
         remember(L, part);
-    }
     return changed;
 }
 
@@ -50,9 +55,9 @@ static int push_changed(lua_State *L, const lipm_handle *handle, const lipm_part
     return 1;
 }
 
-static int fail_in_time(lua_State *L, const lipm_handle *handle, const lipm_part *part) {
+static int fail_in_time(lua_State *L, lipm_handle *handle, const lipm_part *part) {
     luaL_pushfail(L);
-    lipm_pushpath(L, &handle->memory, part->type, part->offset);
+    lipm_pushpath(L, &(lipm_place){&handle->memory, part->type, part->offset});
     lua_pushliteral(L, ": it did not change in time");
     lua_concat(L, 2);
     lua_pushstring(L, ipm_code_name(IPM_ETIMEOUT));
@@ -72,22 +77,17 @@ int lipm_waitfield(lua_State *L, lipm_handle *handle) {
         ipm_error error;
         lipm_checkopen(L, handle);
         int code = ipm_segment_version(handle->segment, &version, &error);
-        if (code == IPM_OK) {
+        if (code == IPM_OK)
             code = ipm_segment_read(handle->segment, part->offset, part->type->size, now, &error);
-        }
-        if (code != IPM_OK) {
+        if (code != IPM_OK)
             return lipm_fail(L, &error);
-        }
-        if (has_changed(L, handle, part, version)) {
+        if (has_changed(L, handle, part, version))
             return push_changed(L, handle, part);
-        }
         lipm_checkopen(L, handle);
         code = lipm_waitcommit(L, handle, version, &until, &version, &error);
-        if (code == IPM_ETIMEOUT) {
+        if (code == IPM_ETIMEOUT)
             return fail_in_time(L, handle, part);
-        }
-        if (code != IPM_OK) {
+        if (code != IPM_OK)
             return lipm_fail(L, &error);
-        }
     }
 }

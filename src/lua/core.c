@@ -1,14 +1,29 @@
 /*
  * The C module ipmmap.core: what lua/ipmmap is made of.
+ *
+ * Each file of the binding uses only those before it in this order: memory, view, error, scalar,
+ * plain, assign, path, layout, type, names, index, value, totable, bytes, handle, slice, lock,
+ * access, changed, wait, listen, info, member, open, core.
  */
-#include "lipm.h"
+#include "error.h"
+#include "functions.h"
+#include "layout.h"
+#include "open.h"
+
+#include <lauxlib.h>
 
 #define CORE "ipmmap.core"
 
-static const luaL_Reg functions[] = {
+static const luaL_Reg module_functions[] = {
     {"open", lipm_open},         {"totable", lipm_totable},   {"bytes", lipm_bytes},
     {"setbytes", lipm_setbytes}, {"describe", lipm_describe}, {"now", lipm_now},
     {"sleep", lipm_sleep},       {"repair", lipm_repair},     {NULL, NULL},
+};
+
+static const luaL_Reg struct_functions[] = {
+    {"new", lipm_new},
+    {"type", lipm_type},
+    {NULL, NULL},
 };
 
 LUAMOD_API IPM_API int luaopen_ipmmap_core(lua_State *L);
@@ -16,14 +31,14 @@ LUAMOD_API IPM_API int luaopen_ipmmap_core(lua_State *L);
 /* One table for each Lua state, however often the module is loaded: its Structs are in it. */
 int luaopen_ipmmap_core(lua_State *L) {
     luaL_checkversion(L);
-    if (lua_getfield(L, LUA_REGISTRYINDEX, CORE) == LUA_TTABLE) {
+    if (lua_getfield(L, LUA_REGISTRYINDEX, CORE) == LUA_TTABLE)
         return 1;
-    }
-    luaL_newlib(L, functions);
+    luaL_newlib(L, module_functions);
     lua_pushliteral(L, IPM_VERSION);
     lua_setfield(L, -2, "version");
     lipm_open_error(L);
     lipm_open_layout(L);
+    luaL_setfuncs(L, struct_functions, 0);
     lua_setfield(L, -2, "struct");
     lipm_open_handle(L);
     lua_setfield(L, -2, "methods");

@@ -1,10 +1,9 @@
-/*
- * Messages and error objects.
- */
-#include "lipm.h"
+#include "error.h"
 
 #include "../core/difference.h"
+#include "view.h"
 
+#include <lauxlib.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,9 +12,8 @@
 #define SHOWN_BYTES 40
 
 int lipm_raise(lua_State *L, const ipm_error *error) {
-    if (error->code == IPM_EINVALID) {
+    if (error->code == IPM_EINVALID)
         return luaL_error(L, "%s", error->text);
-    }
     lua_createtable(L, 0, 3);
     lua_pushstring(L, ipm_code_name(error->code));
     lua_setfield(L, -2, "code");
@@ -28,9 +26,8 @@ int lipm_raise(lua_State *L, const ipm_error *error) {
 }
 
 int lipm_fail(lua_State *L, const ipm_error *error) {
-    if (error->code == IPM_EINVALID) {
+    if (error->code == IPM_EINVALID)
         return lipm_raise(L, error);
-    }
     luaL_pushfail(L);
     lua_pushstring(L, error->text);
     lua_pushstring(L, ipm_code_name(error->code));
@@ -80,11 +77,10 @@ void lipm_pushshown(lua_State *L, int index) {
         break;
     default:
         view = lipm_testview(L, index);
-        if (view != NULL && view->memory->layout->layout != NULL) {
-            lua_pushfstring(L, "a %s", view->type->name);
-        } else {
+        if (view != NULL && view->place.memory->layout->layout != NULL)
+            lua_pushfstring(L, "a %s", view->place.type->name);
+        else
             lua_pushfstring(L, "a %s", luaL_typename(L, index));
-        }
     }
 }
 
@@ -99,9 +95,8 @@ static const ipm_type *descend(luaL_Buffer *buffer, const ipm_type *type, uint64
         return type->element;
     }
     const ipm_field *field = type->fields;
-    for (uint64_t i = 1; i < type->count && type->fields[i].offset <= *offset; i++) {
+    for (uint64_t i = 1; i < type->count && type->fields[i].offset <= *offset; i++)
         field = &type->fields[i];
-    }
     luaL_addchar(buffer, '.');
     luaL_addstring(buffer, field->name);
     *offset -= field->offset;
@@ -109,7 +104,10 @@ static const ipm_type *descend(luaL_Buffer *buffer, const ipm_type *type, uint64
 }
 
 /* No type contains itself, so the first of that type at that very byte is the one. */
-void lipm_pushpath(lua_State *L, const lipm_memory *memory, const ipm_type *type, uint64_t offset) {
+void lipm_pushpath(lua_State *L, const lipm_place *place) {
+    const lipm_memory *memory = place->memory;
+    const ipm_type *type = place->type;
+    uint64_t offset = place->offset;
     if (memory->layout->layout == NULL) {
         lua_pushliteral(L, "?");
         return;
@@ -118,31 +116,27 @@ void lipm_pushpath(lua_State *L, const lipm_memory *memory, const ipm_type *type
     luaL_Buffer buffer;
     luaL_buffinit(L, &buffer);
     luaL_addstring(&buffer, at->name);
-    if (at->kind == IPM_ARRAY && at != type) {
+    if (at->kind == IPM_ARRAY && at != type)
         luaL_addchar(&buffer, ' ');
-    }
-    while (!lipm_is_scalar(at) && (at != type || offset != 0)) {
+    while (!lipm_is_scalar(at) && (at != type || offset != 0))
         at = descend(&buffer, at, &offset);
-    }
     luaL_pushresult(&buffer);
 }
 
 const char *lipm_pushdifference(lua_State *L, const ipm_type *given, const ipm_type *here) {
     ipm_error error;
     if (strcmp(given->name, here->name) != 0 ||
-        ipm_type_compare(given, "given", here, "here", &error) == IPM_OK) {
+        ipm_type_compare(given, "given", here, "here", &error) == IPM_OK)
         return lua_pushliteral(L, "");
-    }
     return lua_pushfstring(L, ": %s", error.text);
 }
 
 /* ---- Complaints -------------------------------------------------------------------------- */
 
-int lipm_complain(lua_State *L, const lipm_memory *memory, const ipm_type *type, uint64_t offset,
-                  const char *format, ...) {
+int lipm_complain(lua_State *L, const lipm_place *place, const char *format, ...) {
     va_list arguments;
     luaL_where(L, 1);
-    lipm_pushpath(L, memory, type, offset);
+    lipm_pushpath(L, place);
     lua_pushliteral(L, ": ");
     va_start(arguments, format);
     lua_pushvfstring(L, format, arguments);
@@ -151,32 +145,28 @@ int lipm_complain(lua_State *L, const lipm_memory *memory, const ipm_type *type,
     return lua_error(L);
 }
 
-int lipm_complain_access(lua_State *L, const lipm_memory *memory, const ipm_type *type,
-                         uint64_t offset) {
-    if (!memory->is_live) {
+int lipm_complain_access(lua_State *L, const lipm_place *place) {
+    const lipm_memory *memory = place->memory;
+    if (!memory->is_live)
         return luaL_error(L, "value used after its struct was collected");
-    }
     if (*memory->watched != memory->expected) {
         ipm_error error = {.code = IPM_EFORKED};
         snprintf(error.text, sizeof error.text,
                  "view used after a fork: its handle was opened by the parent");
         return lipm_raise(L, &error);
     }
-    return lipm_complain(L, memory, type, offset, "view used after its lock was released");
+    return lipm_complain(L, place, "view used after its lock was released");
 }
 
-int lipm_complain_key(lua_State *L, int key, const lipm_memory *memory, const ipm_type *type,
-                      uint64_t offset) {
+int lipm_complain_key(lua_State *L, int key, const lipm_place *place) {
     lipm_pushshown(L, key);
     const char *shown = lua_tostring(L, -1);
-    if (type->kind == IPM_STRUCT) {
-        return lipm_complain(L, memory, type, offset, "no field %s", shown);
-    }
-    if (!lua_isinteger(L, key)) {
-        return lipm_complain(L, memory, type, offset, "%s is not an index", shown);
-    }
-    return lipm_complain(L, memory, type, offset, "index %s is out of range (1 to %I)", shown,
-                         (lua_Integer)type->count);
+    if (place->type->kind == IPM_STRUCT)
+        return lipm_complain(L, place, "no field %s", shown);
+    if (!lua_isinteger(L, key))
+        return lipm_complain(L, place, "%s is not an index", shown);
+    return lipm_complain(L, place, "index %s is out of range (1 to %I)", shown,
+                         (lua_Integer)place->type->count);
 }
 
 /* ---- The class --------------------------------------------------------------------------- */

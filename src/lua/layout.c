@@ -3,14 +3,18 @@ The userdata "ipmmap.struct": a layout, and the metatables of the views of its t
 Struct does besides is said in lua/ipmmap/struct.lua, which also gives it its __index.
 @submodule ipmmap
 */
-#include "lipm.h"
+#include "layout.h"
 
 #include "../core/difference.h"
 #include "../core/schema.h"
+#include "error.h"
+#include "functions.h"
+#include "path.h"
 
+#include <lauxlib.h>
 #include <string.h>
 
-#define STRUCT "ipmmap.struct"
+#define STRUCT_CLASS "ipmmap.struct"
 
 void lipm_freelayout(lipm_layout *layout) {
     if (layout->alive == 0 && layout->handles == 0) {
@@ -20,7 +24,7 @@ void lipm_freelayout(lipm_layout *layout) {
 }
 
 lipm_layout *lipm_checklayout(lua_State *L, int index) {
-    lipm_layout *layout = luaL_checkudata(L, index, STRUCT);
+    lipm_layout *layout = luaL_checkudata(L, index, STRUCT_CLASS);
     luaL_argcheck(L, layout->alive, index, "the struct was collected");
     return layout;
 }
@@ -33,7 +37,7 @@ static const ipm_type *check_type(lua_State *L) {
 static lipm_layout *push_layout(lua_State *L) {
     lipm_layout *layout = lua_newuserdatauv(L, sizeof *layout, LIPM_STRUCT_VALUES);
     memset(layout, 0, sizeof *layout);
-    luaL_setmetatable(L, STRUCT);
+    luaL_setmetatable(L, STRUCT_CLASS);
     lua_newtable(L);
     lua_setiuservalue(L, -2, LIPM_STRUCT_METATABLES);
     lua_newtable(L);
@@ -183,15 +187,14 @@ int lipm_describe(lua_State *L) {
     ipm_error error;
     const char *path = luaL_checkstring(L, 1);
     lipm_layout *layout = push_layout(L);
-    if (ipm_layout_load(path, &layout->layout, &error) != IPM_OK) {
+    if (ipm_layout_load(path, &layout->layout, &error) != IPM_OK)
         return lipm_fail(L, &error);
-    }
     layout->alive = 1;
     return 1;
 }
 
 static int layout_gc(lua_State *L) {
-    lipm_layout *layout = luaL_checkudata(L, 1, STRUCT);
+    lipm_layout *layout = luaL_checkudata(L, 1, STRUCT_CLASS);
     layout->alive = 0;
     lipm_freelayout(layout);
     return 0;
@@ -237,13 +240,13 @@ static int layout_offsetof(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg metamethods[] = {
+static const luaL_Reg layout_metamethods[] = {
     {"__gc", layout_gc},
     {"__tostring", layout_tostring},
     {NULL, NULL},
 };
 
-static const luaL_Reg functions[] = {
+static const luaL_Reg layout_functions[] = {
     {"parse", layout_parse},
     {"define", layout_define},
     {"difference", layout_difference},
@@ -252,15 +255,12 @@ static const luaL_Reg functions[] = {
     {"align", layout_align},
     {"is_shared", layout_is_shared},
     {"offsetof", layout_offsetof},
-    {"new", lipm_new},
-    {"type", lipm_type},
     {NULL, NULL},
 };
 
-/* Pushes { parse, name, size, ..., metatable }, for struct.lua. */
 void lipm_open_layout(lua_State *L) {
-    luaL_newlib(L, functions);
-    luaL_newmetatable(L, STRUCT);
-    luaL_setfuncs(L, metamethods, 0);
+    luaL_newlib(L, layout_functions);
+    luaL_newmetatable(L, STRUCT_CLASS);
+    luaL_setfuncs(L, layout_metamethods, 0);
     lua_setfield(L, -2, "metatable");
 }

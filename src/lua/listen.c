@@ -2,7 +2,11 @@
 What event loops and tools ask of a handle: its descriptor, and who uses the segment.
 @submodule ipmmap
 */
-#include "lipm.h"
+#include "error.h"
+#include "functions.h"
+#include "handle.h"
+
+#include <lauxlib.h>
 
 /***
 A file descriptor for an event loop: it polls readable after each commit, and once the segment is
@@ -20,9 +24,8 @@ int lipm_handle_fd(lua_State *L) {
     const lipm_handle *handle = lipm_pinhandle(L);
     int fd;
     ipm_error error;
-    if (ipm_segment_fd(handle->segment, &fd, &error) != IPM_OK) {
+    if (ipm_segment_fd(handle->segment, &fd, &error) != IPM_OK)
         return lipm_raise(L, &error);
-    }
     lua_pushinteger(L, fd);
     return 1;
 }
@@ -37,9 +40,8 @@ int lipm_handle_drain(lua_State *L) {
     const lipm_handle *handle = lipm_pinhandle(L);
     uint64_t version;
     ipm_error error;
-    if (ipm_segment_drain(handle->segment, &version, &error) != IPM_OK) {
+    if (ipm_segment_drain(handle->segment, &version, &error) != IPM_OK)
         return lipm_raise(L, &error);
-    }
     lua_pushinteger(L, (lua_Integer)version);
     return 1;
 }
@@ -50,11 +52,11 @@ static void set_flag(lua_State *L, const char *name, bool value) {
 }
 
 /***
-Who holds the lock and who waits for it just now.
+The processes that hold the lock or wait for it just now.
 @function Handle:users
-@treturn {table,...} each with `pid`; `alive`: a dead holder's lock goes to the next who asks for
-it; `writes`: it is the write lock; `waits`: it does not hold the lock but waits for it; `since`:
-Unix seconds. Empty if this reader cannot use the lock file
+@treturn {table,...} each with `pid`; `alive`: the lock of a dead holder goes to the next process
+that asks for it; `writes`: it is the write lock; `waits`: it does not hold the lock but waits for
+it; `since`: Unix seconds. Empty if this reader cannot use the lock file
 @raise an error object: `"forked"`
 */
 int lipm_handle_users(lua_State *L) {
@@ -62,9 +64,8 @@ int lipm_handle_users(lua_State *L) {
     ipm_user users[IPM_MAX_USERS];
     size_t count;
     ipm_error error;
-    if (ipm_segment_users(handle->segment, users, IPM_MAX_USERS, &count, &error) != IPM_OK) {
+    if (ipm_segment_users(handle->segment, users, IPM_MAX_USERS, &count, &error) != IPM_OK)
         return lipm_raise(L, &error);
-    }
     lua_createtable(L, (int)count, 0);
     for (size_t i = 0; i < count; i++) {
         lua_createtable(L, 0, 5);

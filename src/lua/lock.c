@@ -6,13 +6,33 @@ One that its own closing ended is kept for the next lock, so that locking alloca
 one whose lock was released otherwise may still be somebody's <close> variable, and is spent.
 @submodule ipmmap
 */
-#include "lipm.h"
+#include "../core/abandon.h"
+#include "error.h"
+#include "functions.h"
+#include "handle.h"
+#include "index.h"
+#include "slice.h"
 
+#include <lauxlib.h>
 #include <string.h>
 
-#define FORGOTTEN                                                                                  \
-    "%s: a lock was forgotten, and the collector %sreleased it: write `local view <close> = "      \
-    "handle:lock()`, or handle:with(function(view) ... end)"
+/* The view that lock() returns; it releases the lock if its epoch is still the handle's. */
+typedef struct lipm_root {
+    lipm_view view;
+    lipm_handle *handle;
+    uint64_t epoch;
+    bool is_suspect;  /* was unreachable once, perhaps before the first method was used */
+    bool is_enclosed; /* by a call of `with`, for as long as which it can be reached */
+} lipm_root;
+
+static int root_close(lua_State *L);
+static int root_collect(lua_State *L);
+
+static const luaL_Reg root_metamethods[] = {
+    {"__close", root_close},
+    {"__gc", root_collect},
+    {NULL, NULL},
+};
 
 /* Push the spare root view of the handle at 1, which is spare no longer, or a new one. */
 static lipm_root *push_root(lua_State *L, lipm_handle *handle) {
@@ -28,9 +48,10 @@ static lipm_root *push_root(lua_State *L, lipm_handle *handle) {
     root = lua_newuserdatauv(L, sizeof *root, LIPM_VIEW_VALUES);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
-    const lipm_names *names = lipm_pushrootmetatable(L, lua_absindex(L, -2), handle->layout);
+    const lipm_names *names =
+        lipm_pushrootmetatable(L, lua_absindex(L, -2), handle->layout, root_metamethods);
     *root = (lipm_root){
-        .view = {&lipm_mark, &handle->memory, handle->memory.type, 0, names},
+        .view = {&lipm_view_brand, {&handle->memory, handle->memory.type, 0}, names},
         .handle = handle,
     };
     lua_setmetatable(L, -2);
@@ -59,18 +80,17 @@ static IPM_RARE int refuse_second(lua_State *L, const lipm_handle *handle) {
 }
 
 /* Push the root view for the lock that is to be taken; refuse a second lock. */
-static inline lipm_root *prepare(lua_State *L, lipm_handle *handle) {
-    if (lipm_is_locked(handle)) {
+static inline lipm_root *prepare_root(lua_State *L, lipm_handle *handle) {
+    if (lipm_is_locked(handle))
         refuse_second(L, handle);
-    }
     lipm_root *root = push_root(L, handle);
     lipm_checkopen(L, handle);
     return root;
 }
 
 /* Take the lock, for which the root view at `index` is to stand. */
-static inline int acquire(lua_State *L, int index, lipm_root *root, int64_t timeout_ns,
-                          ipm_error *error) {
+static inline int take_lock(lua_State *L, int index, lipm_root *root, int64_t timeout_ns,
+                            ipm_error *error) {
     lipm_handle *handle = root->handle;
     int code = lipm_waitlock(L, handle, timeout_ns, error);
     if (code != IPM_OK) {
@@ -88,12 +108,11 @@ static inline int acquire(lua_State *L, int index, lipm_root *root, int64_t time
 }
 
 /* Release the lock: commit or roll back. */
-static int release(lipm_handle *handle, bool is_commit, ipm_error *error) {
+static int drop_lock(lipm_handle *handle, bool is_commit, ipm_error *error) {
     int code = is_commit ? ipm_segment_unlock(handle->segment, error)
                          : ipm_segment_rollback(handle->segment, error);
-    if (code == IPM_OK || code == IPM_EREPLACED) {
+    if (code == IPM_OK || code == IPM_EREPLACED)
         handle->memory.base = NULL;
-    }
     return code;
 }
 
@@ -115,10 +134,9 @@ which has no such moment
 int lipm_handle_lock(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);
     ipm_error error;
-    lipm_root *root = prepare(L, handle);
-    if (acquire(L, -1, root, IPM_FOREVER, &error) != IPM_OK) {
+    lipm_root *root = prepare_root(L, handle);
+    if (take_lock(L, -1, root, IPM_FOREVER, &error) != IPM_OK)
         return lipm_raise(L, &error);
-    }
     return 1;
 }
 
@@ -137,14 +155,13 @@ int lipm_handle_try_lock(lua_State *L) {
     int64_t timeout_ns = lipm_checkseconds(L, 2, 0, handle->memory.type->name);
     ipm_error error;
     lua_settop(L, 1);
-    lipm_root *root = prepare(L, handle);
-    if (acquire(L, -1, root, timeout_ns, &error) != IPM_OK) {
+    lipm_root *root = prepare_root(L, handle);
+    if (take_lock(L, -1, root, timeout_ns, &error) != IPM_OK)
         return lipm_fail(L, &error);
-    }
     return 1;
 }
 
-static int unlock(lua_State *L, lipm_handle *handle, bool is_commit) {
+static int end_by_hand(lua_State *L, lipm_handle *handle, bool is_commit) {
     ipm_error error;
     if (handle->was_forgotten) {
         handle->was_forgotten = false;
@@ -163,9 +180,8 @@ static int unlock(lua_State *L, lipm_handle *handle, bool is_commit) {
         return luaL_error(L, "%s: %s without a lock", handle->memory.type->name,
                           is_commit ? "unlock" : "rollback");
     }
-    if (release(handle, is_commit, &error) != IPM_OK) {
+    if (drop_lock(handle, is_commit, &error) != IPM_OK)
         return lipm_raise(L, &error);
-    }
     return 0;
 }
 
@@ -176,7 +192,7 @@ Release the lock; an editor's changes are committed.
 meanwhile, so that nobody will see the changes, `"forked"`
 */
 int lipm_handle_unlock(lua_State *L) {
-    return unlock(L, lipm_pinhandle(L), true);
+    return end_by_hand(L, lipm_pinhandle(L), true);
 }
 
 /***
@@ -185,7 +201,7 @@ Undo everything since the lock was taken, and release it. Editors and managers.
 @raise as for `unlock`
 */
 int lipm_handle_rollback(lua_State *L) {
-    return unlock(L, lipm_pinwriter(L), false);
+    return end_by_hand(L, lipm_pinwriter(L), false);
 }
 
 /* ---- The root view's end ----------------------------------------------------------------- */
@@ -193,15 +209,14 @@ int lipm_handle_rollback(lua_State *L) {
 /* Of the views of handles only root views are as large. */
 static inline lipm_root *check_root(lua_State *L) {
     lipm_root *root = lua_touserdata(L, 1);
-    if (root == NULL || lua_rawlen(L, 1) != sizeof *root || root->view.mark != &lipm_mark ||
-        !root->view.memory->is_live) {
+    if (root == NULL || lua_rawlen(L, 1) != sizeof *root || root->view.brand != &lipm_view_brand ||
+        !root->view.place.memory->is_live)
         luaL_typeerror(L, 1, "view of a lock");
-    }
     return root;
 }
 
 /* Whether the lock that the view stands for is held; not so in the child of a fork. */
-static bool stands(const lipm_root *root) {
+static bool is_standing(const lipm_root *root) {
     return root->epoch == root->handle->epoch && lipm_is_locked(root->handle);
 }
 
@@ -220,29 +235,18 @@ static inline bool has_ended(lua_State *L) {
 /* Release the lock that the root view at `index` stands for. */
 static IPM_OFTEN int end_lock(lua_State *L, int index, lipm_root *root, bool is_commit) {
     ipm_error error;
-    int code = release(root->handle, is_commit, &error);
-    if (root->handle->memory.base == NULL) {
+    int code = drop_lock(root->handle, is_commit, &error);
+    if (root->handle->memory.base == NULL)
         keep_root(L, index, root);
-    }
     return code != IPM_OK && is_commit ? lipm_raise(L, &error) : 0;
 }
 
 /* __close(view, error) */
-int lipm_root_close(lua_State *L) {
+static int root_close(lua_State *L) {
     lipm_root *root = check_root(L);
-    if (!stands(root)) {
+    if (!is_standing(root))
         return 0;
-    }
     return end_lock(L, 1, root, root->handle->role == IPM_READER || has_ended(L));
-}
-
-void lipm_warnforgotten(lua_State *L, lipm_handle *handle) {
-    if (!handle->has_warned) {
-        handle->has_warned = true;
-        lua_pushfstring(L, FORGOTTEN, lipm_handlename(handle),
-                        handle->role == IPM_READER ? "" : "rolled back and ");
-        lua_warning(L, lua_tostring(L, -1), 0);
-    }
 }
 
 /*
@@ -251,23 +255,21 @@ void lipm_warnforgotten(lua_State *L, lipm_handle *handle) {
  * first of them may be yet to come, so the lock is let go only when the view is found unreachable a
  * second time.
  */
-int lipm_root_collect(lua_State *L) {
+static int root_collect(lua_State *L) {
     lipm_root *root = check_root(L);
     lipm_handle *handle = root->handle;
-    if (!stands(root)) {
+    if (!is_standing(root))
         return 0;
-    }
     handle->is_lost = true;
-    if (handle->is_pinned && !root->is_enclosed) {
+    if (handle->is_pinned && !root->is_enclosed)
         return 0;
-    }
     if (!root->is_suspect) {
         root->is_suspect = true;
         lua_getmetatable(L, 1);
         lua_setmetatable(L, 1);
         return 0;
     }
-    if (release(handle, false, NULL) == IPM_OK && !root->is_enclosed) {
+    if (drop_lock(handle, false, NULL) == IPM_OK && !root->is_enclosed) {
         handle->was_forgotten = true;
         lipm_warnforgotten(L, handle);
     }
@@ -287,17 +289,15 @@ static int finish_with(lua_State *L, int status, lua_KContext context) {
     (void)context;
     int top = lua_gettop(L);
     luaL_checkstack(L, LUA_MINSTACK, "too many results");
-    if (stands(root)) {
+    if (is_standing(root))
         end_lock(L, VIEW, root, true);
-    }
     lua_settop(L, top);
     return top - VIEW_AGAIN;
 }
 
 static void check_callable(lua_State *L) {
-    if (lua_isfunction(L, FUNCTION)) {
+    if (lua_isfunction(L, FUNCTION))
         return;
-    }
     if (luaL_getmetafield(L, FUNCTION, "__call") == LUA_TNIL) {
         lipm_pushshown(L, FUNCTION);
         luaL_error(L, "with takes a function, not %s", lua_tostring(L, -1));
@@ -309,7 +309,7 @@ static void check_callable(lua_State *L) {
 Call a function under the handle's lock: committed when it returns; on an error an editor rolls
 back, and the error goes on. No error leaves the lock held, one that a debug hook raises included.
 @function Handle:with
-@tparam func fn called with the view and the other arguments
+@tparam function fn called with the view and the other arguments
 @param ... further arguments
 @return what `fn` returned
 @raise what `lock`, `unlock` and `fn` raise
@@ -319,7 +319,7 @@ int lipm_handle_with(lua_State *L) {
     ipm_error error;
     int extra = lua_gettop(L) - FUNCTION;
     check_callable(L);
-    lipm_root *root = prepare(L, handle);
+    lipm_root *root = prepare_root(L, handle);
     lua_insert(L, VIEW);
     lua_pushvalue(L, VIEW);
     lua_insert(L, VIEW_AGAIN);
@@ -329,9 +329,8 @@ int lipm_handle_with(lua_State *L) {
     lua_insert(L, VIEW_AGAIN + 2);
     lua_toclose(L, VIEW);
     lua_toclose(L, VIEW_AGAIN);
-    if (acquire(L, VIEW, root, IPM_FOREVER, &error) != IPM_OK) {
+    if (take_lock(L, VIEW, root, IPM_FOREVER, &error) != IPM_OK)
         return lipm_raise(L, &error);
-    }
     root->is_enclosed = true;
     lua_callk(L, extra + 1, LUA_MULTRET, 0, finish_with);
     return finish_with(L, LUA_OK, 0);

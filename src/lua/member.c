@@ -2,29 +2,32 @@
  * What is neither a method nor a part of a handle. The fields of its struct are no members of it:
  * they are reached under its lock, and by path.
  */
-#include "lipm.h"
+#include "error.h"
+#include "functions.h"
+#include "handle.h"
 
-#define STRUCT lua_upvalueindex(1)
-#define KEY 2
+#include <lauxlib.h>
+
+#define OWNER_OF_METHODS lua_upvalueindex(1)
+#define MEMBER 2
 
 /* The type of the Struct, or NULL if it was collected. */
-static const ipm_type *type_of(const lipm_layout *layout) {
+static const ipm_type *living_type(const lipm_layout *layout) {
     return layout->layout != NULL ? ipm_layout_type(layout->layout) : NULL;
 }
 
-/* The name of the field that the key at KEY means, or NULL. */
+/* The name of the field that the key at MEMBER means, or NULL. */
 static const char *to_field(lua_State *L, const ipm_type *type) {
     size_t length;
-    if (type == NULL || lua_type(L, KEY) != LUA_TSTRING) {
+    if (type == NULL || lua_type(L, MEMBER) != LUA_TSTRING)
         return NULL;
-    }
-    const char *key = lua_tolstring(L, KEY, &length);
+    const char *key = lua_tolstring(L, MEMBER, &length);
     return ipm_type_field(type, key, length) != NULL ? key : NULL;
 }
 
 /* __index(methods, key) of the table of a Struct's methods. */
 int lipm_handle_unknown(lua_State *L) {
-    const ipm_type *type = type_of(lua_touserdata(L, STRUCT));
+    const ipm_type *type = living_type(lua_touserdata(L, OWNER_OF_METHODS));
     const char *field = to_field(L, type);
     if (field != NULL) {
         return luaL_error(L,
@@ -32,7 +35,7 @@ int lipm_handle_unknown(lua_State *L) {
                           "view.%s of the view that lock() returns",
                           type->name, field, field, field);
     }
-    lipm_pushshown(L, KEY);
+    lipm_pushshown(L, MEMBER);
     return luaL_error(L, "%s: %s is neither a method of a handle nor a field of its struct",
                       type != NULL ? type->name : "?", lua_tostring(L, -1));
 }
@@ -40,7 +43,7 @@ int lipm_handle_unknown(lua_State *L) {
 /* __newindex(handle, key, value) */
 int lipm_handle_newindex(lua_State *L) {
     const lipm_handle *handle = lipm_checkanyhandle(L);
-    const ipm_type *type = type_of(handle->layout);
+    const ipm_type *type = living_type(handle->layout);
     const char *field = to_field(L, type);
     if (field != NULL) {
         return luaL_error(L,
@@ -48,7 +51,7 @@ int lipm_handle_newindex(lua_State *L) {
                           "or as view.%s of the view that lock() returns",
                           type->name, field, field, field);
     }
-    lipm_pushshown(L, KEY);
+    lipm_pushshown(L, MEMBER);
     return luaL_error(L, "%s: a handle cannot be changed (%s)", lipm_handlename(handle),
                       lua_tostring(L, -1));
 }

@@ -1,7 +1,8 @@
-/*
- * Paths in text, "multi_pts.multi_points[3].x": each Struct remembers where the last ones led.
- */
-#include "lipm.h"
+#include "path.h"
+
+#include "error.h"
+
+#include <lauxlib.h>
 
 #define CACHED_PATHS 256
 
@@ -11,9 +12,8 @@ static lipm_part *find_part(lua_State *L, int index, const lipm_layout *layout) 
     const char *path = lua_tolstring(L, index, &length);
     lipm_part *part = lua_newuserdatauv(L, sizeof *part, 0);
     if (ipm_type_find(ipm_layout_type(layout->layout), path, length, &part->type, &part->offset,
-                      &error) != IPM_OK) {
+                      &error) != IPM_OK)
         lipm_raise(L, &error);
-    }
     return part;
 }
 

@@ -1,13 +1,11 @@
-/*
- * One scalar, between Lua and memory.
- */
-#include "lipm.h"
+#include "scalar.h"
+
+#include "../core/word.h"
+#include "error.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
-
-#include "../core/word.h"
 
 /* Texts of up to so many bytes are copied to the C stack. */
 #define SHORT_TEXT 512
@@ -42,9 +40,8 @@ static bool from_number(ipm_kind kind, lua_Number number, uint64_t *bits) {
         memcpy(bits, &number, sizeof number);
         return true;
     }
-    if (isfinite(number) && fabs(number) >= FLOAT_LIMIT) {
+    if (isfinite(number) && fabs(number) >= FLOAT_LIMIT)
         return false;
-    }
     float narrow = (float)number;
     uint32_t word;
     memcpy(&word, &narrow, sizeof word);
@@ -105,33 +102,30 @@ static void push_copied(lua_State *L, char *copy, const unsigned char *at, size_
     lua_pushlstring(L, copy, strnlen(copy, size));
 }
 
-static void push_long_text(lua_State *L, const lipm_memory *memory, const ipm_type *type,
-                           uint64_t offset, size_t size) {
+static void push_long_text(lua_State *L, const lipm_place *place, size_t size) {
     char *copy = lua_newuserdatauv(L, size, 0);
-    const unsigned char *base = lipm_base(memory);
-    if (base == NULL) {
-        lipm_complain_access(L, memory, type, offset);
-    }
-    push_copied(L, copy, base + offset, size);
+    const unsigned char *base = lipm_base(place->memory);
+    if (base == NULL)
+        lipm_complain_access(L, place);
+    push_copied(L, copy, base + place->offset, size);
     lua_replace(L, -2);
 }
 
-void lipm_pushlive(lua_State *L, const lipm_memory *memory, const ipm_type *type, uint64_t offset) {
-    const unsigned char *at = memory->base + offset;
+void lipm_pushlive(lua_State *L, const lipm_place *place) {
+    const ipm_type *type = place->type;
+    const unsigned char *at = place->memory->base + place->offset;
     char copy[SHORT_TEXT];
     if (type->kind != IPM_CHAR) {
         lipm_pushscalar(L, type, at);
         return;
     }
     size_t size = type->size;
-    if (size > sizeof copy) {
+    if (size > sizeof copy)
         size = strnlen((const char *)at, size);
-    }
-    if (size > sizeof copy) {
-        push_long_text(L, memory, type, offset, size);
-    } else {
+    if (size > sizeof copy)
+        push_long_text(L, place, size);
+    else
         push_copied(L, copy, at, size);
-    }
 }
 
 bool lipm_toscalar(lua_State *L, int index, const ipm_type *type, lipm_scalar *scalar) {
@@ -142,9 +136,8 @@ bool lipm_toscalar(lua_State *L, int index, const ipm_type *type, lipm_scalar *s
         scalar->bits = (uint64_t)lua_toboolean(L, index);
         return lua_isboolean(L, index);
     case IPM_CHAR:
-        if (lua_type(L, index) != LUA_TSTRING) {
+        if (lua_type(L, index) != LUA_TSTRING)
             return false;
-        }
         scalar->text = lua_tolstring(L, index, &scalar->length);
         return scalar->length <= type->size && memchr(scalar->text, '\0', scalar->length) == NULL;
     case IPM_FLOAT:
@@ -155,9 +148,8 @@ bool lipm_toscalar(lua_State *L, int index, const ipm_type *type, lipm_scalar *s
     case IPM_STRUCT:
         return false;
     default:
-        if (lua_type(L, index) != LUA_TNUMBER) {
+        if (lua_type(L, index) != LUA_TNUMBER)
             return false;
-        }
         integer = lua_tointegerx(L, index, &is_exact);
         scalar->bits = (uint64_t)integer;
         return is_exact && integer >= ranges[type->kind].min && integer <= ranges[type->kind].max;
@@ -195,9 +187,8 @@ static bool add_unsigned(uint64_t old, lua_Integer n, uint64_t *sum) {
 static bool add_integer(ipm_kind kind, lua_Integer old, lua_Integer n, uint64_t *sum) {
     lua_Integer result;
     if (__builtin_add_overflow(old, n, &result) || result < ranges[kind].min ||
-        result > ranges[kind].max) {
+        result > ranges[kind].max)
         return false;
-    }
     *sum = (uint64_t)result;
     return true;
 }
@@ -288,28 +279,26 @@ static bool has_expected_type(lua_State *L, int index, ipm_kind kind) {
     }
 }
 
-int lipm_complain_scalar(lua_State *L, int index, const lipm_memory *memory, const ipm_type *type,
-                         uint64_t offset) {
+int lipm_complain_scalar(lua_State *L, int index, const lipm_place *place) {
+    const ipm_type *type = place->type;
     lipm_pushshown(L, index);
     const char *shown = lua_tostring(L, -1);
     if (!has_expected_type(L, index, type->kind)) {
-        return lipm_complain(L, memory, type, offset, "%s is not %s (%s)", shown,
-                             expectation(type->kind), type->name);
+        return lipm_complain(L, place, "%s is not %s (%s)", shown, expectation(type->kind),
+                             type->name);
     }
     if (type->kind == IPM_CHAR) {
         size_t length;
         lua_tolstring(L, index, &length);
         if (length > type->size) {
-            return lipm_complain(L, memory, type, offset, "%s has %I bytes, %s holds %I", shown,
+            return lipm_complain(L, place, "%s has %I bytes, %s holds %I", shown,
                                  (lua_Integer)length, type->name, (lua_Integer)type->size);
         }
-        return lipm_complain(L, memory, type, offset, "%s has a NUL in it, which would end %s",
-                             shown, type->name);
+        return lipm_complain(L, place, "%s has a NUL in it, which would end %s", shown, type->name);
     }
-    return lipm_complain(L, memory, type, offset, "%s is out of range for %s (%s%s)", shown,
-                         type->name, lipm_pushrange(L, type),
-                         type->kind != IPM_UINT64
-                             ? ""
-                             : "; a Lua integer holds 2^63 and more as the negative number of "
-                               "the same 64 bits, -1 for the largest");
+    return lipm_complain(
+        L, place, "%s is out of range for %s (%s%s)", shown, type->name, lipm_pushrange(L, type),
+        type->kind != IPM_UINT64 ? ""
+                                 : "; a Lua integer holds 2^63 and more as the negative number of "
+                                   "the same 64 bits, -1 for the largest");
 }

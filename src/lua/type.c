@@ -2,7 +2,10 @@
 A Struct's types as Lua tables, for tools that work on any struct.
 @submodule ipmmap
 */
-#include "lipm.h"
+#include "functions.h"
+#include "layout.h"
+
+#include <lauxlib.h>
 
 static const char *const kinds[] = {
     [IPM_BOOL] = "bool",     [IPM_INT8] = "int8",     [IPM_UINT8] = "uint8",
@@ -32,9 +35,8 @@ static void push_fields(lua_State *L, int made, const ipm_type *type) {
 /* `made`: index of the table of those that were pushed before. */
 static void push_type(lua_State *L, int made, const ipm_type *type) {
     luaL_checkstack(L, 8, "struct nested too deeply");
-    if (lua_rawgetp(L, made, type) == LUA_TTABLE) {
+    if (lua_rawgetp(L, made, type) == LUA_TTABLE)
         return;
-    }
     lua_pop(L, 1);
     lua_createtable(L, 0, 7);
     lua_pushstring(L, type->name);

@@ -1,122 +1,15 @@
 /***
-Waiting, so that Lua can interrupt it.
-
-A debug hook can raise an error, which is how lua's Ctrl-C works, but hooks only run while Lua runs.
-So a wait for a commit calls an empty function once a second. A wait for the lock would lose its
-place in the queue by that, so it ends only for a hook: at once for one that is set during the wait,
-and once a second for one that was there before.
+Waiting for a commit, and sleeping.
 @submodule ipmmap
 */
 #include "../core/clock.h"
-#include "../core/wait.h"
-#include "lipm.h"
+#include "changed.h"
+#include "error.h"
+#include "functions.h"
+#include "slice.h"
 
-#include <math.h>
+#include <lauxlib.h>
 #include <time.h>
-
-lipm_deadline lipm_deadline_start(int64_t timeout_ns) {
-    return (lipm_deadline){ipm_clock_deadline(timeout_ns)};
-}
-
-int64_t lipm_deadline_slice(const lipm_deadline *until) {
-    if (until->end_ns == IPM_FOREVER) {
-        return IPM_SECOND;
-    }
-    int64_t left = until->end_ns - ipm_clock_now();
-    return left <= 0 ? 0 : left < IPM_SECOND ? left : IPM_SECOND;
-}
-
-static int nothing(lua_State *L) {
-    (void)L;
-    return 0;
-}
-
-void lipm_runhooks(lua_State *L) {
-    lua_pushcfunction(L, nothing);
-    lua_call(L, 0, 0);
-}
-
-int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent, const char *whose) {
-    if (lua_isnoneornil(L, index)) {
-        return absent;
-    }
-    lua_Number seconds = lua_tonumber(L, index);
-    if (lua_type(L, index) != LUA_TNUMBER || isnan(seconds)) {
-        lipm_pushshown(L, index);
-        luaL_error(L, "%s: %s is not a number of seconds", whose, lua_tostring(L, -1));
-    }
-    if (seconds <= 0) {
-        return 0;
-    }
-    return seconds < 9e9 ? (int64_t)(seconds * (lua_Number)IPM_SECOND) : IPM_FOREVER;
-}
-
-/* A transaction begins with nothing made ready. */
-static int lock(lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
-    int code = ipm_segment_lock(handle->segment, timeout_ns, error);
-    handle->memory.ready_size = 0;
-    return code;
-}
-
-/* A wait for the lock, and when it ends for a debug hook. */
-typedef struct lock_wait {
-    lua_State *L;
-    bool had_hook;   /* when the wait began */
-    bool makes_way;  /* the wait ends for a hook */
-    int64_t next_ns; /* of CLOCK_MONOTONIC: when a hook from before is to run next */
-} lock_wait;
-
-static bool makes_way(void *with) {
-    lock_wait *wait = with;
-    bool has_hook = lua_gethook(wait->L) != NULL;
-    wait->makes_way = has_hook && (!wait->had_hook || ipm_clock_now() >= wait->next_ns);
-    return wait->makes_way;
-}
-
-/* Wait until the lock is had or the time is over, or until a hook is to run. */
-static int wait_once(lua_State *L, lipm_handle *handle, int64_t end_ns, bool *is_for_hook,
-                     ipm_error *error) {
-    int64_t now_ns = ipm_clock_now();
-    int64_t left_ns = end_ns == IPM_FOREVER ? IPM_FOREVER : end_ns > now_ns ? end_ns - now_ns : 0;
-    lock_wait wait = {.L = L, .had_hook = lua_gethook(L) != NULL, .next_ns = now_ns + IPM_SECOND};
-    ipm_segment_ask(handle->segment, makes_way, &wait);
-    int code = lock(handle, left_ns, error);
-    ipm_segment_ask(handle->segment, NULL, NULL);
-    *is_for_hook = code == IPM_EINTERRUPTED && wait.makes_way;
-    return code;
-}
-
-static int wait_on(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
-    int64_t end_ns = ipm_clock_deadline(timeout_ns);
-    for (;;) {
-        bool is_for_hook;
-        int code = wait_once(L, handle, end_ns, &is_for_hook, error);
-        if (!is_for_hook) {
-            return code;
-        }
-        lipm_runhooks(L);
-        lipm_checkopen(L, handle);
-    }
-}
-
-/* A lock that is free, as most are, costs no look at the clock here. */
-int lipm_waitlock(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
-    int code = lock(handle, 0, error);
-    return code == IPM_ETIMEOUT && timeout_ns > 0 ? wait_on(L, handle, timeout_ns, error) : code;
-}
-
-int lipm_waitcommit(lua_State *L, const lipm_handle *handle, uint64_t version,
-                    const lipm_deadline *until, uint64_t *now, ipm_error *error) {
-    for (;;) {
-        int64_t now_ns = lipm_deadline_slice(until);
-        int code = ipm_segment_wait(handle->segment, version, now_ns, now, error);
-        if (code != IPM_EINTERRUPTED && (code != IPM_ETIMEOUT || now_ns == 0)) {
-            return code;
-        }
-        lipm_runhooks(L);
-        lipm_checkopen(L, handle);
-    }
-}
 
 /***
 Wait for a commit after a version.
@@ -135,9 +28,8 @@ field returns at once if there was a commit since
 */
 int lipm_handle_wait(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);
-    if (lua_type(L, 2) == LUA_TSTRING) {
+    if (lua_type(L, 2) == LUA_TSTRING)
         return lipm_waitfield(L, handle);
-    }
     const char *name = handle->memory.type->name;
     int is_whole;
     lua_Integer version = lua_tointegerx(L, 2, &is_whole);
@@ -149,9 +41,8 @@ int lipm_handle_wait(lua_State *L) {
     uint64_t now;
     lipm_deadline until = lipm_deadline_start(lipm_checkseconds(L, 3, IPM_FOREVER, name));
     ipm_error error;
-    if (lipm_waitcommit(L, handle, (uint64_t)version, &until, &now, &error) != IPM_OK) {
+    if (lipm_waitcommit(L, handle, (uint64_t)version, &until, &now, &error) != IPM_OK)
         return lipm_fail(L, &error);
-    }
     lua_pushinteger(L, (lua_Integer)now);
     return 1;
 }

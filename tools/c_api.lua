@@ -1,5 +1,5 @@
 --- Writes docs/c-api.md from the C header, which is the contract.
--- usage: lua5.4 docs/c_api.lua <src/ipmmap.h >docs/c-api.md
+-- usage: lua5.4 tools/c_api.lua <src/ipmmap.h >docs/c-api.md
 
 local function strip(comment)
   comment = comment:gsub("^/%*+ ?\n?", ""):gsub("\n? ?%*/$", "")
@@ -66,8 +66,8 @@ header = header:match("^(.-)\n#ifdef __cplusplus\n}\n"):gsub("#ifdef __cplusplus
 
 local intro, rest = header:match("^(/%*.-%*/)\n(.*)$")
 print("# The C interface\n")
-print("What `src/ipmmap.h` says, made readable by `docs/c_api.lua`; how to build a host with it is")
-print("in [in-your-host.md](in-your-host.md), what a call costs in [budget.md](budget.md).\n")
+print("What `src/ipmmap.h` says, made readable by `tools/c_api.lua`; how to build a host with it")
+print("is in [in-your-host.md](in-your-host.md), what a call costs in [budget.md](budget.md).\n")
 print((prose(strip(intro))))
 
 local at = 1

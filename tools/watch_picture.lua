@@ -1,6 +1,6 @@
 --- Makes docs/watch.svg: what `ipmmap watch` shows on a terminal while a process is changing the
 -- segment. Run it in the source tree, after make test:
---     lua5.4 docs/watch_picture.lua > docs/watch.svg
+--     lua5.4 tools/watch_picture.lua > docs/watch.svg
 package.path = "./?.lua;./lua/?.lua;./lua/?/init.lua;" .. package.path
 package.cpath = "./build/?.so;" .. package.cpath
 local cli = require "spec.helper.cli"

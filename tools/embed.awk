@@ -1,6 +1,6 @@
 # Turns Lua modules into C strings, for a host that ships one file. In awk, so that who builds the
 # library needs no Lua interpreter.
-# usage: LC_ALL=C awk -f embed.awk lua/ipmmap/init.lua ... >modules.c
+# usage: LC_ALL=C awk -f tools/embed.awk lua/ipmmap/init.lua ... >modules.c
 # A module is a list of its lines: C compilers need not take literals of more than 4095 bytes.
 
 function module_name(path) {

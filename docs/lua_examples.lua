@@ -1,0 +1,235 @@
+-- The examples of docs/lua-api.md. The name at the head of each part is that of the function.
+-- A test runs each part after the preamble and compares what it prints with the text after -->.
+-- luacheck: ignore 411 431
+
+--- preamble
+local ipmmap = require "ipmmap"
+
+ipmmap.struct("Point", { { "x", "double" }, { "y", "double" } })
+ipmmap.base:extend("Drone", {
+  { "name", "char[16]" },
+  { "battery", "int32" },
+  { "at", "Point" },
+  { "route", "Point[3]" },
+})
+local manager = assert(ipmmap.manager("Drone", { create = true }))
+local editor = assert(ipmmap.editor("Drone"))
+local reader = assert(ipmmap.reader("Drone"))
+
+--- struct
+local Size = ipmmap.struct("Size", { { "width", "uint16" }, { "height", "uint16" } })
+local Screen = ipmmap.struct("Screen", { { "size", Size }, { "pixels", "uint8[4][4]" } })
+print(Size.size, Size.align, Screen.size)               --> 4	2	20
+
+--- base
+print(ipmmap.base.size)                                 --> 16
+print(reader:read "header.header_code")                 --> 4392
+
+--- Struct:extend
+local Beacon = ipmmap.base:extend("Beacon", { { "power", "float" } })
+local Lamp = Beacon:extend("Lamp", { { "color", "uint8[3]" } })
+print(Lamp:offsetof "power", Lamp:offsetof "color")     --> 16	24
+
+--- lookup
+print(ipmmap.lookup("Point").size)                      --> 16
+print(ipmmap.lookup "Plane")                            --> nil
+
+--- load
+package.preload.weather = function() -- stands for a file weather.lua
+  return ipmmap.base:extend("Weather", { { "celsius", "float" } })
+end
+local Weather = ipmmap.load { "weather" }
+print(Weather.name)                                     --> Weather
+
+--- parse
+local S = assert(ipmmap.parse(tostring(ipmmap.lookup "Drone")))
+print(S.name, S.size)                                   --> Drone	104
+print(ipmmap.parse("struct Drone {") == nil)            --> true
+
+--- describe
+local S = assert(ipmmap.describe(reader:info().path))
+print(S.name, S:offsetof "battery")                     --> Drone	32
+print(select(3, ipmmap.describe "nothing.mmap"))        --> not_found
+
+--- Struct:new
+local Point = ipmmap.lookup "Point"
+local p = Point:new { x = 3 }
+print(p.x, p.y)                                         --> 3.0	0.0
+
+--- Struct:offsetof
+local Drone = ipmmap.lookup "Drone"
+print(Drone:offsetof "route[2].y")                      --> 80
+
+--- Struct:type
+for _, field in ipairs(ipmmap.lookup("Point"):type().fields) do
+  print(field.name, field.offset, field.type.kind)
+end                                                     --> x	0	double
+                                                        --> y	8	double
+
+--- manager
+local options = { create = true, mmap_dir = "segments", tag = "spare", mode = "640" }
+local spare <close> = assert(ipmmap.manager("Drone", options))
+print(spare:info().path:match "[^/]*/[^/]*$")           --> segments/Drone_spare.mmap
+
+--- editor
+local none, message, code = ipmmap.editor("Drone", { tag = "lost" })
+print(none, code)                                       --> nil	not_found
+print(pcall(ipmmap.editor, "Drone", { tags = "lost" })) --> false	Drone: there is no option 'tags'
+assert(type(message) == "string")
+
+--- reader
+local follower <close> = assert(ipmmap.reader("Drone"))
+print(follower:info().writable)                         --> false
+
+--- Handle:close
+reader:close()
+print(pcall(reader.read, reader, "battery"))            --> false	Drone: this reader is closed
+
+--- Handle:destroy
+manager:destroy()
+local ok, err = pcall(editor.write, editor, "battery", 1)
+print(ok, err.code)                                     --> false	replaced
+
+--- repair
+local repaired = ipmmap.repair(reader:info().path)
+print(repaired)                                         --> false
+
+--- Handle:lock
+do
+  local drone <close> = editor:lock()
+  drone.name, drone.battery = "Ida", 90
+  drone.route[1] = { x = 1, y = 2 }
+end -- commits; an error in the block rolls back
+print(reader:read "name", reader:read "route[1].y")     --> Ida	2.0
+
+--- Handle:try_lock
+do
+  local drone <close> = reader:lock()
+  local other = coroutine.wrap(function() return editor:try_lock(0.1) end)
+  print(select(3, other()))                             --> deadlock
+  print(drone.battery)                                  --> 0
+end
+local drone = assert(editor:try_lock(0.1))
+drone.battery = 80
+editor:unlock()
+print(reader:read "battery")                            --> 80
+
+--- Handle:unlock
+local drone = editor:lock()
+drone.battery = 70
+editor:unlock()
+print(reader:read "battery")                            --> 70
+
+--- Handle:rollback
+local drone = editor:lock()
+drone.battery = 70
+editor:rollback()
+print(reader:read "battery")                            --> 0
+
+--- Handle:with
+local function charge(drone, by)
+  drone.battery = drone.battery + by
+  return drone.battery
+end
+print(editor:with(charge, 15))                          --> 15
+
+--- Handle:read
+editor:set { at = { x = 1.5 } }
+print(reader:read "at.x")                               --> 1.5
+local at = reader:read "at" -- a detached value
+print(at.x, at.y)                                       --> 1.5	0.0
+
+--- Handle:snapshot
+local value = reader:snapshot()
+editor:write("battery", 60)
+print(value.battery)                                    --> 0
+reader:snapshot(value) -- the same value again
+print(value.battery)                                    --> 60
+
+--- Handle:versioned_snapshot
+local value, version = reader:versioned_snapshot()
+editor:write("battery", value.battery + 1)
+print(reader:wait(version) == version + 1)              --> true
+
+--- Handle:write
+editor:write("route[2].x", 7)
+editor:write("at", { x = 1, y = 2 })
+print(reader:read "route[2].x", reader:read "at.y")     --> 7.0	2.0
+
+--- Handle:set
+editor:set { name = "Ida", at = { x = 4 }, route = { { x = 1 }, { x = 2 } } }
+print(reader:read "name", reader:read "route[2].x")     --> Ida	2.0
+
+--- Handle:add
+print(editor:add("battery", 5))                         --> 5
+print(editor:add("battery", -2))                        --> 3
+
+--- Handle:touch
+editor:touch()
+print(ipmmap.now() - reader:last_update() < 60)         --> true
+
+--- Handle:clear
+editor:write("battery", 50)
+editor:clear()
+print(reader:read "battery", reader:last_update())      --> 0	0.0
+
+--- Handle:flush
+editor:write("battery", 50)
+editor:flush() -- the commit now survives a power failure
+
+--- Handle:version
+local before = reader:version()
+editor:write("battery", 50)
+print(reader:version() - before)                        --> 1
+
+--- Handle:wait
+local version = reader:version()
+print(select(3, reader:wait(version, 0.01)))            --> timeout
+editor:write("battery", 50)
+print(reader:wait(version, 0.01) == version + 1)        --> true
+print(reader:wait "battery")                            --> 50
+
+--- Handle:fd
+local fd = reader:fd() -- for poll, luv or cqueues
+print(math.type(fd))                                    --> integer
+
+--- Handle:drain
+reader:fd()
+editor:write("battery", 50)
+print(reader:drain() == reader:version())               --> true
+
+--- Handle:info
+local info = editor:info()
+print(info.name, info.role, info.size, info.writable)   --> Drone	editor	104	true
+
+--- Handle:users
+do
+  local _ <close> = editor:lock()
+  local user = reader:users()[1]
+  print(user.writes, user.waits, user.alive)            --> true	false	true
+end
+print(#reader:users())                                  --> 0
+
+--- Handle:last_update
+print(ipmmap.now() - reader:last_update() < 60)         --> true
+
+--- totable
+editor:set { at = { x = 1, y = 2 } }
+local t = ipmmap.totable(reader:read "at")
+print(type(t), t.x, t.y)                                --> table	1.0	2.0
+
+--- bytes
+editor:write("battery", 258)
+print(#ipmmap.bytes(reader:snapshot()))                 --> 104
+
+--- setbytes
+local route = reader:read "route"
+ipmmap.setbytes(route, string.pack("dddddd", 1, 2, 3, 4, 5, 6))
+editor:write("route", route)
+print(reader:read "route[3].y")                         --> 6.0
+
+--- now
+print(ipmmap.now() > 1.7e9)                             --> true
+
+--- sleep
+ipmmap.sleep(0.01)

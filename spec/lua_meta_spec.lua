@@ -1,0 +1,136 @@
+local core = require "ipmmap.core"
+local generate = require "ipmmap_cli.generate_luals"
+local ipmmap = require "ipmmap"
+local markdown = require "spec.helper.markdown"
+local tmpdir = require "spec.helper.tmpdir"
+
+local FILE <const> = "lua/ipmmap/meta.lua"
+
+-- The annotated functions by class and name, each with the number of its parameters.
+local function annotated()
+  local classes = { ipmmap = {}, Struct = {}, Reader = {}, Editor = {}, Manager = {} }
+  for class, name, parameters in markdown.read(FILE):gmatch("\nfunction (%a+)[.:]([%w_]+)(%b()) end") do
+    local count = 0
+    for _ in parameters:gmatch("[%w_.]+") do count = count + 1 end
+    classes[class][name] = count
+  end
+  return classes
+end
+
+-- The fields of an annotated class, those that may be nil with a question mark at the end.
+local function fields_of(class)
+  local fields = {}
+  local text = markdown.read(FILE):match("\n%-%-%-@class " .. class .. "\n(.-)\n\n")
+  for name in text:gmatch("%-%-%-@field ([%w_?]+)") do fields[#fields + 1] = name end
+  table.sort(fields)
+  return fields
+end
+
+local function sorted_keys(value)
+  local names = {}
+  for name in pairs(value) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+local function keys(...)
+  local set = {}
+  for _, from in ipairs { ... } do
+    for key in pairs(from) do set[key] = true end
+  end
+  return set
+end
+
+describe("the annotations of the library", function()
+  local classes = annotated()
+
+  it("are made from the sources as they are", function()
+    local pipe <close> = assert(io.popen("lua5.4 tools/lua_meta.lua"))
+    assert.is_true(pipe:read("a") == markdown.read(FILE), "the comments have changed: run make annotations")
+  end)
+
+  it("are of every function of the module, and no other", function()
+    local registered = {}
+    for name, value in pairs(ipmmap) do
+      if type(value) == "function" then registered[name] = true end
+    end
+    assert.same(registered, keys(classes.ipmmap))
+  end)
+
+  it("are of every method of handles, and no other", function()
+    assert.same(keys(core.methods), keys(classes.Reader, classes.Editor, classes.Manager))
+  end)
+
+  it("are of every method of Structs, and no other", function()
+    assert.same({ new = true, offsetof = true, extend = true, type = true }, keys(classes.Struct))
+  end)
+
+  it("have as many parameters as the functions in Lua", function()
+    local function check(owner, names, self)
+      for name, count in pairs(names) do
+        local info = debug.getinfo(owner[name], "Su")
+        if info.what == "Lua" then
+          assert.equal(info.nparams, count + self, name)
+        end
+      end
+    end
+    check(ipmmap, classes.ipmmap, 0)
+    check(ipmmap.base, classes.Struct, 1)
+  end)
+
+  it("give a role the methods that it may use, and no other", function()
+    local S = ipmmap.base:extend("Annotated", { { "n", "int32" } })
+    local arguments = {
+      read = { "n" }, write = { "n", 1 }, set = { { n = 1 } }, add = { "n", 1 }, wait = { 0, 0 },
+      with = { function() end },
+    }
+    local function is_refused(role, name)
+      local options = { mmap_dir = tmpdir() }
+      local manager <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = options.mmap_dir }))
+      local handle <close> = role == "manager" and manager or assert(ipmmap[role](S, options))
+      if name == "unlock" or name == "rollback" then handle:lock() end
+      return not pcall(handle[name], handle, table.unpack(arguments[name] or {}))
+    end
+    local refused = {}
+    for _, role in ipairs { "reader", "editor", "manager" } do
+      refused[role] = {}
+      for name in pairs(core.methods) do
+        refused[role][name] = is_refused(role, name) or nil
+      end
+    end
+    assert.same(keys(classes.Editor, classes.Manager), refused.reader)
+    assert.same(keys(classes.Manager), refused.editor)
+    assert.same({}, refused.manager)
+  end)
+
+  it("have every field of the tables that methods return", function()
+    local S = ipmmap.base:extend("Annotated", { { "n", "int32" } })
+    local manager <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = tmpdir() }))
+    assert.same(sorted_keys(manager:info()), fields_of "ipmmap%.Info")
+    do
+      local _ <close> = manager:lock()
+      assert.same(sorted_keys(manager:users()[1]), fields_of "ipmmap%.User")
+    end
+    local annotated_fields = {}
+    for _, name in ipairs(fields_of "ipmmap%.Type") do annotated_fields[name:gsub("%?", "")] = true end
+    local child = S:extend("AnnotatedMore", { { "list", "int8[2]" } }):type()
+    assert.same(annotated_fields, keys(child, child.fields[#child.fields].type))
+  end)
+
+  it("have the classes of schema --luals for the base, and else none that a struct could have", function()
+    local text = markdown.read(FILE)
+    local of_base = generate(ipmmap.base):gsub("^%-%-%-@meta\n", "")
+    assert.is_truthy(text:find(of_base, 1, true), of_base)
+    local of_structs = {}
+    for name in of_base:gmatch("@class (%w+)") do of_structs[name] = true end
+    for _, pattern in ipairs { "@class ([%w_.]+)", "@alias ([%w_.]+)" } do
+      for name in text:gmatch(pattern) do
+        assert.is_truthy(of_structs[name] or name:find("^ipmmap%."), name)
+      end
+    end
+  end)
+
+  it("are valid Lua, which a language server reads", function()
+    assert.is_table(dofile(FILE))
+  end)
+end)

@@ -1,0 +1,53 @@
+/*
+ * The C functions that Lua calls: what core.c and open.c put into tables.
+ */
+#ifndef LIPM_FUNCTIONS_H
+#define LIPM_FUNCTIONS_H
+
+#include <lua.h>
+
+/* The module's. */
+int lipm_open(lua_State *L);
+int lipm_repair(lua_State *L);
+int lipm_describe(lua_State *L);
+int lipm_totable(lua_State *L);
+int lipm_bytes(lua_State *L);
+int lipm_setbytes(lua_State *L);
+int lipm_now(lua_State *L);
+int lipm_sleep(lua_State *L);
+
+/* A Struct's, those outside layout.c. */
+int lipm_new(lua_State *L);
+int lipm_type(lua_State *L);
+
+/* A handle's methods. */
+int lipm_handle_lock(lua_State *L);
+int lipm_handle_try_lock(lua_State *L);
+int lipm_handle_with(lua_State *L);
+int lipm_handle_unlock(lua_State *L);
+int lipm_handle_rollback(lua_State *L);
+int lipm_handle_read(lua_State *L);
+int lipm_handle_snapshot(lua_State *L);
+int lipm_handle_versioned_snapshot(lua_State *L);
+int lipm_handle_write(lua_State *L);
+int lipm_handle_set(lua_State *L);
+int lipm_handle_add(lua_State *L);
+int lipm_handle_touch(lua_State *L);
+int lipm_handle_clear(lua_State *L);
+int lipm_handle_wait(lua_State *L);
+int lipm_handle_fd(lua_State *L);
+int lipm_handle_drain(lua_State *L);
+int lipm_handle_users(lua_State *L);
+int lipm_handle_version(lua_State *L);
+int lipm_handle_last_update(lua_State *L);
+int lipm_handle_info(lua_State *L);
+int lipm_handle_flush(lua_State *L);
+int lipm_handle_destroy(lua_State *L);
+int lipm_handle_close(lua_State *L);
+
+/* A handle's metamethods; `unknown` is __index of the table of the methods. */
+int lipm_handle_collect(lua_State *L);
+int lipm_handle_newindex(lua_State *L);
+int lipm_handle_unknown(lua_State *L);
+
+#endif

@@ -1,0 +1,132 @@
+/***
+What a handle says of its segment, and the files themselves.
+@submodule ipmmap
+*/
+#include "error.h"
+#include "functions.h"
+#include "handle.h"
+
+#include <lauxlib.h>
+
+/***
+The number of commits since the segment was created: it grows with each.
+@function Handle:version
+@treturn integer
+@raise an error object: `"replaced"`, `"forked"`
+*/
+int lipm_handle_version(lua_State *L) {
+    const lipm_handle *handle = lipm_pinhandle(L);
+    uint64_t version;
+    ipm_error error;
+    if (ipm_segment_version(handle->segment, &version, &error) != IPM_OK)
+        return lipm_raise(L, &error);
+    lua_pushinteger(L, (lua_Integer)version);
+    return 1;
+}
+
+/***
+When the segment was last touched, or else created: `header.time_stamp`.
+@function Handle:last_update
+@treturn number Unix seconds
+@raise an error object: `"replaced"`, `"forked"`
+*/
+int lipm_handle_last_update(lua_State *L) {
+    const lipm_handle *handle = lipm_pinhandle(L);
+    double time;
+    ipm_error error;
+    if (ipm_segment_read(handle->segment, IPM_HEADER_SIZE - sizeof time, sizeof time, &time,
+                         &error) != IPM_OK)
+        return lipm_raise(L, &error);
+    lua_pushnumber(L, time);
+    return 1;
+}
+
+/***
+What is known of the segment.
+@function Handle:info
+@treturn table `name` of the struct; `role`; `tag`; `path` and `lock_path` of the two files;
+`size` of the struct in bytes; `version`; `recoveries`: transactions rolled back because their
+writer died; `writable`: whether this role may write; `lockable`: false if this reader has only
+lock-free reads; `pending`: a writer died in a transaction, which the next one will undo;
+`max_readers`; `readers`: read locks held just now; `writer_pid`: the process that holds the write
+lock just now, or 0; `replaced`: the segment was replaced or destroyed, or its file was removed, and
+the rest is the last that is known of it
+@raise an error object: `"forked"`
+*/
+int lipm_handle_info(lua_State *L) {
+    const lipm_handle *handle = lipm_pinhandle(L);
+    ipm_info info = {.own_size = sizeof info};
+    ipm_error error;
+    lua_createtable(L, 0, 15);
+    lipm_checkopen(L, handle);
+    if (ipm_segment_info(handle->segment, &info, &error) != IPM_OK)
+        return lipm_raise(L, &error);
+    const struct {
+        const char *name, *value;
+    } strings[] = {
+        {"name", handle->memory.type->name},
+        {"role", lipm_roles[handle->role]},
+        {"tag", info.tag},
+        {"path", info.path},
+        {"lock_path", info.lock_path},
+    };
+    const struct {
+        const char *name;
+        uint64_t value;
+    } integers[] = {
+        {"size", info.size},
+        {"version", info.version},
+        {"recoveries", info.recoveries},
+        {"max_readers", info.max_readers},
+        {"readers", info.readers},
+        {"writer_pid", (uint64_t)info.writer_pid},
+    };
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
+        lipm_checkopen(L, handle); /* the strings are its segment's */
+        lua_pushstring(L, strings[i].value);
+        lua_setfield(L, -2, strings[i].name);
+    }
+    for (size_t i = 0; i < sizeof integers / sizeof *integers; i++) {
+        lua_pushinteger(L, (lua_Integer)integers[i].value);
+        lua_setfield(L, -2, integers[i].name);
+    }
+    lua_pushboolean(L, info.pending);
+    lua_setfield(L, -2, "pending");
+    lua_pushboolean(L, info.writable);
+    lua_setfield(L, -2, "writable");
+    lua_pushboolean(L, info.lockable);
+    lua_setfield(L, -2, "lockable");
+    lua_pushboolean(L, info.replaced);
+    lua_setfield(L, -2, "replaced");
+    return 1;
+}
+
+/***
+Return when the data is on disk. Editors and managers.
+@function Handle:flush
+@raise an error object: `"system"`, `"no_space"`, `"replaced"`, `"forked"`
+*/
+int lipm_handle_flush(lua_State *L) {
+    const lipm_handle *handle = lipm_pinwriter(L);
+    ipm_error error;
+    if (ipm_segment_flush(handle->segment, &error) != IPM_OK)
+        return lipm_raise(L, &error);
+    return 0;
+}
+
+/***
+Remove both files; handles elsewhere then say `"replaced"`, and so does this one. A lock that it
+holds is rolled back and released. Managers only.
+@function Handle:destroy
+@raise an error object: `"permission"`, `"system"`, `"replaced"`, `"forked"`
+*/
+int lipm_handle_destroy(lua_State *L) {
+    lipm_handle *handle = lipm_pinhandle(L);
+    ipm_error error;
+    if (handle->role != IPM_MANAGER)
+        return luaL_error(L, "%s: only a manager can destroy a segment", lipm_handlename(handle));
+    int code = ipm_segment_destroy(handle->segment, &error);
+    if (!ipm_segment_is_locked(handle->segment))
+        handle->memory.base = NULL;
+    return code == IPM_OK ? 0 : lipm_raise(L, &error);
+}

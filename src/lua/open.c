@@ -1,0 +1,206 @@
+/*
+ * Opening a segment; the metatables and the methods of handles.
+ */
+#include "open.h"
+
+#include "../core/abandon.h"
+#include "error.h"
+#include "functions.h"
+#include "handle.h"
+#include "layout.h"
+
+#include <lauxlib.h>
+
+static const char *const classes[] = {"ipmmap.reader", "ipmmap.editor", "ipmmap.manager"};
+
+/* Of the table of methods, in the registry and in a Struct's metatables. */
+static const char methods_key = 'm';
+
+/* All roles have all methods: those that a role may not use say so. */
+static const luaL_Reg handle_methods[] = {
+    {"lock", lipm_handle_lock},
+    {"try_lock", lipm_handle_try_lock},
+    {"with", lipm_handle_with},
+    {"unlock", lipm_handle_unlock},
+    {"rollback", lipm_handle_rollback},
+    {"read", lipm_handle_read},
+    {"snapshot", lipm_handle_snapshot},
+    {"versioned_snapshot", lipm_handle_versioned_snapshot},
+    {"write", lipm_handle_write},
+    {"set", lipm_handle_set},
+    {"add", lipm_handle_add},
+    {"touch", lipm_handle_touch},
+    {"clear", lipm_handle_clear},
+    {"wait", lipm_handle_wait},
+    {"fd", lipm_handle_fd},
+    {"drain", lipm_handle_drain},
+    {"users", lipm_handle_users},
+    {"version", lipm_handle_version},
+    {"last_update", lipm_handle_last_update},
+    {"info", lipm_handle_info},
+    {"flush", lipm_handle_flush},
+    {"destroy", lipm_handle_destroy},
+    {"close", lipm_handle_close},
+    {NULL, NULL},
+};
+
+static int handle_tostring(lua_State *L) {
+    const lipm_handle *handle = lipm_checkanyhandle(L);
+    ipm_info info = {.own_size = sizeof info};
+    if (handle->segment == NULL)
+        lua_pushfstring(L, "%s (closed)", classes[handle->role]);
+    else if (ipm_segment_info(handle->segment, &info, NULL) == IPM_OK)
+        lua_pushfstring(L, "%s: %s", classes[handle->role], info.path);
+    else
+        lua_pushfstring(L, "%s: %s", classes[handle->role], handle->memory.type->name);
+    return 1;
+}
+
+static const luaL_Reg handle_metamethods[] = {
+    {"__gc", lipm_handle_collect},
+    {"__close", lipm_handle_close},
+    {"__tostring", handle_tostring},
+    {"__newindex", lipm_handle_newindex},
+    {NULL, NULL},
+};
+
+/* Push a Struct's own copy of the methods: what it lacks is complained of by the Struct's name. */
+static void push_methods(lua_State *L, int owner) {
+    lua_getiuservalue(L, owner, LIPM_STRUCT_METATABLES);
+    if (lua_rawgetp(L, -1, &methods_key) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &methods_key);
+        lua_pushnil(L);
+        while (lua_next(L, -2) != 0) {
+            lua_pushvalue(L, -2);
+            lua_insert(L, -2);
+            lua_rawset(L, -5);
+        }
+        lua_pop(L, 1);
+        lua_createtable(L, 0, 1);
+        lua_pushvalue(L, owner);
+        lua_pushcclosure(L, lipm_handle_unknown, 1);
+        lua_setfield(L, -2, "__index");
+        lua_setmetatable(L, -2);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, -3, &methods_key);
+    }
+    lua_replace(L, -2);
+}
+
+/* Push the metatable of a Struct's handles of a role, made at first need. */
+static void push_class(lua_State *L, int owner, ipm_role role) {
+    lua_getiuservalue(L, owner, LIPM_STRUCT_METATABLES);
+    if (lua_rawgetp(L, -1, &classes[role]) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        luaL_newlib(L, handle_metamethods);
+        lua_pushstring(L, classes[role]);
+        lua_setfield(L, -2, "__name");
+        push_methods(L, owner);
+        lua_setfield(L, -2, "__index");
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, -3, &classes[role]);
+    }
+    lua_replace(L, -2);
+}
+
+/* ---- Opening ------------------------------------------------------------------------------ */
+
+/* Push the user ids of the options' list `trust`, as an array of uint32_t in a userdata. */
+static void push_trust(lua_State *L, int options) {
+    lua_getfield(L, options, "trust");
+    lua_Unsigned count = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
+    uint32_t *users = lua_newuserdatauv(L, count * sizeof *users, 0);
+    for (lua_Unsigned i = 0; i < count; i++) {
+        lua_rawgeti(L, -2, (lua_Integer)i + 1);
+        users[i] = (uint32_t)lua_tointeger(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_replace(L, -2);
+}
+
+/*
+ * open(role, Struct, options): a handle, or nil, message, code; handle.lua has checked the
+ * options, and raises what comes with the code "invalid".
+ */
+int lipm_open(lua_State *L) {
+    ipm_role role = (ipm_role)luaL_checkoption(L, 1, NULL, lipm_roles);
+    lipm_layout *layout = lipm_checklayout(L, 2);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lua_settop(L, 3);
+    lua_getfield(L, 3, "tag");
+    lua_getfield(L, 3, "mmap_dir");
+    lua_getfield(L, 3, "lock_dir");
+    lua_getfield(L, 3, "create");
+    lua_getfield(L, 3, "force");
+    lua_getfield(L, 3, "mode");
+    lua_getfield(L, 3, "max_readers");
+    lua_getfield(L, 3, "prefault");
+    lua_getfield(L, 3, "mlock");
+    push_trust(L, 3);
+    ipm_options options = {
+        .own_size = sizeof options,
+        .tag = lua_tostring(L, 4),
+        .mmap_dir = lua_tostring(L, 5),
+        .lock_dir = lua_tostring(L, 6),
+        .create = lua_toboolean(L, 7),
+        .force = lua_toboolean(L, 8),
+        .mode = (uint32_t)luaL_optinteger(L, 9, 0),
+        .max_readers = (uint32_t)luaL_optinteger(L, 10, 0),
+        .prefault = lua_toboolean(L, 11),
+        .mlock = lua_toboolean(L, 12),
+        .trust = lua_touserdata(L, 13),
+        .trust_count = lua_rawlen(L, 13) / sizeof(uint32_t),
+    };
+    lipm_handle *handle = lipm_pushhandle(L, role, layout);
+    push_class(L, 2, role);
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, -2, LIPM_HANDLE_STRUCT);
+    ipm_error error;
+    if (ipm_segment_open(role, layout->layout, &options, &handle->segment, &error) != IPM_OK) {
+        handle->segment = NULL;
+        luaL_pushfail(L);
+        lua_pushstring(L, error.text);
+        lua_pushstring(L, ipm_code_name(error.code));
+        return 3;
+    }
+    handle->memory.segment = handle->segment;
+    ipm_segment_show(handle->segment, &handle->memory.base);
+    ipm_segment_version(handle->segment, &handle->opened, NULL);
+    layout->handles++;
+    return 1;
+}
+
+/* repair(path, options), of which handle.lua has checked the options. */
+int lipm_repair(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    bool repaired;
+    ipm_error error;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    lua_getfield(L, 2, "lock_dir");
+    push_trust(L, 2);
+    const ipm_options options = {
+        .own_size = sizeof options,
+        .path = path,
+        .lock_dir = lua_tostring(L, 3),
+        .trust = lua_touserdata(L, 4),
+        .trust_count = lua_rawlen(L, 4) / sizeof(uint32_t),
+    };
+    if (ipm_segment_repair(&options, &repaired, &error) != IPM_OK) {
+        luaL_pushfail(L);
+        lua_pushstring(L, error.text);
+        lua_pushstring(L, ipm_code_name(error.code));
+        return 3;
+    }
+    lua_pushboolean(L, repaired);
+    return 1;
+}
+
+void lipm_open_handle(lua_State *L) {
+    luaL_newlib(L, handle_methods);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &methods_key);
+}

@@ -1,0 +1,12 @@
+/*
+ * The methods of handles.
+ */
+#ifndef LIPM_OPEN_H
+#define LIPM_OPEN_H
+
+#include <lua.h>
+
+/* Push the table of the methods of handles. */
+void lipm_open_handle(lua_State *L);
+
+#endif

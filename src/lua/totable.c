@@ -1,0 +1,53 @@
+/***
+Views and values as plain tables.
+@submodule ipmmap
+*/
+#include "error.h"
+#include "functions.h"
+#include "scalar.h"
+#include "view.h"
+
+#include <lauxlib.h>
+#include <limits.h>
+
+/* Push a part as plain Lua values. The memory is looked at anew for each: filling a table may
+ * run finalizers, and they may release a lock. */
+static void push_plain(lua_State *L, const lipm_place *place) {
+    const ipm_type *type = place->type;
+    if (lipm_base(place->memory) == NULL)
+        lipm_complain_access(L, place);
+    if (lipm_is_scalar(type)) {
+        lipm_pushlive(L, place);
+        return;
+    }
+    int count = type->count <= INT_MAX ? (int)type->count : INT_MAX;
+    luaL_checkstack(L, 4, "struct nested too deeply");
+    if (type->kind == IPM_ARRAY) {
+        lua_createtable(L, count, 0);
+        for (uint64_t i = 0; i < type->count; i++) {
+            lipm_place part = lipm_elementplace(place, i);
+            push_plain(L, &part);
+            lua_rawseti(L, -2, (lua_Integer)i + 1);
+        }
+    } else {
+        lua_createtable(L, 0, count);
+        for (uint64_t i = 0; i < type->count; i++) {
+            lipm_place part = lipm_fieldplace(place, &type->fields[i]);
+            push_plain(L, &part);
+            lua_setfield(L, -2, type->fields[i].name);
+        }
+    }
+}
+
+/***
+A view or value as plain tables, recursively: structs by field name, arrays from 1.
+@function totable
+@tparam view|value v
+@treturn table
+@raise not a view or value; a view whose lock was released
+*/
+int lipm_totable(lua_State *L) {
+    const lipm_view *view = lipm_checkview(L, 1);
+    push_plain(L, &view->place);
+    return 1;
+}

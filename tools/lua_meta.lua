@@ -1,0 +1,214 @@
+--- Writes lua/ipmmap/meta.lua, the annotations for lua-language-server, from the LDoc comments.
+-- usage: lua5.4 tools/lua_meta.lua >lua/ipmmap/meta.lua
+--
+-- The classes here have "ipmmap." in their names. No struct can have such a name, so no class that
+-- `ipmmap schema --luals` writes for a struct has the name of one of these. The two structs that
+-- each segment begins with are here too, as `ipmmap schema --luals` writes them.
+local lua_comments = require "tools.lua_comments"
+
+local PREFACE <const> = [[
+---@meta ipmmap
+-- luacheck: ignore
+-- Annotations for lua-language-server; programs do not load this file. `make annotations` writes it
+-- from the comments of the sources.
+
+---A view. To see its fields in the editor, give the variable the struct's class, which
+---`ipmmap schema --luals` writes: `---@type Player`.
+---@alias ipmmap.View any
+
+---A detached value, whose class is the struct's as for a view.
+---@alias ipmmap.Value any
+
+---@class MmapStructureHeader
+---@field header_code integer # int16
+---@field time_stamp number # double
+
+---@class BaseMmapStructure
+---@field header MmapStructureHeader # MmapStructureHeader
+
+---@alias ipmmap.Code %s
+
+---@class ipmmap.Error
+---@field code ipmmap.Code
+---@field message string
+
+---@class ipmmap.ArrayType
+---@field [integer] ipmmap.ArrayType
+
+---@alias ipmmap.Field { [1]: string, [2]: string|ipmmap.Struct|ipmmap.ArrayType }
+
+---@class ipmmap.Type
+---@field name string
+---@field kind string
+---@field size integer
+---@field align integer
+---@field count? integer
+---@field element? ipmmap.Type
+---@field fields? { name: string, offset: integer, type: ipmmap.Type }[]
+---@field parent? ipmmap.Type
+
+---@class ipmmap.Info
+---@field name string
+---@field role "manager"|"editor"|"reader"
+---@field tag string
+---@field path string
+---@field lock_path string
+---@field size integer
+---@field version integer
+---@field recoveries integer
+---@field max_readers integer
+---@field readers integer
+---@field writer_pid integer
+---@field pending boolean
+---@field writable boolean
+---@field lockable boolean
+---@field replaced boolean
+
+---@class ipmmap.User
+---@field pid integer
+---@field since integer
+---@field alive boolean
+---@field writes boolean
+---@field waits boolean
+
+---@class ipmmap.Struct
+---@field name string
+---@field size integer
+---@field align integer
+---@field [integer] ipmmap.ArrayType
+local Struct = {}
+
+---@class ipmmap.Reader
+local Reader = {}
+
+---@class ipmmap.Editor: ipmmap.Reader
+local Editor = {}
+
+---@class ipmmap.Manager: ipmmap.Editor
+local Manager = {}
+
+---@class ipmmap.Module
+---@field _VERSION string
+---@field base ipmmap.Struct
+local ipmmap = {}
+]]
+
+local TYPES <const> = { Struct = "ipmmap.Struct", view = "ipmmap.View", value = "ipmmap.Value" }
+
+-- Parameters and results for which the comments have no more than "table" or "Handle".
+local PARAMETERS <const> = {
+  ["struct fields"] = "ipmmap.Field[]", ["Struct:extend fields"] = "ipmmap.Field[]",
+  ["manager options"] = "ipmmap.ManagerOptions", ["editor options"] = "ipmmap.Options",
+  ["reader options"] = "ipmmap.Options", ["repair options"] = "ipmmap.RepairOptions",
+}
+local RESULTS <const> = {
+  manager = "ipmmap.Manager", editor = "ipmmap.Editor", reader = "ipmmap.Reader",
+  ["Struct:type"] = "ipmmap.Type", ["Handle:info"] = "ipmmap.Info",
+  ["Handle:users"] = "ipmmap.User[]",
+}
+
+-- A type as lua-language-server writes it: `{string,...}` is `string[]`.
+local function type_of(type)
+  type = type:gsub("^%?(.*)$", "%1|nil"):gsub("{(%a+),%.%.%.}", "%1[]")
+  return (type:gsub("%a+", TYPES))
+end
+
+local function line(...)
+  return (table.concat({ ... }, " "):gsub(" +$", ""))
+end
+
+local function code_alias(entries)
+  local codes = {}
+  for code in lua_comments.list(entries.ipmmap, "The codes:") do
+    codes[#codes + 1] = ('"%s"'):format(code)
+  end
+  return table.concat(codes, "|")
+end
+
+-- A class of options: all of the manager's, or those that the comment `named` names.
+local function add_options(out, class, manager, named)
+  out[#out + 1] = "\n---@class " .. class
+  for _, param in ipairs(manager.params) do
+    local name = param.name:match "^options%.(.*)"
+    if name and (not named or named:find("`" .. name .. "`", 1, true)) then
+      out[#out + 1] = line("---@field", name .. "?", type_of(param.type), param.text)
+    end
+  end
+end
+
+local function param_named(entry, name)
+  for _, param in ipairs(entry.params) do
+    if param.name == name then return param end
+  end
+end
+
+local function add_params(out, entry)
+  local names = {}
+  for _, param in ipairs(entry.params) do
+    if not param.name:find "%w%." then
+      local type = PARAMETERS[entry.name .. " " .. param.name] or type_of(param.type or "any")
+      local optional = param.is_optional and param.name ~= "..." and "?" or ""
+      out[#out + 1] = line("---@param", param.name .. optional, type, param.text)
+      names[#names + 1] = param.name
+    end
+  end
+  return table.concat(names, ", ")
+end
+
+-- A result that only failures have: its text begins with its name.
+local function failure_line(result)
+  local name, rest = result.text:match "^(%a+)[:,]?%s*(.*)$"
+  local type = name == "code" and "ipmmap.Code" or type_of(result.type)
+  return line("---@return", type .. "?", name, rest)
+end
+
+local function add_results(out, entry)
+  local succeeded, failed = entry.results[1] or {}, entry.results[2] or {}
+  for i = 1, math.max(#succeeded, #failed) do
+    local result = succeeded[i]
+    if not result then
+      out[#out + 1] = failure_line(failed[i])
+    elseif not result.type then
+      out[#out + 1] = line("---@return any ... #", result.text)
+    else
+      local type = RESULTS[entry.name] or type_of(result.type)
+      local text = result.text ~= "" and "# " .. result.text or ""
+      out[#out + 1] = line("---@return", type .. (failed[i] and "|nil" or ""), text)
+    end
+  end
+end
+
+-- The class whose method a function is: of handles, that of the weakest role which may call it.
+local function owner_of(entry)
+  if entry.name:find "^Struct:" then
+    return "Struct:"
+  elseif not entry.name:find "^Handle:" then
+    return "ipmmap."
+  elseif entry.text:find "Managers only%." then
+    return "Manager:"
+  end
+  return entry.text:find "Editors and managers%." and "Editor:" or "Reader:"
+end
+
+local function add_function(out, entry)
+  out[#out + 1] = "\n---" .. entry.text:gsub("\n", "\n---")
+  local names = add_params(out, entry)
+  add_results(out, entry)
+  local name = entry.name:match "[^:]*$"
+  out[#out + 1] = ("function %s%s(%s) end"):format(owner_of(entry), name, names)
+end
+
+local entries, names = lua_comments.read(), {}
+for name, entry in pairs(entries) do
+  if entry.kind == "function" then names[#names + 1] = name end
+end
+table.sort(names)
+
+local out = { (PREFACE:gsub("\n$", ""):format(code_alias(entries))) }
+add_options(out, "ipmmap.ManagerOptions", entries.manager)
+add_options(out, "ipmmap.Options", entries.manager, param_named(entries.editor, "options").text)
+add_options(out, "ipmmap.RepairOptions", entries.manager,
+  param_named(entries.repair, "options").text)
+for _, name in ipairs(names) do add_function(out, entries[name]) end
+out[#out + 1] = "\nreturn ipmmap"
+print(table.concat(out, "\n"))
