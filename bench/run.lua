@@ -42,7 +42,7 @@ local function make_directory()
   return (output(("mktemp -d '%s/ipmmap-bench.XXXXXX'"):format(parent)):gsub("%s+$", ""))
 end
 
--- Before the rounds, which take minutes; and it may be the file that they replace.
+-- Read the earlier results before the rounds: these take minutes, and may replace that file.
 local earlier = arg[3] and assert(json.decode(read(arg[3])))
 
 local directory <close> = setmetatable({ path = make_directory() }, {

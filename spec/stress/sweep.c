@@ -271,8 +271,7 @@ static void check_all(void) {
     }
     if (reader_first)
         check_newcomer("a new reader", IPM_READER);
-    if (!reader_first ||
-        scene.phase->outcome != ANOTHER) /* opening a missing segment takes 100 ms */
+    if (!reader_first || scene.phase->outcome != ANOTHER) /* waits 100 ms if the file is gone */
         check_newcomer("a new writer", IPM_EDITOR);
     ipm_segment *manager = check_open("a manager", IPM_MANAGER, true);
     if (manager != NULL) {
