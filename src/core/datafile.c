@@ -54,8 +54,7 @@ typedef struct last_page {
 } last_page;
 _Static_assert(sizeof(last_page) == IPM_PAGE, "it has no padding");
 
-/* Check a copy of the parts that never change, because other processes may change the file itself
- * at any moment. */
+/* Check the parts that never change in a copy, because others may change the file at any moment. */
 static int read_head(const ipm_file *file, const char *path, ipm_access access, last_page *last,
                      ipm_trailer_head *head, ipm_error *error) {
     const int fd = file->fd;
@@ -209,11 +208,8 @@ void ipm_datafile_close(ipm_datafile *file) {
     ipm_kept_close(&file->kept);
 }
 
-/*
- * Compare the state that the descriptor reads with the mapped state. The descriptor reads from the
- * upper layer as soon as the file is there. Load the mapped state last: if both are the same file,
- * it is at least as new.
- */
+/* The descriptor reads from the upper layer as soon as the file is there. Load the mapped state
+ * last: if it is of the same file, it is at least as new. */
 bool ipm_datafile_is_left_behind(const ipm_datafile *file) {
     ipm_state now;
     const ipm_state *mapped = file->memory.state;
