@@ -38,7 +38,7 @@ byte seen[LISTENERS];
 #endif
 #define STEP(action) if :: action DIE fi
 
-/* ipm_listen_ask */
+/* ipm_listeners_ask */
 inline ask() {
   d_step { word = (word + 2) | 1 }
 }
@@ -64,7 +64,7 @@ inline clear() {
   }
 }
 
-/* ipm_listen_tell */
+/* ipm_listeners_notify */
 inline tell() {
   STEP(found = word);
   if

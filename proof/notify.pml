@@ -59,7 +59,7 @@ inline clear() {
   }
 }
 
-/* ipm_notify_tell */
+/* ipm_notify_all */
 inline tell() {
   STEP(seen = word);
   if
@@ -99,7 +99,7 @@ proctype Waiter(byte me) {
      if :: retired -> goto news :: else fi;
      if :: version >= goal[me] -> goto news :: else fi;
 #endif
-     /* ipm_notify_sleep */
+     /* ipm_notify_wait */
      if
 #ifdef WORD_NOT_COMPARED
      :: true -> asleep[me] = 1

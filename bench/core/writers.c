@@ -48,7 +48,7 @@ static void update_latched(void *with, uint64_t count) {
         ipm_store_u32(l->data + IPM_HEADER_SIZE, (uint32_t)i);
         ipm_transaction_commit(&transaction);
         pthread_mutex_unlock(&l->mutex);
-        ipm_notify_tell(&l->news);
+        ipm_notify_all(&l->news);
     }
 }
 

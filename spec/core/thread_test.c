@@ -78,7 +78,7 @@ static void *writes(void *p) {
             ipm_transaction_rollback(&t);
         ipm_rwlock_unlock(&lock);
         if (commits)
-            ipm_notify_tell(&news);
+            ipm_notify_all(&news);
     }
     return NULL;
 }
@@ -105,7 +105,7 @@ static void *copies(void *p) {
     while (version < (uint64_t)WRITERS * ROUNDS * 4 / 5) {
         uint32_t seen = ipm_notify_announce(&news);
         if (ipm_snapshot_version(&memory) == version)
-            ipm_notify_sleep(&news, seen, ipm_clock_now() + 100 * MS);
+            ipm_notify_wait(&news, seen, ipm_clock_now() + 100 * MS);
         version = ipm_snapshot_take(&memory, 0, SIZE, words);
         torn += !is_whole(words) || words[0] != version || version < last;
         last = version;

@@ -139,7 +139,7 @@ static struct {
 static void tell(void) {
     for (uint64_t news = 1; news <= NEWS; news++) {
         weak_store(&board.news, 8, news, memory_order_release);
-        ipm_notify_tell(&board.word);
+        ipm_notify_all(&board.word);
     }
 }
 
@@ -150,7 +150,7 @@ static void hear(void) {
         if (news > heard)
             heard = news;
         else
-            ipm_notify_sleep(&board.word, seen, INT64_MAX);
+            ipm_notify_wait(&board.word, seen, INT64_MAX);
     }
 }
 

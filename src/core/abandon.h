@@ -5,7 +5,7 @@
 #ifndef IPM_CORE_ABANDON_H
 #define IPM_CORE_ABANDON_H
 
-#include "rare.h"
+#include "cold.h"
 
 #include "../ipmmap.h"
 
@@ -30,6 +30,6 @@ void ipm_segment_abandon(struct ipm_rwlock *lock);
  * Say why a call that needs the lock cannot be done.
  * returns  IPM_EINVALID or IPM_EFORKED
  */
-IPM_RARE int ipm_segment_not_locked(const ipm_segment *segment, ipm_error *error);
+IPM_COLD int ipm_segment_not_locked(const ipm_segment *segment, ipm_error *error);
 
 #endif

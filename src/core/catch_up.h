@@ -21,6 +21,6 @@
  *       beside a writer that never rests has no bound. If the thread holds the lock through another
  *       side (IPM_EDEADLOCK), no other thread commits, and the next turn succeeds
  */
-IPM_RARE void ipm_snapshot_catch_up(ipm_snapshot *snapshot, ipm_rwlock *lock);
+IPM_COLD void ipm_snapshot_catch_up(ipm_snapshot *snapshot, ipm_rwlock *lock);
 
 #endif

@@ -7,7 +7,7 @@
 #define IPM_CORE_DATAFILE_H
 
 #include "fork.h"
-#include "rare.h"
+#include "cold.h"
 #include "trailer.h"
 #include "trust.h"
 
@@ -83,7 +83,7 @@ int ipm_datafile_retire_old(const char *path, ipm_retirement *old, ipm_error *er
 void ipm_datafile_retired(ipm_retirement *old, bool done);
 
 /* Whether overlayfs copied the file to the upper layer after this process had mapped it. */
-IPM_RARE bool ipm_datafile_is_left_behind(const ipm_datafile *file);
+IPM_COLD bool ipm_datafile_is_left_behind(const ipm_datafile *file);
 
 /* Whether the file was replaced, destroyed or left behind, or was found to have lost its name. */
 static inline bool ipm_datafile_is_retired(const ipm_datafile *file) {

@@ -26,7 +26,7 @@ bool ipm_segment_has_name(ipm_segment *segment) {
         return true;
     if (naming == IPM_REMOVED && segment->role != IPM_READER) {
         ipm_datafile_retire(data, true);
-        ipm_notify_tell(&segment->lockfile.head->news);
+        ipm_notify_all(&segment->lockfile.head->notify);
     }
     data->retired = segment->lock.retired = &lost;
     return false;

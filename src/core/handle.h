@@ -42,7 +42,7 @@ static inline ipm_segment *ipm_segment_of_lock(ipm_rwlock *lock) {
 int ipm_segment_check_fork(const ipm_segment *segment, ipm_error *error);
 
 /* The error of a handle of the parent's. */
-IPM_RARE int ipm_segment_fail_forked(const ipm_segment *segment, ipm_error *error);
+IPM_COLD int ipm_segment_fail_forked(const ipm_segment *segment, ipm_error *error);
 
 /*
  * Whether the data file still has its name. This costs a system call, so it is for calls that are
@@ -55,7 +55,7 @@ bool ipm_segment_has_name(ipm_segment *segment);
 int ipm_segment_check_name(ipm_segment *segment, ipm_error *error);
 
 /* The error of a segment that was replaced, destroyed or removed. */
-IPM_RARE int ipm_segment_fail_replaced(const ipm_segment *segment, ipm_error *error);
+IPM_COLD int ipm_segment_fail_replaced(const ipm_segment *segment, ipm_error *error);
 
 /* Find out who owns the directories of its files, and who may write to them. */
 int ipm_segment_look_at_directories(ipm_segment *segment, const ipm_options *options,

@@ -17,7 +17,7 @@ static int start_listening(ipm_segment *segment, ipm_error *error) {
         return code;
     segment->descriptor = made;
     if (may_ask)
-        ipm_listen_ask(&segment->lockfile.head->listening);
+        ipm_listeners_ask(&segment->lockfile.head->listening);
     return IPM_OK;
 }
 
@@ -46,7 +46,7 @@ int ipm_segment_drain(ipm_segment *segment, uint64_t *version, ipm_error *error)
     if (descriptor->fd >= 0)
         ipm_descriptor_drain(descriptor);
     if (descriptor->events >= 0)
-        ipm_listen_ask(&segment->lockfile.head->listening);
+        ipm_listeners_ask(&segment->lockfile.head->listening);
     code = ipm_segment_check_name(segment, error);
     return code != IPM_OK ? code : ipm_segment_version(segment, version, error);
 }

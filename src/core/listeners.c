@@ -19,15 +19,15 @@
  * flag again, and that must not be cleared: setting it changes the count, and the committer clears
  * the flag only with the count that it has found.
  */
-void ipm_listen_ask(_Atomic uint32_t *listening) {
+void ipm_listeners_ask(_Atomic uint32_t *listening) {
     uint32_t seen = atomic_load_explicit(listening, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(listening, &seen, (seen + ONE_LISTENER) | ASKED,
                                                   memory_order_seq_cst, memory_order_relaxed))
         ;
-    atomic_thread_fence(memory_order_seq_cst); /* pairs with the one in ipm_notify_tell */
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with the one in ipm_notify_all */
 }
 
-bool ipm_listen_tell(_Atomic uint32_t *listening, const char *path) {
+bool ipm_listeners_notify(_Atomic uint32_t *listening, const char *path) {
     uint32_t seen = atomic_load_explicit(listening, memory_order_seq_cst);
     if ((seen & ASKED) == 0)
         return true;

@@ -19,14 +19,14 @@
  * Set the flag. The caller watches the file already, and looks at the segment after this call. A
  * full fence lies in between.
  */
-void ipm_listen_ask(_Atomic uint32_t *listening);
+void ipm_listeners_ask(_Atomic uint32_t *listening);
 
 /*
  * Notify the listeners of a commit, if the flag is set. A full fence lies between storing the
- * commit and this call (ipm_notify_tell has one).
+ * commit and this call (ipm_notify_all has one).
  * path     of the data file
  * returns  false: the flag was set, and there is no file at the path
  */
-bool ipm_listen_tell(_Atomic uint32_t *listening, const char *path);
+bool ipm_listeners_notify(_Atomic uint32_t *listening, const char *path);
 
 #endif

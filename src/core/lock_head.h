@@ -20,15 +20,15 @@ typedef struct ipm_lock_head {
     uint64_t size;      /* of the file */
     uint32_t slots;
     uint32_t mutex_size;
-    unsigned char mutex[56];            /* a fresh one */
-    _Alignas(64) _Atomic uint32_t news; /* the futex of those who wait for a commit: notify.h */
-    _Atomic uint32_t listening;         /* someone asks for the data file to be touched */
-    _Alignas(64) ipm_waiters waiters;   /* who waits for the lock */
+    unsigned char mutex[56];              /* a fresh one */
+    _Alignas(64) _Atomic uint32_t notify; /* the futex of those who wait for a commit: notify.h */
+    _Atomic uint32_t listening;           /* someone asks for the data file to be touched */
+    _Alignas(64) ipm_waiters waiters;     /* who waits for the lock */
 } ipm_lock_head;
 
 _Static_assert(offsetof(ipm_lock_head, abi) == 16, "file format");
 _Static_assert(offsetof(ipm_lock_head, slots) == 64, "file format");
-_Static_assert(offsetof(ipm_lock_head, news) == 128, "file format");
+_Static_assert(offsetof(ipm_lock_head, notify) == 128, "file format");
 _Static_assert(offsetof(ipm_lock_head, waiters) == 192, "file format");
 _Static_assert(sizeof(ipm_lock_head) <= 4096, "the first page");
 _Static_assert(sizeof(pthread_mutex_t) <= 56, "the mutex fits");

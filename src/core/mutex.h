@@ -8,7 +8,7 @@
 #ifndef IPM_CORE_MUTEX_H
 #define IPM_CORE_MUTEX_H
 
-#include "rare.h"
+#include "cold.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -45,7 +45,7 @@ static inline uint32_t ipm_mutex_kind(const pthread_mutex_t *mutex) {
 }
 
 /* The kind of a fresh mutex; 0: none can be made. */
-IPM_RARE uint32_t ipm_mutex_find_kind(void);
+IPM_COLD uint32_t ipm_mutex_find_kind(void);
 
 /* Whether the mutex has the kind of a fresh one. */
 static inline bool ipm_mutex_is_sound(const pthread_mutex_t *mutex) {

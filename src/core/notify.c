@@ -16,7 +16,7 @@
 #define ASLEEP 1U
 
 /*
- * A waiter sets the bit and then looks for news. A teller stores the news and then loads the bit.
+ * A waiter sets the bit and then looks for a commit. An editor commits and then loads the bit.
  * Both have a full fence in between, so one of them sees the other.
  *
  * The teller clears the bit and counts in one operation, so a waiter that announced itself before
@@ -29,7 +29,7 @@ uint32_t ipm_notify_announce(_Atomic uint32_t *word) {
     return seen;
 }
 
-int ipm_notify_sleep(_Atomic uint32_t *word, uint32_t seen, int64_t until_ns) {
+int ipm_notify_wait(_Atomic uint32_t *word, uint32_t seen, int64_t until_ns) {
     struct timespec until = ipm_clock_timespec(until_ns);
     if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET, seen, &until, NULL, ANY_BIT) == 0 ||
         errno == EAGAIN)
@@ -37,7 +37,7 @@ int ipm_notify_sleep(_Atomic uint32_t *word, uint32_t seen, int64_t until_ns) {
     return errno;
 }
 
-void ipm_notify_tell(_Atomic uint32_t *word) {
+void ipm_notify_all(_Atomic uint32_t *word) {
     atomic_thread_fence(memory_order_seq_cst);
     uint32_t seen = atomic_load_explicit(word, memory_order_seq_cst);
     if ((seen & ASLEEP) == 0)

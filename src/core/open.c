@@ -171,7 +171,7 @@ static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ip
     if (m.manager >= 0)
         close(m.manager);
     if (code == IPM_OK && m.replaced)
-        ipm_notify_tell(&segment->lockfile.head->news); /* those who wait at the old one */
+        ipm_notify_all(&segment->lockfile.head->notify); /* those who wait at the old one */
     if (code == IPM_OK && m.reset)
         code = reset(segment, error);
     return code;
@@ -260,7 +260,7 @@ static int remove_files(ipm_segment *segment, ipm_error *error) {
         ipm_datafile_retire(&segment->data, false);
         return ipm_fail_errno(error, rc, "cannot remove %s", names->path);
     }
-    ipm_notify_tell(&segment->lockfile.head->news);
+    ipm_notify_all(&segment->lockfile.head->notify);
     if (unlink(names->lock_path) != 0)
         return ipm_fail_errno(error, errno, "cannot remove %s", names->lock_path);
     return IPM_OK;

@@ -24,7 +24,7 @@
 #define IPM_CORE_QUEUE_H
 
 #include "mutex.h"
-#include "rare.h"
+#include "cold.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -70,6 +70,6 @@ static inline bool ipm_queue_is_urgent(const ipm_queue *queue) {
  * returns  0 or EOWNERDEAD: it is locked; ETIMEDOUT; the result of go_on; or why the gate or a
  * place is unusable
  */
-IPM_RARE int ipm_queue_wait(const ipm_turn *turn);
+IPM_COLD int ipm_queue_wait(const ipm_turn *turn);
 
 #endif

@@ -66,7 +66,7 @@ static ipm_patience patience_of(ipm_rwlock *lock, int64_t deadline, int64_t slic
         .deadline = deadline, .go_on = go_on, .waiter = lock, .slice_ns = slice_ns};
 }
 
-static IPM_RARE int take_later(ipm_rwlock *lock, ipm_slot *slot, patience *p) {
+static IPM_COLD int take_later(ipm_rwlock *lock, ipm_slot *slot, patience *p) {
     if (p->timeout_ns == 0)
         return ETIMEDOUT;
     ipm_patience slices = patience_of(lock, deadline_of(p), SLOT_SLICE_NS);
@@ -90,7 +90,7 @@ static inline int take(ipm_rwlock *lock, ipm_slot *slot, patience *p) {
 }
 
 /* A try, with a timeout of 0, queues if the urgent word is set: a dead process may have set it. */
-static IPM_RARE int take_gate_later(ipm_rwlock *lock, patience *p) {
+static IPM_COLD int take_gate_later(ipm_rwlock *lock, patience *p) {
     ipm_rwlock_shared *shared = lock->shared;
     bool writes = lock->wanted == IPM_HOLD_WRITE;
     if (p->timeout_ns == 0 && !ipm_queue_is_urgent(&shared->queue))
@@ -115,7 +115,7 @@ static inline int take_gate(ipm_rwlock *lock, patience *p) {
     return rc == EBUSY ? take_gate_later(lock, p) : rc;
 }
 
-static IPM_RARE int code_of_lock(ipm_rwlock *lock, int rc) {
+static IPM_COLD int code_of_lock(ipm_rwlock *lock, int rc) {
     lock->system = rc;
     switch (rc) {
     case ETIMEDOUT:
@@ -222,7 +222,7 @@ static void next_slot(ipm_rwlock *lock) {
 }
 
 /* Lock any free slot, that one first. returns  0, EBUSY or another errno */
-static IPM_RARE int grab(ipm_rwlock *lock) {
+static IPM_COLD int grab(ipm_rwlock *lock) {
     for (uint32_t tried = 0; tried < lock->slots; tried++) {
         int rc = try_slot(lock);
         if (rc != EBUSY)
@@ -279,7 +279,7 @@ static int grab_behind_gate(ipm_rwlock *lock, patience *p) {
     return 0;
 }
 
-static IPM_RARE int read_slow(ipm_rwlock *lock, int64_t timeout_ns) {
+static IPM_COLD int read_slow(ipm_rwlock *lock, int64_t timeout_ns) {
     patience p = {.timeout_ns = timeout_ns};
     lock->wanted = IPM_HOLD_READ;
     int rc = take_gate(lock, &p);

@@ -17,7 +17,7 @@
 #include "../ipmmap.h"
 #include "high_water.h"
 #include "queue.h"
-#include "rare.h"
+#include "cold.h"
 #include "waiters.h"
 
 #include <pthread.h>

@@ -50,7 +50,7 @@ static inline bool is_inside(const ipm_segment *segment, uint64_t offset, uint64
     return size <= whole && offset <= whole - size;
 }
 
-static IPM_RARE int outside(const ipm_segment *segment, uint64_t offset, uint64_t size,
+static IPM_COLD int outside(const ipm_segment *segment, uint64_t offset, uint64_t size,
                             ipm_error *error) {
     return ipm_fail(error, IPM_EINVALID, 0, "%s: %llu bytes at %llu are outside its %llu",
                     segment->name, (unsigned long long)size, (unsigned long long)offset,
@@ -64,7 +64,7 @@ static inline int check_range(const ipm_segment *segment, uint64_t offset, uint6
 
 /* ---- The lock ---------------------------------------------------------------------------- */
 
-static IPM_RARE int explain(const ipm_segment *segment, int code, ipm_error *error) {
+static IPM_COLD int explain(const ipm_segment *segment, int code, ipm_error *error) {
     switch (code) {
     case IPM_ETIMEOUT:
         return ipm_fail(error, code, 0, "%s: the lock was not free in time", segment->name);
@@ -90,7 +90,7 @@ static IPM_RARE int explain(const ipm_segment *segment, int code, ipm_error *err
 }
 
 /* A writer died inside, and only a writer can repair: read a copy of the last commit. */
-static IPM_RARE const unsigned char *last_committed(ipm_segment *segment) {
+static IPM_COLD const unsigned char *last_committed(ipm_segment *segment) {
     const ipm_memory *memory = &segment->data.memory;
     ipm_snapshot_take(memory, 0, memory->size, segment->copy);
     return segment->copy;
@@ -102,7 +102,7 @@ static inline const unsigned char *readable(ipm_segment *segment) {
 }
 
 /* The last writer died while it held the lock. */
-static IPM_RARE void repair(ipm_segment *segment) {
+static IPM_COLD void repair(ipm_segment *segment) {
     ipm_transaction_recover(&segment->data.memory);
     ipm_rwlock_repaired(&segment->lock);
 }
@@ -115,7 +115,7 @@ static inline const unsigned char *writable(ipm_segment *segment) {
     return memory->data;
 }
 
-static IPM_RARE int refuse_lock(const ipm_segment *segment, ipm_error *error) {
+static IPM_COLD int refuse_lock(const ipm_segment *segment, ipm_error *error) {
     if (segment->view != NULL)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: this handle holds its lock already",
                         segment->name);
@@ -127,7 +127,7 @@ static void release_lock(ipm_segment *segment) {
     ipm_rwlock_unlock(&segment->lock);
 }
 
-static IPM_RARE int retired_meanwhile(ipm_segment *segment, ipm_error *error) {
+static IPM_COLD int retired_meanwhile(ipm_segment *segment, ipm_error *error) {
     release_lock(segment);
     return ipm_segment_fail_replaced(segment, error);
 }
@@ -168,8 +168,8 @@ int ipm_segment_unlock(ipm_segment *segment, ipm_error *error) {
     release_lock(segment);
     if (!committed)
         return IPM_OK;
-    ipm_notify_tell(&segment->lockfile.head->news);
-    bool there = ipm_listen_tell(&segment->lockfile.head->listening, segment->names.path);
+    ipm_notify_all(&segment->lockfile.head->notify);
+    bool there = ipm_listeners_notify(&segment->lockfile.head->listening, segment->names.path);
     if (retired)
         return ipm_segment_fail_replaced(segment, error);
     return there ? IPM_OK : ipm_segment_check_name(segment, error);

@@ -4,7 +4,7 @@
 #ifndef IPM_CORE_THREAD_H
 #define IPM_CORE_THREAD_H
 
-#include "rare.h"
+#include "cold.h"
 
 #include <stdint.h>
 
@@ -49,6 +49,6 @@ static inline ipm_thread *ipm_thread_self(void) {
  * abandon  takes a lock off the thread's list, and unlocks it
  * returns  0 or an errno
  */
-IPM_RARE int ipm_thread_prepare(ipm_thread *thread, void (*abandon)(struct ipm_rwlock *held));
+IPM_COLD int ipm_thread_prepare(ipm_thread *thread, void (*abandon)(struct ipm_rwlock *held));
 
 #endif

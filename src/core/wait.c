@@ -30,7 +30,7 @@ void ipm_segment_interrupt(ipm_segment *segment) {
     int kept = errno;
     atomic_store_explicit(&segment->interrupted, 1, memory_order_seq_cst);
     if (segment->lockfile.head != NULL)
-        ipm_notify_tell(&segment->lockfile.head->news);
+        ipm_notify_all(&segment->lockfile.head->notify);
     errno = kept;
 }
 
@@ -61,18 +61,19 @@ int ipm_segment_go_on(ipm_rwlock *lock, bool has_waited) {
 
 /* ---- Waiting ----------------------------------------------------------------------------- */
 
-/* Sleep for a slice, or until there may be news. returns  false: a signal came */
+/* Sleep for a slice, or until there may be a commit. returns  false: a signal came */
 static bool sleep_once(ipm_segment *segment, uint32_t seen, int64_t now, int64_t deadline) {
     int64_t left = deadline - now;
     ipm_lock_head *head = segment->lockfile.head;
     if (head == NULL)
         return ipm_clock_nap(left < POLL_NS ? left : POLL_NS);
-    return ipm_notify_sleep(&head->news, seen,
-                            left < SLEEP_SLICE_NS ? deadline : now + SLEEP_SLICE_NS) != EINTR;
+    return ipm_notify_wait(&head->notify, seen,
+                           left < SLEEP_SLICE_NS ? deadline : now + SLEEP_SLICE_NS) != EINTR;
 }
 
 /* returns  IPM_OK: there was a commit after `version`; IPM_ETIMEOUT: not yet (and no text) */
-static int look_for_news(ipm_segment *segment, uint64_t version, uint64_t *now, ipm_error *error) {
+static int look_for_commit(ipm_segment *segment, uint64_t version, uint64_t *now,
+                           ipm_error *error) {
     int code = ipm_segment_version(segment, now, error);
     return code != IPM_OK ? code : *now > version ? IPM_OK : IPM_ETIMEOUT;
 }
@@ -81,8 +82,8 @@ static int look_for_news(ipm_segment *segment, uint64_t version, uint64_t *now, 
 static int look_again(ipm_segment *segment, uint64_t version, uint32_t *seen, uint64_t *now,
                       ipm_error *error) {
     ipm_lock_head *head = segment->lockfile.head;
-    *seen = head != NULL ? ipm_notify_announce(&head->news) : 0;
-    return look_for_news(segment, version, now, error);
+    *seen = head != NULL ? ipm_notify_announce(&head->notify) : 0;
+    return look_for_commit(segment, version, now, error);
 }
 
 static int interrupted(ipm_segment *segment, ipm_error *error) {
@@ -98,7 +99,7 @@ int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t timeout_ns,
     for (;;) {
         uint32_t seen;
         /* First without announcing a sleep, which would cost the next commit a system call. */
-        int code = look_for_news(segment, version, now, error);
+        int code = look_for_commit(segment, version, now, error);
         if (code == IPM_ETIMEOUT)
             code = look_again(segment, version, &seen, now, error);
         if (code != IPM_ETIMEOUT)

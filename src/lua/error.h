@@ -12,19 +12,19 @@
  * Raise: a plain message for the caller's bug (IPM_EINVALID), else an error object, { code,
  * message, where }. Both begin with the caller's position, as that of luaL_error does.
  */
-IPM_RARE int lipm_raise(lua_State *L, const ipm_error *error);
+IPM_COLD int lipm_raise(lua_State *L, const ipm_error *error);
 
 /* Push nil, message, code, and return 3; raises the caller's bug. */
-IPM_RARE int lipm_fail(lua_State *L, const ipm_error *error);
+IPM_COLD int lipm_fail(lua_State *L, const ipm_error *error);
 
 /* Raise "<struct>.<path>: <message>"; format as for lua_pushfstring. */
-IPM_RARE int lipm_complain(lua_State *L, const lipm_place *place, const char *format, ...);
+IPM_COLD int lipm_complain(lua_State *L, const lipm_place *place, const char *format, ...);
 
 /* Raise that the memory cannot be touched now: no lock is held, or there was a fork. */
-IPM_RARE int lipm_complain_access(lua_State *L, const lipm_place *place);
+IPM_COLD int lipm_complain_access(lua_State *L, const lipm_place *place);
 
 /* Raise that the key at `key` names no part of the struct or array at that place. */
-IPM_RARE int lipm_complain_key(lua_State *L, int key, const lipm_place *place);
+IPM_COLD int lipm_complain_key(lua_State *L, int key, const lipm_place *place);
 
 /* Push "DemoMmapStructure.data_xy" for a place. */
 void lipm_pushpath(lua_State *L, const lipm_place *place);

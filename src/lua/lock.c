@@ -68,7 +68,7 @@ static inline void keep_root(lua_State *L, int index, lipm_root *root) {
     root->handle->spare = root;
 }
 
-static IPM_RARE int refuse_second(lua_State *L, const lipm_handle *handle) {
+static IPM_COLD int refuse_second(lua_State *L, const lipm_handle *handle) {
     return luaL_error(L,
                       "%s: this handle holds its lock already%s, and unlock() or rollback() "
                       "releases it; the end of a block releases it only where the view is a "

@@ -14,7 +14,7 @@
 #ifndef LIPM_MEMORY_H
 #define LIPM_MEMORY_H
 
-#include "../core/rare.h"
+#include "../core/cold.h"
 #include "../ipmmap.h"
 
 #include <stdbool.h>
@@ -74,7 +74,7 @@ static inline unsigned char *lipm_base(const lipm_memory *memory) {
 }
 
 /* What lipm_change does where the range is not ready. */
-IPM_RARE unsigned char *lipm_makeready(lipm_memory *memory, uint64_t offset, uint64_t size);
+IPM_COLD unsigned char *lipm_makeready(lipm_memory *memory, uint64_t offset, uint64_t size);
 
 /* The address of a range to change, of memory that can be touched and written; or NULL. */
 static inline unsigned char *lipm_change(lipm_memory *memory, uint64_t offset, uint64_t size) {

@@ -25,7 +25,7 @@ enum { LIPM_NAMES_STRINGS = 1, LIPM_NAMES_METATABLE, LIPM_NAMES_VALUES = LIPM_NA
 void lipm_pushnames(lua_State *L, const ipm_type *type);
 
 /* The field named by the value at `key`, which is none of those known by address: a long string. */
-IPM_RARE const ipm_field *lipm_findlongname(lua_State *L, int key, const ipm_type *type);
+IPM_COLD const ipm_field *lipm_findlongname(lua_State *L, int key, const ipm_type *type);
 
 static inline uintptr_t lipm_nameslot(const void *string) {
     return (uintptr_t)string >> 4 ^ (uintptr_t)string >> 12;

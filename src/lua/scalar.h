@@ -28,7 +28,7 @@ bool lipm_toscalar(lua_State *L, int index, const ipm_type *type, lipm_scalar *s
 void lipm_storescalar(void *at, const ipm_type *type, const lipm_scalar *scalar);
 
 /* Raise why lipm_toscalar refused the value at `index` for that place. */
-IPM_RARE int lipm_complain_scalar(lua_State *L, int index, const lipm_place *place);
+IPM_COLD int lipm_complain_scalar(lua_State *L, int index, const lipm_place *place);
 
 /* Push the range of a number's type as a message shows it: "0 to 255". */
 const char *lipm_pushrange(lua_State *L, const ipm_type *type);

@@ -1,10 +1,10 @@
 /*
  * Marks cold functions, so that hot paths stay small and can be inlined everywhere.
  */
-#ifndef IPM_CORE_RARE_H
-#define IPM_CORE_RARE_H
+#ifndef IPM_CORE_COLD_H
+#define IPM_CORE_COLD_H
 
-#define IPM_RARE __attribute__((cold, noinline))
+#define IPM_COLD __attribute__((cold, noinline))
 #define IPM_OFTEN inline __attribute__((always_inline))
 
 #endif
