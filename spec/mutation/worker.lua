@@ -66,9 +66,10 @@ function worker:try(mutant)
   elseif code == self.codes[mutant.file] and not mutant.file:match("%.h$") then
     result = "same"
   else
-    for _, test in ipairs(self.tests) do
+    for at, test in ipairs(self.tests) do
       if not self:passes(test, self.limits[test]) then
         result = test
+        table.insert(self.tests, 1, table.remove(self.tests, at)) -- it may notice the next as well
         break
       end
     end
