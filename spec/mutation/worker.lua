@@ -44,11 +44,14 @@ function worker.new(tests)
   local tree = output_of("mktemp -d /dev/shm/ipmmap-mutation-XXXXXX"):match("%C+")
   local self = setmetatable({ tree = tree, tests = tests, limits = {}, codes = {} }, worker)
   assert(os.execute("tar -c --exclude=./.git --exclude=./build . | tar -x -C " .. tree))
+  local times = {}
   for _, test in ipairs(tests) do
-    local good, took = self:passes(test, 600)
-    assert(good, "fails without any change: " .. test)
+    assert(self:passes(test, 600), "fails without any change: " .. test)
+    local _, took = self:passes(test, 600) -- once it is built
+    times[test] = took
     self.limits[test] = PATIENCE + 5 * took
   end
+  table.sort(tests, function(a, b) return times[a] < times[b] end)
   return self
 end
 
@@ -69,7 +72,9 @@ function worker:try(mutant)
     for at, test in ipairs(self.tests) do
       if not self:passes(test, self.limits[test]) then
         result = test
-        table.insert(self.tests, 1, table.remove(self.tests, at)) -- it may notice the next as well
+        if self.limits[test] <= 2 * PATIENCE then -- it may soon notice the next one as well
+          table.insert(self.tests, 1, table.remove(self.tests, at))
+        end
         break
       end
     end
