@@ -81,9 +81,12 @@ $(BUILD)/src/lua/%.o: src/lua/%.c | toolchain
 	@mkdir -p $(@D)
 	$(COMPILE) -Isrc $(LUA_INC) -MMD -MP -c -o $@ $<
 
-$(BUILD)/spec/core/%: spec/core/%.c $(CORE:%.c=$(BUILD)/%.o)
+$(BUILD)/spec/core/%.o: spec/core/%.c | toolchain
 	@mkdir -p $(@D)
-	$(COMPILE) -Isrc -MMD -MP $(LDFLAGS) -o $@ $(filter-out %.h,$^)
+	$(COMPILE) -Isrc -MMD -MP -c -o $@ $<
+
+$(BUILD)/spec/core/%: $(BUILD)/spec/core/%.o $(CORE:%.c=$(BUILD)/%.o)
+	$(LINK) -o $@ $^
 
 $(BUILD)/spec/helper/%.so: spec/helper/%.c | toolchain
 	@mkdir -p $(@D)
