@@ -86,7 +86,9 @@ $(BUILD)/spec/core/%.o: spec/core/%.c | toolchain
 	$(COMPILE) -Isrc -MMD -MP -c -o $@ $<
 
 $(BUILD)/spec/core/%: $(BUILD)/spec/core/%.o $(CORE:%.c=$(BUILD)/%.o)
-	$(LINK) -o $@ $^
+	$(LINK) -o $@ $(filter %.o,$^)
+
+.SECONDARY: $(TEST_PROGRAMS:=.o)
 
 $(BUILD)/spec/helper/%.so: spec/helper/%.c | toolchain
 	@mkdir -p $(@D)
