@@ -56,6 +56,20 @@ int rename(const char *from, const char *to) {
     return rename_error != 0 ? -1 : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
+static int read_errno;      /* of the next read, or 0 */
+static bool ends_too_early; /* the next read finds the file's end, and leaves errno as it was */
+
+ssize_t pread(int fd, void *into, size_t size, off_t offset) {
+    int failure = read_errno;
+    read_errno = 0;
+    if (failure != 0 || ends_too_early) {
+        errno = failure != 0 ? failure : EINTR;
+        ends_too_early = false;
+        return failure != 0 ? -1 : 0;
+    }
+    return syscall(SYS_pread64, fd, into, size, offset);
+}
+
 static void (*once_looked_at)(void); /* after the next look at whether the file may be written to */
 
 int faccessat(int from, const char *path, int mode, int flags) {
@@ -195,6 +209,22 @@ static void a_reader_has_the_lock_of_what_it_opened(void) {
     remove_the_lock_file();
 }
 
+static void a_signal_does_not_end_reading(void) {
+    make_another();
+    read_errno = EINTR;
+    ipm_segment_close(opened(IPM_EDITOR, ""), NULL);
+    CHECK_INT(read_errno, 0);
+}
+
+static void a_file_that_is_cut_while_it_is_read_is_damaged(void) {
+    ipm_segment *segment;
+    ends_too_early = true;
+    CHECK_ERROR(open_as(IPM_EDITOR, "", &segment), IPM_ECORRUPT, "it was truncated");
+    CHECK(!ends_too_early);
+    remove_the_data_file();
+    remove_the_lock_file();
+}
+
 /* ---- Taking the lock --------------------------------------------------------------------- */
 
 static ipm_segment *manager;
@@ -263,6 +293,9 @@ int main(void) {
     run("what is removed while it is opened is not found", does_not_open_what_is_removed);
     run("a reader has the lock of the segment that it opened at last",
         a_reader_has_the_lock_of_what_it_opened);
+    run("a signal does not end the reading of a file", a_signal_does_not_end_reading);
+    run("a file that is cut while it is read is damaged",
+        a_file_that_is_cut_while_it_is_read_is_damaged);
     run("what is destroyed while its lock is taken is not locked", does_not_lock_what_is_destroyed);
     run("a replacement that fails leaves a live segment live",
         a_failed_replacement_leaves_a_live_segment_live);

@@ -3,6 +3,7 @@
 #include "peer.h"
 
 #include <dirent.h>
+#include <sys/resource.h>
 
 static ipm_segment *segment;
 
@@ -65,6 +66,21 @@ static void refuses_a_struct_without_a_header(void) {
     CHECK_ERROR(open_with(IPM_READER, plain, (ipm_options){0}), IPM_EINVALID,
                 "Plain has no common header");
     ipm_layout_free(plain);
+}
+
+/* With descriptor 0 free, which is the first one that opening gets. */
+static void creates_without_room(peer *test) {
+    ipm_options options = {.mmap_dir = in_dir("there"), .create = true};
+    (void)test;
+    close(0);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 4096, .rlim_max = 4096});
+    _exit(ipm_segment_open(IPM_MANAGER, demo, &options, &segment, NULL) == IPM_ENOSPACE ? 0 : 1);
+}
+
+static void leaves_a_directory_empty_where_it_fails_to_create(void) {
+    CHECK_INT(mkdir(in_dir("there"), 0700), 0);
+    CHECK_INT(run_peer(creates_without_room), 0);
+    CHECK_INT(rmdir(in_dir("there")), 0);
 }
 
 static void finds_nothing_where_nothing_is(void) {
@@ -376,6 +392,8 @@ int main(void) {
     run("refuses bad options", refuses_bad_options);
     run("refuses a struct without the common header", refuses_a_struct_without_a_header);
     run("finds nothing where nothing is, and leaves nothing", finds_nothing_where_nothing_is);
+    run("leaves a directory there, and empty, where it fails to create",
+        leaves_a_directory_empty_where_it_fails_to_create);
     run("makes two files of the mode, whatever the umask", makes_exactly_two_files_of_the_mode);
     run("makes directories that those can pass who may read",
         makes_directories_with_matching_passage);

@@ -40,7 +40,6 @@ static bool is_plain_file(const ipm_segment *segment, bool *is_trusted) {
 /* Whether a new segment may replace the file that could not be opened with `code`. */
 static bool gives_way(const ipm_segment *segment, const ipm_options *options, int code,
                       bool *is_trusted) {
-    *is_trusted = true;
     if (code == IPM_EREPLACED)
         return true;
     if (!options->force || !is_plain_file(segment, is_trusted))
@@ -52,7 +51,7 @@ static bool gives_way(const ipm_segment *segment, const ipm_options *options, in
 static int provide(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
                    ipm_creation *m, ipm_error *error) {
     const char *path = segment->names.path;
-    bool is_trusted;
+    bool is_trusted = true;
     int code =
         ipm_datafile_open(path, &segment->mmap_dir, IPM_WRITE, layout, &segment->data, error);
     m->reset = code == IPM_OK && options->force;
