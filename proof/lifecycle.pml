@@ -203,7 +203,7 @@ inline end_manage() {
 /* A data file leaves its path: no process may go on writing to it unaware. */
 #define LEAVES_PATH assert(data_path == 0 || retired[data_path])
 
-/* replace in open.c; ipm_datafile_create makes the file under another name first */
+/* replace in create.c; ipm_datafile_create makes the file under another name first */
 inline replace() {
 #ifndef RETIRED_AFTER_RENAME
   STEP(retired[old] = 1);
@@ -217,7 +217,7 @@ inline replace() {
 #endif
 }
 
-/* make_undone in open.c */
+/* ipm_create_undo in create.c */
 inline make_undone() {
   if
 #ifdef UNDONE_IN_USE
