@@ -22,7 +22,7 @@ LUA_LIBDIR = $(DESTDIR)$(PREFIX)/lib/lua/5.4/ipmmap
 
 BUILD    = build
 
-# A path as one word of the shell's, whatever is in it.
+# Quotes a path for the shell, as one word.
 quote   = '$(subst ','\'',$(1))'
 LUA_INC = -I$(call quote,$(LUA_INCDIR))
 ifneq ($(words $(BUILD)),1)
@@ -46,7 +46,7 @@ OBJECTS       = $(CORE:%.c=$(BUILD)/%.o) $(BINDING:%.c=$(BUILD)/%.o)
 TEST_PROGRAMS = $(C_TESTS:%.c=$(BUILD)/%)
 TEST_MODULES  = $(HELPERS:%.c=$(BUILD)/%.so)
 
-# What lint reads; the parts add theirs to this and to the lists above and below.
+# The C files that lint checks. The included makefiles add files to this list and to others.
 C_FILES = $(CORE) $(BINDING) $(C_TESTS) $(HELPERS)
 
 BUSTED  = busted --output=spec/helper/tap.lua
@@ -61,7 +61,7 @@ TO_LINT  = $(TO_BUILD) lua5.4 lua-check luarocks clang clang-format clang-tidy s
 
 all: $(BUILD)/ipmmap/core.so
 
-# Before the rules, which need the lists complete.
+# The includes come before the rules, because the rules need the complete lists.
 include src/host.mk
 include cli/cli.mk
 include docs/docs.mk
@@ -101,8 +101,8 @@ interpreter:
 	@command -v lua5.4 >/dev/null || \
 	    { echo 'no lua5.4: on Debian it is in the package lua5.4' >&2; exit 1; }
 
-# All that the tests run: the module, the C tests, the specs' modules and programs, and the programs
-# of spec/stress.
+# Builds everything that the tests run: the module, the C tests, the specs' modules and programs, and
+# the programs of spec/stress.
 build-tests: all $(TEST_PROGRAMS) $(TEST_MODULES) $(STRESS_PROGRAMS)
 
 test:
@@ -146,7 +146,7 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@examples/demo.sh
 
-# What is installed where, as src/place.sh reads it; uninstall has the same lists.
+# The files to install, in the format of src/place.sh. `uninstall` uses the same lists.
 INSTALLED_MODULE = $(foreach file,$(MODULES),644:$(file):LUA_DIR/$(notdir $(file))) \
                    755:$(BUILD)/ipmmap/core.so:LUA_LIBDIR/core.so
 PLACE = LUA_DIR=$(call quote,$(LUA_DIR)) LUA_LIBDIR=$(call quote,$(LUA_LIBDIR)) \
@@ -154,7 +154,7 @@ PLACE = LUA_DIR=$(call quote,$(LUA_DIR)) LUA_LIBDIR=$(call quote,$(LUA_LIBDIR)) 
 
 install: install-module install-host install-cli
 
-# What the rock has, see ipmmap-scm-1.rockspec.
+# The files that the rock installs, see ipmmap-scm-1.rockspec.
 install-module: all
 	@$(PLACE) install $(INSTALLED_MODULE)
 

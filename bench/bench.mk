@@ -24,7 +24,7 @@ $(BUILD)/bench/measure.o: bench/measure.c | toolchain
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
 
-# A peer that cannot be built here is left out, and the table says so.
+# If a peer cannot be built here, it is left out, and the table says so.
 $(BUILD)/bench/peer/lmdb: LDLIBS = -llmdb
 $(BUILD)/bench/peer/tdb:  LDLIBS = -ltdb
 $(BUILD)/bench/peer/%: bench/peer/%.c $(BUILD)/bench/measure.o

@@ -11,7 +11,7 @@ local function version(package)
   return output("dpkg-query -W -f '${Version}' " .. package)
 end
 
---- The lines above the table, in order.
+--- The lines above the results table, in order.
 return function(directory)
   return {
     { "date", os.date "!%Y-%m-%d %H:%M UTC" },

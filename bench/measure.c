@@ -16,7 +16,7 @@
 #define MIN_SLICES 3
 #define MAX_TOGETHER 8
 
-/* Of the processes of measure_together: how many slices each has done. NULL: this one is alone. */
+/* How many slices each process of measure_together has done. NULL: this process measures alone. */
 static _Atomic uint64_t *progress;
 static int together;
 static int number;
@@ -44,7 +44,7 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* How many turns fill a slice; this warms everything up, too. */
+/* How many turns fill a slice. Finding out also warms the caches up. */
 static uint64_t turns(work *what, void *with) {
     uint64_t count = 1;
     while (slice(what, with, count) < SLICE_NS)
@@ -52,7 +52,7 @@ static uint64_t turns(work *what, void *with) {
     return count;
 }
 
-/* Whether each of the others did something between two looks; `seen` is what the last one saw. */
+/* Whether each other process has finished a slice since the last call. `seen` keeps the counts. */
 static bool all_moved(uint64_t *seen) {
     bool moved = true;
     for (int i = 0; i < together; i++) {
@@ -104,7 +104,7 @@ void die(const char *what) {
     exit(1);
 }
 
-/* ---- Together ---------------------------------------------------------------------------- */
+/* ---- Several processes at once ----------------------------------------------------------- */
 
 static double count_turns(work *what, void *with) {
     uint64_t count = turns(what, with);
@@ -134,13 +134,16 @@ void keep_apart(int process) {
         }
 }
 
-/* What one process found. */
+/* What one process measured. */
 typedef struct finding {
     double value;
     double longest;
 } finding;
 
-/* Fill in what the processes found. They begin when all are ready: `go` is closed then. */
+/*
+ * Fork the processes and fill in what each measured. They start at once: each waits for the end
+ * of file on `go`, which is closed when all of them are ready.
+ */
 static void find_together(int count, void *(*prepare)(void *, int), work *what, void *with,
                           finding (*find)(work *, void *), finding *found) {
     int ready[2];
@@ -215,9 +218,10 @@ double rate_together(int count, void *(*prepare)(void *, int), work *what, void 
     return sum_of(count, prepare, what, with, find_rate);
 }
 
-/* ---- Against each other ------------------------------------------------------------------ */
+/* ---- Contests ---------------------------------------------------------------------------- */
 
-#define CONTEST 10 /* times as long as all else is measured: so that each has many turns */
+/* A contest takes this many times as long as another measurement, so that each has many turns. */
+#define CONTEST 10
 
 static finding find_turns(work *what, void *with) {
     finding found = {0};

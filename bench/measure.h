@@ -2,8 +2,8 @@
  * Shared by the benchmarks in C: timing, processes that run at once, and the segment they use.
  *
  * A benchmark prints lines of "<metric> <number>". The driver (run.lua) runs each benchmark in
- * every round. BENCH_MS is the time to measure each operation for, BENCH_DIR the directory for
- * files.
+ * every round. The environment variable BENCH_MS is how many milliseconds each operation is
+ * measured, and BENCH_DIR is the directory for files.
  */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
@@ -17,55 +17,59 @@ extern "C" {
 
 #define DEMO_SIZE 688
 
-/* Do the thing `count` times. */
+/* Do the operation `count` times. */
 typedef void work(void *with, uint64_t count);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 double now_ns(void);
 
-/* How long to measure, in nanoseconds. */
+/* BENCH_MS in nanoseconds. */
 double patience_ns(void);
 
 /*
- * Nanoseconds that the thing takes once: the median of slices of a quarter of a millisecond (of
- * one turn, if that takes longer), so that those in which others had the processor do not count.
+ * Nanoseconds that the operation takes once. This is the median of slices of a quarter of a
+ * millisecond (of one turn, if that takes longer). So slices in which another process had the
+ * processor do not count.
  */
 double measure(work *what, void *with);
 
 void print(const char *metric, double value);
 
-/* In a sub-directory of BENCH_DIR: "<BENCH_DIR>/<name>", good until the program ends. */
+/* The path "<BENCH_DIR>/<name>". It is valid until the program ends. */
 const char *place(const char *name);
 
 /* Print the message and errno, and exit. */
 void die(const char *what);
 
-/* Bind this process to a processor of its own while there are some: two on one take turns. */
+/*
+ * Bind this process to a processor of its own, because two processes on one processor take turns.
+ * If there are more processes than processors, some share one.
+ */
 void keep_apart(int process);
 
 /*
- * Run `count` processes at once, at most 8, and return the mean of what they measured; slices in
- * which not all of them ran do not count. `prepare` is called in each and returns what `what`
- * works with; `number` counts them from 0.
+ * Run `count` processes at once, at most 8, and return the mean of what they measured. Slices in
+ * which not all of them ran do not count. Each process calls `prepare`, whose result `what` gets;
+ * `number` counts the processes from 0.
  */
 double measure_together(int count, void *(*prepare)(void *with, int number), work *what,
                         void *with);
 
-/* The same for a while, counted: how many times a second all of them together did the thing. */
+/* The same, but return how many times a second all processes together did the operation. */
 double rate_together(int count, void *(*prepare)(void *with, int number), work *what, void *with);
 
-/* What processes get of something that only one of them can have at a time. */
+/* How processes share something that only one of them can have at a time. */
 typedef struct measure_contest {
-    double ns;      /* that one turn takes, of whichever process */
-    double share;   /* turns of the process that got the fewest, to its equal share: 1 is fair */
-    double longest; /* that one process waited for a turn, its own turn included, in milliseconds */
+    double ns;      /* the mean time of one turn, over all processes */
+    double share;   /* the fewest turns of a process, divided by an equal share: 1 is fair */
+    double longest; /* the longest wait of a process and the turn after it, in milliseconds */
 } measure_contest;
 
-/* Let `count` processes, at most 8, do the thing again and again at once. */
+/* Let `count` processes, at most 8, do the operation again and again at the same time. */
 measure_contest contest(int count, void *(*prepare)(void *with, int number), work *what,
                         void *with);
 
-/* As "<name>.update_<count>", "<name>.share_<count>" and "<name>.longest_<count>". */
+/* Print it as "<name>.update_<count>", "<name>.share_<count>" and "<name>.longest_<count>". */
 void print_contest(const char *name, int count, measure_contest result);
 
 #ifdef __cplusplus

@@ -1,23 +1,24 @@
 --- The programs to run, the targets, and the rows of the table.
 local plan = {}
 
---- The programs of a round, in this order; programs that are compared follow each other.
+--- The programs of a round in the order in which they run. Compared programs follow each other.
 plan.programs = {
   "lua/work.lua", "peer/lean.py", "peer/lmdb", "lua/field.lua", "lua/entities.lua", "core/read",
   "peer/rwlock", "peer/boost", "peer/ofd", "core/write", "peer/tdb", "core/snapshot", "core/wake",
   "peer/redis",
 }
 
---- The programs that measure how times grow; they have rounds of their own.
+--- The programs that measure how times grow with a size. They have rounds of their own.
 plan.scaling = {
   "core/writers", "peer/mutex", "core/readers", "core/slots", "core/sizes", "core/beside",
   "lua/arrays.lua", "core/resident",
 }
 
---- Metrics that are one metric less another.
+--- Metrics that are the difference of two metrics: the first minus the second.
 plan.differences = { ["c.wake"] = { "c.wake_and_answer", "floor.futex" } }
 
---- A ratio of two metrics within each round; `most` or `least` is what it must reach.
+--- Targets: a label and two metrics. Their ratio within each round must be at most `most` or at
+-- least `least`.
 plan.targets = {
   { "Lua: lock + write one field + release; the lean Python way is slower by", "python.write",
     "lua.lock_1", least = 200 },
@@ -70,7 +71,7 @@ plan.targets = {
   { "Lua memory per lock + write + release, bytes", "memory.lock_1", most = 0 },
 }
 
---- Sections of the table: the metrics and what they are, and how to print them.
+--- The sections of the table: their metrics with descriptions, and how to print them.
 plan.sections = {
   { "Writing, ns",
     { "lua.lock_1", "Lua: lock, write a field of the view, release" },
@@ -182,7 +183,7 @@ plan.sections = {
   },
 }
 
---- How something grows: `metric` is followed by "/<size>" for each size that was measured.
+--- The rows that show growth. Each measured size is a metric: the name here, followed by "/<size>".
 plan.growth = {
   { "C: write, by slots that readers used, ns", "slots.write" },
   { "C: opening and closing, by bytes of the struct, ns", "sizes.open" },

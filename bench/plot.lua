@@ -1,4 +1,5 @@
---- Draws bench/results.svg with gnuplot: the times of all ways to read and write, and their growth.
+--- Draws bench/results.svg with gnuplot: the times of all ways to read and write, and how they
+-- grow.
 
 local GROWN = { "sizes.open", "sizes.write", "sizes.snapshot", "sizes.recovery", "arrays.totable",
   "arrays.bytes", "arrays.setbytes", "arrays.assign" }
@@ -8,7 +9,7 @@ local function write(path, text)
   assert(file:write(text))
 end
 
---- "label" median low high, in the table's order.
+--- Lines of "label" median low high for gnuplot, in the table's order.
 local function bars(section, metrics)
   local rows, lines = {}, {}
   for i = 2, #section do

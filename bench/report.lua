@@ -1,4 +1,5 @@
---- Prints the results as a table for people, with those of an earlier run beside them if asked to.
+--- Prints the results as a table for people, if asked to with the results of an earlier run beside
+-- them.
 
 local lines
 
@@ -26,7 +27,7 @@ local function spread(summary)
   return summary and ("%s to %s"):format(number(summary.low), number(summary.high)) or ""
 end
 
---- How far a median is from an earlier one, with a star where the ranges of the two do not meet.
+--- The difference of a median to an earlier one, with a star if the two ranges do not overlap.
 local function comparison(summary, earlier)
   if not (summary and summary.median and earlier and earlier.median) then
     return ""

@@ -35,14 +35,14 @@ local function write(path, text)
   assert(file:write(text))
 end
 
---- A new directory in memory, if there is room for the largest segments.
+--- Makes a directory: in memory if there is room for the largest segments, else on disk.
 local function make_directory()
   local free = tonumber((output "df --output=avail -k /dev/shm 2>/dev/null | tail -n 1")) or 0
   local parent = free > 2 * 1024 * 1024 and "/dev/shm" or os.getenv "TMPDIR" or "/tmp"
   return (output(("mktemp -d '%s/ipmmap-bench.XXXXXX'"):format(parent)):gsub("%s+$", ""))
 end
 
--- Before the rounds, which take minutes; and it may be the file that they replace.
+-- Read the earlier results before the rounds: these take minutes, and may replace that file.
 local earlier = arg[3] and assert(json.decode(read(arg[3])))
 
 local directory <close> = setmetatable({ path = make_directory() }, {
@@ -62,7 +62,8 @@ end
 
 local metrics, left_out = {}, {}
 
---- Keep the least of what a program prints; one that fails is left out from then on.
+--- Runs a program and keeps the lowest value of each metric that it prints. A program that fails is
+-- left out from then on.
 local function run(program, least)
   if left_out[program] then
     return

@@ -21,7 +21,7 @@ function stats.summary(list)
   }
 end
 
---- The exponent e with which y grows as x^e, by least squares: 0 does not grow, 1 is in proportion.
+--- The exponent e of y ~ x^e by least squares: 0 if y does not grow, 1 if it is proportional to x.
 function stats.slope(points)
   local n, sx, sy, sxx, sxy = 0, 0, 0, 0, 0
   for _, point in ipairs(points) do

@@ -1,5 +1,5 @@
-# The command ipmmap, which is in Lua, and what is generated from its parser: the manual page and
-# the shells' completions.
+# The command ipmmap, which is written in Lua, and the files generated from its parser: the manual page
+# and the completions for shells.
 
 CLI_MODULES   := $(sort $(wildcard cli/ipmmap_cli/*.lua))
 CLI_GENERATED  = $(addprefix $(BUILD)/cli/,ipmmap.1 ipmmap.bash ipmmap.zsh ipmmap.fish)

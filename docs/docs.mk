@@ -1,6 +1,7 @@
-# make docs: the Lua reference from the sources' LDoc comments as docs/lua-api.md and in docs/html,
-# the editors' annotations lua/ipmmap/meta.lua from the same comments, and docs/c-api.md from the C
-# header. All but docs/html are in the repository, and tests compare them with the sources.
+# make docs: generates the Lua reference docs/lua-api.md and docs/html from the sources' LDoc
+# comments, the editors' annotations lua/ipmmap/meta.lua from the same comments, and docs/c-api.md
+# from the C header. All except docs/html are in the repository, and tests compare them with the
+# sources.
 
 TO_DOCS  = lua5.4 lua-ldoc lua-discount
 TO_TEST += lua-ldoc lua-discount
@@ -18,12 +19,12 @@ docs/lua-api.md:
 	lua5.4 tools/lua_api.lua >$@.new
 	mv $@.new $@
 
-# Not a rule for the file, which is installed: an installation needs no Lua interpreter.
+# This target is not the installed file itself, so that an installation needs no Lua interpreter.
 annotations:
 	lua5.4 tools/lua_meta.lua >lua/ipmmap/meta.lua.new
 	mv lua/ipmmap/meta.lua.new lua/ipmmap/meta.lua
 
-# LDoc heads the functions of a file with its path.
+# sed replaces the headings, because LDoc makes them from the path of each file.
 docs/html/index.html: config.ld $(MODULES) $(BINDING) README.md CHANGELOG.md $(wildcard docs/*.md)
 	ldoc --fatalwarnings --dir docs/html .
 	sed -Ei 's/(lua\.ipmmap|src\.lua)\.([a-z]+) Functions/In \2/g' $@
@@ -32,5 +33,5 @@ clean: clean-docs
 clean-docs:
 	rm -rf docs/html
 
-## The times of generated files in the repository say nothing: git sets them.
+## Generated files in the repository are phony targets, because git sets their modification times.
 .PHONY: docs docs/c-api.md docs/lua-api.md annotations clean-docs

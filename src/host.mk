@@ -1,5 +1,5 @@
-# make host: the library for C and C++ hosts: libipmmap.a, libipmmap.so, libipmmap_lua.a with the
-# Lua module inside, their pkg-config files, and all of it as two files in dist.
+# make host: builds the library for C and C++ hosts: libipmmap.a, libipmmap.so, libipmmap_lua.a with
+# the Lua module inside, their pkg-config files, and the amalgamation: two source files in dist.
 
 VERSION := $(shell sed -n 's/^.define IPM_VERSION "\([^"]*\)".*/\1/p' src/ipmmap.h)
 SONAME  := libipmmap.so.$(basename $(VERSION))
@@ -61,7 +61,7 @@ dist/ipmmap.h: src/ipmmap.h
 	@mkdir -p $(@D)
 	cp $< $@
 
-# The example of a host: examples/game.
+# The example host in examples/game.
 game:
 	@.ci/packages 'make game' $(TO_GAME)
 	@$(MAKE) --no-print-directory $(BUILD)/examples/game/game
@@ -74,7 +74,7 @@ $(BUILD)/examples/game/game: $(GAME_SOURCES) examples/game/game.h src/ipmmap.h \
 	$(COMPILE) -Isrc $(LUA_INC) $(LDFLAGS) -o $@ $(GAME_SOURCES) $(BUILD)/libipmmap_lua.a \
 	    -llua5.4 -lncurses
 
-# The same tests on what hosts get.
+# Tests on the libraries that hosts link.
 CXX_TESTS      = $(BUILD)/spec/core/fields_test_cxx
 TSAN_TESTS     = $(BUILD)/tsan/threads_test
 C_TESTS       += spec/host/threads_test.c
@@ -110,7 +110,7 @@ $(BUILD)/amalgamation/ipmmap.so: dist/ipmmap.c dist/ipmmap.h
 	$(CC) -Wall -Wextra -Werror -fPIC -pthread -DIPM_LUA $(LUA_INC) $(CPPFLAGS) $(CFLAGS) \
 	    $(LDFLAGS) -shared -o $@ $<
 
-# A space in the prefix as pkg-config wants it, and what sed takes for its own as it is.
+# The prefix with spaces escaped for pkg-config, and with the characters that sed interprets escaped.
 EMPTY     =
 PC_PREFIX = $(subst |,\|,$(subst &,\&,$(subst \,\\,$(subst $(EMPTY) ,\ ,$(PREFIX)))))
 
@@ -134,5 +134,5 @@ clean: clean-dist
 clean-dist:
 	rm -rf dist
 
-## The prefix may be another one than last time.
+## The pkg-config files are phony, because the prefix may differ from the last build's.
 .PHONY: host game install-host clean-dist $(PKG_CONFIG)

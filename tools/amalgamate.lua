@@ -18,15 +18,45 @@ end
 
 local included = { ["src/ipmmap.h"] = true } -- the file that comes with the amalgamation
 
---- The text of a file with the project's headers in place of their first #include lines.
-local function expand(path)
-  return (read(path):gsub('#include "([^"]+)"\n', function(name)
+--- The text of a file with the project's headers in place of their first #include lines. Those of
+-- other headers go to `others`: what these declare must not be hidden.
+local function expand(path, others)
+  return (read(path):gsub('#include ([<"])([^>"]+)[>"]\n', function(kind, name)
+    if kind == "<" then
+      others[#others + 1] = ("#include <%s>\n"):format(name)
+      return ""
+    end
     local header = normal(path:match("^(.*/)") .. name)
     if included[header] then return "" end
     included[header] = true
-    return expand(header)
+    return expand(header, others)
   end))
 end
+
+--- The text of files one after the other, and the other headers that they include.
+local function join(paths)
+  local parts, others, unique, seen = {}, {}, {}, {}
+  for _, path in ipairs(paths) do
+    parts[#parts + 1] = ("\n/* ==== %s ==== */\n\n%s"):format(path, expand(path, others))
+  end
+  for _, line in ipairs(others) do
+    if not seen[line] then unique[#unique + 1] = line end
+    seen[line] = true
+  end
+  return table.concat(parts), table.concat(unique)
+end
+
+local core, binding = {}, {}
+local files = core
+for _, path in ipairs(arg) do
+  if path == "--" then
+    files = binding
+  else
+    files[#files + 1] = path
+  end
+end
+local core_text, core_headers = join(core)
+local binding_text, binding_headers = join(binding)
 
 io.write([[
 /*
@@ -40,16 +70,15 @@ io.write([[
 #define _GNU_SOURCE
 #endif
 
+]], core_headers, "#ifdef IPM_LUA\n", binding_headers, [[
+#endif
+
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC visibility push(hidden)
 
 #include "ipmmap.h"
+]], core_text, "\n#ifdef IPM_LUA\n", binding_text, [[
+
+#endif
+#pragma GCC visibility pop
 ]])
-for _, path in ipairs(arg) do
-  if path == "--" then
-    io.write("\n#ifdef IPM_LUA\n")
-  else
-    io.write(("\n/* ==== %s ==== */\n\n%s"):format(path, expand(path)))
-  end
-end
-io.write("\n#endif\n#pragma GCC visibility pop\n")

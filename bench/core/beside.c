@@ -73,7 +73,8 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Takes `count` that count: beside a writer, those during which it committed. */
+/* Take snapshots until `count` of them count. Beside a writer, only those count during which it
+ * committed. */
 static void take(ipm_segment *segment, void *into, int count, bool beside, const char *size) {
     static double took[MAX_COUNT];
     int n = 0;
@@ -117,7 +118,7 @@ static void compare(const char *name, uint64_t size, int count) {
     free(into);
 }
 
-/* In a process of its own, since it is bound to a processor. */
+/* The measurement runs in a process of its own, because it binds its process to a processor. */
 static void compare_apart(const char *name, uint64_t size, int count) {
     int status;
     pid_t pid = fork();

@@ -14,16 +14,16 @@
     "struct DemoMmapStructure : BaseMmapStructure {\n"                                             \
     "  data_int: int32 data_string: char[256] data_xy: Point2D multi_pts: MultiPointsData }\n"
 
-/* Open, or exit with the message. A manager creates; whatever was there is gone. */
+/* Open the segment, or exit with the message. A manager replaces an existing segment. */
 ipm_segment *open_segment(ipm_role role, const char *schema, const char *tag);
 
-/* A handle on the demo struct's segment of that tag. */
+/* Open the segment of the demo struct with this tag. */
 ipm_segment *open_demo(ipm_role role, const char *tag);
 
-/* The schema of a struct of `size` bytes, a multiple of 8: good until the next call. */
+/* The schema of a struct of `size` bytes, a multiple of 8. It is valid until the next call. */
 const char *sized_schema(uint64_t size);
 
-/* Exit with the error's text, if it is one. */
+/* Exit with the error's text if the code is an error. */
 void check(int code, const ipm_error *error);
 
 #endif

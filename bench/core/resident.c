@@ -18,7 +18,7 @@ static double resident(void) {
     return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
-/* Each is locked and written to once, so that what it needs to be used is there. */
+/* Each segment is locked and written to once, so that all memory for its use is resident. */
 static ipm_segment *open_used(int number) {
     char tag[32];
     snprintf(tag, sizeof tag, "resident%d", number);
@@ -31,7 +31,7 @@ static ipm_segment *open_used(int number) {
 
 int main(void) {
     static ipm_segment *open[MOST];
-    ipm_segment_destroy(open_used(0), NULL); /* what the first one brings with it */
+    ipm_segment_destroy(open_used(0), NULL); /* once: what only the first segment needs */
     double before = resident();
     int opened = 0;
     for (int count = 1; count <= MOST; count *= 100) {

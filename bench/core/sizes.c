@@ -1,6 +1,6 @@
 /*
- * Opening and closing, changing one field, a snapshot, and rolling back a dead writer's change of
- * one field, for structs of 16 bytes to 256 MiB.
+ * The times to open and close, to change one field, to take a snapshot, and to roll back a dead
+ * writer's change of one field, for structs of 16 bytes to 256 MiB.
  */
 #include "../../src/core/word.h"
 #include "../measure.h"
@@ -33,7 +33,7 @@ static void open_and_close(void *with, uint64_t count) {
     }
 }
 
-/* The last 8 bytes: in the smallest struct that is the header, which touch sets. */
+/* Change the last 8 bytes. In the smallest struct they are in the header, which touch sets. */
 static void update(void *with, uint64_t count) {
     const sized *s = with;
     for (uint64_t i = 0; i < count; i++) {

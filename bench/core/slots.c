@@ -1,4 +1,4 @@
-/* Lock for writing, change 4 bytes, commit: by the number of slots that readers have used. */
+/* Lock for writing, change 4 bytes, commit, after readers have used 1 to 128 slots. */
 #include "../../src/core/word.h"
 #include "../measure.h"
 #include "open.h"
@@ -16,7 +16,7 @@ static void update(void *with, uint64_t count) {
     }
 }
 
-/* Let so many processes hold the read lock at once. */
+/* Let `count` processes hold the read lock at once. */
 static void use_slots(int count) {
     int ready[2];
     int go[2];

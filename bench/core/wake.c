@@ -1,7 +1,7 @@
 /*
  * The time from a commit until the waiting process runs, compared with a bare futex. Two processes,
- * each on a processor of its own, wake each other in turns. The answer is a bare futex in both
- * cases, so a turn with a commit minus a bare futex is the time of the commit.
+ * each on a processor of its own, wake each other in turns. The answer is a wake by a bare futex in
+ * both cases. So a turn with a commit, minus the time of a bare futex, is the time of the commit.
  */
 #include "../../src/core/word.h"
 #include "../measure.h"
@@ -25,13 +25,13 @@ static void commit(ipm_segment *segment, uint32_t value) {
     ipm_segment_unlock(segment, NULL);
 }
 
-/* The word counts wakings: it is odd while the answer is due. */
+/* The word counts wakes: it is odd from a wake to its answer. */
 static void wake(_Atomic uint32_t *word, uint32_t value) {
     atomic_store(word, value);
     syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-/* NULL: without a limit */
+/* NULL: no timeout */
 static const struct timespec *limit;
 
 static void sleep_while(_Atomic uint32_t *word, uint32_t value) {

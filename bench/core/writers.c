@@ -1,6 +1,6 @@
 /*
- * 2, 4 and 8 processes at once lock one segment for writing, change 4 bytes, commit; and the same
- * with one robust mutex in place of the lock.
+ * 2, 4 and 8 processes at once lock one segment for writing, change 4 bytes and commit. They also
+ * do this with one robust mutex in place of the lock, for comparison.
  */
 #include "../../src/core/mutex.h"
 #include "../../src/core/notify.h"

@@ -1,6 +1,7 @@
 /*
- * The least that a method lock(), a field's assignment and a release can do on this core: they
- * lock, change and commit, and check nothing. The binding's own cost is its time minus this.
+ * A lower bound for the binding: a method lock(), a field's assignment and a release that only
+ * lock, change and commit with this core, and check nothing. The binding's own cost is its time
+ * minus this.
  */
 #include "../../src/core/word.h"
 #include "../core/open.h"
@@ -28,7 +29,7 @@ static int release(lua_State *L) {
     return 0;
 }
 
-/* handle(): its method lock() gives an object whose data_int can be set until it is closed */
+/* handle(): its method lock() returns an object whose data_int can be set until it is closed */
 static int handle(lua_State *L) {
     segment = open_demo(IPM_MANAGER, "bare");
     lua_newuserdatauv(L, 0, 0);

@@ -1,7 +1,7 @@
 /*
- * The least that a userdata with named fields can do: look the name up in a table, and load or
- * store an integer. It checks neither its userdata nor the value's range. And the least that a
- * method can do that returns an object to be closed: nothing.
+ * A lower bound for the binding. A userdata with named fields does the least that it can: it looks
+ * the name up in a table, and loads or stores an integer. It checks neither its userdata nor the
+ * value's range. A method that returns an object to be closed also does the least: nothing else.
  */
 #include "object.h"
 
@@ -52,7 +52,7 @@ static int create(lua_State *L) {
     return 1;
 }
 
-/* handle(object): its method lock() gives the object */
+/* handle(object): its method lock() returns the object */
 static int handle(lua_State *L) {
     push_handle(L, 1, lock);
     return 1;

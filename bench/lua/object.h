@@ -1,6 +1,6 @@
 /*
- * The two objects of the minimal modules: one with a field that can be set by name until the object
- * is closed, and a handle whose method lock() returns that object.
+ * The two objects of the minimal modules: an object whose fields can be set by name until it is
+ * closed, and a handle whose method lock() returns that object.
  */
 #ifndef BENCH_LUA_OBJECT_H
 #define BENCH_LUA_OBJECT_H
@@ -8,8 +8,8 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-/* Push the metatable of the first: its functions find offsets by name in their upvalue, a table
- * that is on the top. get: or NULL */
+/* Push the metatable of the first object. The table on top of the stack maps names to offsets, and
+ * becomes the upvalue of its functions. `get` may be NULL. */
 static inline void push_metatable(lua_State *L, lua_CFunction get, lua_CFunction set,
                                   lua_CFunction close) {
     lua_createtable(L, 0, 3);

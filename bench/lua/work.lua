@@ -5,7 +5,7 @@ local measure = require "measure"
 local manager <close> = measure.manager(measure.demo(), "work")
 local value = manager:snapshot()
 
--- As many bytes, with four fields of its own.
+-- A struct of the same size with four fields of its own.
 local flat <close> = measure.manager(ipmmap.base:extend("Flat", {
   { "a", "int32" },
   { "b", "int32" },

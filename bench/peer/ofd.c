@@ -1,4 +1,5 @@
-/* A lock on a file (open file description), which the kernel releases at a death: lock, unlock. */
+/* An open file description (OFD) lock, which the kernel releases when its owner dies: lock, unlock.
+ */
 #include "../measure.h"
 
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /*
- * Calls to the system that fail when they are told to, by the linker's --wrap: what the core calls
- * as `open` arrives here as `__wrap_open`, and the real one is `__real_open`. Also counts what is
- * open, mapped and allocated.
+ * System calls that fail on demand. The linker's --wrap redirects them: the core's call of `open`
+ * calls `__wrap_open` here, and `__real_open` is the C library's function. This file also counts
+ * open descriptors, mappings and allocated blocks.
  */
 #ifndef FAULT_H
 #define FAULT_H
@@ -26,15 +26,15 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The call to fail, the how manieth one (from 1), with which errno, and how late. */
+/* Which call is to fail: its name, its number among the calls of this name (from 1), the errno. */
 typedef struct fault_plan {
     const char *call;
     unsigned at;
     int error;
-    int64_t stall_ns; /* how long it takes to fail */
+    int64_t stall_ns; /* how long the call takes until it fails */
 } fault_plan;
 
-/* What there is that must be given back. */
+/* How many of each resource the core holds and must release. */
 typedef struct fault_balance {
     int descriptors, mappings, blocks;
 } fault_balance;
@@ -50,7 +50,7 @@ static void fault_arm(const fault_plan *plan) {
     fault_armed = plan;
 }
 
-/* returns  whether it came to pass */
+/* returns  whether the armed fault has happened */
 static bool fault_disarm(void) {
     fault_armed = NULL;
     return fault_fired;
@@ -128,7 +128,7 @@ WRAP_DESCRIPTOR(inotify_init1, (int flags), (flags))
 WRAP_DESCRIPTOR(timerfd_create, (int clock, int flags), (clock, flags))
 WRAP(int, inotify_add_watch, (int fd, const char *path, uint32_t events), (fd, path, events))
 
-/* The type of file system that each file seems to be on. 0: its own. */
+/* The file system type that fstatfs reports for each file. 0: the real one. */
 static uint32_t fault_file_system;
 
 int __real_fstatfs(int fd, struct statfs *status);
@@ -140,7 +140,7 @@ int __wrap_fstatfs(int fd, struct statfs *status) {
     return rc;
 }
 
-/* Linux closes the descriptor whatever it says. */
+/* Linux closes the descriptor even if close returns an error. */
 int __real_close(int fd);
 int __wrap_close(int fd);
 int __wrap_close(int fd) {
@@ -159,7 +159,7 @@ int __wrap_fcntl(int fd, int command, ...) {
     return fault("fcntl") ? -1 : __real_fcntl(fd, command, argument);
 }
 
-/* A signal after so many bytes: what is longer is interrupted, and undone. 0: no signals. */
+/* A signal comes after this many bytes: a longer fallocate is interrupted and undone. 0: none. */
 static off_t fault_signals_after;
 static unsigned fault_interruptions;
 
@@ -183,7 +183,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...) {
     return fault("ioctl") ? -1 : __real_ioctl(fd, request, argument);
 }
 
-/* Two calls, by their numbers. */
+/* The core uses syscall() for two calls: futex and renameat2. */
 long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...);
 long __wrap_syscall(long number, ...) {
@@ -198,7 +198,7 @@ long __wrap_syscall(long number, ...) {
     return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-/* ---- Calls with another way to fail ------------------------------------------------------ */
+/* ---- Calls that report failures in another way ------------------------------------------- */
 
 void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t from);
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t from);
@@ -269,7 +269,7 @@ void __wrap_free(void *block) {
     __real_free(block);
 }
 
-/* The stream's buffer is libc's to allocate and the caller's to free. */
+/* libc allocates the stream's buffer, and the caller frees it. */
 FILE *__real_open_memstream(char **text, size_t *size);
 FILE *__wrap_open_memstream(char **text, size_t *size);
 FILE *__wrap_open_memstream(char **text, size_t *size) {
@@ -291,7 +291,7 @@ void *__wrap_tsearch(const void *key, void **root, int (*compare)(const void *, 
     return fault("tsearch") ? NULL : __real_tsearch(key, root, compare);
 }
 
-/* ---- What may fail, and how: the errors in the manual that a correct program can meet ------ */
+/* ---- The errors of each call that a correct program can get, by the manual pages ----------- */
 
 #define ERRORS(...) ((const int[]){__VA_ARGS__, 0})
 

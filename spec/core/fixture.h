@@ -1,5 +1,6 @@
 /*
- * What tests of segments share: a directory that is gone after the test, a layout, and opening.
+ * Shared by the tests of segments: a directory that is removed at the end, a layout, and functions
+ * that open segments.
  */
 #ifndef FIXTURE_H
 #define FIXTURE_H
@@ -54,8 +55,7 @@ static inline ipm_layout *layout_of(const char *text) {
     return layout;
 }
 
-/* Make the directory and the layout. To be called first in main. A test that hangs ends by alarm.
- */
+/* Make the directory and the layout. Call this first in main. An alarm ends a test that hangs. */
 static inline void set_up(void) {
     alarm(300);
     snprintf(dir, sizeof dir, "%s/ipmmap-XXXXXX",
@@ -74,7 +74,7 @@ static inline int tear_down(void) {
     return done();
 }
 
-/* A path under the directory; good until the fourth call from now. */
+/* A path in the directory. It is valid until the fourth call after this one. */
 static inline const char *in_dir(const char *name) {
     static char paths[4][4352];
     static unsigned next;
@@ -95,14 +95,14 @@ static inline const char *lock_path(const char *tag) {
     return in_dir(name);
 }
 
-/* returns  the code, with *segment NULL unless it is IPM_OK, and `error` about this call */
+/* Open in a role. returns  the code; sets *segment, to NULL if it fails, and `error` */
 static inline int open_as(ipm_role role, const char *tag, ipm_segment **segment) {
     ipm_options options = {.tag = tag, .mmap_dir = dir, .create = role == IPM_MANAGER};
     memset(&error, 0, sizeof error);
     return ipm_segment_open(role, demo, &options, segment, &error);
 }
 
-/* Open; in a test that goes on only with it. A manager creates. NULL, and the test fails, if not */
+/* Open in a role; a manager creates. If that fails, the test fails, and the result is NULL. */
 static inline ipm_segment *opened(ipm_role role, const char *tag) {
     ipm_segment *segment;
     if (!CHECK_INT(open_as(role, tag, &segment), IPM_OK))
@@ -121,7 +121,7 @@ static inline int64_t read_a(ipm_segment *segment) {
     return value;
 }
 
-/* Change, within a lock. */
+/* Change a field. The caller holds the lock. */
 static inline void set_at(ipm_segment *segment, uint64_t offset, int64_t value) {
     int64_t *field = ipm_segment_change(segment, offset, sizeof value);
     if (CHECK(field != NULL))
@@ -133,7 +133,7 @@ static inline void set_both(ipm_segment *segment, int64_t value) {
     set_at(segment, B_OFFSET, value);
 }
 
-/* A whole transaction. */
+/* Lock, change both fields, and commit. */
 static inline int commit(ipm_segment *segment, int64_t value) {
     int code = ipm_segment_lock(segment, 10 * SECOND, &error);
     if (code != IPM_OK)
@@ -154,7 +154,7 @@ static inline ipm_info info_of(ipm_segment *segment) {
     return info;
 }
 
-/* The errors that `error` holds, in words: code and text. */
+/* Check that the call fails with the code, and that `error` has it and a text with `part`. */
 #define CHECK_ERROR(call, expected_code, part)                                                     \
     do {                                                                                           \
         memset(&error, 0, sizeof error);                                                           \

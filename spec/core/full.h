@@ -1,6 +1,6 @@
 /*
- * Small file systems, to be filled up: each in a mount namespace of its own, in a process of its
- * own (see peer.h), so that nothing stays mounted whatever happens. Mounting needs root.
+ * Small file systems for tests that fill them up. A process of its own (see peer.h) mounts each in
+ * a mount namespace of its own, so that nothing stays mounted after a crash. Mounting needs root.
  */
 #ifndef FULL_H
 #define FULL_H
@@ -15,9 +15,9 @@
 #define NO_MOUNT 77
 #define PAGES_NEEDED 11 /* by the two files of a Demo */
 
-static char full[128]; /* where it is mounted */
+static char full[128]; /* where the file system is mounted */
 
-/* In the process that mounted it: its exit status tells the test which expectation failed. */
+/* For the process that mounted it. Its exit status tells the test which expectation failed. */
 static inline void expect(bool as_expected, int status) {
     if (!as_expected) {
         printf("# expectation %d: %s\n", status, error.text);
@@ -46,7 +46,7 @@ static inline void mount_tmpfs(unsigned pages) {
         _exit(NO_MOUNT);
 }
 
-/* returns  whether the shell command, with each %s the directory of the test, succeeded */
+/* Run a shell command in which each %s is the test's directory. returns  whether it succeeded */
 static inline bool shell(const char *format) {
     char command[1024];
     snprintf(command, sizeof command, format, dir, dir, dir, dir);
@@ -81,7 +81,10 @@ static inline bool is_empty(void) {
     return count == 2;
 }
 
-/* To the last page, on the disk too: what was promised to delayed writes shows what it is worth. */
+/*
+ * Fill the file system to its last page, also on the disk: so a later write shows whether the space
+ * that the file system promised to delayed writes is really there.
+ */
 static inline void fill_up(void) {
     static const char zeros[4096];
     char path[160];
@@ -106,7 +109,7 @@ static inline void make_room(void) {
     sync();
 }
 
-/* Store to all of it, again after it was written to the disk. */
+/* Store to all bytes of the segment, and again after they were written to the disk. */
 static inline void use_all(ipm_segment *own) {
     unsigned char copy[DEMO_SIZE];
     for (int64_t turn = 0; turn < 3; turn++) {

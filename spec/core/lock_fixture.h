@@ -1,6 +1,6 @@
 /*
- * What tests of the reader-writer lock share: one in memory that all processes share, and peers
- * that hold it.
+ * Shared by the tests of the reader-writer lock: a lock in memory that all processes share, and
+ * peers that hold it.
  */
 #ifndef LOCK_FIXTURE_H
 #define LOCK_FIXTURE_H
@@ -57,7 +57,7 @@ static inline void writes(peer *test) {
     held_by_peer(test, ipm_rwlock_write);
 }
 
-/* A peer that holds the lock. */
+/* Start a peer, and return when it holds the lock. */
 static inline peer holder(void (*body)(peer *)) {
     peer p = start(body);
     CHECK_INT(hear(&p), 'h');
@@ -70,7 +70,7 @@ static inline void let_go(peer *p) {
     finish(p);
 }
 
-/* To be called first in main. */
+/* Call this first in main. */
 static inline void set_up_lock(void) {
     set_up();
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

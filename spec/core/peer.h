@@ -1,6 +1,6 @@
 /*
- * Another process for a test, which goes on when it is told to and says how far it is: nothing
- * here waits for time to pass. A peer dies with the test, and no wait lasts longer than 20 s.
+ * Another process for a test. The test and the peer tell each other how far they are, so no test
+ * depends on timing. A peer dies with the test, and no wait lasts longer than 20 s.
  *
  *      static void holder(peer *test)
  *      {
@@ -38,7 +38,7 @@ static inline void peer_die(const char *what) {
     _exit(99);
 }
 
-/* Fork a process that runs `body` and exits with 0, unless body exits itself. */
+/* Fork a process that runs `body`, and exits with 0 unless `body` itself exits. */
 static inline peer start(void (*body)(peer *test)) {
     int there[2], back[2];
     fflush(NULL);
@@ -70,7 +70,7 @@ static inline void tell(peer *p, char what) {
         peer_die("tell");
 }
 
-/* The other's next word; 0 when it ended, or said nothing for too long. */
+/* The peer's next byte; 0 if the peer has ended, or the deadline has passed. */
 static inline char hear(peer *p) {
     char what = 0;
     struct pollfd ready = {.fd = p->from, .events = POLLIN};
@@ -79,12 +79,14 @@ static inline char hear(peer *p) {
     return what;
 }
 
-/* Wait for its end: it hears 0 from now on. returns  its exit status, or 128 + the signal that
- * ended it */
+/*
+ * Tell the peer to finish, by a 0, and wait for its end.
+ * returns  its exit status, or 128 + the number of the signal that ended it
+ */
 static inline int finish(peer *p) {
     int status;
     if (write(p->to, "", 1) != 1 &&
-        errno != EPIPE) /* no end of file: later peers have the pipe too */
+        errno != EPIPE) /* closing is not enough: later peers have the pipe too */
         peer_die("finish");
     close(p->to);
     close(p->from);
@@ -98,8 +100,7 @@ static inline void kill_peer(peer *p) {
     finish(p);
 }
 
-/* Return once it sleeps in the kernel on a word of memory, as one does that waits for a lock or for
- * a commit. */
+/* Return once the peer sleeps on a futex in the kernel: it waits for a lock or for a commit. */
 static inline void await_futex(const peer *p) {
     char path[64];
     long number;
@@ -114,7 +115,7 @@ static inline void await_futex(const peer *p) {
     } while (number != SYS_futex);
 }
 
-/* Run a body that tells nothing, to its end. returns  as finish */
+/* Run a peer whose body tells nothing, to its end. returns  as finish */
 static inline int run_peer(void (*body)(peer *test)) {
     peer p = start(body);
     return finish(&p);

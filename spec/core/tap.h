@@ -14,9 +14,9 @@
  *          return done();
  *      }
  *
- * A check that fails says where and why, makes its test fail, and returns false; the test goes
- * on. SKIP("why") ends a test that cannot run here. Checks in a forked child are not counted:
- * let it report by its exit status.
+ * A check that fails prints where and why, makes its test fail, and returns false. The test goes
+ * on. SKIP("why") ends a test that cannot run here. Checks in a forked child do not count, so the
+ * child must report by its exit status.
  */
 #ifndef TAP_H
 #define TAP_H
@@ -39,7 +39,7 @@
 
 static struct {
     int tests, failed;
-    bool bad; /* the running test */
+    bool bad; /* a check of the running test has failed */
     const char *skipped;
 } tap;
 
@@ -82,7 +82,7 @@ static inline bool tap_check_str(const char *actual, const char *expected, const
     return good;
 }
 
-/* Run one test and print its line, at once: what a crash interrupts is known. */
+/* Run one test and print its line at once, so that a crash shows which test it interrupted. */
 static inline void run(const char *behaviour, void (*test)(void)) {
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     tap.bad = false;
@@ -94,7 +94,7 @@ static inline void run(const char *behaviour, void (*test)(void)) {
            skipped ? " # SKIP " : "", skipped ? tap.skipped : "");
 }
 
-/* Print the plan; the exit status of main. */
+/* Print the plan. returns  the exit status for main */
 static inline int done(void) {
     printf("1..%d\n", tap.tests);
     return tap.failed ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -1,5 +1,5 @@
---- What a spawned child runs: the chunk in its first argument, called with the others.
--- stdout is a pipe to the test, so each line must leave at once.
+--- The program of a spawned child: it runs the chunk in its first argument with the other
+-- arguments. stdout is a pipe to the test, so it is line-buffered.
 io.stdout:setvbuf("line")
 io.stderr:setvbuf("line")
 local chunk = assert(load(arg[1], "=child", "t"))

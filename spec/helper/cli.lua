@@ -16,13 +16,13 @@ end
 
 cli.read_file = read_file
 
---- A file's bytes, 0 if there is none.
+--- The size of a file in bytes, or 0 if there is no file.
 function cli.size(path)
   local file <close> = io.open(path, "rb")
   return file and file:seek("end") or 0
 end
 
---- Starts it; stdout is the child's, stderr goes to a file.
+--- Starts the command. The child's stdout can be read line by line; its stderr goes to a file.
 -- @param argv arguments; `cwd`, and `env`: a list of NAME=VALUE
 function cli.start(argv)
   local all = { "env", cwd = argv.cwd }
@@ -32,7 +32,7 @@ function cli.start(argv)
   return process.start(table.move(argv, 1, #argv, #all + 1, all))
 end
 
---- Waits for its end.
+--- Waits for the command's end.
 -- @return exit status, stdout, stderr
 function cli.finish(child, errors_file)
   local lines = {}
@@ -42,13 +42,13 @@ function cli.finish(child, errors_file)
   return status, table.concat(lines), read_file(errors_file or errors)
 end
 
---- Runs it: cli.run { "show", path }.
+--- Runs the command to its end: cli.run { "show", path }.
 -- @return exit status, stdout, stderr
 function cli.run(argv)
   return cli.finish(cli.start(argv))
 end
 
---- Runs what must succeed and say nothing on stderr.
+--- Runs the command, and asserts that it succeeds and prints nothing to stderr.
 -- @return stdout
 function cli.output(argv)
   local status, out, err = cli.run(argv)
@@ -58,7 +58,7 @@ function cli.output(argv)
   return out
 end
 
---- What is in a terminal's output after the last time the screen was drawn from the top.
+--- The last screen in a terminal's output: all since the cursor last moved to the top.
 -- @return list of lines, without colours
 function cli.last_screen(output)
   local screen = output:match(".*\27%[H(.-)\27%[J")
@@ -69,7 +69,7 @@ function cli.last_screen(output)
   return lines
 end
 
---- Starts it on a terminal of its own.
+--- Starts the command on a terminal of its own.
 -- @return a terminal with the methods below
 local Terminal = {}
 Terminal.__index = Terminal
@@ -93,7 +93,7 @@ function cli.on_terminal(columns, lines, argv, env)
   return setmetatable({ pid = pid, master = master, output = "" }, Terminal)
 end
 
---- Reads until is_done(lines of the last screen, all output).
+--- Reads until is_done(lines of the last screen, all output) is true.
 function Terminal:wait_for(is_done)
   local deadline = os.time() + DEADLINE
   while not is_done(cli.last_screen(self.output), self.output) do
@@ -110,8 +110,8 @@ function Terminal:send(keys) posix.write(self.master, keys) end
 
 function Terminal:resize(columns, lines) posix.resize(self.master, columns, lines) end
 
---- Reads to the end.
--- @return how it ended, exit status or signal
+--- Reads to the end of the output.
+-- @return "exit" or "signal", and the exit status or the signal's number
 function Terminal:finish()
   repeat
     local bytes = posix.read(self.master, 65536, DEADLINE)

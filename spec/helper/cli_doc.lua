@@ -13,7 +13,8 @@ local DEFINE <const> = [[
   local editor = assert(ipmmap.editor(ipmmap.describe(file), { tag = "oslo" }))
 ]]
 
--- What runs beside the commands of a block that comes after <!-- name -->.
+-- Processes that run beside the commands of a block. A line <!-- name --> before the block names
+-- one.
 local COMPANIONS <const> = {
   holder = DEFINE .. [[
     local _ <close> = editor:lock()
@@ -45,7 +46,7 @@ local function run(command, dir)
   return table.concat(lines)
 end
 
---- Calls visit(command, output in the document, output now) for each command.
+--- Runs each command and calls visit(command, output in the document, output of this run).
 function cli_doc.each(text, visit)
   local dir = tmpdir()
   posix.setenv("PATH", ROOT .. "/bin:" .. os.getenv("PATH"))

@@ -1,6 +1,7 @@
---- The struct of the specs, and the source text that makes a child know it.
--- @return a function: `demo(dir)` gives the prelude of a child's chunk, in which `open(role,
--- options)` opens the segment in `dir`; and that function itself
+--- The struct that the specs share, for the spec and for its children.
+-- @return a function `demo(dir)`. It returns Lua source text for the start of a child's chunk: the
+-- text defines the struct and a function `open(role, options)`, which opens the segment in `dir`.
+-- It also returns that function `open`, for the spec itself.
 local prelude = [[
 local ipmmap = require "ipmmap"
 ipmmap.struct("Point2D", { { "x", "double" }, { "y", "double" } })

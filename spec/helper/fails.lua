@@ -1,4 +1,5 @@
---- Asserts that a call failed as the world's failures do: `fails(code, call(...))`.
+--- Asserts that a call returned nil, a message and the code: `fails(code, call(...))`. The library
+-- reports failures of the environment in this way, and does not raise them.
 -- @return the message
 local assert = require "luassert"
 

@@ -7,7 +7,7 @@ function markdown.read(path)
   return file:read("a")
 end
 
---- The code blocks of a page in one language, in the order of the page.
+--- The code blocks in one language on a page, in order.
 -- @tparam string path
 -- @tparam string language as written after the fence: "lua"
 function markdown.blocks(path, language)
@@ -18,7 +18,7 @@ function markdown.blocks(path, language)
   return blocks
 end
 
--- A page without its code blocks, which begin and end with a fence at any indentation.
+-- A page without its code blocks. A block begins and ends with a fence, which may be indented.
 local function prose(path)
   local kept, is_code = {}, false
   for line in (markdown.read(path) .. "\n"):gmatch("(.-)\n") do
@@ -31,7 +31,7 @@ local function prose(path)
   return "\n" .. table.concat(kept, "\n") .. "\n"
 end
 
---- The fragments of a page's headings, as GitHub makes them.
+--- The link fragments of a page's headings, as GitHub makes them.
 -- @treturn {[string]=boolean,...}
 function markdown.fragments(path)
   local fragments = {}
@@ -41,7 +41,7 @@ function markdown.fragments(path)
   return fragments
 end
 
---- The targets of a page's links and pictures, those to other hosts left out.
+--- The targets of a page's links and pictures, except those on other hosts.
 -- @treturn {table,...} `target` as written, `path` from the repository's root, `fragment`
 function markdown.links(page)
   local links, directory = {}, page:match("^(.*/)") or ""

@@ -57,7 +57,7 @@ function process.spawn(source, ...)
   return process.start { LUA, root .. "/spec/helper/child.lua", source, ... }
 end
 
---- Runs a function in a fork of this process, which inherits all that it has open.
+--- Runs a function in a fork of this process. The fork inherits all open files and handles.
 -- @tparam function fn its stdin and stdout are the child's; an error gives exit status 1
 -- @treturn Child
 function process.fork(fn)
@@ -89,7 +89,7 @@ function Child:line()
   end
 end
 
---- Asserts what the next line is.
+--- Asserts that the next line equals a text.
 -- @tparam string expected
 function Child:expect(expected)
   local line = self:line()
@@ -111,7 +111,7 @@ function Child:match(pattern)
   return line:match(pattern)
 end
 
---- Gives the child a line to read.
+--- Writes a line to the child's stdin.
 -- @tparam string line without its end
 function Child:send(line)
   posix.write(self.to, line .. "\n")

@@ -1,4 +1,5 @@
---- Files of another user in a directory that everybody may write to. Needs root, to give them away.
+--- Makes another user's files in a directory that every user may write to. It needs root to change
+-- the files' owner.
 local stranger = {}
 
 stranger.ID = 65534
@@ -9,9 +10,9 @@ function stranger.can_plant()
   return id:read("n") == 0
 end
 
---- Makes the directory one for all, as /tmp is, and the segment's files in it the stranger's.
+--- Opens the directory to all users, like /tmp, and gives the segment's files to the stranger.
 -- @tparam string dir
--- @tparam string name of the files, without their endings
+-- @tparam string name the files' name without its ending
 function stranger.plant(dir, name)
   assert(os.execute(("chmod 1777 '%s' && chown %d '%s/%s.mmap' '%s/%s.lock'"):format(dir,
     stranger.ID, dir, name, dir, name)))

@@ -1,6 +1,6 @@
---- An output handler for busted: its TAP report, with the name of each test that is skipped beside
--- the reason, where busted's own prints one of the two.
--- usage: busted --output=spec/helper/tap.lua
+--- An output handler for busted that reports in TAP. For a skipped test it prints both the name and
+-- the reason; busted's own TAP handler prints only one of the two. usage: busted
+-- --output=spec/helper/tap.lua
 local busted = require "busted"
 local base = require "busted.outputHandlers.base"
 local pretty = require "pl.pretty"
@@ -42,7 +42,7 @@ return function(options)
     return nil, true
   end)
   busted.subscribe({ "error" }, function(element)
-    if element.descriptor ~= "it" then of_status.error() end -- of a file or a set-up
+    if element.descriptor ~= "it" then of_status.error() end -- in a file or a set-up
     return nil, true
   end)
   busted.subscribe({ "suite", "end" }, function()

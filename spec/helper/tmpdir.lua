@@ -1,5 +1,5 @@
---- `tmpdir()` makes a fresh directory, on shared memory where there is some, and returns its path.
--- The process that made it removes it at its end.
+--- `tmpdir()` makes a new directory and returns its path. The directory is in /dev/shm if possible.
+-- The process that made the directory removes it when it ends.
 local posix = require "spec.helper.posix"
 
 local made = setmetatable({ owner = posix.getpid() }, {

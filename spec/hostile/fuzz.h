@@ -1,12 +1,12 @@
 /*
- * What the fuzz targets share: real files as seeds, and a file of their own to damage.
+ * Shared by the fuzz targets: real files as seeds, and a file to damage.
  *
- * An input is either a whole file, or short: changes to one of the real files, so that most of
- * the time goes into what a check looks at, and not into padding.
+ * An input is either a whole file, or a short list of changes to one of the real files. With
+ * changes, most of the time goes into bytes that a check looks at, and not into padding.
  *
  *      0, bytes...                           the file
- *      1 + seed, { 2 bytes offset, 1 byte }  a real one with these bytes changed; the offset
- *                                            0xFFFF cuts it to that many 256ths
+ *      1 + seed, { 2 bytes offset, 1 byte }  a real file with these bytes changed; with the offset
+ *                                            0xFFFF the file is cut to that many 256ths
  */
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -68,7 +68,7 @@ static inline ipm_layout *fuzz_layout(int seed) {
     return layout;
 }
 
-/* A real segment, created in fuzz_dir, with a commit; in mid-transaction if `open`. */
+/* Create a real segment in fuzz_dir and commit once. If `open`, it is left in a transaction. */
 static inline ipm_segment *fuzz_segment(const ipm_layout *layout, uint32_t readers, bool open) {
     ipm_segment *segment;
     ipm_error error;
@@ -99,7 +99,7 @@ static inline void fuzz_load(const char *path, fuzz_image *image) {
     image->size = (size_t)got;
 }
 
-/* What the input makes of the real files. */
+/* Make the image that the input describes. */
 static inline void fuzz_apply(const fuzz_image *seeds, const uint8_t *input, size_t size,
                               fuzz_image *image) {
     image->size = 0;
@@ -126,14 +126,14 @@ static inline void fuzz_store(int fd, const fuzz_image *image) {
         fuzz_die("pwrite");
 }
 
-/* Put the whole files where libFuzzer looks for its first inputs: the last argument. */
+/* Write the real files as first inputs into the corpus directory: the last argument. */
 static inline void fuzz_seed(int argc, char **argv, const fuzz_image *seeds) {
     for (int seed = 0; seed < FUZZ_SEEDS; seed++) {
         char path[4352];
         snprintf(path, sizeof path, "%s/seed-%d", argv[argc - 1], seed);
         FILE *file = fopen(path, "w");
         if (file == NULL)
-            return; /* not a directory: an input to run again */
+            return; /* not a directory, but an input to run again */
         fputc(0, file);
         fwrite(seeds[seed].bytes, 1, seeds[seed].size, file);
         fclose(file);

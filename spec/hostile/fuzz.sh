@@ -1,7 +1,8 @@
 #!/bin/sh
 # usage: fuzz.sh SECONDS DIRECTORY TARGET...
-# Runs each libFuzzer target for its share of the time, and ends with one line of figures. What
-# crashes or hangs stays in the directory: run the target with the file to see it again.
+# Runs each libFuzzer target for its share of the time, and prints one line of figures at the end. An
+# input that made a target crash or hang is kept in the directory: run the target with that file to
+# reproduce it.
 set -u
 
 seconds=$1

@@ -1,4 +1,4 @@
-/* Opening and using a data file with any content. */
+/* Fuzz target: open and use a data file with any content. */
 #include "../../src/core/datafile.h"
 #include "fuzz.h"
 
@@ -24,7 +24,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     return 0;
 }
 
-/* As what it says that it is, with all that a handle does to the memory. */
+/* Open the file with the layout that it describes, and use the memory in every way a handle can. */
 static void use_as_described(void) {
     ipm_layout *layout;
     ipm_datafile file;

@@ -1,4 +1,4 @@
-/* Joining a lock file with any content that others seem to use. */
+/* Fuzz target: open a lock file with any content, while another process seems to use it. */
 #include "../../src/core/lockfile.h"
 #include "fuzz.h"
 
@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     fuzz_apply(seeds, input, size, &image);
     if (image.size < sizeof(ipm_lock_head))
         return 0;
-    memcpy(image.bytes, "IPMLOCK\n", 8); /* without it, each would wait a second for it */
+    memcpy(image.bytes, "IPMLOCK\n", 8); /* each opener waits a second for a missing magic */
     fuzz_store(fd, &image);
     use(IPM_EDITOR);
     use(IPM_READER);

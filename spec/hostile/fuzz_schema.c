@@ -1,4 +1,4 @@
-/* Reading any text as a schema, and as a type in a definition. */
+/* Fuzz target: read any text as a schema, and as a type in a definition. */
 #include "../../src/core/difference.h"
 #include "../../src/core/schema.h"
 #include "fuzz.h"
@@ -25,7 +25,7 @@ static const ipm_type *find_type(void *context, const char *name) {
     return type != NULL && strcmp(name, type->name) == 0 ? type : NULL;
 }
 
-/* A struct with a field of the type that the text is, where `known` can be named, or NULL. */
+/* Define a struct with a field whose type is the text. The text may name `known`, unless NULL. */
 static void define(const char *text, size_t length, const ipm_type *known) {
     ipm_layout *layout;
     ipm_error error;

@@ -1,9 +1,9 @@
-# Files, systems and programs that are not as they should be.
+# Tests with damaged files, unusual systems, and tools that find errors.
 #
-# make fuzz       mutated data files, lock files and schema texts, by libFuzzer, for SECONDS=60
-# make sanitize   the tests under ASan and UBSan, threads under TSan, and memcheck
-# make musl       the C tests with another libc, and both libcs on one segment
-# make overlay    tests on overlayfs, as in a container
+# make fuzz       has libFuzzer mutate data files, lock files and schema texts, for SECONDS=60
+# make sanitize   runs the tests under ASan, UBSan and memcheck, and threads under TSan
+# make musl       runs the C tests with another libc, and both libcs on one segment
+# make overlay    runs tests on overlayfs, as in a container
 
 SECONDS = 60
 
@@ -15,7 +15,7 @@ CORE_TESTS = $(basename $(filter spec/core/%,$(C_TESTS)))
 
 C_FILES += $(sort $(wildcard spec/hostile/*.c))
 
-# ---- make test: what fault_test makes fail, see spec/core/fault.h ------------------------------
+# ---- make test: the calls that fault_test makes fail, see spec/core/fault.h --------------------
 
 WRAPPED = access calloc chmod close epoll_create1 epoll_ctl eventfd fallocate fchmod fclose fcntl free fstat fstatfs \
           getcwd getrlimit inotify_add_watch inotify_init1 ioctl lseek lstat madvise malloc mkdir \
@@ -44,23 +44,23 @@ fuzz:
 
 # ---- make sanitize -----------------------------------------------------------------------------
 
-# Built apart, by this Makefile, with other flags.
+# These builds have directories and flags of their own.
 ASAN  = BUILD=$(BUILD)/asan \
         CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
-# gcc warns that TSan knows nothing of fences: all data that they order is read and written by
-# atomics, so that it has nothing to miss.
+# gcc warns that TSan does not support fences. That is harmless: all data that the fences order is
+# read and written by atomics, so TSan reports no false races.
 TSAN  = BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -fsanitize=thread -Wno-tsan'
 
-# Random pages are the point of hostile_test, and of no use under an interpreter; it and rwlock_test
-# are tests of time too, and catch_up_test counts instructions. The others fork and thread as they are,
-# but for limits_test, which leaves no address space to the interpreter, nor to ASan.
+# Tests that do not work under memcheck: hostile_test tries random pages, which is too slow there;
+# hostile_test and rwlock_test measure time; catch_up_test counts instructions; limits_test leaves
+# no address space for memcheck, nor for ASan.
 MEMCHECK_TESTS = $(filter-out $(addprefix spec/core/,hostile_test rwlock_test thread_test fault_test \
                    limits_test catch_up_test), \
                  $(CORE_TESTS))
 
-# Under ASan mlock does nothing.
+# resident_test is left out, because mlock does nothing under ASan.
 SANITIZED_TESTS = $(filter-out $(addprefix spec/core/,resident_test limits_test),$(CORE_TESTS))
-# The specs of the module; the others build packages and programs without sanitizers, or count
+# The specs of the module. The other specs build packages and programs without sanitizers, or count
 # instructions.
 SANITIZED_SPECS = $(filter-out $(addprefix spec/,budget_spec.lua ci_spec.lua helper_spec.lua \
                   host_spec.lua install_spec.lua reference_spec.lua resident_spec.lua \
@@ -77,7 +77,7 @@ sanitize:
 # ---- make musl ---------------------------------------------------------------------------------
 
 MIXED = spec/hostile/mixed
-# Without the check for Lua, which is not there for musl.
+# `--old-file=toolchain` skips the check for Lua, which is not installed for musl.
 MUSL  = BUILD=$(BUILD)/musl CC=musl-gcc
 
 $(BUILD)/$(MIXED): $(MIXED).c $(CORE:%.c=$(BUILD)/%.o)
@@ -97,7 +97,7 @@ musl:
 
 TO_OVERLAY = $(TO_TEST)
 
-# Not those that have a file system of their own, or take their time with damaged files.
+# Without the tests that mount a file system of their own, and the slow one with damaged files.
 OVERLAY_TESTS  = $(filter-out $(addprefix spec/core/,overlay_test nospace_test hostile_test), \
                  $(CORE_TESTS))
 OVERLAY_STRESS = 'images 100' 'crowd 50' 'news 500' 'chaos 0.3'

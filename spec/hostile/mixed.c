@@ -7,7 +7,7 @@
 
 static const char *other;
 
-/* What the other one does: open, lock, say so, and wait. */
+/* The other program's part: open the segment, lock it, say so, and wait. */
 static int hold(const char *where) {
     ipm_segment *segment;
     peer test = {.from = STDIN_FILENO, .to = STDOUT_FILENO};
@@ -42,7 +42,7 @@ static void keeps_libcs_apart(void) {
     CHECK_INT(ipm_segment_lock(segment, 0, &error), IPM_EINCOMPATIBLE);
     CHECK_INT(finish(&p), 0);
     ipm_segment_close(segment, NULL);
-    segment = opened(IPM_EDITOR, ""); /* makes the locks afresh, its own */
+    segment = opened(IPM_EDITOR, ""); /* the last user is gone: makes new locks */
     CHECK_INT(commit(segment, 9), IPM_OK);
     CHECK_INT(run_peer(runs_the_other), 3);
     ipm_segment_close(segment, NULL);

@@ -1,7 +1,8 @@
 #!/bin/sh
 # usage: overlay.sh COMMAND...
-# Runs each command, which reports in TAP, with /dev/shm and /tmp on an overlay file system, as in a
-# container without a volume: in a mount namespace of its own, so nothing of it is seen elsewhere.
+# Runs each command with /dev/shm and /tmp on an overlay file system, as in a container without a
+# volume. The commands report in TAP. The mounts are in a mount namespace of their own, so other
+# processes do not see them.
 set -u
 
 if [ -z "${IPMMAP_OVERLAID-}" ]; then

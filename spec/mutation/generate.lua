@@ -1,7 +1,8 @@
---- Mutants made by rule: each changes one thing in one line.
+--- Generates mutants by rules: each changes one thing in one line.
 local source = require "spec.mutation.source"
 
--- What becomes what. A pattern has no captures; it is matched outside of text in quotes.
+-- Replacements: a pattern without captures, and the text that replaces it. Patterns do not match
+-- inside quotes or comments.
 local operators <const> = {
   { " == ", " != " }, { " != ", " == " }, { " <= ", " < " }, { " < ", " <= " }, { " >= ", " > " },
   { " > ", " >= " }, { " && ", " || " }, { " || ", " && " },
@@ -12,13 +13,14 @@ local operators <const> = {
   { "return true;", "return false;" }, { "return false;", "return true;" },
 }
 
--- A line with what stands in quotes or in a comment made unlike anything.
+-- The line with all text in quotes and comments blanked out, so that no pattern matches there.
 local function bare(line)
   local function blank(text) return ("\1"):rep(#text) end
   return (line:gsub('"[^"]*"', blank):gsub("/%*.-%*/", blank):gsub("/%*.*$", blank))
 end
 
--- A condition on one line that has no operator to change, as its place; or nil.
+-- The first and last position of an if's condition without an operator that could be replaced; or
+-- nil.
 local function condition(line)
   local first, last = line:match("^if %(().*()%) {$")
   if not first then first, last = line:match("^if %(().*()%)$") end
@@ -44,7 +46,7 @@ local function mutants_of(line)
   local first, last = condition(code)
   if first then add(first, last, ("!(%s)"):format(line:sub(first, last))) end
   if code:match("^[%w_]+%(.*%);") or code:match("^[%w_>.*-]+ [-+|&]?= .*;") then
-    add(1, code:find(";[^;]*$"), ";") -- a call or an assignment is left out
+    add(1, code:find(";[^;]*$"), ";") -- drop a call or an assignment
   end
   local assigned = code:match("^i?n?t? ?code = ()[%w_]+%(.*%);")
   if assigned then add(assigned, code:find(";", 1, true), "IPM_OK;") end

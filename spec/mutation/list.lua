@@ -1,11 +1,12 @@
---- Lists of mutants, as `mutants` and `survivors` beside this file are: for each one a line with
--- the file and the function, `- ` the line as it is, `+ ` what it becomes, and `= ` the reason
--- why it is listed. Of several lines alike in a function the first one is meant.
+--- Reads lists of mutants: the files `mutants` and `survivors` in this directory. An entry has a
+-- line with the file and the function, a line `- ` with the original line, `+ ` with its
+-- replacement, and `= ` with the reason for the entry. If a function has several equal lines, the
+-- first one is meant.
 local source = require "spec.mutation.source"
 
 local list = {}
 
---- Read a list: `{ file, name, old, new, reason }` each.
+--- Reads a list of mutants `{ file, name, old, new, reason }`.
 function list.read(path)
   local all, mutant = {}, nil
   local parts <const> = { ["-"] = "old", ["+"] = "new", ["="] = "reason" }
@@ -23,7 +24,8 @@ function list.read(path)
   return all
 end
 
---- Find the lines of mutants in the sources: sets `number`. Returns those that have none any more.
+--- Finds the mutants' lines in the sources and sets their `number`. Returns the mutants whose line
+-- no longer exists.
 function list.locate(mutants)
   local files, lost = {}, {}
   for _, mutant in ipairs(mutants) do
@@ -42,7 +44,7 @@ function list.locate(mutants)
   return lost
 end
 
---- What tells one mutant from another, wherever its line has moved to.
+--- A key that identifies a mutant, also if its line has moved.
 function list.key(mutant)
   return table.concat({ mutant.file, mutant.name, mutant.old, mutant.new }, "\n")
 end

@@ -1,19 +1,19 @@
 -- usage: lua5.4 spec/mutation/run.lua OPTIONS TEST...
 --
--- Changes the core one line at a time and runs the tests on each change until one notices. Prints a
--- line for each mutant, in TAP, and the score. A test is a program below build/ with its arguments.
---   --list FILE      the mutants of a list
---   --generate       those that rules make of the sources named below
---   --some N         only N of them, the same ones for the same sources
---   --only TEXT      only those whose file, function or lines contain the text
---   --jobs N         as many at a time
+-- Changes the core one line at a time, and runs the tests on each change until one fails. Prints a
+-- TAP line for each mutant, and the score. A test is a program below build/ with its arguments.
+--   --list FILE      try the mutants of a list
+--   --generate       try the mutants that the rules generate for the sources named below
+--   --some N         try only N mutants; the same sources give the same choice
+--   --only TEXT      try only mutants whose file, function or lines contain the text
+--   --jobs N         try N mutants at a time
 package.path = "./?.lua;" .. package.path
 
 local list = require "spec.mutation.list"
 local generate = require "spec.mutation.generate"
 local worker = require "spec.mutation.worker"
 
--- What takes locks, orders memory, or decides whether a file can be trusted.
+-- The sources that take locks, order memory, or decide whether a file can be trusted.
 local SOURCES <const> = { "abandon.c", "catch_up.c", "clock.c", "create.c", "datafile.c",
   "datafile.h", "descriptor.c", "file.c", "fork.c", "handle.c", "high_water.h", "listen.c",
   "listeners.c", "lock_head.c", "lockfile.c", "mutex.c", "mutex.h", "named.c", "notify.c", "open.c",
@@ -38,7 +38,7 @@ local function parse(arguments)
   return options, tests
 end
 
--- Of the generated ones those that are not known to survive.
+-- The generated mutants, without those that are known to survive.
 local function generated()
   local known, all = {}, {}
   for _, mutant in ipairs(list.read(SURVIVORS)) do known[list.key(mutant)] = true end
@@ -50,7 +50,8 @@ local function generated()
   return all
 end
 
--- Some of them, chosen by their own text: the same ones for the same sources.
+-- Chooses `count` mutants at random. The seed is made from the mutants' text, so that the same
+-- sources give the same choice.
 local function choose(mutants, count)
   local seed = 0
   for _, mutant in ipairs(mutants) do
@@ -88,7 +89,7 @@ local function describe(mutant)
     mutant.new)
 end
 
--- The part of the mutants that is this job's, one line of TAP each.
+-- Tries this job's part of the mutants, and prints a TAP line for each.
 local function work(mutants, tests, job, jobs)
   local here <close> = worker.new(tests)
   for at = job, #mutants, jobs do
@@ -103,7 +104,7 @@ local function work(mutants, tests, job, jobs)
   end
 end
 
--- Start this program once more, for one job.
+-- Starts this program again as one job.
 local function start(job)
   local words = {}
   for at = 1, #arg do words[at] = "'" .. arg[at]:gsub("'", "'\\''") .. "'" end
@@ -111,7 +112,7 @@ local function start(job)
   return assert(io.popen(command))
 end
 
--- Print what the jobs report, and the score. Returns whether none survived.
+-- Prints the jobs' reports and the score. Returns whether no mutant survived.
 local function report(jobs)
   local noticed, survived = 0, 0
   for _, pipe in ipairs(jobs) do

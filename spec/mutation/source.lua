@@ -1,4 +1,4 @@
---- C source as lines, each with the function that it is in.
+--- Splits C source into lines, each with the function that it is in.
 local source = {}
 
 local function read_file(path)
@@ -32,7 +32,7 @@ function source.functions(path)
   return text, lines
 end
 
---- The text with one of its lines replaced, its indentation kept.
+--- Replaces one line of the text, and keeps the line's indentation.
 function source.replace(text, number, code)
   local lines, at = {}, 0
   for line in text:gmatch("(.-)\n") do

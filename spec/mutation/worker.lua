@@ -1,10 +1,11 @@
---- Tries mutants in a copy of the tree: builds each, and runs tests until one notices.
+--- Tries mutants in a copy of the tree: builds each mutant, and runs the tests until one fails.
 local source = require "spec.mutation.source"
 
 local worker = {}
 worker.__index = worker
 
-local PATIENCE <const> = 10 -- seconds; and five times what the test takes without a change
+-- A test's time limit in seconds is this, plus five times its duration without a change.
+local PATIENCE <const> = 10
 
 local function output_of(command)
   local pipe = assert(io.popen(command))
@@ -18,7 +19,7 @@ local function write_file(path, text)
   file:close()
 end
 
--- The machine code that a source file becomes; nil for what does not compile.
+-- The machine code that a source file compiles to; nil if it does not compile.
 function worker:code_of(file)
   if file:match("%.h$") then return "a header" end
   local compile <const> = "${CC:-cc} -std=c11 -w -D_GNU_SOURCE -O3 -fPIC -S -o - "
@@ -26,7 +27,7 @@ function worker:code_of(file)
   return good and text or nil
 end
 
--- Whether a test passes, and how long it took.
+-- Runs a test. Returns whether it passed, and how many seconds it took.
 function worker:passes(test, limit)
   local program = test:match("^%S+")
   local start = os.time()
@@ -37,7 +38,8 @@ function worker:passes(test, limit)
   return good, os.time() - start
 end
 
---- A copy of this tree in which all tests pass; `tests` are programs below build/ with arguments.
+--- Makes a copy of this tree, and asserts that all tests pass there. Each of `tests` is a program
+-- below build/ with its arguments.
 function worker.new(tests)
   local tree = output_of("mktemp -d /dev/shm/ipmmap-mutation-XXXXXX"):match("%C+")
   local self = setmetatable({ tree = tree, tests = tests, limits = {}, codes = {} }, worker)
@@ -50,8 +52,8 @@ function worker.new(tests)
   return self
 end
 
---- What became of a mutant: "invalid" (no C), "same" (the same machine code), the test that
--- noticed it, or nil.
+--- Tries a mutant. Returns "invalid" if it does not compile, "same" if its machine code is
+-- unchanged, the first test that failed, or nil if all tests passed.
 function worker:try(mutant)
   local path = self.tree .. "/" .. mutant.file
   local text = source.functions(path)

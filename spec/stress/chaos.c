@@ -1,11 +1,11 @@
 /*
  * usage: chaos [MINUTES [KILLS [WORKER...]]]
  *
- * Editors, locked readers, lock-free readers, waiters and managers on one segment, killed and
- * stopped at random for as long as told, or, with KILLS, until that many editors were killed; and
- * until all that is meant to happen has, however slow the machine. Every look at the struct checks
- * all of it: see stress.h. With WORKER, a command, they are not forks of this program
- * but processes that run that one: see chaos_crew.h. Reports in TAP.
+ * Editors, locked readers, lock-free readers, waiters and managers work on one segment, and are
+ * killed and stopped at random. The test lasts MINUTES, or, with KILLS, until that many editors
+ * were killed. On a slow machine it goes on until each kind of event has happened once. Each read
+ * of the struct checks all of it: see stress.h. WORKER is a command: then the workers are not forks
+ * of this program, but processes that run that command: see chaos_crew.h. Reports in TAP.
  */
 #include "chaos.h"
 #include "chaos_crew.h"
@@ -19,11 +19,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_NS (600 * 1000 * STRESS_MS) /* with what does not happen at all */
+#define PATIENCE_NS (600 * 1000 * STRESS_MS) /* for an event that never happens */
 
 static pid_t workers[CHAOS_WORKERS];
-static uint64_t lives;              /* forked so far */
-static char **command;              /* of a worker, or NULL */
+static uint64_t lives;              /* workers forked so far */
+static char **command;              /* the worker's command, or NULL */
 static int64_t rest_ns = STRESS_MS; /* the longest time between two deaths */
 
 typedef struct deaths {
@@ -48,7 +48,7 @@ static void begin_life(unsigned number) {
     }
 }
 
-/* Those who wait now are to go on soon. */
+/* Note for each worker that waits now that a holder has died: it must get the lock soon. */
 static void bereave(unsigned number, int64_t now) {
     for (unsigned i = 0; i < CHAOS_WORKERS; i++) {
         chaos_post *other = &chaos_shared->posts[i];
@@ -99,7 +99,7 @@ static void look_for_stuck(void) {
 }
 
 static double minutes = 1;
-static unsigned enough; /* editors that were killed; 0: as many as there is time for */
+static unsigned enough; /* KILLS: ends after so many deaths of editors; 0: MINUTES decides */
 
 static bool all_has_happened(void) {
     return chaos_shared->recoveries > 0 && chaos_shared->commits > 0 &&
@@ -119,7 +119,7 @@ static void kills_at_random(void) {
     while (!is_over(end)) {
         nap((int64_t)stress_random((uint64_t)rest_ns));
         unsigned number = (unsigned)stress_random(2 * CHAOS_WORKERS);
-        if (number >= CHAOS_WORKERS) /* every other one of the editors' */
+        if (number >= CHAOS_WORKERS) /* half of the events hit an editor */
             number %= CHAOS_EDITORS;
         if (stress_random(8) == 0)
             stop(number);
@@ -162,7 +162,7 @@ int main(int argc, char **argv) {
         minutes = strtod(argv[1], NULL);
     if (argc > 2)
         enough = (unsigned)strtoul(argv[2], NULL, 10);
-    if (argc > 3) { /* which takes longer to start */
+    if (argc > 3) { /* such workers take longer to start */
         command = argv + 3;
         rest_ns = 40 * STRESS_MS;
         chaos_crew_open();

@@ -1,13 +1,13 @@
 -- usage: lua5.4 spec/stress/chaos.lua NUMBER DIR SEED
 --
--- A worker of the chaos in Lua: what chaos_worker.c does, with the module. Reports on stdout what
--- it counts, and how many of it since it last said so; see chaos_crew.c.
+-- A worker of the chaos test in Lua. It does the same as chaos_worker.c, with the Lua module. It
+-- prints lines with the name of a count and how much the count has grown; see chaos_crew.c.
 
 local ipmmap = require "ipmmap"
 
 local WORDS <const> = 500
 local EDITORS <const> = 2
-local PATIENCE <const> = 4 -- seconds; who waits longer is stuck
+local PATIENCE <const> = 4 -- seconds; a worker that waits longer is stuck
 local FACTOR <const> = 0x9E3779B97F4A7C15
 
 local number, dir, seed = math.tointeger(arg[1]), arg[2], math.tointeger(arg[3])
@@ -23,7 +23,7 @@ end
 
 local counts = {}
 
--- Lines are system calls: most things are reported by the hundred.
+-- Most counts are reported by the hundred, because each line is a system call.
 local function count(what, most)
   counts[what] = (counts[what] or 0) + 1
   if counts[what] >= (most or 100) then
@@ -51,7 +51,7 @@ local function take(handle)
   return view
 end
 
--- As stress_is_intact, for a view or a value.
+-- Like stress_is_intact in stress.c, for a view or a value.
 local function is_intact(struct, version)
   local bytes = ipmmap.bytes(struct)
   local zero = string.unpack("<i8", bytes, 17) == 0
@@ -118,7 +118,7 @@ local function use(role, turn)
   while true do
     local handle, message, code = ipmmap[role](Stressed, where)
     if handle then
-      -- What raises is the end of this handle: replaced.
+      -- A turn raises only if the segment was replaced: then this handle is closed.
       repeat local good, again = pcall(turn, handle) until not (good and again)
       handle:close()
     elseif code ~= "not_found" and code ~= "replaced" then

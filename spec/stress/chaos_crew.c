@@ -59,10 +59,11 @@ static void add(const char *name, uint64_t count) {
     stress_die("# a worker reports %s", name);
 }
 
-/* The recoveries of all segments that there have been, but for those between the looks. */
+/* Count the recoveries of all segments. Recoveries between the last look at a segment and its end
+ * are missed. */
 static void count_recoveries(void) {
     static ipm_segment *watcher;
-    static uint64_t counted; /* of this segment */
+    static uint64_t counted; /* recoveries of this segment that are counted already */
     ipm_info info = {0};
     if (watcher != NULL && ipm_segment_info(watcher, &info, NULL) == IPM_OK) {
         chaos_shared->recoveries += info.recoveries - counted;

@@ -14,7 +14,7 @@ chaos_board *chaos_shared;
 ipm_layout *chaos_layouts[2];
 
 static chaos_post *post;
-static unsigned words; /* of the segment that is open */
+static unsigned words; /* the number of words in the open segment */
 
 static void fault(_Atomic uint64_t *kind, const char *what, uint64_t version) {
     if (atomic_fetch_add(kind, 1) < 20)
@@ -27,7 +27,7 @@ static void nap(int64_t ns) {
     nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
 }
 
-/* Some instructions, or rarely the rest of the time slice. */
+/* Waste some instructions, or rarely the rest of the time slice. */
 static void dawdle(void) {
     if (stress_random(50) == 0)
         nap((int64_t)stress_random(100000));
@@ -57,9 +57,9 @@ static ipm_segment *open_any(ipm_role role) {
     }
 }
 
-/* ---- What was seen ----------------------------------------------------------------------- */
+/* ---- Counts that all workers share ------------------------------------------------------- */
 
-/* Raise a count that belongs to the data file that is open. returns  by how much */
+/* Raise a shared count of the open data file to `value`. returns  by how much it has grown */
 static uint64_t raise_count(_Atomic uint64_t *count, const ipm_segment *segment, uint64_t value) {
     uint64_t own = (uint64_t)segment->data.inode << 32 | (value & UINT32_MAX);
     uint64_t seen = atomic_load(count);
@@ -68,7 +68,7 @@ static uint64_t raise_count(_Atomic uint64_t *count, const ipm_segment *segment,
     return seen >= own ? 0 : seen >> 32 == own >> 32 ? own - seen : value;
 }
 
-/* The last version that was certainly committed, or 0. */
+/* The last version of this data file that a worker knows to be committed, or 0. */
 static uint64_t last_committed(const ipm_segment *segment) {
     uint64_t committed = atomic_load(&chaos_shared->committed);
     return committed >> 32 == (segment->data.inode & UINT32_MAX) ? committed & UINT32_MAX : 0;
@@ -125,7 +125,7 @@ static void write_slowly(ipm_segment *segment, uint64_t version) {
     }
 }
 
-/* returns  false: the segment is no more */
+/* returns  false: the segment was replaced or destroyed */
 static bool edit(ipm_segment *segment) {
     ipm_info info = {0};
     uint64_t before = last_committed(segment);
@@ -192,13 +192,13 @@ static void use(ipm_role role, bool (*turn)(ipm_segment *)) {
     for (;;) {
         ipm_segment *segment = open_any(role);
         while (turn(segment) && stress_random(1000) != 0)
-            if (role == IPM_READER) /* leaves the processor to those who write */
+            if (role == IPM_READER) /* leave the processor to the writers */
                 nap((int64_t)stress_random(200000));
         ipm_segment_close(segment, NULL);
     }
 }
 
-/* Mostly resets; now and then another layout, or neither file for a moment. */
+/* Mostly reset the segment. Sometimes replace it by another layout, or destroy it for a moment. */
 static void manage(void) __attribute__((noreturn));
 static void manage(void) {
     for (;;) {

@@ -1,9 +1,10 @@
 /*
  * usage: crowd [ROUNDS]
  *
- * 16 processes open a segment that is not there yet, at once, and the one that began is killed at
- * random: the others must all get in, to the same segment, whose lock was initialised once. So
- * they hold read locks all at the same time, and then commit one after the other. Reports in TAP.
+ * 16 processes open a segment at once that does not exist yet. The first of them is killed at a
+ * random moment. All others must open the same segment, and its lock must be initialised only once.
+ * To check this, all hold read locks at the same time, and then commit one after the other. Reports
+ * in TAP.
  */
 #include "stress.h"
 
@@ -22,7 +23,7 @@ static ipm_layout *layout;
 static unsigned rounds = 1000;
 
 static struct {
-    unsigned rounds, creators; /* that died before they were in */
+    unsigned rounds, creators; /* creators: those that died before they had opened it */
     unsigned apart, torn, wrong;
     int64_t longest_ns;
 } sum;
@@ -41,10 +42,10 @@ typedef struct turn {
 
 typedef struct member {
     pid_t pid;
-    int gate; /* a byte to it lets the member pass the next barrier */
+    int gate; /* a byte written here lets the member pass the next barrier */
 } member;
 
-static int report[2]; /* of all members */
+static int report[2]; /* a pipe for the reports of all members */
 
 /* ---- A member ---------------------------------------------------------------------------- */
 
@@ -86,7 +87,7 @@ static void start(member *m, unsigned number) {
         stress_die("cannot make a pipe");
     m->pid = stress_fork();
     if (m->pid == 0) {
-        close(gate[1]); /* the parent's end: the others have inherited those before */
+        close(gate[1]); /* the parent's end of this member's gate */
         open_and_share(number, gate[0]);
         _exit(EXIT_SUCCESS);
     }
@@ -101,7 +102,7 @@ static void let_pass(const member *m) {
     stress_send(m->gate, &byte, 1);
 }
 
-/* The first one begins, the others come, the first one dies. */
+/* Start the first member, then the others, and kill the first one. */
 static void rush(const member *members) {
     let_pass(&members[0]);
     for (unsigned i = 1; i < CROWD; i++)
@@ -112,7 +113,7 @@ static void rush(const member *members) {
     kill(members[0].pid, SIGKILL);
 }
 
-/* returns  whether the first one was in as well */
+/* Check that all members opened the same files. returns  whether the first one reported too */
 static bool check_entries(void) {
     entry first = {0}, e;
     bool creator_was_in = false;
@@ -131,7 +132,8 @@ static bool check_entries(void) {
     return creator_was_in;
 }
 
-/* The first one, dead now, may have reported behind all others: before the turns are. */
+/* Whether the first member, which is dead, reported after all others. If so, the report is removed:
+ * the reports of the turns come next. */
 static bool is_late_entry(void) {
     entry e;
     struct pollfd readable = {.fd = report[0], .events = POLLIN};
@@ -151,7 +153,7 @@ static void check_turns(const member *members) {
         sum.torn += !t.intact;
         seen |= UINT64_C(1) << t.version;
     }
-    sum.wrong += seen != (UINT64_C(1) << (CROWD - 1)) - 1; /* each found another version */
+    sum.wrong += seen != (UINT64_C(1) << (CROWD - 1)) - 1; /* each member saw another version */
 }
 
 static void check_readers(void) {

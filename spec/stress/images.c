@@ -1,9 +1,9 @@
 /*
  * usage: images [ROUNDS]
  *
- * Copies both files of a segment while its writer is stopped at a random moment within its lock,
- * and opens the copies in another directory, as one does with a backup: they must be open, locked
- * and as last committed within 10 ms. Reports in TAP.
+ * Stops a writer at a random moment while it holds the lock, and copies both files of the segment.
+ * Then it opens the copies in another directory, like a backup. Within 10 ms they must be open and
+ * locked, with the data of the last commit. Reports in TAP.
  */
 #include "stress.h"
 
@@ -79,7 +79,7 @@ static void open_image(bool writes, uint64_t version, uint64_t recoveries) {
     ipm_segment_close(segment, NULL);
 }
 
-/* returns  false: it did not hold the lock */
+/* Copy the files and open the copies. returns  false: the writer did not hold the lock */
 static bool take_image(ipm_segment *watcher, pid_t writer) {
     ipm_info info = {0};
     int status;

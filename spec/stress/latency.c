@@ -1,14 +1,15 @@
 /*
  * usage: latency [ROUNDS [SECONDS]]
  *
- * How long those wait who wait for somebody else:
- *  - from the holder's SIGKILL until a process that was blocked has the lock, in ROUNDS rounds;
+ * Measures how long processes wait for the lock:
+ *  - a blocked process, from the holder's SIGKILL until it has the lock, in ROUNDS rounds;
  *  - readers beside a writer that holds the lock for 1 ms and locks again at once, for SECONDS;
- *  - a writer beside 1, 3 and 7 of those.
+ *  - a writer beside 1, 3 and 7 such writers.
  *
- * Reports in TAP. The figures are given with the bars that they are to keep on an idle machine;
- * what fails a test does not depend on the machine: somebody who is stuck, or is left waiting while
- * the writer has OFTEN had its turn, or is waited for without waiting.
+ * Reports in TAP. Each figure is printed with the limit that it should keep on an idle machine, but
+ * exceeding it fails no test. A test fails only for reasons that do not depend on the machine's
+ * speed: a process is stuck, or it waits while the writer gets the lock OFTEN times, or editors
+ * queue behind a reader that no longer waits.
  */
 #include "stress.h"
 
@@ -75,7 +76,7 @@ static void hold(ipm_segment *segment, int in, int out) {
     char ready = 0;
     (void)in;
     lock(segment);
-    if (ipm_segment_change(segment, 0, IPM_HEADER_SIZE) != NULL) /* not a reader */
+    if (ipm_segment_change(segment, 0, IPM_HEADER_SIZE) != NULL) /* false for a reader */
         stress_write(segment, WORDS);
     stress_send(out, &ready, 1);
     pause();
@@ -122,7 +123,7 @@ static void measure_deaths(const char *what, ipm_role dies, ipm_role waits) {
     free(waited);
 }
 
-/* Returns once it is blocked. */
+/* Let the reader lock. Return when it is blocked. */
 static void let_wait(child *reader) {
     char go = 0;
     stress_send(reader->to, &go, 1);
@@ -131,9 +132,9 @@ static void let_wait(child *reader) {
 }
 
 /*
- * Editors that each lock once, beside a reader that had to wait before.
+ * Let editors lock once each, beside a reader that had to wait before.
  *
- * returns  whether nobody is taken to wait at the end, for whom each editor would queue
+ * returns  whether the lock shows no waiter at the end; each editor would queue behind such a one
  */
 static bool editors_go_on(const char *what) {
     enum { ROUNDS = 40 };
@@ -181,9 +182,9 @@ static void writers_forget_the_dead(void) {
 typedef struct busy {
     volatile bool over;
     volatile int64_t longest_ns[MAX_READERS];
-    volatile unsigned reads[MAX_READERS], passed[MAX_READERS]; /* writes during one wait */
+    volatile unsigned reads[MAX_READERS], passed[MAX_READERS]; /* the most writes during one wait */
     volatile unsigned writes;
-    volatile int64_t longest_write_ns; /* of the writer that rests */
+    volatile int64_t longest_write_ns; /* the wait of the writer that rests between its writes */
     volatile unsigned rested_writes;
 } busy;
 
@@ -210,7 +211,7 @@ static void read_again_and_again(unsigned number) {
         lock(segment);
         int64_t waited = stress_now() - before;
         writes = shared->writes - writes;
-        bool asked = stress_queued() - queued < HOLD_NS; /* and did not wait for a processor */
+        bool asked = stress_queued() - queued < HOLD_NS; /* not: it waited for a processor */
         if (asked && writes > shared->passed[number])
             shared->passed[number] = writes;
         if (waited > shared->longest_ns[number])

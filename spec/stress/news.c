@@ -1,10 +1,11 @@
 /*
  * usage: news [ROUNDS]
  *
- * Two processes commit in turns, each when it has heard of the other's commit, and a third one
- * only listens: none may sleep through a commit until its time slice of 100 ms ends. A sleep counts
- * from the moment when the other process had told of its commit, and without what the listener
- * waited for a processor; SOME are forgiven, where the whole machine stood still. Reports in TAP.
+ * Two processes commit in turns: each commits when it was notified of the other's commit. A third
+ * process only waits for commits. No process may miss a notification and sleep until its wait's
+ * slice of 100 ms ends. A sleep is measured from the moment when the other process had notified,
+ * without the time in which the sleeper waited for a processor. SOME long sleeps are allowed,
+ * because the whole machine may stand still. Reports in TAP.
  */
 #include "stress.h"
 
@@ -25,7 +26,7 @@ typedef struct seen {
     volatile unsigned late[3];
     volatile bool wrong;
     volatile int64_t longest_ns[3];
-    _Atomic int64_t told_ns; /* when the last commit had been told of */
+    _Atomic int64_t told_ns; /* when the last commit's notification was complete */
 } seen;
 
 static seen *shared;
@@ -47,7 +48,7 @@ static uint64_t hear(ipm_segment *segment, unsigned number, uint64_t version) {
     return now;
 }
 
-/* The number of each version that it commits is its own, modulo 2. */
+/* Commit every second version: process 0 the even numbers, process 1 the odd ones. */
 static void take_turns(unsigned number) {
     ipm_segment *segment = stress_must_open(IPM_EDITOR, layout, false);
     for (uint64_t version = number; version < rounds && !enough(); version += 2) {

@@ -8,7 +8,7 @@ ipm_layout *phase_layout, *phase_other_layout;
 
 static ipm_segment *handle;
 
-/* What these return is not looked at: whoever is left is asked instead. */
+/* These functions ignore results: the sweep checks what the surviving processes find. */
 
 static void open_editor(void) {
     handle = stress_must_open(IPM_EDITOR, phase_layout, false);

@@ -1,5 +1,5 @@
 /*
- * What a process may be doing when it dies: the phases that the sweep goes through.
+ * The phases of the sweep: what a process may be doing when it dies.
  */
 #ifndef PHASES_H
 #define PHASES_H
@@ -12,39 +12,39 @@
 
 typedef enum phase_holder { NOBODY, VICTIM, A_WRITER, A_READER } phase_holder;
 
-/* What there is before the victim starts. */
+/* What exists before the victim starts. */
 typedef enum phase_scene {
     SEGMENT,    /* a segment at version 1 */
     NOTHING,    /* an empty directory */
-    NO_LOCK,    /* the data file alone */
+    NO_LOCK,    /* only the data file */
     DEAD_WRITER /* a segment at version 1, whose writer died in a transaction */
 } phase_scene;
 
-/* What there may be when it is dead. */
+/* What may exist after the victim's death. */
 typedef enum phase_outcome {
     SAME,   /* the segment as it was */
-    COMMIT, /* version 2 from the moment that the sequence is even again */
-    ZEROED, /* the same, and all zero */
-    ANOTHER /* the segment as it was, none, or a new one; old handles may say so */
+    COMMIT, /* the segment as it was, or version 2 once the sequence is even again */
+    ZEROED, /* the same, but version 2 is all zero */
+    ANOTHER /* the segment as it was, none, or a new one; old handles may report that */
 } phase_outcome;
 
 typedef struct phase_kind {
     const char *name;
     phase_scene scene;
-    phase_holder holder; /* of the lock, when the phase begins */
+    phase_holder holder; /* who holds the lock when the phase begins */
     phase_outcome outcome;
-    void (*before)(void); /* by the victim, not part of the phase */
+    void (*before)(void); /* run by the victim before the phase */
     void (*run)(void);
-    bool forces;    /* a segment of another layout may be in the way afterwards */
-    bool newcomers; /* those who wait have not opened the segment yet */
-    bool sleepers;  /* those who wait do it for a commit, not for the lock */
-    bool opens;     /* and so is long */
+    bool forces;    /* afterwards there may be a segment of another layout */
+    bool newcomers; /* the waiters have not opened the segment yet */
+    bool sleepers;  /* the waiters wait for a commit, not for the lock */
+    bool opens;     /* the phase opens a segment, so it is long */
 } phase_kind;
 
 extern const phase_kind phases[];
 extern const unsigned phase_count;
 
-/* Parsed before the victim is forked. */
+/* Both are parsed before the victim is forked. */
 extern ipm_layout *phase_layout, *phase_other_layout;
 
 #endif

@@ -16,10 +16,10 @@
 
 #define BREAKPOINT 0xcc
 #define SYSTEM_CALL 0x050f
-#define PATIENCE 50       /* looks at a child before it is asked whether it is blocked */
+#define PATIENCE 50       /* polls of a child before checking whether it is blocked */
 #define BREAKPOINT_COST 4 /* in single steps */
 
-extern const char __executable_start, etext; /* from the linker: this program, without libc */
+extern const char __executable_start, etext; /* linker symbols: this program's code, without libc */
 
 void step_begin(void) {
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
@@ -51,7 +51,7 @@ static uintptr_t text_at(const step_child *child, uintptr_t address) {
     return (uintptr_t)request(PTRACE_PEEKTEXT, child, address, 0);
 }
 
-/* Wait for the next stop. returns STEP_OUTSIDE for that of step_finish */
+/* Wait for the next stop. returns  STEP_OUTSIDE: it is the stop of step_finish */
 static step_end wait_stop(const step_child *child, bool *blocked) {
     int64_t deadline = 0;
     for (unsigned looks = 1;; looks++) {
@@ -85,7 +85,7 @@ static step_end step_one(const step_child *child, bool *blocked) {
     return wait_stop(child, blocked);
 }
 
-/* Run until the instruction there is to be executed. */
+/* Run until the instruction at `address` is the next. */
 static step_end run_to(const step_child *child, uintptr_t address, bool *blocked) {
     uintptr_t text = text_at(child, address);
     request(PTRACE_POKETEXT, child, address, (text & ~(uintptr_t)0xff) | BREAKPOINT);
@@ -98,7 +98,7 @@ static step_end run_to(const step_child *child, uintptr_t address, bool *blocked
     return end;
 }
 
-/* One instruction, or the whole call of the function that is passed. */
+/* Step over one instruction, or over the whole call of the function `passed`. */
 static step_end step_from(const step_child *child, uintptr_t address, bool *blocked) {
     if (address != child->passed)
         return step_one(child, blocked);
@@ -170,7 +170,7 @@ step_end step_record(const step_child *child, step_trace *trace) {
 
 /* ---- Stopping ---------------------------------------------------------------------------- */
 
-/* The instruction from which `count` is reached soonest. */
+/* The position of the breakpoint from which position `count` is reached at the lowest cost. */
 static unsigned best_start(const step_trace *trace, unsigned count) {
     unsigned best = 0, cost = count + BREAKPOINT_COST;
     unsigned last = count < trace->length ? count : trace->length - 1;

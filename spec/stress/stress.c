@@ -25,7 +25,7 @@
 #define LIBC "musl", ""
 #endif
 
-#define PART 24 /* words that are made ready to be changed at a time: less than a block */
+#define PART 24 /* words in one call of ipm_segment_change: less than a block */
 
 /* ---- The segment ------------------------------------------------------------------------- */
 
@@ -85,7 +85,7 @@ bool stress_is_intact(const void *data, unsigned words, uint64_t version) {
     return true;
 }
 
-/* Also of a segment that was replaced meanwhile. */
+/* The version, also of a segment that has been replaced. */
 static uint64_t version_of(const ipm_segment *locked) {
     return ipm_snapshot_version(&locked->data.memory);
 }

@@ -1,12 +1,12 @@
 /*
- * What the stress programs share: a segment whose every word is a function of its version, so
- * that whoever looks can tell a torn, a lost and a stale commit from a good one; scratch
- * directories; other processes and what they wait in.
+ * Shared by the stress programs: a segment in which every word is a function of the version, so
+ * that a reader can tell a torn, a lost and a stale commit from a good one; scratch directories;
+ * and other processes.
  *
- * A struct of W words is intact at version v when word i is stress_word(v, i) for all i, or when
- * all are zero: just created, or reset.
+ * A struct of W words is intact at version v if word i is stress_word(v, i) for all i, or if all
+ * words are zero, because it was just created or reset.
  *
- * Whatever goes wrong in the machinery itself ends the program with a message.
+ * A failure of the test's own machinery ends the program with a message.
  */
 #ifndef STRESS_H
 #define STRESS_H
@@ -18,71 +18,71 @@
 #include <sys/types.h>
 
 #define STRESS_MS INT64_C(1000000)
-#define STRESS_STUCK_NS (5000 * STRESS_MS) /* who waits longer is stuck, on any machine */
+#define STRESS_STUCK_NS (5000 * STRESS_MS) /* a process that waits longer is stuck */
 
-/* The struct `Stressed` with an array of that many words. */
+/* The layout of the struct `Stressed`, which has an array of `words` words. */
 ipm_layout *stress_layout(unsigned words);
 
-/* Why the last one that this process tried has failed. */
+/* The error of this process's last stress_open that failed. */
 extern ipm_error stress_error;
 
 /* Open in `stress_dir`. returns the code of ipm_segment_open, and `stress_error` when it fails */
 int stress_open(ipm_role role, const ipm_layout *layout, bool create, bool force,
                 ipm_segment **segment);
 
-/* The same, for when it must succeed. */
+/* The same, but a failure ends the program. */
 ipm_segment *stress_must_open(ipm_role role, const ipm_layout *layout, bool create);
 
 uint64_t stress_word(uint64_t version, unsigned i);
-uint64_t stress_version(uint64_t word); /* that a word was made from */
+uint64_t stress_version(uint64_t word); /* the version that a word was made from */
 bool stress_is_intact(const void *data, unsigned words, uint64_t version);
 
-/* Whether the struct that the handle's own lock shows is intact, and at which version. */
+/* Whether the struct is intact, and its version. The handle holds the lock. */
 bool stress_look(ipm_segment *locked, unsigned words, uint64_t *version);
 
 /* The same for a snapshot, which needs no lock. */
 bool stress_snapshot(ipm_segment *segment, unsigned words, uint64_t *version);
 
-/* Make the struct that of the next version; commits nothing. */
+/* Write the words of the next version. This does not commit. */
 void stress_write(ipm_segment *locked, unsigned words);
 
-/* A directory in memory, removed with all that is in it when the program ends. */
+/* A directory in memory. It is removed with its contents when the program ends. */
 extern char stress_dir[64];
 void stress_make_dir(void);
 void stress_empty_dir(void);
-/* The files in it, but for the segment's two. */
+/* The number of files in it, without the segment's two. */
 unsigned stress_litter(void);
 const char *stress_data_path(void);
 const char *stress_lock_path(void);
 
 int64_t stress_now(void); /* CLOCK_MONOTONIC */
-/* How long this process could have run, but had no processor: not to be blamed on a lock. */
+/* How long this process was ready to run but had no processor. A lock is not to blame for that. */
 int64_t stress_queued(void);
 void stress_die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
-/* A child that dies with its parent. returns as fork */
+/* Fork a child that dies with its parent. returns as fork */
 pid_t stress_fork(void);
 
-/* Kill a child and collect it. */
+/* Kill a child and reap it. */
 void stress_kill(pid_t pid);
 
-/* Wait for a child's end, which must be a success. */
+/* Wait for a child's end. The program ends with a message unless the child succeeded. */
 void stress_wait(pid_t pid);
 
-/* Whether the process sleeps in the kernel, waiting for a lock or napping. */
+/* Whether the process sleeps in the kernel: it waits for a lock, or it naps. */
 bool stress_is_blocked(pid_t pid);
 
-/* Pseudo-random numbers, different in each child that is given another seed. */
+/* Pseudo-random numbers. A child must set a seed of its own to get other numbers. */
 void stress_seed(uint64_t seed);
 uint64_t stress_random(uint64_t below);
 
 void stress_read(int fd, void *into, size_t size);
 void stress_send(int fd, const void *from, size_t size);
 
-/* "Linux 6.1.0, 2 cores, glibc 2.36": where figures were taken. */
+/* The machine on which figures were measured: "Linux 6.1.0, 2 cores, glibc 2.36". */
 const char *stress_machine(void);
 
-/* Order numbers and take the one below which `percent` of them lie. */
+/* Sort the values and return their percentile. */
 int64_t stress_percentile(int64_t *values, unsigned count, unsigned percent);
 
 #endif

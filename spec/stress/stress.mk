@@ -1,15 +1,15 @@
-# Processes that die, in all ways and all the time. Included by the Makefile.
+# Tests in which processes die at any moment. Included by the Makefile.
 #
-# make sweep    kills a process after every instruction of all that it does with a segment
+# make sweep    kills a process after every instruction of everything that it does with a segment
 # make chaos    kills and stops processes at random, for MINUTES=1; with LUA=1 Lua processes
 # make images   opens copies of a segment's files that were made while its lock was held
-# make crowd    lets 16 processes open a segment that is not there yet, while its creator dies
+# make crowd    lets 16 processes open a segment that does not exist yet, while its creator dies
 # make news     lets processes wait for each other's commits
-# make mutants  changes the core one line at a time, and sees the tests notice it: the lines that
-#               spec/mutation/mutants lists; with GENERATED=1 all that rules make, with GENERATED=12
+# make mutants  changes the core one line at a time, and checks that a test fails: the changes listed
+#               in spec/mutation/mutants; with GENERATED=1 all that rules generate, with GENERATED=12
 #               a dozen of them
-# make weak_memory  runs the core's code on a machine whose memory is as weak as C allows
-# make latency  measures how long those wait who wait for somebody who dies, or is busy
+# make weak_memory  runs the core's code on a simulated machine with memory as weak as C allows
+# make latency  measures how long a process waits for one that dies, or for a busy writer
 
 MINUTES   = 1
 LUA_PATHS = LUA_PATH_5_4='lua/?.lua;lua/?/init.lua;;' LUA_CPATH_5_4='$(BUILD)/?.so;;'
@@ -20,12 +20,12 @@ STRESS_SOURCES = $(sort $(wildcard spec/stress/*.c))
 STRESS_OBJECTS = $(STRESS_SOURCES:%.c=$(BUILD)/%.o)
 STRESS_PROGRAMS = $(STRESS:%=$(STRESS_DIR)/%)
 
-# What `make test` runs of it, the quickest first; each mutant is noticed by one of these or of the
-# tests below.
+# The stress tests that `make test` runs, the quickest first. For each mutant, one of these or of the
+# tests below fails.
 STRESS_QUICK = 'weak_memory 20000' 'crowd 50' 'images 100' 'news 500' 'chaos 1 1000' 'latency 50 2' \
                'sweep 31'
 
-# And what `make mutants` tries first.
+# The tests that `make mutants` tries first.
 MUTANT_TESTS = queue_test rwlock_test thread_test force_test
 
 C_FILES += $(STRESS_SOURCES)
@@ -39,7 +39,7 @@ $(STRESS_DIR)/chaos: $(STRESS_DIR)/chaos_worker.o $(STRESS_DIR)/chaos_crew.o
 $(STRESS_DIR)/weak_memory: $(STRESS_DIR)/weak.o $(STRESS_DIR)/weak_core.o
 $(STRESS_DIR)/weak_memory: COMPILED_ANEW = %/core/mutex.o %/core/notify.o \
     %/core/queue.o %/core/rwlock.o %/core/transaction.o
-# Bound at once: the dynamic linker's work is no part of what is stepped through.
+# -z now binds all symbols at the start, so that sweep does not step through the dynamic linker.
 $(STRESS_PROGRAMS): $(STRESS_DIR)/%: $(STRESS_DIR)/%.o $(STRESS_DIR)/stress.o $(CORE:%.c=$(BUILD)/%.o)
 	$(LINK) -Wl,-z,now -o $@ $(filter-out $(COMPILED_ANEW),$^)
 
@@ -51,7 +51,7 @@ sweep images crowd news weak_memory latency: %: $(STRESS_DIR)/%
 chaos: $(STRESS_DIR)/chaos $(if $(LUA),all)
 	$(if $(LUA),$(LUA_PATHS)) $< $(MINUTES) $(if $(LUA),0 lua5.4 spec/stress/chaos.lua)
 
-# The quickest first.
+# `make mutants` runs the quickest tests first.
 SLOW_TESTS     = $(addprefix spec/core/,abi_test fault_test hostile_test)
 MUTATION_TESTS = $(filter-out $(SLOW_TESTS),$(CORE_TESTS)) spec/core/fault_test \
                  $(STRESS_QUICK:'%='spec/stress/%) spec/core/hostile_test

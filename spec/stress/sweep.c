@@ -1,10 +1,10 @@
 /*
  * usage: sweep [STRIDE [PHASE]]
  *
- * Kills a process after every instruction of all that it does with a segment, or after every
- * STRIDE-th, and looks whether those who are left find the data as last committed, and get in:
- * when nobody else has the segment open, with idle survivors, and with one and two processes
- * that wait for the lock, or for a commit. Reports in TAP.
+ * Kills a process after every instruction, or after every STRIDE-th, of everything that it does
+ * with a segment. Then it checks that the other processes find the data of the last commit, and can
+ * lock and open the segment. It does so without other processes, with idle survivors, and with one
+ * and two processes that wait for the lock or for a commit. Reports in TAP.
  */
 #include "phases.h"
 #include "step.h"
@@ -23,13 +23,13 @@
 #include <unistd.h>
 
 /*
- * A phase that opens is long: every OPENING-th instruction of it is taken, and the reading of
- * schema text, which is nobody else's business, is passed in one step. The lock file's
- * initialisation is also a phase of its own, with every instruction.
+ * A phase that opens a segment is long, so the victim dies only after every OPENING-th instruction
+ * of it. Parsing the schema text is one step, because it does not affect other processes. The
+ * initialisation of the lock file is also a phase of its own, with every instruction.
  */
 #define OPENING 32
-#define LONG_NS (90 * STRESS_MS) /* a wait that is worth a line */
-#define AT_LEAST 6000            /* points of a whole sweep */
+#define LONG_NS (90 * STRESS_MS) /* a longer wait is reported */
+#define AT_LEAST 6000            /* deaths in a whole sweep */
 
 typedef enum company_kind { ALONE, IDLE, ONE, TWO, COMPANIES } company_kind;
 
@@ -38,26 +38,26 @@ static const char *const company_names[] = {"alone", "0 waiting", "1 waiting", "
 static struct {
     unsigned points[COMPANIES];
     unsigned torn, stuck, wrong;
-    unsigned litter;    /* files of dead creators, in nobody's way */
-    int64_t longest_ns; /* wait after a death, in this phase, but for a processor */
+    unsigned litter;    /* leftover files of dead creators, which are harmless */
+    int64_t longest_ns; /* the longest wait after a death in this phase, except for a processor */
     int64_t longest_of_all_ns;
 } sum;
 
 /* ---- One death --------------------------------------------------------------------------- */
 
-/* What is there for one death. */
+/* The processes and handles around one death. */
 static struct {
     const phase_kind *phase;
     company_kind company;
     unsigned position;
-    ipm_segment *editor, *reader; /* the survivors: this process; NULL when the victim is alone */
+    ipm_segment *editor, *reader; /* this process's handles: the survivors; NULL: none */
     ipm_segment *holder;          /* the survivor that holds the lock, or NULL */
-    ipm_datafile watched;         /* the data, seen without the library's leave */
+    ipm_datafile watched;         /* the data file, to read it without a handle */
     bool is_watched;
     step_child victim;
     waiter waiters[2];
     unsigned waiting;
-    uint64_t commits; /* that there should be */
+    uint64_t commits; /* the expected number of commits */
     int64_t killed_ns;
 } scene;
 
@@ -171,13 +171,13 @@ static void let_waiters_go(void) {
         waiter_go(&scene.waiters[i]);
 }
 
-/* ---- After it ---------------------------------------------------------------------------- */
+/* ---- After the death --------------------------------------------------------------------- */
 
 static uint64_t sequence(void) {
     return atomic_load(&scene.watched.memory.state->sequence);
 }
 
-/* With the victim stopped but alive: nobody needs its leave to read. */
+/* While the victim is stopped but alive: a snapshot must not need the lock. */
 static void check_snapshot(void) {
     uint64_t copy[scene.watched.memory.size / 8];
     uint64_t version = ipm_snapshot_take(&scene.watched.memory, 0, sizeof copy, copy);
@@ -190,7 +190,7 @@ static bool may_be_gone(int code) {
            (code == IPM_EREPLACED || code == IPM_ENOTFOUND || code == IPM_ELAYOUT);
 }
 
-/* Lock, look, as a writer add a commit, and unlock. */
+/* Lock, check the data, add a commit if it writes, and unlock. */
 static void check_turn(const char *who, ipm_segment *segment, bool writes) {
     uint64_t version = 0;
     int64_t queued = stress_queued(), start = stress_now();
@@ -256,12 +256,12 @@ static void check_newcomer(const char *who, ipm_role role) {
     ipm_segment_close(segment, NULL);
 }
 
-/* In turns reader and writer first: only a writer can repair. */
+/* Readers and writers are first in turns, because only a writer can repair the data. */
 static void check_all(void) {
     bool reader_first = scene.position % 2 != 0;
     if (scene.reader != NULL && reader_first && scene.waiting == 0)
         check_turn("a surviving reader", scene.reader, false);
-    if (scene.phase->sleepers && scene.editor != NULL) /* what they sleep for */
+    if (scene.phase->sleepers && scene.editor != NULL) /* the commit that the sleepers wait for */
         check_turn("a surviving writer", scene.editor, true);
     for (unsigned i = 0; i < scene.waiting; i++)
         check_waiter(&scene.waiters[i]);
@@ -271,7 +271,7 @@ static void check_all(void) {
     }
     if (reader_first)
         check_newcomer("a new reader", IPM_READER);
-    if (!reader_first || scene.phase->outcome != ANOTHER) /* what is gone costs each 100 ms */
+    if (!reader_first || scene.phase->outcome != ANOTHER) /* waits 100 ms if the file is gone */
         check_newcomer("a new writer", IPM_EDITOR);
     ipm_segment *manager = check_open("a manager", IPM_MANAGER, true);
     if (manager != NULL) {
@@ -291,7 +291,7 @@ static void clear_scene(void) {
     stress_empty_dir();
 }
 
-/* Those who wait for what the victim holds go before it does, the others when it is stopped. */
+/* Waiters for what the victim holds begin before it runs on, the others when it is stopped. */
 static step_end run_to(const step_trace *trace, unsigned position, bool into_call) {
     bool early = scene.phase->holder == VICTIM || scene.phase->sleepers;
     uint64_t before = scene.is_watched ? sequence() : 0;
@@ -310,7 +310,7 @@ static step_end run_to(const step_trace *trace, unsigned position, bool into_cal
     return end;
 }
 
-/* returns  whether it died inside */
+/* returns  whether the victim died inside the phase */
 static bool die_at(const step_trace *trace, unsigned position, bool into_call) {
     scene.position = position;
     set_scene();
@@ -328,7 +328,7 @@ static bool die_at(const step_trace *trace, unsigned position, bool into_call) {
 
 /* ---- All deaths -------------------------------------------------------------------------- */
 
-/* Those who wait are left out: they are let go only when the victim is stopped, or holds. */
+/* Record the phase without waiters, because they begin only when the victim is stopped or holds. */
 static void record(bool survivors, step_trace *trace) {
     scene.company = survivors ? IDLE : ALONE;
     scene.position = 0;
@@ -407,7 +407,7 @@ int main(int argc, char **argv) {
     if (argc > 1 && (stride = (unsigned)strtoul(argv[1], NULL, 10)) == 0)
         stress_die("usage: sweep [STRIDE [PHASE]]");
     stress_make_dir();
-    on_one_core(); /* a step is a switch to the victim and back */
+    on_one_core(); /* cheaper: each step switches to the victim and back */
     phase_layout = stress_layout(PHASE_WORDS);
     phase_other_layout = stress_layout(PHASE_WORDS + 1);
     inside = mmap(NULL, sizeof *inside, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

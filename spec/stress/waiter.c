@@ -6,13 +6,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TURN_NS (2 * STRESS_STUCK_NS) /* longer than its parent has patience */
+#define TURN_NS (2 * STRESS_STUCK_NS) /* longer than its parent waits for it */
 
 static void nap(long ns) {
     nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
 }
 
-/* ---- The process ------------------------------------------------------------------------- */
+/* ---- The waiting process ----------------------------------------------------------------- */
 
 static int open_as(const phase_kind *phase, bool reads, ipm_segment **segment) {
     const ipm_layout *layout = phase->forces ? phase_other_layout : phase_layout;
@@ -43,7 +43,7 @@ static int take_turn(ipm_segment *segment, const phase_kind *phase, bool reads,
     return report->code;
 }
 
-/* A newcomer's: the segment may not be there yet, or be replaced or destroyed meanwhile. */
+/* For a newcomer. It retries, because the segment may not exist yet, or may be replaced. */
 static void come_and_take_turn(const phase_kind *phase, bool reads, waiter_report *report) {
     int64_t deadline = stress_now() + TURN_NS;
     int code;
@@ -83,7 +83,7 @@ static void wait_in_child(const phase_kind *phase, bool reads, int in, int out) 
     _exit(EXIT_SUCCESS);
 }
 
-/* ---- Its parent -------------------------------------------------------------------------- */
+/* ---- The waiter's parent ----------------------------------------------------------------- */
 
 static void make_pipe(int ends[2]) {
     if (pipe(ends) != 0)

@@ -7,13 +7,13 @@
 #include <ucontext.h>
 
 #define PLACES 96
-#define VALUES 64 /* at one place */
+#define VALUES 64 /* the most values of one place */
 #define MUTEXES 32
-#define PATIENCE 20000 /* accesses in all */
+#define PATIENCE 20000 /* the most accesses in one run */
 #define STACK 65536
 
 typedef struct view {
-    uint8_t at[PLACES]; /* of each place, the index of a value */
+    uint8_t at[PLACES]; /* for each place the index of the oldest value that may be read */
 } view;
 
 typedef struct place {
@@ -21,20 +21,20 @@ typedef struct place {
     uint64_t values[VALUES];
     view views[VALUES];
     uint8_t count;
-    uint8_t seen_by_all; /* the last value that was stored sequentially consistently */
+    uint8_t seen_by_all; /* the last value of a sequentially consistent store */
 } place;
 
 typedef struct thread {
     ucontext_t context;
     void (*body)(void);
-    uint32_t left; /* accesses until its death */
+    uint32_t left; /* accesses until the thread dies */
     bool ended, sleeps;
-    view now, acquired, released; /* released: at its last release fence */
+    view now, acquired, released; /* released: `now` at the thread's last release fence */
 } thread;
 
 typedef struct mutex {
     const void *address;
-    int owner; /* a thread, or -1 */
+    int owner; /* the number of a thread, or -1 */
     bool died, broken;
     view handed;
 } mutex;
@@ -48,8 +48,8 @@ static unsigned thread_count, self;
 static char stacks[WEAK_THREADS][STACK];
 static ucontext_t outside;
 static unsigned accesses;
-static unsigned staleness; /* of this run: in so many of 8 loads the oldest value is taken */
-static view fenced;        /* by all sequentially consistent fences */
+static unsigned staleness; /* how many of 8 loads take the oldest value in this run */
+static view fenced;        /* the join of all sequentially consistent fences */
 
 uint64_t weak_random(uint64_t below) {
     return stress_random(below);
@@ -107,7 +107,7 @@ void weak_thread(void (*body)(void), uint32_t dies) {
     makecontext(&t->context, run_body, 0);
 }
 
-/* returns  -1: none can run */
+/* Pick a random thread that can run. returns  -1: there is none */
 static int pick(void) {
     int picked = -1;
     uint64_t able = 0;
@@ -144,7 +144,7 @@ bool weak_is_last(void) {
     return true;
 }
 
-/* Before each access. */
+/* Let another thread run before each access. */
 static thread *turn(void) {
     accesses++;
     weak_yield();
@@ -215,14 +215,14 @@ static void add_value(thread *t, place *p, uint64_t value, memory_order order, b
     t->now.at[index] = t->acquired.at[index] = (uint8_t)which;
     *carried = releases(order) ? t->now : t->released;
     carried->at[index] = (uint8_t)which;
-    if (follows) /* a read-modify-write passes on what it read */
+    if (follows) /* a read-modify-write passes on the view of the value it read */
         join(carried, &p->views[which - 1]);
     if (order == memory_order_seq_cst)
         p->seen_by_all = (uint8_t)which;
 }
 
 uint64_t weak_load(const volatile void *at, size_t size, memory_order order) {
-    if (find(at) == NULL) /* nobody has stored there: many tags are looked at */
+    if (find(at) == NULL) /* not watched, as most tags are: nothing was stored there */
         return initial(at, size);
     thread *t = turn();
     place *p = place_of(at, size);

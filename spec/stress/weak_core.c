@@ -39,7 +39,7 @@
 #define pthread_mutex_consistent weak_consistent
 #define pthread_mutex_unlock weak_unlock
 
-static int64_t ticks(void) { /* time passes for who looks at the clock */
+static int64_t ticks(void) { /* time passes at each look at the clock */
     static int64_t now;
     return now += IPM_MS;
 }
@@ -49,7 +49,7 @@ static int64_t no_deadline(int64_t timeout_ns) {
 #define ipm_clock_now ticks
 #define ipm_clock_deadline no_deadline
 
-/* The only system call: a futex. */
+/* The only system call that the core makes here is a futex. */
 static long weak_syscall(long number, const volatile void *word, int operation, uint32_t value,
                          void *timeout, void *other, int mask) {
     (void)number, (void)timeout, (void)other, (void)mask;
@@ -60,7 +60,7 @@ static long weak_syscall(long number, const volatile void *word, int operation, 
 }
 #define syscall weak_syscall
 
-/* What is inline in a header is compiled here too, and not elsewhere. */
+/* The core's inline functions in headers are also compiled for the machine, but only here. */
 #include "../../src/core/mutex.c"
 #include "../../src/core/notify.c"
 #include "../../src/core/queue.c"

@@ -1,6 +1,7 @@
 /*
- * The core's transactions, notification and lock, compiled for the machine of weak.h: the functions
- * of transaction.h, notify.h and rwlock.h, and this one, which is inline there.
+ * The core's transactions, notification and lock, compiled for the machine of weak.h: all functions
+ * of transaction.h, notify.h and rwlock.h. weak_change is needed because the function is inline
+ * there.
  */
 #ifndef WEAK_CORE_H
 #define WEAK_CORE_H

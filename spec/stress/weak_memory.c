@@ -1,9 +1,9 @@
 /*
  * usage: weak_memory [RUNS [SEED]]
  *
- * Runs the core's transactions and snapshots, its notification and its lock on a machine whose
- * memory is as weak as C allows, RUNS times each, with another order of events each time. Reports
- * in TAP.
+ * Runs the core's transactions and snapshots, its notification and its lock on a simulated machine
+ * with memory as weak as C allows. Each runs RUNS times, each time with another order of events.
+ * Reports in TAP.
  */
 #include "stress.h"
 #include "weak.h"
@@ -16,7 +16,7 @@
 
 static unsigned runs = 20000;
 static uint64_t first_seed = 1;
-static const char *fault; /* of the run */
+static const char *fault; /* what was wrong in this run, or NULL */
 
 static void expect(bool good, const char *what) {
     if (!good)
@@ -44,7 +44,7 @@ static void run_all(void (*prepare)(void)) {
 
 /* ---- Transactions and snapshots ---------------------------------------------------------- */
 
-/* Two blocks under different tags of the upper level, and in each a word that holds the version. */
+/* Two blocks with different tags in the upper level. A word of each holds the version. */
 #define BLOCKS 65
 #define FIRST 8
 #define SECOND (64 * IPM_BLOCK_SIZE)
@@ -95,7 +95,7 @@ static void transact_twice(void) {
     transact();
 }
 
-/* A reader that comes when all is over may still see any of it. */
+/* In half of the runs the reader starts after all writers: it may still see older values. */
 static void take_snapshots(void) {
     ipm_memory mem = memory();
     uint64_t seen = 0;
@@ -175,13 +175,13 @@ static union {
 } rw;
 
 static struct {
-    uint64_t first, second; /* equal, but while somebody writes */
+    uint64_t first, second; /* equal, except while a thread writes */
     unsigned readers, writers;
 } guarded;
 
 static const _Atomic uint32_t never_retired;
 
-/* One of a thread's own: the inodes differ, since all of them are the same thread of libc. */
+/* A lock object for one thread. Its inode differs from the others': to libc all are one thread. */
 static ipm_rwlock own_lock(void) {
     return (ipm_rwlock){
         .shared = &rw.lock,

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A field's name, and the last struct that has a field of that name. */
+/* A field's name, and the last struct that has a field with this name. */
 struct name {
     const char *text;
     uint32_t owner;
@@ -24,7 +24,7 @@ static int compare_names(const void *a, const void *b) {
     return strcmp(((const struct name *)a)->text, ((const struct name *)b)->text);
 }
 
-/* Texts are arrays without an element here. */
+/* A text counts as an array without an element type here. */
 static int compare_arrays(const void *a, const void *b) {
     const ipm_type *left = a, *right = b;
     uintptr_t l = (uintptr_t)left->element, r = (uintptr_t)right->element;
@@ -79,7 +79,7 @@ static const char *copy_text(ipm_builder *builder, const char *text) {
     return copy == NULL ? NULL : memcpy(copy, text, size);
 }
 
-/* The struct of that name that this layout has, or NULL. */
+/* This layout's struct with the name; NULL: none. */
 static const ipm_type *finished(const ipm_builder *builder, const char *name) {
     ipm_type probe = {.name = name};
     return search(&builder->structs, &probe, compare_structs);
@@ -87,7 +87,10 @@ static const ipm_type *finished(const ipm_builder *builder, const char *name) {
 
 /* ---- Arrays ------------------------------------------------------------------------------ */
 
-/* "Point2D[3]" of 24 is "Point2D[24][3]"; an array of char, unlike a text, is "char[24][1]". */
+/*
+ * The name of an array type. An array of 24 "Point2D[3]" is "Point2D[24][3]". An array of 24 single
+ * chars is "char[24][1]", because "char[24]" is a text.
+ */
 static const char *bracketed(ipm_builder *builder, const ipm_type *element, uint64_t count,
                              ipm_kind kind) {
     const char *inner = strchr(element->name, '[');
@@ -112,7 +115,7 @@ static int check_count(ipm_builder *builder, const ipm_type *element, uint64_t c
     return IPM_OK;
 }
 
-/* The type that the tree has already, or else a copy of `made` under that array's name. */
+/* Set *type to the equal type in the tree, or else add a copy of `made` with the array's name. */
 static int share(ipm_builder *builder, const ipm_node *made, const ipm_type *element,
                  uint64_t count, const ipm_type **type) {
     *type = search(&builder->arrays, made, compare_arrays);
@@ -165,7 +168,7 @@ int ipm_builder_text(ipm_builder *builder, uint64_t size, const ipm_type **type)
 
 /* ---- Structs ----------------------------------------------------------------------------- */
 
-/* Refuses a second field of that name in the struct being defined. */
+/* Refuse a second field with this name in the struct being defined. */
 static int claim_name(ipm_builder *builder, const char *text, const char **kept) {
     struct name probe = {.text = text};
     struct name *name = search(&builder->names, &probe, compare_names);

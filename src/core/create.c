@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 /*
- * Put a new segment in the place of another. The old one is retired first: were it the other way
- * round, a death in between would leave its users writing, unaware, to a file without a name. What
- * is not trusted is not touched: nobody who would trust it uses it.
+ * Replace a data file by a new one. Retire the old file first: if the new file came first, and this
+ * process died in between, users of the old file would go on to write to a file without a name. An
+ * untrusted file is not retired, because no process that checks trust has it open.
  */
 static int replace(const ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
                    bool is_trusted, ipm_error *error) {
@@ -25,7 +25,7 @@ static int replace(const ipm_segment *segment, const ipm_layout *layout, const i
     return code;
 }
 
-/* Whether a plain file with one name is at the path; *is_trusted: and whether it may be used. */
+/* Whether the path is a plain file with one name. Sets *is_trusted if it is. */
 static bool is_plain_file(const ipm_segment *segment, bool *is_trusted) {
     const char *path = segment->names.path;
     struct stat status;
@@ -37,7 +37,7 @@ static bool is_plain_file(const ipm_segment *segment, bool *is_trusted) {
     return true;
 }
 
-/* Whether what could not be opened gives way to a new segment. */
+/* Whether a new segment may replace the file that could not be opened with `code`. */
 static bool gives_way(const ipm_segment *segment, const ipm_options *options, int code,
                       bool *is_trusted) {
     *is_trusted = true;
@@ -48,7 +48,7 @@ static bool gives_way(const ipm_segment *segment, const ipm_options *options, in
     return code == IPM_ELAYOUT || code == IPM_ECORRUPT || (code == IPM_EPERMISSION && !*is_trusted);
 }
 
-/* See to it that there is a segment of the layout, with other managers kept out. */
+/* Make sure that a data file of the layout exists. The caller keeps other managers out. */
 static int provide(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
                    ipm_creation *m, ipm_error *error) {
     const char *path = segment->names.path;
@@ -70,12 +70,15 @@ static int provide(ipm_segment *segment, const ipm_layout *layout, const ipm_opt
     return code;
 }
 
-/* Who may read it may pass; where everybody may write, nobody removes what is another's. */
+/*
+ * The mode of a new directory. Users who may read it may also enter it. If every user may write to
+ * it, it is sticky, so that users cannot remove each other's files.
+ */
 static mode_t directory_mode(uint32_t mode) {
     return (mode_t)(mode | ((mode & 0444) >> 2) | ((mode & S_IWOTH) != 0 ? S_ISVTX : 0));
 }
 
-/* See to it that there is a directory that is safe to make files in. */
+/* Make sure that the directory exists, and that it is safe to create files in it. */
 static int provide_directory(const char *path, const ipm_options *options, ipm_directory *directory,
                              size_t *made, ipm_error *error) {
     ipm_trust trust = ipm_options_trust(options);

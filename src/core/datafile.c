@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #ifndef RENAME_NOREPLACE
-#define RENAME_NOREPLACE 1 /* from the kernel's interface, for a libc without it */
+#define RENAME_NOREPLACE 1 /* the kernel's constant, for a libc that does not define it */
 #endif
 
 /* ---- Reading ----------------------------------------------------------------------------- */
@@ -54,7 +54,7 @@ typedef struct last_page {
 } last_page;
 _Static_assert(sizeof(last_page) == IPM_PAGE, "it has no padding");
 
-/* Check what never changes, in a copy: the file itself may be changed by others meanwhile. */
+/* Check the parts that never change in a copy, because others may change the file at any moment. */
 static int read_head(const ipm_file *file, const char *path, ipm_access access, last_page *last,
                      ipm_trailer_head *head, ipm_error *error) {
     const int fd = file->fd;
@@ -144,9 +144,10 @@ static int check_file(const ipm_file *file, const char *path, ipm_access access,
 }
 
 /*
- * Open a file to read from it. On overlayfs what a reader maps of a lower layer stays as it is,
- * while the first who opens the file to write to it gets a copy in the upper layer. So the reader
- * opens it to write to it; *left: it may not, so it may be left behind.
+ * Open a file for reading. On overlayfs a reader that maps a file of a lower layer may be left
+ * behind: when a process opens the file for writing, that process gets a copy in the upper layer,
+ * and the reader still sees the lower file. So the reader opens the file for writing. Sets *left if
+ * the reader may not do that, and so may be left behind.
  */
 static int open_to_read(const char *path, ipm_file *file, bool *left, ipm_error *error) {
     int code = ipm_file_open(path, O_RDONLY, file, error);
@@ -207,8 +208,8 @@ void ipm_datafile_close(ipm_datafile *file) {
     ipm_kept_close(&file->kept);
 }
 
-/* A descriptor reads from the upper layer as soon as the file is there. The mapping is looked at
- * last: if both are of one file, it has got at least as far. */
+/* The descriptor reads from the upper layer as soon as the file is there. Load the mapped state
+ * last: if it is of the same file, it is at least as new. */
 bool ipm_datafile_is_left_behind(const ipm_datafile *file) {
     ipm_state now;
     const ipm_state *mapped = file->memory.state;
@@ -240,7 +241,7 @@ int ipm_layout_load(const char *path, ipm_layout **layout, ipm_error *error) {
     return ipm_report(ipm_datafile_describe(path, IPM_READ, layout, &detail), &detail, error);
 }
 
-/* ---- Making ------------------------------------------------------------------------------ */
+/* ---- Creating ---------------------------------------------------------------------------- */
 
 static int write_at(int fd, const void *from, uint64_t size, uint64_t offset) {
     for (uint64_t done = 0; done < size;) {
@@ -284,7 +285,7 @@ static int fill_in(ipm_file *file, const char *path, const ipm_layout *layout, u
     return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot write %s", path);
 }
 
-/* A name beside the path that nothing else has: "<path>.<pid>-<time>.new". */
+/* A unique name in the same directory: "<path>.<pid>-<time>.new". */
 static char *temporary_name(const char *path) {
     struct timespec now;
     char *name = malloc(strlen(path) + 64);
@@ -295,7 +296,7 @@ static char *temporary_name(const char *path) {
     return name;
 }
 
-/* Not link and unlink: a death in between would leave a file with two names. */
+/* Rename, instead of link and unlink: a death in between would leave a file with two names. */
 static int move(const char *from, const char *to, bool replace) {
     long rc = replace ? rename(from, to)
                       : syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
@@ -335,7 +336,7 @@ static bool is_head(int fd, uint64_t at) {
     return pread(fd, &head, sizeof head, (off_t)at) == sizeof head && ipm_trailer_begins(&head, at);
 }
 
-/* Where the trailer starts: by the footer, or where something looks like one; 0: nowhere. */
+/* The offset of the trailer: by the footer, else the first page that looks like one. 0: none. */
 static uint64_t find_head(int fd, uint64_t size) {
     ipm_footer footer;
     uint64_t said = 0;
@@ -350,7 +351,7 @@ static uint64_t find_head(int fd, uint64_t size) {
     return said;
 }
 
-/* returns  0 or an errno; *old: what was retired, or nothing where there is no trailer */
+/* Set the flag in the file. returns  0 or an errno; *old stays empty if there is no trailer */
 static int retire_at(int fd, uint64_t size, ipm_retirement *old) {
     const uint32_t retired = 1;
     uint64_t head = find_head(fd, size);
@@ -366,12 +367,12 @@ static int retire_at(int fd, uint64_t size, ipm_retirement *old) {
     return rc;
 }
 
-/* By file operations alone: the reason for it may be that nothing can be mapped any more. */
+/* Use only file operations: the file may be replaced because it can no longer be mapped. */
 int ipm_datafile_retire_old(const char *path, ipm_retirement *old, ipm_error *error) {
     ipm_file file;
     old->fd = -1;
     int code = ipm_file_open(path, O_RDWR, &file, error);
-    if (code == IPM_ENOTFOUND || code == IPM_ECORRUPT) /* gone, or no file to map */
+    if (code == IPM_ENOTFOUND || code == IPM_ECORRUPT) /* no file, or not a plain one */
         return IPM_OK;
     if (code != IPM_OK)
         return code;

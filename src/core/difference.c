@@ -9,21 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A name and a dot, or an index, for each level. */
+/* Each level adds a name and a dot, or an index. */
 #define MAX_PATH (IPM_MAX_DEPTH * (IPM_MAX_NAME + 1))
 #define SHOWN_PATH 160
 
 /*
- * seen  the structs of the file that were compared already, by index; NULL if there is no memory
- *       for it. Without it, structs that each have the one before twice take 2^depth steps. A
- *       name stands for one struct in each of the two layouts, so the file's tells the pair.
- * path  of the parts that are being compared
+ * seen  the file's structs that were compared already, by index; NULL: no memory for it. Without
+ *       it, the comparison would take 2^depth steps if each struct has the one before it twice.
+ *       Each layout has only one struct of a name, so the file's struct identifies the pair.
+ * path  the path of the parts that are being compared
  */
 typedef struct comparison {
     bool *seen;
     char path[MAX_PATH + 1];
     size_t length;
-    const char *here, *there; /* what the text calls the file and the definition */
+    const char *here, *there; /* how the text names the file and the definition */
     ipm_error *error;
 } comparison;
 
@@ -67,7 +67,7 @@ static void leave(comparison *c, size_t before) {
 
 static int compare_fields(comparison *c, part in_file, part defined);
 
-/* The names of types tell scalars, texts, counts, and which struct; not what a struct is. */
+/* Equal names mean equal scalars, texts and counts, but structs of one name may differ. */
 static int compare(comparison *c, part in_file, part defined) {
     const ipm_type *type = in_file.type;
     int code = IPM_OK;
@@ -101,7 +101,7 @@ static const ipm_field *same_field(const ipm_type *type, const ipm_field *other)
     return ipm_type_field(type, other->name, strlen(other->name));
 }
 
-/* Two fields of different names at the same place in the order: one is missing or has moved. */
+/* Two fields at the same position have different names: one of them is missing or has moved. */
 static int compare_order(comparison *c, part in_file, part defined, const ipm_field *here,
                          const ipm_field *there) {
     int code = IPM_OK;
@@ -116,7 +116,7 @@ static int compare_order(comparison *c, part in_file, part defined, const ipm_fi
     return code;
 }
 
-/* Fields that are alike at the same offsets make structs of the same size and alignment. */
+/* Sizes and alignments need no check: equal fields at equal offsets imply them. */
 static int compare_fields(comparison *c, part in_file, part defined) {
     const ipm_type *a = in_file.type, *b = defined.type;
     uint32_t index = ipm_node_of(a)->index;

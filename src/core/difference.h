@@ -1,5 +1,5 @@
 /*
- * Naming the first difference between two layouts.
+ * Finds the first difference between two layouts, and describes it as text.
  */
 #ifndef IPM_CORE_DIFFERENCE_H
 #define IPM_CORE_DIFFERENCE_H
@@ -7,13 +7,13 @@
 #include "../ipmmap.h"
 
 /*
- * Compare the struct that a data file describes with the one that the program defines.
- * returns  IPM_OK: alike, by ipm_type_equal; IPM_ELAYOUT, with a text such as
+ * Compare the struct that a data file describes with the struct that the program defines.
+ * returns  IPM_OK: they are equal by ipm_type_equal; IPM_ELAYOUT, with a text such as
  *          "data_int: int32 at 16 in the file, int64 at 16 in the definition"
  */
 int ipm_layout_difference(const ipm_type *in_file, const ipm_type *defined, ipm_error *error);
 
-/* The same for any two structs or arrays, of which the text says where they are: "in the file". */
+/* The same for any two structs or arrays. where_a and where_b name their places: "in the file". */
 int ipm_type_compare(const ipm_type *a, const char *where_a, const ipm_type *b, const char *where_b,
                      ipm_error *error);
 

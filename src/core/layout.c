@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Chunks double, so that a layout of any size takes few of them. */
+/* Each chunk is twice as large as the one before, so a layout of any size needs few of them. */
 #define FIRST_CHUNK 2048
 #define LAST_CHUNK ((size_t)1 << 20)
 
@@ -83,7 +83,7 @@ static const ipm_node scalars[] = {
 };
 
 const ipm_type *ipm_scalar(const char *name) {
-    if (strcmp(name, "_Bool") == 0) /* what C's preprocessor makes of bool in IPM_SHARED */
+    if (strcmp(name, "_Bool") == 0) /* C's preprocessor turns bool into this in IPM_SHARED */
         name = "bool";
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
         if (strcmp(scalars[i].type.name, name) == 0)
@@ -102,7 +102,7 @@ const ipm_field *ipm_type_field(const ipm_type *type, const char *name, size_t l
     return NULL;
 }
 
-/* The name alone does not make a base: the header's place is written to without asking again. */
+/* Check the whole base struct and not only its name: later code writes to its header unchecked. */
 static bool is_base(const ipm_type *type) {
     if (strcmp(type->name, "BaseMmapStructure") != 0 || type->count != 1 || type->parent != NULL ||
         strcmp(type->fields[0].name, "header") != 0)

@@ -1,5 +1,5 @@
 /*
- * The layout object: its memory and what its types keep for themselves.
+ * The layout object: its memory, and the private part of its types.
  */
 #ifndef IPM_CORE_LAYOUT_H
 #define IPM_CORE_LAYOUT_H
@@ -7,12 +7,12 @@
 #include "../ipmmap.h"
 
 /*
- * What every ipm_type is the first member of.
+ * Every ipm_type is the first member of an ipm_node.
  *
- * depth  structs and arrays below and including this one, a parent counting like a member;
- *        at most IPM_MAX_DEPTH, so that recursion over types and parents is bounded
- * index  structs are numbered from 0 as they are declared, so all that a struct is made of has
- *        a smaller index; other types have their innermost element's
+ * depth  the number of nested structs and arrays, with this one; a parent counts like a member;
+ *        at most IPM_MAX_DEPTH, which limits the recursion over types and parents
+ * index  the struct's number in the order of declaration, from 0; the structs that it uses have
+ *        smaller numbers; other types have the index of their innermost element
  */
 typedef struct ipm_node {
     ipm_type type;
@@ -31,16 +31,16 @@ struct ipm_layout {
     struct ipm_chunk *chunks;
 };
 
-/* An empty layout, or NULL: no memory. Freed by ipm_layout_free. */
+/* Make an empty layout, to be freed by ipm_layout_free. NULL: no memory. */
 ipm_layout *ipm_layout_new(void);
 
-/* `size` bytes, aligned for anything, that live as long as the layout; NULL: no memory. */
+/* Allocate `size` bytes, aligned for any type. The layout frees them. NULL: no memory. */
 void *ipm_layout_alloc(ipm_layout *layout, size_t size);
 
-/* The scalar type of that name, or NULL; the same in all layouts. */
+/* The scalar type with this name, or NULL. All layouts share these types. */
 const ipm_type *ipm_scalar(const char *name);
 
-/* How many of a struct's fields, the first ones, are its parent's. */
+/* How many fields a struct inherits. They are its first ones. */
 static inline uint64_t ipm_inherited(const ipm_type *type) {
     return type->parent ? type->parent->count : 0;
 }

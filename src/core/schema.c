@@ -1,7 +1,7 @@
 /*
  * Schema text: the parser, which also reads the types in a definition, and the printer of the
- * canonical text. The grammar is in ipmmap.h. The text may come from a damaged file, so nothing
- * here trusts it.
+ * canonical text. The grammar is in ipmmap.h. The text may come from a damaged file, so the parser
+ * checks all of it.
  */
 #include "schema.h"
 
@@ -17,23 +17,23 @@
 
 typedef enum kind {
     NAME,
-    NUMBER, /* starts with a digit, and need not be a number */
+    NUMBER, /* starts with a digit; the rest may be other characters */
     SIGN,   /* any other byte */
     END
 } kind;
 
 typedef struct parser {
     const char *next, *end;
-    kind kind; /* the token that comes next, in [text, text + length) */
+    kind kind; /* of the next token, which is [text, text + length) */
     const char *text;
     size_t length;
     uint32_t line;
-    ipm_builder builder; /* its line is that of the last token taken */
+    ipm_builder builder; /* builder.line is the line of the last token taken */
     ipm_definition *definition;
-    ipm_declaration *declaration; /* the text is its type; NULL: the text is a schema */
+    ipm_declaration *declaration; /* the text is this field's type; NULL: the text is a schema */
 } parser;
 
-/* As in the C locale, whatever the host has set. */
+/* Like isdigit in the C locale, because the host may have set another locale. */
 static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
@@ -113,7 +113,7 @@ static int take_name(parser *p, name into, const char *what) {
     return IPM_OK;
 }
 
-/* A number beyond all sizes becomes UINT64_MAX, which the builder refuses. */
+/* A number that is too large for uint64_t becomes UINT64_MAX, which the builder refuses. */
 static int take_count(parser *p, uint64_t *count) {
     *count = 0;
     if (p->kind != NUMBER)
@@ -146,7 +146,7 @@ static int find_type(parser *p, const char *word, const ipm_type **type) {
     return ipm_builder_refuse(&p->builder, "unknown type '%s'", word);
 }
 
-/* A type as it is written: a name and the counts in the brackets after it. */
+/* A type as written in the text: a name, and the counts in the brackets after it. */
 typedef struct spelling {
     name word;
     uint64_t counts[IPM_MAX_DEPTH + 1];
@@ -166,7 +166,7 @@ static int take_type(parser *p, spelling *written) {
     return IPM_OK;
 }
 
-/* The last dimension is the innermost, and that of a char makes the text. */
+/* The last dimension is the innermost. The last dimension of char is the size of a text. */
 static int add_dimensions(parser *p, const spelling *written, const ipm_type **type) {
     size_t left = written->dimensions;
     if (left > 0 && (*type)->kind == IPM_CHAR)
@@ -237,7 +237,7 @@ static int check_name(parser *p, const char *text) {
     return IPM_OK;
 }
 
-/* Check the grammar first and the name last: "unsigned long" is refused as a whole. */
+/* Check the grammar first and the name last, so that "unsigned long" is refused as a whole. */
 static int read_declaration(parser *p, ipm_declaration *declared) {
     spelling written;
     p->builder.member = NULL;
@@ -291,7 +291,7 @@ static int define(parser *p, const ipm_type **type) {
 
 /* ---- Canonical text ---------------------------------------------------------------------- */
 
-/* What the struct is made of, in the order of first use, and then the struct itself. */
+/* Print the structs that the struct uses, in the order of first use, and then the struct itself. */
 static void print_struct(FILE *out, const ipm_type *type, bool *printed) {
     const ipm_node *node = ipm_node_of(type);
     if (printed[node->index])
@@ -315,7 +315,7 @@ static void print_struct(FILE *out, const ipm_type *type, bool *printed) {
     fputs("}\n", out);
 }
 
-/* In memory that the caller frees, or NULL. */
+/* Print the canonical text. returns  memory that the caller frees; NULL: no memory */
 static char *print(const ipm_type *type, size_t *length) {
     char *text = NULL;
     bool *printed = calloc(ipm_node_of(type)->index + (size_t)1, sizeof *printed);
