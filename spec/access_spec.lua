@@ -1,5 +1,6 @@
 local ipmmap = require "ipmmap"
-local tmpdir = require "spec.helper.tmpdir"
+local refused = require "spec.helper.refused"
+local segment = require "spec.helper.segment"
 
 ipmmap.struct("AccessSpecPoint", { { "x", "double" }, { "y", "double" } })
 local S = ipmmap.base:extend("AccessSpec", {
@@ -9,26 +10,10 @@ local S = ipmmap.base:extend("AccessSpec", {
   { "long", "char[5000]" }, { "point", "AccessSpecPoint" }, { "points", "AccessSpecPoint[24]" },
 })
 
-local function refused(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.equal("string", type(message))
-  assert.truthy(message:find(pattern, 1, true), message)
-end
-
 describe("access by path", function()
-  local editor, other, reader
-  before_each(function()
-    local dir = tmpdir()
-    editor = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
-    other = assert(ipmmap.editor(S, { mmap_dir = dir }))
-    reader = assert(ipmmap.reader(S, { mmap_dir = dir }))
-  end)
-  after_each(function()
-    editor:close()
-    other:close()
-    reader:close()
-  end)
+  local _, editor, other, reader
+  before_each(function() _, editor, other, reader = segment.make(S, { "editor", "reader" }) end)
+  after_each(segment.close)
 
   local function is_unchanged_by(fn)
     local before, version = ipmmap.bytes(reader:snapshot()), reader:version()

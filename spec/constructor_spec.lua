@@ -1,7 +1,9 @@
 -- The functions manager, editor and reader, and their options.
+local exists = require "spec.helper.exists"
 local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
 local process = require "spec.helper.process"
+local refused = require "spec.helper.refused"
 local run = require("spec.helper.shell").run
 local tmpdir = require "spec.helper.tmpdir"
 
@@ -11,18 +13,6 @@ local DEFINE <const> = [[
 ]]
 local S = load(DEFINE .. " return S")()
 ipmmap.struct("ConstructorSpecPlain", { { "number", "int32" } })
-
-local function refused(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.equal("string", type(message))
-  assert.truthy(message:find(pattern, 1, true), message)
-end
-
-local function exists(path)
-  local file <close> = io.open(path)
-  return file ~= nil
-end
 
 describe("a constructor", function()
   local dir

@@ -1,30 +1,15 @@
 local ipmmap = require "ipmmap"
 local process = require "spec.helper.process"
-local tmpdir = require "spec.helper.tmpdir"
+local refused = require "spec.helper.refused"
+local segment = require "spec.helper.segment"
 
 ipmmap.struct("LockSpecPoint", { { "x", "double" } })
 local S = ipmmap.base:extend("LockSpec", { { "number", "int32" }, { "point", "LockSpecPoint" } })
 
-local function refused(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.equal("string", type(message))
-  assert.truthy(message:find(pattern, 1, true), message)
-end
-
 describe("a lock", function()
   local dir, editor, other, reader
-  before_each(function()
-    dir = tmpdir()
-    editor = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
-    other = assert(ipmmap.editor(S, { mmap_dir = dir }))
-    reader = assert(ipmmap.reader(S, { mmap_dir = dir }))
-  end)
-  after_each(function()
-    editor:close()
-    other:close()
-    reader:close()
-  end)
+  before_each(function() dir, editor, other, reader = segment.make(S, { "editor", "reader" }) end)
+  after_each(segment.close)
 
   local function is_free()
     local view <close> = other:try_lock()

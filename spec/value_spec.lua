@@ -1,5 +1,6 @@
 local ipmmap = require "ipmmap"
-local tmpdir = require "spec.helper.tmpdir"
+local refused = require "spec.helper.refused"
+local segment = require "spec.helper.segment"
 
 ipmmap.struct("ValueSpecPoint", { { "x", "double" }, { "y", "double" } })
 ipmmap.struct("ValueSpecInner", { { "a", "int32" }, { "b", "char[4]" }, { "n", "int8[3]" } })
@@ -12,21 +13,14 @@ local All = ipmmap.base:extend("ValueSpecAll", {
   { "pair", "int16[2]" },
 })
 
-local function refused(pattern, fn)
-  local ok, message = pcall(fn)
-  assert.is_false(ok)
-  assert.truthy(message:find(pattern, 1, true), message)
-end
-
 --- Describes what detached values and views under a lock have in common.
 -- @tparam function body called with a function that makes one, of zeros
 local function describe_both(what, body)
   describe(what .. " of a detached value", function() body(function() return All:new() end) end)
   describe(what .. " of a view", function()
-    local manager
-    after_each(function() manager:close() end)
+    after_each(segment.close)
     body(function()
-      manager = assert(ipmmap.manager(All, { create = true, mmap_dir = tmpdir() }))
+      local _, manager = segment.make(All)
       return manager:lock()
     end)
   end)
