@@ -5,8 +5,11 @@ local refused = require "spec.helper.refused"
 ipmmap.struct("BytesSpecPoint", { { "x", "double" }, { "y", "double" } })
 ipmmap.struct("BytesSpecInner", { { "a", "int32" }, { "b", "char[4]" }, { "n", "int8[3]" } })
 local All = ipmmap.struct("BytesSpecAll", {
-  { "flag", "bool" }, { "text", "char[8]" }, { "grid", "int16[2][3]" },
-  { "points", "BytesSpecPoint[3]" }, { "inner", "BytesSpecInner" },
+  { "bool", "bool" }, { "int8", "int8" }, { "uint8", "uint8" }, { "int16", "int16" },
+  { "uint16", "uint16" }, { "int32", "int32" }, { "uint32", "uint32" }, { "int64", "int64" },
+  { "uint64", "uint64" }, { "float", "float" }, { "double", "double" }, { "char", "char" },
+  { "text", "char[8]" }, { "grid", "int16[2][3]" }, { "points", "BytesSpecPoint[3]" },
+  { "inner", "BytesSpecInner" },
 })
 
 describe("totable", function()

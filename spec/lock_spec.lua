@@ -109,6 +109,18 @@ describe("a lock", function()
     assert.equal("deadlock", raised.code)
   end)
 
+  it("for reading is a deadlock through another handle of the thread, for reading too", function()
+    local another <close> = assert(ipmmap.reader(S, { mmap_dir = dir }))
+    reader:lock()
+    for _, handle in ipairs { editor, another } do
+      assert.equal("deadlock", select(3, handle:try_lock(5)))
+      assert.equal("deadlock", select(2, pcall(handle.lock, handle)).code)
+    end
+    reader:unlock()
+    editor:write("number", 1)
+    assert.equal(1, another:read "number")
+  end)
+
   it("times out while another process holds it", function()
     local child = process.spawn([[
       local ipmmap = require "ipmmap"

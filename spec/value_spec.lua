@@ -355,6 +355,24 @@ describe_both("assignment to a struct or an array", function(make)
   end)
 end)
 
+describe_both("an index", function(make)
+  it("counts from 1 to the length, and raises beyond", function()
+    local v = make()
+    for i = 1, 3 do v.grid[2][i] = 10 * i end
+    assert.same({ 2, 3, 3 }, { #v.grid, #v.grid[1], #v.points })
+    assert.equal(20, v.grid[2][2.0])
+    for _, i in ipairs { 0, -1, 5, math.maxinteger, math.mininteger, 1.5, "x", "1", true } do
+      local shown = type(i) == "string" and ("'%s'"):format(i) or tostring(i)
+      refused("ValueSpecAll.grid[2]: ", function() return v.grid[2][i] end)
+      refused(shown, function() return v.grid[2][i] end)
+      refused("ValueSpecAll.grid[2]: ", function() v.grid[2][i] = 1 end)
+      refused(shown, function() v.grid[2][i] = 1 end)
+    end
+    assert.same({ { 0, 0, 0 }, { 10, 20, 30 } }, ipmmap.totable(v.grid))
+    refused("ValueSpecAll.points[2]: no field 'z'", function() return v.points[2].z end)
+  end)
+end)
+
 describe_both("a walk", function(make)
   it("by ipairs and pairs gives elements in order, and fields in memory order", function()
     local v = make()

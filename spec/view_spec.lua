@@ -131,6 +131,15 @@ describe("a view", function()
     refused("ViewSpec.grid[1][2]: a reader cannot write", function() data.grid[1][2] = 1 end)
     refused("ViewSpec.grid[1]: a reader cannot write", function() data.grid[1] = { 1 } end)
     refused("ViewSpec.point: a reader cannot write", ipmmap.setbytes, data.point, ("a"):rep(16))
+    refused("ViewSpec: a reader cannot write", ipmmap.setbytes, data, ipmmap.bytes(data))
+    assert.equal(0, data.number)
+  end)
+
+  it("has fields of any name, as it has no methods", function()
+    local _, own = segment.make(ipmmap.base:extend("ViewSpecWords", { { "close", "int8" }, { "lock", "int8" } }))
+    local data <close> = own:lock()
+    data.close, data.lock = 1, 2
+    assert.same({ 1, 2 }, { data.close, data.lock })
   end)
 
   it("never assigns the header", function()
