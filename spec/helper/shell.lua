@@ -1,19 +1,19 @@
 --- Shell commands for specs.
 local shell = {}
 
---- A text as one word of the shell's.
+--- Quotes a text as one word for the shell.
 function shell.quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
---- Runs a command: whether it succeeded, and what it printed to stdout and stderr.
+--- Runs a command. Returns whether it succeeded, and its output on stdout and stderr.
 function shell.try(command)
   local pipe = assert(io.popen("{ " .. command .. "\n} 2>&1"))
   local output = pipe:read("a")
   return pipe:close() == true, output
 end
 
---- Runs a command that must succeed: what it printed.
+--- Runs a command, asserts that it succeeds, and returns its output.
 function shell.run(command)
   local ok, output = shell.try(command)
   assert(ok, command .. "\n" .. output)
