@@ -1,5 +1,6 @@
 local ipmmap = require "ipmmap"
-local tmpdir = require "spec.helper.tmpdir"
+local refused = require "spec.helper.refused"
+local segment = require "spec.helper.segment"
 
 ipmmap.struct("AccessSpecPoint", { { "x", "double" }, { "y", "double" } })
 local S = ipmmap.base:extend("AccessSpec", {
@@ -9,26 +10,10 @@ local S = ipmmap.base:extend("AccessSpec", {
   { "long", "char[5000]" }, { "point", "AccessSpecPoint" }, { "points", "AccessSpecPoint[24]" },
 })
 
-local function refused(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.equal("string", type(message))
-  assert.truthy(message:find(pattern, 1, true), message)
-end
-
 describe("access by path", function()
-  local editor, other, reader
-  before_each(function()
-    local dir = tmpdir()
-    editor = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
-    other = assert(ipmmap.editor(S, { mmap_dir = dir }))
-    reader = assert(ipmmap.reader(S, { mmap_dir = dir }))
-  end)
-  after_each(function()
-    editor:close()
-    other:close()
-    reader:close()
-  end)
+  local _, editor, other, reader
+  before_each(function() _, editor, other, reader = segment.make(S, { "editor", "reader" }) end)
+  after_each(segment.close)
 
   local function is_unchanged_by(fn)
     local before, version = ipmmap.bytes(reader:snapshot()), reader:version()
@@ -78,6 +63,7 @@ describe("access by path", function()
       assert.equal(3.0, editor:read("point").x)
       assert.equal(8, editor:add("int32", 1))
       assert.equal(0, reader:read "int32")
+      assert.equal(0, other:read "int32")
       assert.equal(0, editor:snapshot().int32)
     end
     assert.equal(8, reader:read "int32")
@@ -171,6 +157,9 @@ describe("access by path", function()
           int32 = 1, text = "x", point = { x = 2 }, int8 = 200,
         })
         refused("AccessSpec: no field 'nope'", editor.set, editor, { int32 = 1, nope = 1 })
+        refused("AccessSpec.point: no field 'nope'", editor.set, editor, { int32 = 1, point = { nope = 1 } })
+        refused("AccessSpec.points[2].x: 'a'", editor.set, editor, { int32 = 1, points = { { x = 1 }, { x = "a" } } })
+        refused("AccessSpec: no field 1", editor.set, editor, { int32 = 1, [1] = 3 })
         refused("AccessSpec: 5 is neither a table nor a AccessSpec", editor.set, editor, 5)
         refused("AccessSpec: nil is neither", editor.set, editor)
         refused("AccessSpec: a AccessSpecPoint is not a AccessSpec",
@@ -310,6 +299,10 @@ describe("access by path", function()
         refused("AccessSpec.point: AccessSpecPoint is not a number to add to",
           editor.add, editor, "point", 1)
         refused("AccessSpec.int32: '1' is not a number to add", editor.add, editor, "int32", "1")
+        refused("AccessSpec.points: AccessSpecPoint[24] is not a number to add to",
+          editor.add, editor, "points", 1)
+        refused("AccessSpec.int32: true is not a number to add", editor.add, editor, "int32", true)
+        refused("AccessSpec.int32: a table is not a number to add", editor.add, editor, "int32", {})
         refused("AccessSpec.int32: nil is not a number to add", editor.add, editor, "int32")
         refused("AccessSpec.int32: 0.5 is not an integer to add", editor.add, editor, "int32", 0.5)
       end)
@@ -352,6 +345,7 @@ describe("access by path", function()
       assert.equal(value, reader:snapshot(value))
       assert.equal(5, value.int32)
       editor:write("points[1].x", 3)
+      assert.equal(0.0, points[1].x)
       reader:snapshot(value)
       assert.equal(3.0, points[1].x)
     end)

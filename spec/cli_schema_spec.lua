@@ -2,6 +2,7 @@ local cli = require "spec.helper.cli"
 local ipmmap = require "ipmmap"
 local json = require "dkjson"
 local process = require "spec.helper.process"
+local segment = require "spec.helper.segment"
 local tmpdir = require "spec.helper.tmpdir"
 
 -- Names that other languages reserve, a parent with padding at its end, arrays of everything.
@@ -22,9 +23,8 @@ describe("ipmmap schema", function()
   local dir, file, manager, writer
 
   before_each(function()
-    dir = tmpdir()
+    dir, manager = segment.make(S)
     file = dir .. "/Schema_.mmap"
-    manager = assert(ipmmap.manager("Schema", { create = true, mmap_dir = dir }))
     manager:set { text = "live", grid = { {}, { 0, 0, 1.5 } }, struct = { { int = -3 } } }
     writer = process.spawn(DEFINE .. [[
       local editor = assert(ipmmap.editor("Schema", { mmap_dir = ... }))
@@ -36,7 +36,7 @@ describe("ipmmap schema", function()
 
   after_each(function()
     if not writer.how then writer:kill() end
-    manager:close()
+    segment.close()
   end)
 
   local function generate(option, name)

@@ -3,6 +3,7 @@ local ipmmap = require "ipmmap"
 local json = require "dkjson"
 local process = require "spec.helper.process"
 local posix = require "spec.helper.posix"
+local segment = require "spec.helper.segment"
 local tmpdir = require "spec.helper.tmpdir"
 
 local S <const> = assert(ipmmap.parse [[
@@ -118,12 +119,11 @@ describe("ipmmap set", function()
   local dir, file, manager
 
   before_each(function()
-    dir = tmpdir()
-    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+    dir, manager = segment.make(S)
     file = dir .. "/Values_.mmap"
   end)
 
-  after_each(function() manager:close() end)
+  after_each(segment.close)
 
   it("takes NaN and infinities in every spelling", function()
     for written, expected in pairs {
@@ -168,13 +168,12 @@ describe("hostile bytes", function()
   local TEXT <const> = "a\27]0;owned\7\127 \u{9b}2J\u{202e} \155\255 b"
 
   before_each(function()
-    dir = tmpdir()
-    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+    dir, manager = segment.make(S)
     manager:set { text = TEXT, texts = { "\27c" }, c = "\7" }
     file = dir .. "/Values_.mmap"
   end)
 
-  after_each(function() manager:close() end)
+  after_each(segment.close)
 
   it("in a text field do nothing to a terminal", function()
     for _, argv in ipairs { { "get", file, "text" }, { "get", file, "c" }, { "get", file, "texts" },

@@ -1,7 +1,9 @@
 -- The functions manager, editor and reader, and their options.
+local exists = require "spec.helper.exists"
 local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
 local process = require "spec.helper.process"
+local refused = require "spec.helper.refused"
 local run = require("spec.helper.shell").run
 local tmpdir = require "spec.helper.tmpdir"
 
@@ -11,18 +13,6 @@ local DEFINE <const> = [[
 ]]
 local S = load(DEFINE .. " return S")()
 ipmmap.struct("ConstructorSpecPlain", { { "number", "int32" } })
-
-local function refused(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.equal("string", type(message))
-  assert.truthy(message:find(pattern, 1, true), message)
-end
-
-local function exists(path)
-  local file <close> = io.open(path)
-  return file ~= nil
-end
 
 describe("a constructor", function()
   local dir
@@ -107,16 +97,20 @@ describe("a constructor", function()
     refused("ConstructorSpec: option 'create' is for a manager, not for this editor: a table that both share has no "
       .. "create, force, mode and max_readers; give the manager a copy with them",
       ipmmap.editor, S, { create = true })
-    refused("option 'force' is for a manager, not for this reader",
-      ipmmap.reader, S, { force = true })
-    refused("option 'mode' is for a manager", ipmmap.reader, S, { mode = "600" })
-    refused("option 'max_readers' is for a manager", ipmmap.editor, S, { max_readers = 1 })
+    for _, role in ipairs { "editor", "reader" } do
+      for option, value in pairs { create = true, force = true, mode = "600", max_readers = 1 } do
+        refused(("option '%s' is for a manager, not for this %s"):format(option, role),
+          ipmmap[role], S, { [option] = value })
+      end
+    end
     refused("option 'force' starts afresh what 'create' makes: give both",
       ipmmap.manager, S, { force = true })
     refused("option 'create': 1 is not a boolean", ipmmap.manager, S, { create = 1 })
     refused("option 'mmap_dir': 5 is not a string", ipmmap.editor, S, { mmap_dir = 5 })
     refused("option 'mmap_dir': '' is not a directory's name", ipmmap.editor, S, { mmap_dir = "" })
-    refused("option 'lock_dir':", ipmmap.editor, S, { lock_dir = "a\0b" })
+    for _, option in ipairs { "mmap_dir", "lock_dir" } do
+      refused(("option '%s':"):format(option), ipmmap.editor, S, { [option] = "a\0b" })
+    end
     refused("option 'force': 1 is not a boolean", ipmmap.manager, S, { create = true, force = 1 })
     for _, mode in ipairs { 600, true, "", "888", "1777", "000", "rw", "99999", "-600", "600 ", " 600" } do
       refused('is not octal text for permission bits, such as "600"',

@@ -4,6 +4,7 @@ local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
 local posix = require "spec.helper.posix"
 local process = require "spec.helper.process"
+local segment = require "spec.helper.segment"
 local somebody = require "spec.helper.somebody"
 local tmpdir = require "spec.helper.tmpdir"
 
@@ -20,15 +21,8 @@ end
 
 describe("an error object", function()
   local dir, manager, reader
-  before_each(function()
-    dir = tmpdir()
-    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
-    reader = assert(ipmmap.reader(S, { mmap_dir = dir }))
-  end)
-  after_each(function()
-    manager:close()
-    reader:close()
-  end)
+  before_each(function() dir, manager, reader = segment.make(S, { "reader" }) end)
+  after_each(segment.close)
 
   local function raised_by(fn, ...)
     local ok, raised = pcall(fn, ...)

@@ -1,6 +1,7 @@
 -- Who forgets <close>, or takes a handle for a view, is told.
 local ipmmap = require "ipmmap"
 local process = require "spec.helper.process"
+local segment = require "spec.helper.segment"
 local tmpdir = require "spec.helper.tmpdir"
 
 local DEFINE <const> = [[
@@ -18,11 +19,8 @@ end
 
 describe("a lock whose view is not marked <close>", function()
   local dir, manager
-  before_each(function()
-    dir = tmpdir()
-    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
-  end)
-  after_each(function() manager:close() end)
+  before_each(function() dir, manager = segment.make(S) end)
+  after_each(segment.close)
 
   -- What a chunk prints in which `editor` and `reader` are open.
   local function output_of(source)
@@ -122,11 +120,9 @@ describe("a lock whose view is not marked <close>", function()
 end)
 
 describe("a handle", function()
-  local manager
-  before_each(function()
-    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = tmpdir() }))
-  end)
-  after_each(function() manager:close() end)
+  local _, manager
+  before_each(function() _, manager = segment.make(S) end)
+  after_each(segment.close)
 
   it("has no fields, and says how they are read and written", function()
     refused({ "forgotten_spec.lua:", "Forgotten.hp: a handle has no fields: read it by handle:read('hp')", "lock()" },

@@ -1,35 +1,20 @@
 local ipmmap = require "ipmmap"
-local process = require "spec.helper.process"
+local exists = require "spec.helper.exists"
 local posix = require "spec.helper.posix"
+local process = require "spec.helper.process"
+local refused = require "spec.helper.refused"
+local segment = require "spec.helper.segment"
 local somebody = require "spec.helper.somebody"
-local tmpdir = require "spec.helper.tmpdir"
 
 local S = ipmmap.base:extend("HandleSpec", { { "number", "int32" } })
-
-local function refused(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.equal("string", type(message))
-  assert.truthy(message:find(pattern, 1, true), message)
-end
-
-local function exists(path)
-  local file <close> = io.open(path)
-  return file ~= nil
-end
 
 describe("a handle", function()
   local dir, manager, reader, before_opening
   before_each(function()
-    dir = tmpdir()
     before_opening = ipmmap.now()
-    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "t" }))
-    reader = assert(ipmmap.reader(S, { mmap_dir = dir, tag = "t" }))
+    dir, manager, reader = segment.make(S, { "reader" }, { tag = "t" })
   end)
-  after_each(function()
-    manager:close()
-    reader:close()
-  end)
+  after_each(segment.close)
 
   it("says what it knows of its segment", function()
     manager:write("number", 1)

@@ -1,12 +1,7 @@
+local exists = require "spec.helper.exists"
 local posix = require "spec.helper.posix"
 local process = require "spec.helper.process"
 local tmpdir = require "spec.helper.tmpdir"
-
-local function exists(path)
-  local file = io.open(path)
-  if file then file:close() end
-  return file ~= nil
-end
 
 describe("a spawned child", function()
   it("gets its arguments, prints lines and ends with success", function()

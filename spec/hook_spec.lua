@@ -1,6 +1,6 @@
 -- Errors that debug hooks raise at any moment, as watchdogs and lua's Ctrl-C do.
 local ipmmap = require "ipmmap"
-local tmpdir = require "spec.helper.tmpdir"
+local segment = require "spec.helper.segment"
 
 local S = ipmmap.base:extend("HookSpec", { { "number", "int32" }, { "twin", "int32" } })
 
@@ -24,18 +24,9 @@ local function interrupt(n, times, fn)
 end
 
 describe("an error that a debug hook raises", function()
-  local editor, other, reader
-  before_each(function()
-    local dir = tmpdir()
-    editor = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
-    other = assert(ipmmap.editor(S, { mmap_dir = dir }))
-    reader = assert(ipmmap.reader(S, { mmap_dir = dir }))
-  end)
-  after_each(function()
-    editor:close()
-    other:close()
-    reader:close()
-  end)
+  local _, editor, other, reader
+  before_each(function() _, editor, other, reader = segment.make(S, { "editor", "reader" }) end)
+  after_each(segment.close)
 
   local function is_free()
     local view <close> = other:try_lock()

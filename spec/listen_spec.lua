@@ -1,6 +1,7 @@
 local ipmmap = require "ipmmap"
 local posix = require "spec.helper.posix"
 local process = require "spec.helper.process"
+local segment = require "spec.helper.segment"
 local somebody = require "spec.helper.somebody"
 local tmpdir = require "spec.helper.tmpdir"
 
@@ -16,16 +17,8 @@ local SOON <const>, LONG <const> = 0.05, 10 -- seconds
 describe("a handle's descriptor", function()
   local dir, manager, reader
 
-  before_each(function()
-    dir = tmpdir()
-    manager = assert(ipmmap.manager("Listen", { create = true, mmap_dir = dir }))
-    reader = assert(ipmmap.reader("Listen", { mmap_dir = dir }))
-  end)
-
-  after_each(function()
-    manager:close()
-    reader:close()
-  end)
+  before_each(function() dir, manager, reader = segment.make("Listen", { "reader" }) end)
+  after_each(segment.close)
 
   it("is readable after a commit and quiet after drain", function()
     local fd = reader:fd()
@@ -182,16 +175,8 @@ end)
 describe("waiting for a field", function()
   local dir, manager, reader
 
-  before_each(function()
-    dir = tmpdir()
-    manager = assert(ipmmap.manager("Listen", { create = true, mmap_dir = dir }))
-    reader = assert(ipmmap.reader("Listen", { mmap_dir = dir }))
-  end)
-
-  after_each(function()
-    manager:close()
-    reader:close()
-  end)
+  before_each(function() dir, manager, reader = segment.make("Listen", { "reader" }) end)
+  after_each(segment.close)
 
   it("gives the new value when it differs from the one last seen", function()
     manager:write("hp", 10)
@@ -252,12 +237,8 @@ end)
 describe("tools", function()
   local dir, manager
 
-  before_each(function()
-    dir = tmpdir()
-    manager = assert(ipmmap.manager("Listen", { create = true, mmap_dir = dir }))
-  end)
-
-  after_each(function() manager:close() end)
+  before_each(function() dir, manager = segment.make("Listen") end)
+  after_each(segment.close)
 
   it("open a segment by the Struct that its file describes", function()
     local S = assert(ipmmap.describe(dir .. "/Listen_.mmap"))

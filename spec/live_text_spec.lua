@@ -1,7 +1,7 @@
 local ipmmap = require "ipmmap"
 local memory = require "spec.helper.memory"
 local process = require "spec.helper.process"
-local tmpdir = require "spec.helper.tmpdir"
+local segment = require "spec.helper.segment"
 
 local S = ipmmap.base:extend("LiveText", { { "name", "char[32]" }, { "story", "char[2000]" } })
 
@@ -12,17 +12,12 @@ local function is_sound(text)
 end
 
 describe("a text that somebody changes without the lock", function()
-  local manager, reader, path
+  local _, manager, reader, path
   setup(function()
-    local dir = tmpdir()
-    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
-    reader = assert(ipmmap.reader(S, { mmap_dir = dir }))
+    _, manager, reader = segment.make(S, { "reader" })
     path = manager:info().path
   end)
-  teardown(function()
-    manager:close()
-    reader:close()
-  end)
+  teardown(segment.close)
 
   -- A text that Lua does not have as a string any more, so that it makes one when it reads it.
   local function store(field, letter, length)

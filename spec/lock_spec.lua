@@ -1,30 +1,15 @@
 local ipmmap = require "ipmmap"
 local process = require "spec.helper.process"
-local tmpdir = require "spec.helper.tmpdir"
+local refused = require "spec.helper.refused"
+local segment = require "spec.helper.segment"
 
 ipmmap.struct("LockSpecPoint", { { "x", "double" } })
 local S = ipmmap.base:extend("LockSpec", { { "number", "int32" }, { "point", "LockSpecPoint" } })
 
-local function refused(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.equal("string", type(message))
-  assert.truthy(message:find(pattern, 1, true), message)
-end
-
 describe("a lock", function()
   local dir, editor, other, reader
-  before_each(function()
-    dir = tmpdir()
-    editor = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
-    other = assert(ipmmap.editor(S, { mmap_dir = dir }))
-    reader = assert(ipmmap.reader(S, { mmap_dir = dir }))
-  end)
-  after_each(function()
-    editor:close()
-    other:close()
-    reader:close()
-  end)
+  before_each(function() dir, editor, other, reader = segment.make(S, { "editor", "reader" }) end)
+  after_each(segment.close)
 
   local function is_free()
     local view <close> = other:try_lock()
@@ -122,6 +107,18 @@ describe("a lock", function()
     local ok, raised = pcall(other.write, other, "number", 1)
     assert.is_false(ok)
     assert.equal("deadlock", raised.code)
+  end)
+
+  it("for reading is a deadlock through another handle of the thread, for reading too", function()
+    local another <close> = assert(ipmmap.reader(S, { mmap_dir = dir }))
+    reader:lock()
+    for _, handle in ipairs { editor, another } do
+      assert.equal("deadlock", select(3, handle:try_lock(5)))
+      assert.equal("deadlock", select(2, pcall(handle.lock, handle)).code)
+    end
+    reader:unlock()
+    editor:write("number", 1)
+    assert.equal(1, another:read "number")
   end)
 
   it("times out while another process holds it", function()
@@ -303,174 +300,5 @@ describe("a lock", function()
       refused("with takes a function, not 'x'", editor.with, editor, "x")
       assert.is_true(is_free())
     end)
-  end)
-
-  describe("whose view is closed late", function()
-    it("is left alone if it was released before", function()
-      local first = editor:lock()
-      editor:unlock()
-      local close = getmetatable(first).__close
-      close(first)
-      local second = editor:lock()
-      second.number = 1
-      close(first)
-      close(first, "error")
-      assert.equal(1, second.number)
-      close(second)
-      close(second)
-      assert.equal(1, reader:read "number")
-    end)
-
-    it("is not released by the block of an earlier one", function()
-      local second
-      do
-        local first <close> = editor:lock()
-        first.number = 1
-        editor:unlock()
-        second = editor:lock()
-        second.number = 2
-      end
-      assert.equal(2, second.number)
-      assert.is_false((pcall(editor.lock, editor)))
-      editor:rollback()
-      assert.equal(1, reader:read "number")
-    end)
-
-    it("survives the collection by hand of its view", function()
-      local data = editor:lock()
-      data.number = 1
-      local gc = getmetatable(data).__gc
-      gc(data)
-      assert.equal(1, data.number)
-      editor:unlock()
-      for _ = 1, 3 do gc(data) end
-      local again = editor:lock()
-      for _ = 1, 3 do gc(data) end
-      assert.equal(1, again.number)
-      getmetatable(again).__close(again, nil)
-      for _ = 1, 3 do gc(again) end
-      assert.is_true(is_free())
-    end)
-  end)
-
-  describe("whose view is forgotten", function()
-    local function collect()
-      for _ = 1, 4 do collectgarbage() end
-    end
-
-    it("is released though a second lock was refused meanwhile", function()
-      editor:lock().number = 1
-      refused("LockSpec: this handle holds its lock already", editor.lock, editor)
-      refused("LockSpec: this handle holds its lock already", editor.try_lock, editor)
-      collect()
-      assert.is_true(is_free())
-      assert.equal(0, reader:read "number")
-    end)
-
-    it("is rolled back and released by the collector, and unlock says so", function()
-      editor:lock().number = 1
-      collect()
-      assert.is_true(is_free())
-      assert.equal(0, reader:read "number")
-      refused("LockSpec: the collector rolled back and released the lock, because its view was "
-        .. "forgotten: keep what lock() returns in a <close> variable", editor.unlock, editor)
-      refused("LockSpec: unlock without a lock", editor.unlock, editor)
-      local data <close> = editor:lock()
-      data.number = 2
-    end)
-
-    it("is kept while a nested view can be reached", function()
-      local point = editor:lock().point
-      collect()
-      point.x = 3
-      editor:unlock()
-      assert.equal(3.0, reader:read "point.x")
-    end)
-
-    it("is kept if methods of the handle are used under it", function()
-      editor:lock()
-      editor:write("number", 1)
-      collect()
-      assert.equal(0, reader:read "number")
-      editor:add("number", 1)
-      collect()
-      editor:unlock()
-      assert.equal(2, reader:read "number")
-    end)
-
-    it("is kept over allocations before the first method", function()
-      editor:lock()
-      collectgarbage()
-      editor:write("number", 1)
-      editor:unlock()
-      assert.equal(1, reader:read "number")
-    end)
-
-    it("is released with its coroutine", function()
-      local co = coroutine.wrap(function()
-        local data <close> = editor:lock()
-        data.number = 1
-        coroutine.yield()
-      end)
-      co()
-      co = nil -- luacheck: ignore
-      collect()
-      assert.is_true(is_free())
-      assert.equal(0, reader:read "number")
-    end)
-
-    it("is released with its handle", function()
-      local third = assert(ipmmap.editor(S, { mmap_dir = dir }))
-      third:lock().number = 1
-      third = nil -- luacheck: ignore
-      collectgarbage()
-      collectgarbage()
-      assert.is_true(is_free())
-      assert.equal(0, reader:read "number")
-    end)
-
-    it("is released at the end of the Lua state", function()
-      local child = process.spawn([[
-        local ipmmap = require "ipmmap"
-        ipmmap.struct("LockSpecPoint", { { "x", "double" } })
-        local S = ipmmap.base:extend("LockSpec", {
-          { "number", "int32" }, { "point", "LockSpecPoint" },
-        })
-        EDITOR = assert(ipmmap.editor(S, { mmap_dir = ... }))
-        DATA = EDITOR:lock()
-        DATA.number = 5
-        setmetatable({}, { __gc = function() print(pcall(function() return DATA.number end)) end })
-      ]], dir)
-      child:expect "true\t5"
-      assert.same({ "exit", 0 }, { child:wait() })
-      assert.is_true(is_free())
-      assert.equal(0, reader:read "number")
-    end)
-  end)
-
-  it("is released before a finalizer older than the module looks at its view", function()
-    local child = process.spawn([[
-      local late = setmetatable({}, { __gc = function()
-        print(pcall(function() return DATA.number end))
-        print(pcall(function() return VALUE.number end))
-        print(pcall(function() return tostring(DATA), tostring(VALUE) end))
-        print(pcall(function() return EDITOR:lock() end))
-        print(pcall(function() return EDITOR:read "number" end))
-        print(pcall(function() return S:new() end))
-        print(pcall(function() return S:offsetof "number" end))
-      end })
-      local ipmmap = require "ipmmap"
-      S = ipmmap.base:extend("LockSpecLate", { { "number", "int32" } })
-      EDITOR = assert(ipmmap.manager(S, { create = true, mmap_dir = ... }))
-      DATA, VALUE = EDITOR:lock(), S:new()
-    ]], dir)
-    child:match "view used after its lock was released"
-    child:match "value used after its struct was collected"
-    child:match "^true"
-    child:match "this manager is closed"
-    child:match "this manager is closed"
-    child:match "the struct was collected"
-    child:match "the struct was collected"
-    assert.same({ "exit", 0 }, { child:wait() })
   end)
 end)

@@ -1,5 +1,6 @@
 local ipmmap = require "ipmmap"
 local memory = require "spec.helper.memory"
+local segment = require "spec.helper.segment"
 local tmpdir = require "spec.helper.tmpdir"
 
 ipmmap.struct("MemorySpecPoint", { { "x", "double" } })
@@ -24,17 +25,8 @@ end
 
 describe("an allocation that fails", function()
   local dir, manager, editor, reader
-  setup(function()
-    dir = tmpdir()
-    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
-    editor = assert(ipmmap.editor(S, { mmap_dir = dir }))
-    reader = assert(ipmmap.reader(S, { mmap_dir = dir }))
-  end)
-  teardown(function()
-    manager:close()
-    editor:close()
-    reader:close()
-  end)
+  setup(function() dir, manager, editor, reader = segment.make(S, { "editor", "reader" }) end)
+  teardown(segment.close)
 
   -- Fails each allocation of fn in turn; after each, `check` finds all as it was.
   local function survives(fn, check)

@@ -1,13 +1,8 @@
 -- The known defects of Python's ipmmap, each once: what it did wrong is said in the test's name.
 local demo = require "spec.helper.demo"
+local exists = require "spec.helper.exists"
 local process = require "spec.helper.process"
 local tmpdir = require "spec.helper.tmpdir"
-
-local function exists(path)
-  local file = io.open(path)
-  if file then file:close() end
-  return file ~= nil
-end
 
 describe("unlike Python's ipmmap,", function()
   local dir, prelude, open

@@ -32,6 +32,7 @@ describe("struct", function()
       { "data_xy", "StructSpecPoint" }, { "multi_pts", "StructSpecMulti" },
     })
     assert.equal(688, S.size)
+    assert.equal(8, S.align)
     assert.equal(16, S:offsetof "data_int")
     assert.equal(8, S:offsetof "header.time_stamp")
     assert.equal(280, S:offsetof "data_xy.x")
@@ -93,6 +94,8 @@ struct StructSpecText {
     local first = ipmmap.struct("StructSpecAgain", { { "x", "int32" } })
     assert.equal(first, ipmmap.struct("StructSpecAgain", { { "x", "int32" } }))
     assert.equal(first, ipmmap.lookup "StructSpecAgain")
+    local pair = ipmmap.struct("StructSpecPair", { { "points", "StructSpecPoint[2]" } })
+    assert.equal(pair, ipmmap.struct("StructSpecPair", { { "points", ipmmap.lookup("StructSpecPoint")[2] } }))
   end)
 
   it("refuses another definition of the same name, and names the difference", function()

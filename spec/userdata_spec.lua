@@ -1,14 +1,9 @@
 -- Every userdata: ended twice, ended by hand and then collected, used after its end.
 local ipmmap = require "ipmmap"
-local tmpdir = require "spec.helper.tmpdir"
+local refused = require "spec.helper.refused"
+local segment = require "spec.helper.segment"
 
 local S = ipmmap.base:extend("UserdataSpec", { { "n", "int32" } })
-
-local function refused(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.truthy(tostring(message):find(pattern, 1, true), message)
-end
 
 -- Calls a metamethod by hand, more than once.
 local function by_hand(name, object)
@@ -21,15 +16,8 @@ end
 
 describe("a userdata's end:", function()
   local dir, manager, other
-  before_each(function()
-    dir = tmpdir()
-    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
-    other = assert(ipmmap.editor(S, { mmap_dir = dir }))
-  end)
-  after_each(function()
-    manager:close()
-    other:close()
-  end)
+  before_each(function() dir, manager, other = segment.make(S, { "editor" }) end)
+  after_each(segment.close)
 
   local function is_free()
     local view <close> = other:try_lock()

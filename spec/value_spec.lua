@@ -1,5 +1,6 @@
 local ipmmap = require "ipmmap"
-local tmpdir = require "spec.helper.tmpdir"
+local refused = require "spec.helper.refused"
+local segment = require "spec.helper.segment"
 
 ipmmap.struct("ValueSpecPoint", { { "x", "double" }, { "y", "double" } })
 ipmmap.struct("ValueSpecInner", { { "a", "int32" }, { "b", "char[4]" }, { "n", "int8[3]" } })
@@ -12,21 +13,14 @@ local All = ipmmap.base:extend("ValueSpecAll", {
   { "pair", "int16[2]" },
 })
 
-local function refused(pattern, fn)
-  local ok, message = pcall(fn)
-  assert.is_false(ok)
-  assert.truthy(message:find(pattern, 1, true), message)
-end
-
 --- Describes what detached values and views under a lock have in common.
 -- @tparam function body called with a function that makes one, of zeros
 local function describe_both(what, body)
   describe(what .. " of a detached value", function() body(function() return All:new() end) end)
   describe(what .. " of a view", function()
-    local manager
-    after_each(function() manager:close() end)
+    after_each(segment.close)
     body(function()
-      manager = assert(ipmmap.manager(All, { create = true, mmap_dir = tmpdir() }))
+      local _, manager = segment.make(All)
       return manager:lock()
     end)
   end)
@@ -361,6 +355,24 @@ describe_both("assignment to a struct or an array", function(make)
   end)
 end)
 
+describe_both("an index", function(make)
+  it("counts from 1 to the length, and raises beyond", function()
+    local v = make()
+    for i = 1, 3 do v.grid[2][i] = 10 * i end
+    assert.same({ 2, 3, 3 }, { #v.grid, #v.grid[1], #v.points })
+    assert.equal(20, v.grid[2][2.0])
+    for _, i in ipairs { 0, -1, 5, math.maxinteger, math.mininteger, 1.5, "x", "1", true } do
+      local shown = type(i) == "string" and ("'%s'"):format(i) or tostring(i)
+      refused("ValueSpecAll.grid[2]: ", function() return v.grid[2][i] end)
+      refused(shown, function() return v.grid[2][i] end)
+      refused("ValueSpecAll.grid[2]: ", function() v.grid[2][i] = 1 end)
+      refused(shown, function() v.grid[2][i] = 1 end)
+    end
+    assert.same({ { 0, 0, 0 }, { 10, 20, 30 } }, ipmmap.totable(v.grid))
+    refused("ValueSpecAll.points[2]: no field 'z'", function() return v.points[2].z end)
+  end)
+end)
+
 describe_both("a walk", function(make)
   it("by ipairs and pairs gives elements in order, and fields in memory order", function()
     local v = make()
@@ -375,91 +387,5 @@ describe_both("a walk", function(make)
     local names = {}
     for name in pairs(v.inner) do names[#names + 1] = name end
     assert.same({ "a", "b", "n" }, names)
-  end)
-end)
-
-describe("totable", function()
-  it("gives plain tables, recursively", function()
-    local v = All:new { text = "hi", grid = { { 1 }, { 2 } } }
-    local t = ipmmap.totable(v)
-    assert.equal("table", type(t.points[3]))
-    assert.is_nil(getmetatable(t.points))
-    assert.same({ { 1, 0, 0 }, { 2, 0, 0 } }, t.grid)
-    assert.equal("hi", t.text)
-    assert.same(t, ipmmap.totable(All:new(t)))
-    assert.same({ 2, 0, 0 }, ipmmap.totable(v.grid[2]))
-  end)
-
-  it("refuses anything but a view or value", function()
-    for _, wrong in ipairs { 5, {}, "x", io.stdout, All } do
-      assert.has_error(function() ipmmap.totable(wrong) end)
-      assert.has_error(function() ipmmap.bytes(wrong) end)
-      assert.has_error(function() ipmmap.setbytes(wrong, "") end)
-    end
-    assert.has_error(function() ipmmap.totable() end)
-  end)
-end)
-
-describe("bytes and setbytes", function()
-  it("give and take the raw memory", function()
-    local v = ipmmap.lookup("ValueSpecPoint"):new { x = 1.5, y = -2 }
-    assert.equal(string.pack("dd", 1.5, -2), ipmmap.bytes(v))
-    ipmmap.setbytes(v, string.pack("dd", 3, 4))
-    assert.same({ x = 3, y = 4 }, ipmmap.totable(v))
-    local all = All:new()
-    ipmmap.setbytes(all.grid[2], string.pack("hhh", 1, 2, 3))
-    assert.equal(string.pack("hhhhhh", 0, 0, 0, 1, 2, 3), ipmmap.bytes(all.grid))
-    all.inner = { a = 1, b = "abcd", n = { 1, 2, -1 } }
-    assert.equal(string.pack("<i4c4bbbx", 1, "abcd", 1, 2, -1), ipmmap.bytes(all.inner))
-    ipmmap.setbytes(all.inner, string.pack("<i4c4bbbx", 9, "zz", 4, 5, 6))
-    assert.same({ a = 9, b = "zz", n = { 4, 5, 6 } }, ipmmap.totable(all.inner))
-    assert.equal(All.size, #ipmmap.bytes(all))
-  end)
-
-  it("take exactly as many bytes as there are", function()
-    local v = ipmmap.lookup("ValueSpecPoint"):new { x = 1 }
-    refused("ValueSpecPoint: 15 bytes given, ValueSpecPoint has 16", function()
-      ipmmap.setbytes(v, ("a"):rep(15))
-    end)
-    assert.has_error(function() ipmmap.setbytes(v, ("a"):rep(17)) end)
-    assert.has_error(function() ipmmap.setbytes(v, 1234567890123456) end)
-    refused("ValueSpecAll.grid[2]: 5 bytes given, int16[3] has 6",
-      function() ipmmap.setbytes(All:new().grid[2], "abcde") end)
-    assert.equal(1.0, v.x)
-  end)
-
-  it("take no byte for a bool but 0 and 1, and nothing but zeros after the NUL of a text", function()
-    local Flags = ipmmap.struct("ValueSpecFlags", {
-      { "on", "bool" }, { "rows", "bool[2][3]" }, { "text", "char[4]" }, { "texts", "char[2][3]" },
-      { "letter", "char" },
-    })
-    local Nested = ipmmap.struct("ValueSpecNested", { { "number", "double" }, { "flags", Flags[2] } })
-    local v = Nested:new()
-    local function with(path, byte)
-      local bytes, at = ipmmap.bytes(v), Nested:offsetof(path)
-      return bytes:sub(1, at) .. byte .. bytes:sub(at + #byte + 1)
-    end
-    local good = with("flags[2].on", "\1")
-    ipmmap.setbytes(v, good)
-    ipmmap.setbytes(v, with("flags[2].text", "abcd"))
-    ipmmap.setbytes(v, with("flags[1].letter", "\255"))
-    ipmmap.setbytes(v, with("flags[1].text", "a\0\0\0"))
-    assert.equal("a", v.flags[1].text)
-    local before = ipmmap.bytes(v)
-    for path, byte in pairs {
-      ["flags[1].on"] = "\7", ["flags[2].rows[2][3]"] = "\2", ["flags[1].rows[1][1]"] = "\255",
-    } do
-      refused(("ValueSpecNested.%s: the byte %d is not a bool, which is 0 or 1"):format(path, byte:byte()),
-        function() ipmmap.setbytes(v, with(path, byte)) end)
-    end
-    for path, bytes in pairs { ["flags[2].text"] = "a\0b", ["flags[1].texts[2]"] = "\0\0c" } do
-      refused(("ValueSpecNested.%s: there are bytes after the NUL that ends the text, and char["):format(path),
-        function() ipmmap.setbytes(v, with(path, bytes)) end)
-    end
-    refused("ValueSpecNested.flags[1].on: the byte 2",
-      function() ipmmap.setbytes(v.flags[1], ("\2"):rep(Flags.size)) end)
-    refused("ValueSpecNested.flags[1].rows[2][1]: the byte 3",
-      function() ipmmap.setbytes(v.flags[1].rows[2], "\3\0\0") end)
-    assert.equal(before, ipmmap.bytes(v))
   end)
 end)

@@ -1,4 +1,6 @@
 local ipmmap = require "ipmmap"
+local refused = require "spec.helper.refused"
+local segment = require "spec.helper.segment"
 local tmpdir = require "spec.helper.tmpdir"
 
 ipmmap.struct("ViewSpecPoint", { { "x", "double" }, { "y", "double" } })
@@ -7,23 +9,10 @@ local S = ipmmap.base:extend("ViewSpec", {
   { "points", "ViewSpecPoint[24]" }, { "many", "ViewSpecPoint[2000]" }, { "grid", "int16[2][3]" },
 })
 
-local function refused(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert.is_false(ok)
-  assert.truthy(tostring(message):find(pattern, 1, true), message)
-end
-
 describe("a view", function()
-  local manager, reader
-  before_each(function()
-    local dir = tmpdir()
-    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
-    reader = assert(ipmmap.reader(S, { mmap_dir = dir }))
-  end)
-  after_each(function()
-    manager:close()
-    reader:close()
-  end)
+  local _, manager, reader
+  before_each(function() _, manager, reader = segment.make(S, { "reader" }) end)
+  after_each(segment.close)
 
   it("reads and writes fields, nested ones and elements", function()
     do
@@ -142,6 +131,15 @@ describe("a view", function()
     refused("ViewSpec.grid[1][2]: a reader cannot write", function() data.grid[1][2] = 1 end)
     refused("ViewSpec.grid[1]: a reader cannot write", function() data.grid[1] = { 1 } end)
     refused("ViewSpec.point: a reader cannot write", ipmmap.setbytes, data.point, ("a"):rep(16))
+    refused("ViewSpec: a reader cannot write", ipmmap.setbytes, data, ipmmap.bytes(data))
+    assert.equal(0, data.number)
+  end)
+
+  it("has fields of any name, as it has no methods", function()
+    local _, own = segment.make(ipmmap.base:extend("ViewSpecWords", { { "close", "int8" }, { "lock", "int8" } }))
+    local data <close> = own:lock()
+    data.close, data.lock = 1, 2
+    assert.same({ 1, 2 }, { data.close, data.lock })
   end)
 
   it("never assigns the header", function()

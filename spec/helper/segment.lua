@@ -1,0 +1,38 @@
+--- Segments for specs, each in a fresh directory:
+--
+--    before_each(function() dir, manager, reader = segment.make(S, { "reader" }) end)
+--    after_each(segment.close)
+local ipmmap = require "ipmmap"
+local tmpdir = require "spec.helper.tmpdir"
+
+local segment = {}
+
+local handles = {}
+
+--- Makes a segment.
+-- @tparam Struct|string struct
+-- @tparam[opt] {string,...} roles of handles beside the manager that makes it
+-- @tparam[opt] {tag=string} options for all of them
+-- @treturn string the directory
+-- @treturn Handle the manager, and after it a handle for each of the roles
+function segment.make(struct, roles, options)
+  local dir = tmpdir()
+  local made = { assert(ipmmap.manager(struct, {
+    create = true, mmap_dir = dir, tag = options and options.tag,
+  })) }
+  for i, role in ipairs(roles or {}) do
+    made[i + 1] = assert(ipmmap[role](struct, { mmap_dir = dir, tag = options and options.tag }))
+  end
+  table.move(made, 1, #made, #handles + 1, handles)
+  return dir, table.unpack(made)
+end
+
+--- Closes the handles of all segments that were made since the last call.
+function segment.close()
+  for i = #handles, 1, -1 do
+    handles[i]:close()
+    handles[i] = nil
+  end
+end
+
+return segment

@@ -1,0 +1,187 @@
+-- The view of a lock that is closed late, or forgotten, or used when the state ends.
+local ipmmap = require "ipmmap"
+local process = require "spec.helper.process"
+local refused = require "spec.helper.refused"
+local segment = require "spec.helper.segment"
+
+local DEFINE <const> = [[
+  local ipmmap = require "ipmmap"
+  ipmmap.struct("LockViewSpecPoint", { { "x", "double" } })
+  local S = ipmmap.base:extend("LockViewSpec", { { "number", "int32" }, { "point", "LockViewSpecPoint" } })
+]]
+local S = load(DEFINE .. " return S")()
+
+describe("a lock", function()
+  local dir, editor, other, reader
+  before_each(function() dir, editor, other, reader = segment.make(S, { "editor", "reader" }) end)
+  after_each(segment.close)
+
+  local function is_free()
+    local view <close> = other:try_lock()
+    return view ~= nil
+  end
+
+  describe("whose view is closed late", function()
+    it("is left alone if it was released before", function()
+      local first = editor:lock()
+      editor:unlock()
+      local close = getmetatable(first).__close
+      close(first)
+      local second = editor:lock()
+      second.number = 1
+      close(first)
+      close(first, "error")
+      assert.equal(1, second.number)
+      close(second)
+      close(second)
+      assert.equal(1, reader:read "number")
+    end)
+
+    it("is not released by the block of an earlier one", function()
+      local second
+      do
+        local first <close> = editor:lock()
+        first.number = 1
+        editor:unlock()
+        second = editor:lock()
+        second.number = 2
+      end
+      assert.equal(2, second.number)
+      assert.is_false((pcall(editor.lock, editor)))
+      editor:rollback()
+      assert.equal(1, reader:read "number")
+    end)
+
+    it("survives the collection by hand of its view", function()
+      local data = editor:lock()
+      data.number = 1
+      local gc = getmetatable(data).__gc
+      gc(data)
+      assert.equal(1, data.number)
+      editor:unlock()
+      for _ = 1, 3 do gc(data) end
+      local again = editor:lock()
+      for _ = 1, 3 do gc(data) end
+      assert.equal(1, again.number)
+      getmetatable(again).__close(again, nil)
+      for _ = 1, 3 do gc(again) end
+      assert.is_true(is_free())
+    end)
+  end)
+
+  describe("whose view is forgotten", function()
+    local function collect()
+      for _ = 1, 4 do collectgarbage() end
+    end
+
+    it("is released though a second lock was refused meanwhile", function()
+      editor:lock().number = 1
+      refused("LockViewSpec: this handle holds its lock already", editor.lock, editor)
+      refused("LockViewSpec: this handle holds its lock already", editor.try_lock, editor)
+      collect()
+      assert.is_true(is_free())
+      assert.equal(0, reader:read "number")
+    end)
+
+    it("is rolled back and released by the collector, and unlock says so", function()
+      editor:lock().number = 1
+      collect()
+      assert.is_true(is_free())
+      assert.equal(0, reader:read "number")
+      refused("LockViewSpec: the collector rolled back and released the lock, because its view was "
+        .. "forgotten: keep what lock() returns in a <close> variable", editor.unlock, editor)
+      refused("LockViewSpec: unlock without a lock", editor.unlock, editor)
+      local data <close> = editor:lock()
+      data.number = 2
+    end)
+
+    it("is kept while a nested view can be reached", function()
+      local point = editor:lock().point
+      collect()
+      point.x = 3
+      editor:unlock()
+      assert.equal(3.0, reader:read "point.x")
+    end)
+
+    it("is kept if methods of the handle are used under it", function()
+      editor:lock()
+      editor:write("number", 1)
+      collect()
+      assert.equal(0, reader:read "number")
+      editor:add("number", 1)
+      collect()
+      editor:unlock()
+      assert.equal(2, reader:read "number")
+    end)
+
+    it("is kept over allocations before the first method", function()
+      editor:lock()
+      collectgarbage()
+      editor:write("number", 1)
+      editor:unlock()
+      assert.equal(1, reader:read "number")
+    end)
+
+    it("is released with its coroutine", function()
+      local co = coroutine.wrap(function()
+        local data <close> = editor:lock()
+        data.number = 1
+        coroutine.yield()
+      end)
+      co()
+      co = nil -- luacheck: ignore
+      collect()
+      assert.is_true(is_free())
+      assert.equal(0, reader:read "number")
+    end)
+
+    it("is released with its handle", function()
+      local third = assert(ipmmap.editor(S, { mmap_dir = dir }))
+      third:lock().number = 1
+      third = nil -- luacheck: ignore
+      collectgarbage()
+      collectgarbage()
+      assert.is_true(is_free())
+      assert.equal(0, reader:read "number")
+    end)
+
+    it("is released at the end of the Lua state", function()
+      local child = process.spawn(DEFINE .. [[
+        EDITOR = assert(ipmmap.editor(S, { mmap_dir = ... }))
+        DATA = EDITOR:lock()
+        DATA.number = 5
+        setmetatable({}, { __gc = function() print(pcall(function() return DATA.number end)) end })
+      ]], dir)
+      child:expect "true\t5"
+      assert.same({ "exit", 0 }, { child:wait() })
+      assert.is_true(is_free())
+      assert.equal(0, reader:read "number")
+    end)
+  end)
+
+  it("is released before a finalizer older than the module looks at its view", function()
+    local child = process.spawn([[
+      local late = setmetatable({}, { __gc = function()
+        print(pcall(function() return DATA.number end))
+        print(pcall(function() return VALUE.number end))
+        print(pcall(function() return tostring(DATA), tostring(VALUE) end))
+        print(pcall(function() return EDITOR:lock() end))
+        print(pcall(function() return EDITOR:read "number" end))
+        print(pcall(function() return S:new() end))
+        print(pcall(function() return S:offsetof "number" end))
+      end })
+      local ipmmap = require "ipmmap"
+      S = ipmmap.base:extend("LockViewSpecLate", { { "number", "int32" } })
+      EDITOR = assert(ipmmap.manager(S, { create = true, mmap_dir = ... }))
+      DATA, VALUE = EDITOR:lock(), S:new()
+    ]], dir)
+    child:match "view used after its lock was released"
+    child:match "value used after its struct was collected"
+    child:match "^true"
+    child:match "this manager is closed"
+    child:match "this manager is closed"
+    child:match "the struct was collected"
+    child:match "the struct was collected"
+    assert.same({ "exit", 0 }, { child:wait() })
+  end)
+end)
