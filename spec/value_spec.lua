@@ -251,6 +251,8 @@ describe_both("assignment to a struct or an array", function(make)
     assert.same({ { x = 8, y = 0 }, { x = 0, y = 0 }, { x = 0, y = 0 } }, ipmmap.totable(v.points))
     v.point = v.point
     assert.equal(5.0, v.point.x)
+    v.pair = All:new { pair = { 7, 8 } }.pair -- which is not at a multiple of 8 bytes
+    assert.same({ 7, 8 }, ipmmap.totable(v.pair))
     v.grid[1] = { 1, 2, 3 }
     v.grid[2] = v.grid[1]
     assert.same({ { 1, 2, 3 }, { 1, 2, 3 } }, ipmmap.totable(v.grid))
