@@ -120,6 +120,38 @@ static unsigned at_rest(void) {
     return instructions(takes_a_snapshot, commit_words, 0, UINT32_MAX);
 }
 
+#define UNTAGGED 256 /* in a block that no commit changes */
+
+static bool take_two_turns(void) {
+    static _Alignas(8) unsigned char copy[SIZE];
+    ipm_snapshot snapshot = {.memory = &memory, .size = SIZE, .into = copy};
+    return !ipm_snapshot_turn(&snapshot) && ipm_snapshot_turn(&snapshot) && snapshot.version == 1 &&
+           ipm_load_u64(copy) == 1 && ipm_load_u64(copy + LAST) == 1 &&
+           ipm_load_u64(copy + UNTAGGED) == 0;
+}
+
+static void takes_two_turns(peer *test) {
+    (void)test;
+    step_through(take_two_turns);
+}
+
+static unsigned halfway; /* instructions until then */
+
+/* And change a block without a tag: only a turn that copies all blocks sees that. */
+static void commit_halfway(void) {
+    if (--halfway == 0) {
+        commit_words();
+        ipm_store_u64(memory.data + UNTAGGED, 7);
+    }
+}
+
+static void copies_only_what_changed_in_a_later_turn(void) {
+    unsigned rest = at_rest();
+    fresh_memory();
+    halfway = rest / 2;
+    CHECK(instructions(takes_two_turns, commit_halfway, UINT32_MAX, 10 * rest) < 10 * rest);
+}
+
 static void ends_beside_a_writer_that_never_rests(void) {
     unsigned most = at_rest() + 2 * LATER;
     fresh_memory();
@@ -288,6 +320,7 @@ int main(void) {
     set_up_lock();
     stepped = shared_by_all(sizeof *stepped);
     guarded = shared_by_all(sizeof *guarded);
+    run("a later turn copies only what has changed", copies_only_what_changed_in_a_later_turn);
     run("a snapshot ends within three turns beside a writer that commits after each instruction",
         ends_beside_a_writer_that_never_rests);
     run("a snapshot ends though the lock is held, once nobody commits",
