@@ -28,11 +28,6 @@ describe("an error that a debug hook raises", function()
   before_each(function() _, editor, other, reader = segment.make(S, { "editor", "reader" }) end)
   after_each(segment.close)
 
-  local function is_free()
-    local view <close> = other:try_lock()
-    return view ~= nil
-  end
-
   -- Interrupts fn at each of its events in turn; after each the lock is free, and nothing is torn.
   local function survives(fn, before_look)
     local n = 0
@@ -40,7 +35,7 @@ describe("an error that a debug hook raises", function()
       n = n + 1
       local has_raised = interrupt(n, 1, fn)
       if before_look then before_look() end
-      assert.is_true(is_free(), ("the lock is held after event %d"):format(n))
+      assert.is_true(segment.is_free(other), ("the lock is held after event %d"):format(n))
       local copy = reader:snapshot()
       assert.equal(copy.number, copy.twin)
     until not has_raised
@@ -110,10 +105,10 @@ describe("an error that a debug hook raises", function()
           error "fails"
         end)
       end)
-      was_held = was_held or not is_free()
+      was_held = was_held or not segment.is_free(other)
       collectgarbage()
       collectgarbage()
-      assert.is_true(is_free(), ("the lock is held after event %d"):format(n))
+      assert.is_true(segment.is_free(other), ("the lock is held after event %d"):format(n))
     until not has_raised
     assert.is_true(was_held)
     assert.equal(0, reader:read "number")
@@ -133,13 +128,13 @@ describe("an error that a debug hook raises", function()
         data.number = 1
       end)
       debug.sethook()
-      assert.is_false(is_free())
+      assert.is_false(segment.is_free(other))
     end)
 
     it("leaves a lock that the collector releases", function()
       collectgarbage()
       collectgarbage()
-      assert.is_true(is_free())
+      assert.is_true(segment.is_free(other))
     end)
 
     it("leaves a lock that methods keep, and a second one names the cause and the way out", function()
@@ -156,7 +151,7 @@ describe("an error that a debug hook raises", function()
         end
       end
       editor:rollback()
-      assert.is_true(is_free())
+      assert.is_true(segment.is_free(other))
       assert.equal(0, reader:read "number")
       local data <close> = editor:lock()
       data.number = 2

@@ -16,11 +16,6 @@ describe("a lock", function()
   before_each(function() dir, editor, other, reader = segment.make(S, { "editor", "reader" }) end)
   after_each(segment.close)
 
-  local function is_free()
-    local view <close> = other:try_lock()
-    return view ~= nil
-  end
-
   describe("whose view is closed late", function()
     it("is left alone if it was released before", function()
       local first = editor:lock()
@@ -65,7 +60,7 @@ describe("a lock", function()
       assert.equal(1, again.number)
       getmetatable(again).__close(again, nil)
       for _ = 1, 3 do gc(again) end
-      assert.is_true(is_free())
+      assert.is_true(segment.is_free(other))
     end)
   end)
 
@@ -79,14 +74,14 @@ describe("a lock", function()
       refused("LockViewSpec: this handle holds its lock already", editor.lock, editor)
       refused("LockViewSpec: this handle holds its lock already", editor.try_lock, editor)
       collect()
-      assert.is_true(is_free())
+      assert.is_true(segment.is_free(other))
       assert.equal(0, reader:read "number")
     end)
 
     it("is rolled back and released by the collector, and unlock says so", function()
       editor:lock().number = 1
       collect()
-      assert.is_true(is_free())
+      assert.is_true(segment.is_free(other))
       assert.equal(0, reader:read "number")
       refused("LockViewSpec: the collector rolled back and released the lock, because its view was "
         .. "forgotten: keep what lock() returns in a <close> variable", editor.unlock, editor)
@@ -131,7 +126,7 @@ describe("a lock", function()
       co()
       co = nil -- luacheck: ignore
       collect()
-      assert.is_true(is_free())
+      assert.is_true(segment.is_free(other))
       assert.equal(0, reader:read "number")
     end)
 
@@ -141,7 +136,7 @@ describe("a lock", function()
       third = nil -- luacheck: ignore
       collectgarbage()
       collectgarbage()
-      assert.is_true(is_free())
+      assert.is_true(segment.is_free(other))
       assert.equal(0, reader:read "number")
     end)
 
@@ -154,7 +149,7 @@ describe("a lock", function()
       ]], dir)
       child:expect "true\t5"
       assert.same({ "exit", 0 }, { child:wait() })
-      assert.is_true(is_free())
+      assert.is_true(segment.is_free(other))
       assert.equal(0, reader:read "number")
     end)
   end)

@@ -19,11 +19,6 @@ describe("a userdata's end:", function()
   before_each(function() dir, manager, other = segment.make(S, { "editor" }) end)
   after_each(segment.close)
 
-  local function is_free()
-    local view <close> = other:try_lock()
-    return view ~= nil
-  end
-
   for _, metamethod in ipairs { "__close", "__gc" } do
     it("a handle of each role, by " .. metamethod, function()
       for _, role in ipairs { "manager", "editor", "reader" } do
@@ -39,7 +34,7 @@ describe("a userdata's end:", function()
         by_hand("__gc", view)
         handle, view = nil, nil -- luacheck: ignore
         collect()
-        assert.is_true(is_free())
+        assert.is_true(segment.is_free(other))
       end
     end)
   end
@@ -49,7 +44,7 @@ describe("a userdata's end:", function()
       local view = manager[name](manager)
       view.n = 1
       by_hand("__close", view)
-      assert.is_true(is_free())
+      assert.is_true(segment.is_free(other))
       by_hand("__gc", view)
       refused("view used after its lock was released", function() return view.n end)
       refused("view used after its lock was released", function() view.n = 2 end)
@@ -64,7 +59,7 @@ describe("a userdata's end:", function()
       getmetatable(view).__gc(view)
       view.n = 1
       by_hand("__close", view)
-      assert.is_true(is_free())
+      assert.is_true(segment.is_free(other))
       refused("view used after its lock was released", function() view.n = 2 end)
       kept = view
     end)

@@ -35,4 +35,12 @@ function segment.close()
   end
 end
 
+--- Whether the lock can be had at once through a handle.
+-- @tparam Handle handle
+-- @treturn boolean
+function segment.is_free(handle)
+  local view <close> = handle:try_lock()
+  return view ~= nil
+end
+
 return segment

@@ -5,15 +5,15 @@
 #include "mutex.h"
 #include "page.h"
 #include "rwlock.h"
+#include "trailer.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define FORMAT 1
-#define BYTE_ORDER_MARK 0x01020304
 
-/* mutexes of different libcs have the same size and different contents */
+/* The mutexes of different libcs have the same size and different contents. */
 #ifdef __GLIBC__
 #define LIBC "glibc"
 #else
@@ -46,17 +46,16 @@ static uint64_t pid_space(void) {
 }
 
 static uint64_t file_size(uint32_t slots) {
-    uint64_t size = IPM_PAGE + ipm_rwlock_size(slots);
-    return (size + IPM_PAGE - 1) / IPM_PAGE * IPM_PAGE;
+    return ipm_page_up(IPM_PAGE + ipm_rwlock_size(slots));
 }
 
-/* What the head of a lock file made here says, but for the magic. */
+/* Fill in the head of a lock file that this process would make, except for the magic. */
 static int describe_head(ipm_lock_head *head, uint32_t slots) {
     pthread_mutex_t mutex;
     int rc = ipm_mutex_template(&mutex);
     memset(head, 0, sizeof *head);
     head->format = FORMAT;
-    head->byte_order = BYTE_ORDER_MARK;
+    head->byte_order = IPM_BYTE_ORDER_MARK;
     snprintf(head->abi, sizeof head->abi, "%s", LIBC " " ARCHITECTURE);
     head->pid_space = pid_space();
     head->size = file_size(slots);

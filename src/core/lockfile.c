@@ -15,7 +15,7 @@
 #define MANAGER_BYTE 1
 #define DOOR_BYTE 2
 #define NAP_NS (IPM_MS / 2)
-#define UNMARKED_TRIES 2000 /* after which a file in use without the magic is a damaged one */
+#define UNMARKED_TRIES 2000 /* after that a file in use without the magic counts as damaged */
 
 static const char lock_magic[8] = "IPMLOCK\n";
 
@@ -29,7 +29,7 @@ static void set_map(ipm_lockfile *file, const ipm_file *opened, unsigned char *m
     file->inode = opened->status.st_ino;
 }
 
-/* Map the file, and make everything afresh: nobody else uses it. */
+/* Map the file and initialise it. No other process uses it. */
 static int initialise(ipm_file *opened, const char *path, uint32_t slots, ipm_lockfile *file,
                       ipm_error *error) {
     ipm_lock_head head;
@@ -43,7 +43,7 @@ static int initialise(ipm_file *opened, const char *path, uint32_t slots, ipm_lo
         return (int)error->code;
     set_map(file, opened, map, &head);
     memset(map, 0, sizeof lock_magic);
-    /* The magic goes before all else, and comes after it: a death in between leaves none. */
+    /* Clear the magic first and write it last: a crash in between leaves none. */
     atomic_thread_fence(memory_order_seq_cst);
     int rc = ipm_rwlock_init(file->shared, slots);
     memcpy(map + sizeof lock_magic, (char *)&head + sizeof lock_magic,
@@ -57,7 +57,7 @@ static int initialise(ipm_file *opened, const char *path, uint32_t slots, ipm_lo
 static int map_checked(ipm_file *opened, const char *path, const ipm_lock_head *head,
                        ipm_lockfile *file, ipm_error *error) {
     const struct stat *status = &opened->status;
-    /* It may have been made longer since it was opened. */
+    /* Another process may have made it longer after it was opened. */
     if ((uint64_t)status->st_size < head->size && fstat(opened->fd, &opened->status) != 0)
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
     int code = ipm_lock_head_check(head, (uint64_t)status->st_size, path, error);
@@ -78,7 +78,7 @@ static int map_checked(ipm_file *opened, const char *path, const ipm_lock_head *
 enum { AGAIN = -1, UNMARKED = -2 };
 
 /*
- * Say which byte another process holds: that is the failure, if it holds it for too long.
+ * Record in *error which byte another process holds. This is the failure if it holds it too long.
  * returns  AGAIN
  */
 static int held(const char *path, off_t byte, ipm_error *error) {
@@ -94,13 +94,13 @@ static int held(const char *path, off_t byte, ipm_error *error) {
     return AGAIN;
 }
 
-/* The file has lost its name, or has got it just now. returns  AGAIN */
+/* The file was removed, or another process has just made it. returns  AGAIN */
 static int moved(const char *path, ipm_error *error) {
     ipm_fail(error, IPM_ETIMEOUT, 0, "%s is removed and made again all the time", path);
     return AGAIN;
 }
 
-/* returns  UNMARKED: it has no magic */
+/* Join the users of a file in use. returns  UNMARKED: it has no magic */
 static int join_used(ipm_file *opened, const char *path, ipm_lockfile *file, ipm_error *error) {
     ipm_lock_head head;
     ssize_t got = pread(opened->fd, &head, sizeof head, 0);
@@ -113,7 +113,7 @@ static int join_used(ipm_file *opened, const char *path, ipm_lockfile *file, ipm
     return map_checked(opened, path, &head, file, error);
 }
 
-/* Whoever finds the file used, behind the door, finds it used by one who has come in. */
+/* We hold the door byte, so any user we see has finished opening. */
 static int join_behind_door(ipm_file *opened, const char *path, uint32_t slots, ipm_lockfile *file,
                             ipm_error *error) {
     const int fd = opened->fd;
@@ -122,7 +122,7 @@ static int join_behind_door(ipm_file *opened, const char *path, uint32_t slots, 
         int code = initialise(opened, path, slots, file, error);
         if (code != IPM_OK)
             return code;
-        rc = ipm_file_lock(fd, USERS_BYTE, F_RDLCK); /* atomic: nobody gets in between */
+        rc = ipm_file_lock(fd, USERS_BYTE, F_RDLCK); /* atomic: no other process gets in between */
     } else if (rc == EAGAIN) {
         rc = ipm_file_lock(fd, USERS_BYTE, F_RDLCK);
     }
@@ -135,10 +135,11 @@ static int join_behind_door(ipm_file *opened, const char *path, uint32_t slots, 
 }
 
 /*
- * One try at joining those who use the file; one opener at a time. Without the door, an opener
- * that finds the file used by an initialiser which dies before it has wiped out the magic would
- * take what is from before a reboot for initialised.
- * returns  AGAIN: another is at it, as *error says; UNMARKED: others use it, and it has no magic
+ * Try once to join the users of the file. The door byte lets in one opener at a time. Without it, a
+ * second opener could find the file in use by an initialiser that dies before it clears the magic,
+ * and take the locks from before a reboot for initialised ones.
+ * returns  AGAIN: another process holds a byte, which *error names; UNMARKED: other processes use
+ *          the file, and it has no magic
  */
 static int join_once(ipm_file *opened, const char *path, uint32_t slots, ipm_lockfile *file,
                      ipm_error *error) {
@@ -148,32 +149,33 @@ static int join_once(ipm_file *opened, const char *path, uint32_t slots, ipm_loc
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot lock %s", path);
     int code = join_behind_door(opened, path, slots, file, error);
-    /* After a failure the caller closes the file: the door, too, stays locked until what this
-     * process may hold of the users' byte is gone. */
+    /* After a failure the door stays locked until the caller closes the file, because this process
+     * may still hold the users' byte. */
     if (code == IPM_OK || code == AGAIN || code == UNMARKED)
         ipm_file_lock(opened->fd, DOOR_BYTE, F_UNLCK);
     return code;
 }
 
-/* An error other than EAGAIN is one that whoever wants to use the file has as well. */
+/* With another error than EAGAIN, no other process can lock these bytes either. */
 bool ipm_lockfile_claim(int fd) {
     return ipm_file_lock(fd, USERS_BYTE, F_WRLCK) != EAGAIN &&
            ipm_file_lock(fd, MANAGER_BYTE, F_WRLCK) != EAGAIN;
 }
 
-/* Whether it still has its name. */
+/* Whether the path still names the file. */
 static bool is_at(const char *path, const ipm_file *opened) {
     return ipm_file_is_at(path, opened->status.st_dev, opened->status.st_ino);
 }
 
-/* Remove a file that was made in vain, unless others use it already. */
+/* Remove a file that this process made, unless another process uses it already. */
 static void unmake(const char *path, const ipm_file *opened) {
     if (ipm_lockfile_claim(opened->fd) && is_at(path, opened))
         unlink(path);
 }
 
-/* Who may write to the data file may read and write the lock file, and nobody else may do either:
- * to read it is enough to hold bytes of it, and so to keep others out. */
+/* Only users who may write to the data file may read or write the lock file. Reading it must be
+ * denied too, because a reader of the file can hold bytes of it, and so keep other processes out.
+ */
 static mode_t lock_mode(mode_t data_mode) {
     mode_t writers = data_mode & 0222;
     return writers | writers << 1;
@@ -190,7 +192,7 @@ static int make_file(const char *path, const ipm_lockfile_terms *terms, ipm_file
     return code != IPM_OK && error->system == EEXIST ? moved(path, error) : code;
 }
 
-/* What is not trusted is not used. */
+/* Close a file that is not trusted, and remove it if it is to be replaced. */
 static int refuse_foreign(const char *path, const ipm_lockfile_terms *terms, int fd,
                           ipm_error *error) {
     close(fd);
@@ -202,7 +204,7 @@ static int refuse_foreign(const char *path, const ipm_lockfile_terms *terms, int
                                 path);
 }
 
-/* Open, or make. returns AGAIN when the file came or went meanwhile */
+/* Open the file or make it. returns  AGAIN: it was made or removed at the same time */
 static int open_or_make(const char *path, const ipm_lockfile_terms *terms, ipm_file *opened,
                         bool *made, ipm_error *error) {
     int code = ipm_file_open(path, O_RDWR, opened, error);
@@ -217,7 +219,7 @@ static int open_or_make(const char *path, const ipm_lockfile_terms *terms, ipm_f
     return code;
 }
 
-/* Join, as soon as that can be. returns AGAIN when it cannot, or the file has lost its name */
+/* Join as soon as possible. returns  AGAIN: the deadline has passed, or the file was removed */
 static int join_settled(ipm_file *opened, const char *path, const ipm_lockfile_terms *terms,
                         ipm_lockfile *file, ipm_error *error) {
     int unmarked = 0;
@@ -235,8 +237,8 @@ static int join_settled(ipm_file *opened, const char *path, const ipm_lockfile_t
     }
 }
 
-/* Have the lock on the users' byte last as long as *file is open. returns AGAIN when the file has
- * lost its name: those who come later use another, and it was the other that was tried out. */
+/* Make the lock on the users' byte last as long as *file is open. returns  AGAIN: the file was
+ * removed, so later openers use another file, and the experiment was made with that one. */
 static int keep_lock(const ipm_file *opened, const char *path, ipm_lockfile *file,
                      ipm_error *error) {
     ipm_lasting lasting;
@@ -246,7 +248,7 @@ static int keep_lock(const ipm_file *opened, const char *path, ipm_lockfile *fil
     return is_at(path, opened) ? code : moved(path, error);
 }
 
-/* No more users than may write to the data file may use its lock file. */
+/* Correct the file's mode if users may use it who may not write to the data file. */
 static int check_mode(const ipm_file *opened, const char *path, mode_t data_mode,
                       ipm_error *error) {
     mode_t right = lock_mode(data_mode), mode = opened->status.st_mode & 0777;

@@ -1,11 +1,12 @@
 /*
  * The lock file and its life.
  *
- * Every handle that takes locks holds a shared open-file-description lock on byte 0 for as long
- * as it is open: its mapping keeps the lock, or, where a mapping does not, its descriptor. Who gets
- * it exclusively is alone, and makes everything afresh: so a file from before a reboot, from a
- * copied directory or from another libc blocks nobody. A manager holds byte 1 while it creates,
- * replaces or destroys; an opener holds byte 2, the door, until it is in.
+ * Every handle that takes locks holds a shared open-file-description lock on byte 0 for as long as
+ * it is open. Its mapping keeps the lock or, on file systems where a mapping does not, its
+ * descriptor. A process that gets the lock exclusively is the only user, and initialises the file.
+ * So a file from before a reboot, from a copied directory or from another libc blocks no process. A
+ * manager holds byte 1 while it creates, replaces or destroys. An opener holds byte 2, the door,
+ * until it has joined.
  */
 #ifndef IPM_CORE_LOCKFILE_H
 #define IPM_CORE_LOCKFILE_H
@@ -15,7 +16,7 @@
 #include "rwlock.h"
 #include "trust.h"
 
-/* An open one: private. */
+/* An open lock file. Private. */
 typedef struct ipm_lockfile {
     ipm_lock_head *head; /* NULL: not open */
     ipm_rwlock_shared *shared;
@@ -26,24 +27,25 @@ typedef struct ipm_lockfile {
     ipm_kept kept; /* the descriptor with the lock on byte 0, if the mapping does not keep it */
 } ipm_lockfile;
 
-/* How long all of opening a segment, or destroying one, waits for those who hold bytes. */
-#define IPM_LOCKFILE_PATIENCE_NS (INT64_C(10000) * 1000000)
+/* How long opening or destroying a segment waits in all for processes that hold bytes, and how long
+ * `force` or a repair waits after that for the lock. */
+#define IPM_PATIENCE_NS (INT64_C(10000) * 1000000)
 
-/* On which terms a lock file is used, or made. */
+/* The conditions under which a lock file is used or made. */
 typedef struct ipm_lockfile_terms {
-    const ipm_directory *directory; /* where it is; NULL: whoever owns the file */
-    uid_t owner;                    /* of the data file, who may own it as well; or IPM_NOBODY */
-    mode_t mode;                    /* of the data file: who may write that, may lock */
-    uint32_t slots;                 /* of a new one */
-    int64_t deadline;               /* until when to wait for others; always tries once */
-    const char *needs_write; /* a file: only who may write to it makes a lock file; or NULL */
-    bool replace;            /* one that is not trusted gives way */
+    const ipm_directory *directory; /* the file's; NULL: any owner is trusted */
+    uid_t owner;                    /* the data file's, trusted as well; or IPM_NOBODY */
+    mode_t mode;                    /* the data file's: its writers may lock */
+    uint32_t slots;                 /* of a new file */
+    int64_t deadline;               /* the end of all waiting; there is always one try */
+    const char *needs_write; /* a lock file is made only if this file may be written; or NULL */
+    bool replace;            /* remove a file that is not trusted */
 } ipm_lockfile_terms;
 
 /*
- * Open the lock file, make it if it is missing, and initialise it if nobody uses it. One that more
- * users may write to than the data file is set right by its owner, and refused by others. *file
- * stays where it is until it is closed.
+ * Open the lock file. Make it if it is missing, and initialise it if no process uses it. If more
+ * users may write to it than to the data file, its owner corrects its mode, and other users refuse
+ * it. *file must not be moved until it is closed.
  *
  * returns      IPM_EINCOMPATIBLE, IPM_EPERMISSION, IPM_ENOTFOUND (no such directory), ...;
  *              IPM_ETIMEOUT: by the deadline another process had not let go of a byte, which the
@@ -52,7 +54,7 @@ typedef struct ipm_lockfile_terms {
 int ipm_lockfile_open(const char *path, const ipm_lockfile_terms *terms, ipm_lockfile *file,
                       ipm_error *error);
 
-/* Unmap: the lock must not be held. Harmless on one that is not open. */
+/* Unmap the file. The lock must not be held. Does nothing if the file is not open. */
 void ipm_lockfile_close(ipm_lockfile *file);
 
 /*
@@ -63,7 +65,8 @@ void ipm_lockfile_close(ipm_lockfile *file);
 int ipm_lockfile_manage(const char *path, const ipm_lockfile_terms *terms, int *fd, bool *made,
                         ipm_error *error);
 
-/* Whether nobody else uses the file, nor manages with it: then nobody does until fd is closed. */
+/* Whether no other process uses the file or holds the manager's byte. If so, none can until fd is
+ * closed. */
 bool ipm_lockfile_claim(int fd);
 
 #endif

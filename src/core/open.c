@@ -21,15 +21,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define RESET_PATIENCE_NS (10000 * IPM_MS) /* with whoever holds the lock */
-
-/* How often to look again for what a manager is just then replacing. Not a time: whoever is kept
- * from running for that long would have looked once. */
+/* How often to look again while a manager replaces the segment. This is a count and not a time: a
+ * process that does not run for that long would have looked only once. */
 #define REPLACE_PATIENCE 100
 
 /* ---- Opening ----------------------------------------------------------------------------- */
 
-/* A reader that cannot have the lock file still has all lock-free reads. */
+/* A reader that cannot use the lock file still has all lock-free reads. */
 static bool goes_lock_free(ipm_role role, int code) {
     return role == IPM_READER && (code == IPM_EPERMISSION || code == IPM_EINCOMPATIBLE ||
                                   code == IPM_ENOSPACE || code == IPM_ETIMEOUT);
@@ -40,7 +38,7 @@ static void close_files(ipm_segment *segment) {
     ipm_datafile_close(&segment->data);
 }
 
-/* A data file that ipm_create found and left open is used. */
+/* Open the data file, unless ipm_create has found it and left it open. */
 static int open_data(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
     const char *path = segment->names.path;
     if (segment->data.map != NULL)
@@ -53,7 +51,7 @@ static int open_data(ipm_segment *segment, const ipm_layout *layout, ipm_error *
     return code;
 }
 
-/* returns  IPM_EREPLACED when the files were replaced meanwhile: try again */
+/* returns  IPM_EREPLACED: the files were replaced at the same time, so try again */
 static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
     const ipm_names *names = &segment->names;
     segment->refusal.code = IPM_OK; /* of an earlier try */
@@ -132,7 +130,7 @@ static int make_resident(const ipm_segment *segment, bool lock, ipm_error *error
 }
 
 static int reset(ipm_segment *segment, ipm_error *error) {
-    int code = ipm_segment_lock(segment, RESET_PATIENCE_NS, error);
+    int code = ipm_segment_lock(segment, IPM_PATIENCE_NS, error);
     if (code != IPM_OK)
         return code;
     ipm_segment_zero(segment);
@@ -154,7 +152,7 @@ static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ip
                         ipm_error *error) {
     const ipm_names *names = &segment->names;
     ipm_creation m = {.manager = -1};
-    segment->deadline = ipm_clock_deadline(IPM_LOCKFILE_PATIENCE_NS);
+    segment->deadline = ipm_clock_deadline(IPM_PATIENCE_NS);
     int code = ipm_names_make(segment->name, options, &segment->names, error);
     if (code != IPM_OK)
         return code;
@@ -171,7 +169,7 @@ static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ip
     if (m.manager >= 0)
         close(m.manager);
     if (code == IPM_OK && m.replaced)
-        ipm_notify_all(&segment->lockfile.head->notify); /* those who wait at the old one */
+        ipm_notify_all(&segment->lockfile.head->notify); /* waits for commits of the old one */
     if (code == IPM_OK && m.reset)
         code = reset(segment, error);
     return code;
@@ -281,7 +279,7 @@ static int destroy(ipm_segment *segment, ipm_error *error) {
         .directory = &segment->lock_dir,
         .owner = segment->data.owner,
         .mode = segment->data.mode,
-        .deadline = ipm_clock_deadline(IPM_LOCKFILE_PATIENCE_NS),
+        .deadline = ipm_clock_deadline(IPM_PATIENCE_NS),
     };
     if (code == IPM_OK)
         code = ipm_lockfile_manage(segment->names.lock_path, &terms, &manager, &made, error);

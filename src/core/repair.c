@@ -8,14 +8,12 @@
 #include "segment.h"
 #include "word.h"
 
-#define PATIENCE_NS (10000 * IPM_MS) /* of the wait for the lock */
-
 /*
  * Store the code within the lock, as a transaction. Otherwise another transaction, which saved the
  * first block before, would restore the wrong code when it is rolled back.
  */
 static int restore_code(ipm_segment *segment, bool *repaired, ipm_error *error) {
-    int failed = ipm_segment_lock(segment, PATIENCE_NS, error);
+    int failed = ipm_segment_lock(segment, IPM_PATIENCE_NS, error);
     if (failed != IPM_OK)
         return failed;
     bool wrong = ipm_load_u16(ipm_segment_data(segment)) != IPM_HEADER_CODE;
