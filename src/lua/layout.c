@@ -52,9 +52,8 @@ static int return_layout(lua_State *L, lipm_layout *layout, int code, const ipm_
         lua_pushstring(L, error->text);
         return 2;
     }
-    if (code != IPM_OK) {
+    if (code != IPM_OK)
         return lipm_raise(L, error);
-    }
     layout->alive = 1;
     return 1;
 }
@@ -82,9 +81,8 @@ typedef struct registry {
 static int get_registered(lua_State *L) {
     const ipm_type *type = NULL;
     lua_pushstring(L, lua_touserdata(L, 2));
-    if (lua_rawget(L, 1) != LUA_TNIL) {
+    if (lua_rawget(L, 1) != LUA_TNIL)
         type = ipm_layout_type(lipm_checklayout(L, 3)->layout);
-    }
     lua_pushlightuserdata(L, (void *)type);
     return 1;
 }
@@ -96,9 +94,8 @@ static const ipm_type *find_registered(void *context, const char *name) {
     lua_pushvalue(in->L, in->structs);
     lua_pushlightuserdata(in->L, (void *)name);
     in->status = lua_pcall(in->L, 2, 1, 0);
-    if (in->status != LUA_OK) {
+    if (in->status != LUA_OK)
         return NULL;
-    }
     const ipm_type *type = lua_touserdata(in->L, -1);
     lua_pop(in->L, 1);
     return type;
@@ -138,9 +135,8 @@ static int layout_define(lua_State *L) {
     definition.declarations = push_declarations(L, 3, definition.count);
     lipm_layout *layout = push_layout(L);
     int code = ipm_layout_define(&definition, &layout->layout, &error);
-    if (structs.status != LUA_OK) {
+    if (structs.status != LUA_OK)
         return lua_error(L);
-    }
     int results = return_layout(L, layout, code, &error);
     if (definition.untyped != NULL) {
         lua_pushlstring(L, definition.untyped->type, definition.untyped->length);
@@ -161,13 +157,12 @@ static int layout_difference(lua_State *L) {
     ipm_error error;
     const ipm_layout *old = lipm_checklayout(L, 1)->layout, *new = lipm_checklayout(L, 2)->layout;
     const ipm_type *there = ipm_layout_type(old), *here = ipm_layout_type(new);
-    if (strcmp(ipm_layout_text(old, NULL), ipm_layout_text(new, NULL)) == 0) {
+    if (strcmp(ipm_layout_text(old, NULL), ipm_layout_text(new, NULL)) == 0)
         lua_pushnil(L);
-    } else if (ipm_type_compare(there, "there", here, "here", &error) != IPM_OK) {
+    else if (ipm_type_compare(there, "there", here, "here", &error) != IPM_OK)
         lua_pushstring(L, error.text);
-    } else {
+    else
         lua_pushfstring(L, "it extends %s there, %s here", parent_name(there), parent_name(here));
-    }
     return 1;
 }
 
