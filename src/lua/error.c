@@ -34,7 +34,7 @@ int lipm_fail(lua_State *L, const ipm_error *error) {
     return 3;
 }
 
-/* ---- What messages are made of ----------------------------------------------------------- */
+/* ---- Parts of messages ------------------------------------------------------------------- */
 
 static void show_string(lua_State *L, const char *text, size_t length) {
     size_t shown = length <= SHOWN_BYTES ? length : SHOWN_BYTES;
@@ -84,7 +84,8 @@ void lipm_pushshown(lua_State *L, int index) {
     }
 }
 
-/* The part of a struct or array that the byte `*offset` lies in; *offset becomes that within it. */
+/* Append the name of the part of a struct or array that contains the byte at *offset, and return
+ * the part's type. *offset becomes the byte's offset in that part. */
 static const ipm_type *descend(luaL_Buffer *buffer, const ipm_type *type, uint64_t *offset) {
     if (type->kind == IPM_ARRAY) {
         char index[32];
@@ -103,7 +104,7 @@ static const ipm_type *descend(luaL_Buffer *buffer, const ipm_type *type, uint64
     return field->type;
 }
 
-/* No type contains itself, so the first of that type at that very byte is the one. */
+/* No type contains itself, so the first part that has the place's type and offset is the place. */
 void lipm_pushpath(lua_State *L, const lipm_place *place) {
     const lipm_memory *memory = place->memory;
     const ipm_type *type = place->type;
@@ -169,7 +170,7 @@ int lipm_complain_key(lua_State *L, int key, const lipm_place *place) {
                          (lua_Integer)place->type->count);
 }
 
-/* ---- The class --------------------------------------------------------------------------- */
+/* ---- The metatable ----------------------------------------------------------------------- */
 
 static int error_tostring(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);

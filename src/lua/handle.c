@@ -1,5 +1,5 @@
 /***
-The userdata "ipmmap.reader", "ipmmap.editor" and "ipmmap.manager": what it is, and its closing.
+The userdata "ipmmap.reader", "ipmmap.editor" and "ipmmap.manager": creation, checks, closing.
 @submodule ipmmap
 */
 #include "handle.h"
@@ -91,10 +91,11 @@ static int close_handle(lipm_handle *handle, ipm_error *error) {
 }
 
 /***
-Unlock (an editor rolls back) and unmap. Closing again is harmless; a handle is also closed when
-it goes out of scope as a `<close>` variable, and when it is collected.
+Close the handle. If it holds its lock, the lock is released, and an editor's changes are rolled
+back. To close it again has no effect. A handle is also closed at the end of its block if it is a
+`<close>` variable, and when it is collected.
 @function Handle:close
-@raise if another thread holds its lock
+@raise an error if another thread holds the handle's lock
 */
 int lipm_handle_close(lua_State *L) {
     ipm_error error;
