@@ -1,4 +1,4 @@
-/* Waits that a signal handler, or another thread, interrupts: whenever that comes. */
+/* Waits that a signal handler or another thread interrupts, at any moment. */
 #include "fixture.h"
 #include "peer.h"
 
@@ -45,7 +45,7 @@ static void interrupt_it(int signal) {
     ipm_segment_interrupt(waiting);
 }
 
-/* Ends each of its waits only when it is interrupted. */
+/* The body of a process whose waits end only when they are interrupted. */
 static void waits(peer *test, int (*wait)(void)) {
     struct sigaction action = {.sa_handler = interrupt_it, .sa_flags = SA_RESTART};
     waiting = opened(IPM_EDITOR, "");
@@ -74,7 +74,7 @@ static void waits_for_locks(peer *test) {
     waits(test, wait_for_the_lock);
 }
 
-/* Return once it sleeps. */
+/* Return when the process sleeps. */
 static void await_sleep(pid_t pid) {
     char path[64], state;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
@@ -86,8 +86,8 @@ static void await_sleep(pid_t pid) {
     } while (state != 'S' && !tap.bad);
 }
 
-/* One signal a wait, at any time: before it or while it looks, and in each other round while it
- * sleeps. */
+/* Send one signal for each wait: in every second round while the process sleeps, in the others at
+ * any time before that. */
 static void interrupts(void (*body)(peer *), ipm_segment *locked, int rounds) {
     peer p = start(body);
     CHECK_INT(hear(&p), 'r');
@@ -149,7 +149,8 @@ static void can_be_called_by_another_thread(void) {
 
 static void keeps_errno(void) {
     manager = waiting = opened(IPM_MANAGER, "");
-    CHECK_INT(wait_for(MS), IPM_ETIMEOUT); /* announced: there is somebody to wake */
+    CHECK_INT(wait_for(MS),
+              IPM_ETIMEOUT); /* as after an announcement: a process would have to be woken */
     errno = 77;
     ipm_segment_interrupt(manager);
     CHECK_INT(errno, 77);
@@ -172,8 +173,9 @@ static void does_nothing_in_a_forks_child(void) {
 
 int main(void) {
     set_up();
-    run("an interruption ends the next wait, and only that", ends_the_next_wait);
-    run("an interruption ends nothing that needs no wait", ends_nothing_that_needs_no_wait);
+    run("an interruption ends the next wait, and no other", ends_the_next_wait);
+    run("an interruption has no effect on a call that does not wait",
+        ends_nothing_that_needs_no_wait);
     run("no signal is missed in a wait for a commit", misses_no_signal_in_a_wait_for_a_commit);
     run("no signal is missed in a wait for the lock", misses_no_signal_in_a_wait_for_the_lock);
     run("no signal is missed while a writer waits for readers",

@@ -1,4 +1,4 @@
-/* Limits that are reached: the message says which one, and `system` is the errno. */
+/* Limits of the system: the message names the limit, and `system` is the errno. */
 #include "fixture.h"
 #include "peer.h"
 
@@ -16,7 +16,7 @@ static bool put(const char *path, const char *text) {
     return good;
 }
 
-/* Limit this process alone, in a user namespace of its own. */
+/* Set a limit in a user namespace of this process alone. */
 static void limit(const char *sysctl) {
     char map[64];
     snprintf(map, sizeof map, "0 %d 1", (int)geteuid());
@@ -24,7 +24,7 @@ static void limit(const char *sysctl) {
         _exit(NO_NAMESPACE);
 }
 
-/* Exits with 0 where the descriptor is refused for that reason. */
+/* Exits with 0 if ipm_segment_fd fails for that reason. */
 static void is_refused(int system, const char *limit_name, const char *other) {
     int fd;
     memset(&error, 0, sizeof error);
@@ -109,9 +109,9 @@ static void keeps_the_errno_of_a_mapping(void) {
 
 int main(void) {
     set_up();
-    run("names the limit of inotify watches", names_the_limit_of_watches);
-    run("names the limit of inotify instances", names_the_limit_of_instances);
-    run("names the limit of open files", names_the_limit_of_open_files);
-    run("keeps the errno of a mapping that is refused", keeps_the_errno_of_a_mapping);
+    run("names the limit on inotify watches", names_the_limit_of_watches);
+    run("names the limit on inotify instances", names_the_limit_of_instances);
+    run("names the limit on open files", names_the_limit_of_open_files);
+    run("reports the errno of a mapping that fails", keeps_the_errno_of_a_mapping);
     return tear_down();
 }

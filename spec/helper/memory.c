@@ -11,8 +11,8 @@
 typedef struct failing {
     lua_Alloc allocate;
     void *data;
-    lua_Integer
-        left; /* allocations that succeed until one fails, twice: Lua collects and retries */
+    lua_Integer left; /* how many allocations succeed before one fails; it fails twice, because Lua
+                         collects and retries */
     int failed;
 } failing;
 
@@ -26,7 +26,8 @@ static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
     return state->allocate(state->data, block, old_size, new_size);
 }
 
-/* fail(n, fn): whether the n-th allocation was reached, and what pcall(fn) gives. */
+/* fail(n, fn) -> whether the n-th allocation of fn was reached and failed; the results of pcall(fn)
+ */
 static int memory_fail(lua_State *L) {
     failing state = {.left = luaL_checkinteger(L, 1)};
     luaL_checkstack(L, LUA_MINSTACK, NULL);
@@ -44,7 +45,7 @@ static int memory_fail(lua_State *L) {
 typedef struct changing {
     lua_Alloc allocate;
     void *data;
-    lua_Integer left; /* allocations until the one that changes the file */
+    lua_Integer left; /* how many allocations come before the one that changes the file */
     int file;
     lua_Integer offset;
     const char *bytes;

@@ -117,7 +117,7 @@ static void mark(const char *what) {
 }
 
 static void measure(const char *name, int (*operation)(void)) {
-    for (int i = 0; i < 3; i++) /* warm */
+    for (int i = 0; i < 3; i++) /* the first calls cost more */
         check(operation(), &(ipm_error){.text = "an operation failed"});
     mark("-");
     for (int i = 0; i < TIMES; i++)

@@ -241,8 +241,8 @@ int main(int argc, char **argv) {
     if (argc > 2)
         first_seed = strtoull(argv[2], NULL, 10);
     int64_t start = stress_now();
-    run("snapshots are whole, and say their version", snapshots_are_whole);
-    run("news wake all who wait for them", news_wake_all);
+    run("snapshots show one whole commit and its version", snapshots_are_whole);
+    run("a commit wakes all processes that wait for it", news_wake_all);
     run("the lock keeps readers and writers apart", the_lock_excludes);
     printf("# %u runs of each, from seed %llu on; %.1f s\n", runs, (unsigned long long)first_seed,
            (double)(stress_now() - start) / 1e9);
