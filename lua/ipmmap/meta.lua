@@ -152,8 +152,20 @@ function Reader:info() end
 ---@return number # Unix seconds
 function Reader:last_update() end
 
----Take the role's lock, for writing or for reading, and wait for it.
----@return ipmmap.View # the struct in live memory, to be closed: `local data <close> = editor:lock()`. The end of its block commits, also by `return`, `break` and `goto`. An error rolls back, and so does whatever else closes it: `coroutine.close`, `os.exit(code, true)`, a C function (which can call `unlock`). Without `<close>` the lock is held until `unlock` or `rollback`, or until the collector finds the view forgotten, rolls back and warns. An error that a debug hook raises (a watchdog, Ctrl-C) can come after `lock` has returned and before its view is marked, or as the view is closed: then the lock is held as without `<close>`. Programs that go on after such an error use `with`, which has no such moment
+---Take the lock, and wait for it without a limit. Editors and managers take the write lock, readers
+---the read lock. The view belongs into a `<close>` variable: `local data <close> = editor:lock()`.
+---
+---The end of the variable's block releases the lock and commits the changes, also if the block ends by
+---`return`, `break` or `goto`. If an error ends the block, the changes are rolled back. They are also
+---rolled back if `coroutine.close`, `os.exit(code, true)` or a C function closes the view; a C
+---function can call `unlock` to commit.
+---
+---Without `<close>` the lock is held until `unlock` or `rollback`, or until the collector finds that
+---the view was forgotten; it then rolls back, releases the lock and warns. The same happens if a debug
+---hook (a watchdog, Ctrl-C) raises an error after `lock` has returned and before the variable is
+---marked, or while the view is closed. A program that goes on after such an error should use `with`,
+---which has no such moment.
+---@return ipmmap.View # the struct in live memory
 function Reader:lock() end
 
 ---Read one field. If the handle holds its lock, the result includes the handle's own changes.
@@ -162,7 +174,7 @@ function Reader:lock() end
 ---@return boolean|integer|number|string|ipmmap.Value # a scalar; or, for a struct or an array, a detached value
 function Reader:read(path) end
 
----Undo everything since the lock was taken, and release it. Editors and managers.
+---Undo all changes since the lock was taken, and release the lock. Editors and managers.
 function Editor:rollback() end
 
 ---Write several fields: all of them, or none. If the handle holds its lock, this is part of that
@@ -181,14 +193,14 @@ function Reader:snapshot(into) end
 ---the handle holds its lock. Editors and managers.
 function Editor:touch() end
 
----Take the role's lock if it can be had at once, or within a time.
----@param seconds? number how long to try; 0 or less: once
----@return ipmmap.View|nil # as `lock` returns it
+---Take the lock as `lock` does, but wait at most for the given time.
+---@param seconds? number how long to wait at most; with 0 or less the call tries once
+---@return ipmmap.View|nil # as for `lock`
 ---@return string? message
----@return ipmmap.Code? code `"timeout"`, or what `lock` raises
+---@return ipmmap.Code? code `"timeout"`, or a code that `lock` raises
 function Reader:try_lock(seconds) end
 
----Release the lock; an editor's changes are committed.
+---Release the lock. An editor's changes are committed.
 function Reader:unlock() end
 
 ---The processes that hold the lock or wait for it now.
@@ -222,11 +234,12 @@ function Reader:versioned_snapshot(into) end
 ---@return ipmmap.Code? code `"timeout"`, `"replaced"`, `"forked"`, `"system"`
 function Reader:wait(version, seconds) end
 
----Call a function under the handle's lock: committed when it returns; on an error an editor rolls
----back, and the error goes on. No error leaves the lock held, one that a debug hook raises included.
----@param fn function called with the view and the other arguments
----@param ... any further arguments
----@return any ... # what `fn` returned
+---Call a function while the handle holds its lock. When the function returns, the changes are
+---committed. If it raises an error, an editor's changes are rolled back, and the error is passed on.
+---No error leaves the lock held, not even an error that a debug hook raises.
+---@param fn function called as `fn(view, ...)`
+---@param ... any further arguments for `fn`
+---@return any ... # the results of `fn`
 function Reader:with(fn, ...) end
 
 ---Write one field. If the handle holds its lock, the write is part of that transaction. Otherwise it
