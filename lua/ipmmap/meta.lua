@@ -153,7 +153,7 @@ function Reader:info() end
 function Reader:last_update() end
 
 ---Take the lock, and wait for it without a limit. Editors and managers take the write lock, readers
----the read lock. The view belongs into a `<close>` variable: `local data <close> = editor:lock()`.
+---the read lock. The view belongs in a `<close>` variable: `local data <close> = editor:lock()`.
 ---
 ---The end of the variable's block releases the lock and commits the changes, also if the block ends by
 ---`return`, `break` or `goto`. If an error ends the block, the changes are rolled back. They are also

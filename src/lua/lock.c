@@ -120,7 +120,7 @@ static int drop_lock(lipm_handle *handle, bool is_commit, ipm_error *error) {
 
 /***
 Take the lock, and wait for it without a limit. Editors and managers take the write lock, readers
-the read lock. The view belongs into a `<close>` variable: `local data <close> = editor:lock()`.
+the read lock. The view belongs in a `<close>` variable: `local data <close> = editor:lock()`.
 
 The end of the variable's block releases the lock and commits the changes, also if the block ends by
 `return`, `break` or `goto`. If an error ends the block, the changes are rolled back. They are also
