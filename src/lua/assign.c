@@ -1,8 +1,8 @@
 /*
  * Assignment to structs and arrays from tables, and from views and values of the same type.
  *
- * Tables are read raw: no metamethod can run in either pass. A table whose metamethods would show
- * more than that is refused, see plain.h.
+ * Tables are read raw, so no metamethod can run in either pass. A table whose metamethods show more
+ * than the table contains is refused: see plain.h.
  */
 #include "assign.h"
 
@@ -14,7 +14,7 @@
 
 #include <lauxlib.h>
 
-/* The field that the key at `key` names, or NULL. */
+/* The field that the Lua value at `key` names, or NULL. */
 static const ipm_field *field_of_key(lua_State *L, int key, const ipm_type *type) {
     if (lua_type(L, key) != LUA_TSTRING)
         return NULL;
@@ -36,8 +36,8 @@ static lua_Integer first_missing(lua_State *L, int index) {
     return key;
 }
 
-/* Whether the value at `index` is a whole header, as totable gives it; raise if it is a wrong one.
- */
+/* Whether the value at `index` is a complete header, as totable returns it. Raises if it is no
+ * header. */
 static bool is_header(lua_State *L, int index, const lipm_place *place) {
     lipm_memory detached = *place->memory;
     detached.reserved = 0;
@@ -52,7 +52,8 @@ static bool is_header(lua_State *L, int index, const lipm_place *place) {
     return true;
 }
 
-/* A live header among the fields of a whole segment is left out if it is whole, else refused. */
+/* If the place is a whole segment, the table may have a complete header, which is not assigned. An
+ * incomplete header is refused. */
 static void check_struct(lua_State *L, int index, const lipm_place *place) {
     lua_pushnil(L);
     while (lua_next(L, index) != 0) {
@@ -60,7 +61,7 @@ static void check_struct(lua_State *L, int index, const lipm_place *place) {
         const ipm_field *field = field_of_key(L, value - 1, place->type);
         if (field == NULL) {
             lipm_complain_key(L, value - 1, place);
-            return; /* never: it raises */
+            return; /* never: lipm_complain_key raises */
         }
         lipm_place part = lipm_fieldplace(place, field);
         if (part.offset >= place->memory->reserved || !is_header(L, value, &part))
@@ -159,7 +160,7 @@ static bool assign_elements(lua_State *L, int index, const lipm_place *place) {
     return is_stored;
 }
 
-/* A live header stays as it is: only the assignment of a whole segment reaches it. */
+/* If the place is a whole segment, its header is not changed. */
 static bool assign_source(const lipm_view *source, const lipm_place *place) {
     lipm_memory *memory = place->memory;
     const unsigned char *base = lipm_base(source->place.memory);

@@ -1,7 +1,8 @@
 /*
- * Assignment in two passes, so that nothing is half-written: check raises if the value at `index`
- * does not fit the place; assign stores it, neither raising nor allocating. It returns false,
- * having stored a part, only if the value was changed between the two.
+ * Assignment in two passes, so that a failed assignment stores nothing. lipm_checkassign raises if
+ * the value at `index` does not fit the place. lipm_assign stores the value, and neither raises nor
+ * allocates. It returns false only if the value was changed between the two calls; it may then have
+ * stored a part.
  */
 #ifndef LIPM_ASSIGN_H
 #define LIPM_ASSIGN_H
