@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Texts of up to so many bytes are copied to the C stack. */
+/* A text of at most this many bytes is copied into a buffer on the C stack. */
 #define SHORT_TEXT 512
 
 /* From here on a double rounds to infinity as a float: FLT_MAX and half of its last place. */
@@ -34,7 +34,7 @@ static double to_double(uint64_t bits) {
     return number;
 }
 
-/* False if a finite number has no finite place in the type. */
+/* The bits of a number as a float or a double. returns  false: a finite number is out of range */
 static bool from_number(ipm_kind kind, lua_Number number, uint64_t *bits) {
     if (kind == IPM_DOUBLE) {
         memcpy(bits, &number, sizeof number);
@@ -93,9 +93,10 @@ void lipm_pushscalar(lua_State *L, const ipm_type *type, const void *at) {
 }
 
 /*
- * Who may write to the file can change it at any moment, without the lock too, and Lua reads a text
- * more than once: for its length, its hash, a comparison, the copy. So Lua is given a private copy,
- * of which the length is found out anew; of a long text the one found before says how much to copy.
+ * A process that may write to the file can change it at any moment, even without the lock. Lua
+ * reads the bytes of a string several times: for its hash, for a comparison, for the copy. So Lua
+ * gets a private copy, and the length is taken from that copy. For a long text, the length found
+ * before only limits how much is copied.
  */
 static void push_copied(lua_State *L, char *copy, const unsigned char *at, size_t size) {
     ipm_copy_from_shared(copy, at, size);
@@ -193,7 +194,7 @@ static bool add_integer(ipm_kind kind, lua_Integer old, lua_Integer n, uint64_t 
     return true;
 }
 
-/* Infinity comes of infinity alone. */
+/* The sum of finite numbers must be finite. */
 static bool add_number(ipm_kind kind, lua_Number old, lua_Number n, uint64_t *sum) {
     lua_Number result = old + n;
     return (isfinite(result) || !isfinite(old) || !isfinite(n)) && from_number(kind, result, sum);
@@ -259,7 +260,8 @@ static const char *expectation(ipm_kind kind) {
     }
 }
 
-/* Infinity is, NaN is not. Without floor, for which hosts would have to link libm. */
+/* Infinity counts as whole, NaN does not. Does not use floor, because hosts would have to link
+ * libm. */
 static bool is_whole(lua_Number number) {
     lua_Number size = fabs(number);
     return size >= 0x1p53 || (size < 0x1p53 && (lua_Number)(int64_t)number == number);

@@ -1,5 +1,5 @@
 /*
- * One scalar, between Lua and memory.
+ * Scalars: reading, checking and storing them.
  */
 #ifndef LIPM_SCALAR_H
 #define LIPM_SCALAR_H
@@ -8,32 +8,33 @@
 
 #include <lua.h>
 
-/* A value on its way into a scalar. `text` belongs to the Lua string. */
+/* A Lua value that was converted for a scalar's type. `text` belongs to the Lua string. */
 typedef struct lipm_scalar {
     uint64_t bits;
     const char *text;
     size_t length;
 } lipm_scalar;
 
-/* Push the scalar of this type at `at`, which nobody else changes. */
+/* Push the scalar of this type at `at`. No other thread may change it meanwhile. */
 void lipm_pushscalar(lua_State *L, const ipm_type *type, const void *at);
 
-/* Push the scalar at that place of a memory that can be touched, but that others may change. */
+/* Push the scalar at the place. Its memory must be accessible; other processes may change it. */
 void lipm_pushlive(lua_State *L, const lipm_place *place);
 
-/* Convert the value at `index`; false if the type refuses it. Never allocates. */
+/* Convert the value at `index`. returns  false: it is no value of the type. Never allocates. */
 bool lipm_toscalar(lua_State *L, int index, const ipm_type *type, lipm_scalar *scalar);
 
-/* Store what lipm_toscalar made for the same type. */
+/* Store a result of lipm_toscalar for the same type. */
 void lipm_storescalar(void *at, const ipm_type *type, const lipm_scalar *scalar);
 
-/* Raise why lipm_toscalar refused the value at `index` for that place. */
+/* Raise an error that says why lipm_toscalar refused the value at `index` for the place. */
 IPM_COLD int lipm_complain_scalar(lua_State *L, int index, const lipm_place *place);
 
-/* Push the range of a number's type as a message shows it: "0 to 255". */
+/* Push the range of a number type as messages show it: "0 to 255". */
 const char *lipm_pushrange(lua_State *L, const ipm_type *type);
 
-/* What `old` + the number at `index` gives in the type; false: out of range. Never allocates. */
+/* Add the number at `index` to the scalar at `old`. returns  false: the sum is out of range. Never
+ * allocates. */
 bool lipm_addscalar(lua_State *L, int index, const ipm_type *type, const void *old,
                     lipm_scalar *sum);
 
