@@ -1,8 +1,8 @@
 /*
  * The metamethods are the same for live and for detached memory. Each struct or array type of a
- * layout has a metatable of its own; its functions are closures that know the Struct. They know a
- * view by the brand that it begins with, which takes 5 ns; comparing metatables takes 13, and
- * luaL_checkudata 20, of about 40 for an access.
+ * layout has a metatable of its own. Its functions are closures with the Struct as an upvalue. They
+ * recognise a view by the brand at its beginning, which takes 5 ns of about 40 for an access.
+ * Comparing metatables would take 13 ns, and luaL_checkudata 20.
  */
 #include "index.h"
 
@@ -15,17 +15,18 @@
 
 enum { OWNER_UPVALUE = 1, VIEW_UPVALUES = OWNER_UPVALUE };
 
-/* Arrays of more elements than this let the collector have the views of those not in use. */
+/* In arrays with more elements than this, the collector frees the elements' views that are not in
+ * use. */
 #define CACHED_ELEMENTS 1024
 
 static _Noreturn void refuse_self(lua_State *L) {
     luaL_typeerror(L, 1, "view");
-    abort(); /* what raises does not come here */
+    abort(); /* not reached: luaL_typeerror raises */
 }
 
 /*
- * The view that a metamethod was called on, of memory that can be touched now. If it was called by
- * hand, the view may be of any type.
+ * The view at index 1, on which a metamethod was called. Raises if its memory is not accessible.
+ * If the program itself calls the metamethod, the view may have any type.
  */
 static inline const lipm_view *check_self(lua_State *L) {
     const lipm_view *self = lua_touserdata(L, 1);
@@ -50,7 +51,7 @@ static void push_cache(lua_State *L, const lipm_view *self) {
     lua_setiuservalue(L, 1, LIPM_VIEW_NESTED);
 }
 
-/* Push the view of a part of the view at 1; the part's key is at `key`. */
+/* Push the view of a part of the view at index 1. The part's key is at `key`. */
 static int push_nested(lua_State *L, int key, const lipm_view *self, const lipm_place *part) {
     if (lua_getiuservalue(L, 1, LIPM_VIEW_NESTED) == LUA_TTABLE) {
         lua_pushvalue(L, key);
@@ -76,7 +77,8 @@ static int push_nested(lua_State *L, int key, const lipm_view *self, const lipm_
     return 1;
 }
 
-/* Push a part of the view at 1; no other code ran since its memory was found good. */
+/* Push a part of the view at index 1. Call this directly after check_self: no other code may have
+ * run since. */
 static int push_part(lua_State *L, int key, const lipm_view *self, lipm_place part) {
     if (lipm_is_scalar(part.type)) {
         lipm_pushlive(L, &part);
@@ -85,7 +87,7 @@ static int push_part(lua_State *L, int key, const lipm_view *self, lipm_place pa
     return push_nested(L, key, self, &part);
 }
 
-/* Return the key on the top and its part. */
+/* Return two values: the key on the top, and its part. */
 static int push_pair(lua_State *L, const lipm_view *self, lipm_place part) {
     int key = lua_gettop(L);
     check_self(L);
@@ -96,7 +98,7 @@ static int push_pair(lua_State *L, const lipm_view *self, lipm_place part) {
     return 2;
 }
 
-/* Assign the value at 3 to a part of a view. */
+/* Assign the value at index 3 to a part of a view. */
 static int set_part(lua_State *L, lipm_place part) {
     lipm_memory *memory = part.memory;
     lipm_scalar scalar;
@@ -117,7 +119,7 @@ static int set_part(lua_State *L, lipm_place part) {
 
 /* ---- Structs ----------------------------------------------------------------------------- */
 
-/* The field named by the string at 2. */
+/* The field that the string at index 2 names. Raises if there is none. */
 static inline const ipm_field *check_field_name(lua_State *L, const lipm_view *self) {
     const ipm_field *field = lipm_findname(L, 2, self->names, self->place.type);
     if (field == NULL)
@@ -135,7 +137,7 @@ static int struct_newindex(lua_State *L) {
     return set_part(L, lipm_fieldplace(&self->place, check_field_name(L, self)));
 }
 
-/* next(view, name): the next field's name and value, in memory order. */
+/* next(view, name): returns the next field's name and value, in memory order. */
 static int struct_next(lua_State *L) {
     lua_settop(L, 2);
     const lipm_view *self = check_self(L);
@@ -158,14 +160,14 @@ static const lipm_view *check_array(lua_State *L) {
     return self;
 }
 
-/* The index at 2, from 1; 0 if it is not a whole number. */
+/* The array index at stack index 2, from 1; or 0 if it is not a positive whole number. */
 static uint64_t to_index(lua_State *L) {
     int is_whole;
     lua_Integer index = lua_tointegerx(L, 2, &is_whole);
     return is_whole && lua_type(L, 2) == LUA_TNUMBER && index > 0 ? (uint64_t)index : 0;
 }
 
-/* One past the end is nil, where ipairs ends. */
+/* The element after the last one is nil, so that ipairs ends there. */
 static int array_index(lua_State *L) {
     const lipm_view *self = check_array(L);
     uint64_t count = self->place.type->count;
@@ -202,7 +204,7 @@ static int array_len(lua_State *L) {
     return 1;
 }
 
-/* ---- Both -------------------------------------------------------------------------------- */
+/* ---- Structs and arrays ------------------------------------------------------------------ */
 
 static int view_pairs(lua_State *L) {
     check_self(L);
@@ -213,7 +215,7 @@ static int view_pairs(lua_State *L) {
     return 3;
 }
 
-/* "DemoMmapStructure.data_xy (Point2D): 0x55d0c2a4f2a8"; works whether locked or not. */
+/* Returns "DemoMmapStructure.data_xy (Point2D): 0x55d0c2a4f2a8", also while no lock is held. */
 static int view_tostring(lua_State *L) {
     const lipm_view *self = lipm_checkview(L, 1);
     const lipm_memory *memory = self->place.memory;
@@ -255,7 +257,8 @@ static void push_new_metatable(lua_State *L, int owner, const ipm_type *type,
         luaL_setfuncs(L, besides, 0);
 }
 
-/* The Struct at `owner` remembers the names, and they the metatable, under `key`. */
+/* The Struct at `owner` keeps the names of each type under `key`, and the names keep the
+ * metatable. Push that metatable, and return the names. */
 static const lipm_names *push_metatable(lua_State *L, int owner, const ipm_type *type,
                                         const void *key, const luaL_Reg *besides) {
     lua_getiuservalue(L, owner, LIPM_STRUCT_METATABLES);
