@@ -312,7 +312,7 @@ int main(void) {
     run("initialises the file if no process uses it", makes_everything_afresh_when_alone);
     run("opens a copy of the file that was made while the lock was held",
         opens_a_copy_that_was_taken_while_held);
-    run("refuses a file of another size or libc that is in use, and initialises one that is not",
+    run("refuses a file with a wrong head that is in use, and initialises it when it is not",
         refuses_a_misfit_in_use_and_no_other);
     run("refuses a file that was truncated while in use", refuses_one_that_was_truncated_in_use);
     run("refuses a file that lost its magic while in use", refuses_one_in_use_without_its_magic);

@@ -307,7 +307,7 @@ static void stops_waiting_when_retired(void) {
     kill_peer(&p);
 }
 
-/* A flag that is set while nobody holds the gate is a dead writer's. */
+/* If the flag is set while no thread holds the gate, a dead writer has left it. */
 static void clears_the_flag_of_a_dead_writer(void) {
     fresh();
     lock.shared->writing = 1;

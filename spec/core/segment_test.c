@@ -394,7 +394,7 @@ int main(void) {
     run("waits no longer than its timeout", waits_no_longer_than_told);
     run("lets a signal interrupt a wait", lets_a_signal_interrupt_a_wait);
     run("returns information about itself", tells_about_itself);
-    run("shares what it commits with other processes", shares_with_other_processes);
+    run("shares its commits with other processes", shares_with_other_processes);
     run("accepts a null pointer for the error", takes_no_detail);
     run("names every error code", names_every_code);
     return tear_down();
