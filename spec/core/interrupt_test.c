@@ -1,4 +1,5 @@
 /* Waits that a signal handler or another thread interrupts, at any moment. */
+#include "../../src/core/segment.h"
 #include "fixture.h"
 #include "peer.h"
 
@@ -130,6 +131,19 @@ static void misses_no_signal_while_readers_are_waited_for(void) {
     destroy();
 }
 
+/* Without the lock file, which seems to be in use by another libc, the waiter cannot be woken. */
+static void ends_a_wait_without_a_lock_file(void) {
+    manager = opened(IPM_MANAGER, "");
+    manager->lockfile.head->abi[0] ^= 1;
+    waiting = opened(IPM_READER, "");
+    CHECK(waiting->lockfile.head == NULL);
+    ipm_segment_interrupt(waiting);
+    CHECK_INT(wait_for(LONG), IPM_EINTERRUPTED);
+    CHECK_INT(wait_for(MS), IPM_ETIMEOUT);
+    ipm_segment_close(waiting, NULL);
+    destroy();
+}
+
 static void *interrupt_from_a_thread(void *unused) {
     (void)unused;
     ipm_segment_interrupt(waiting);
@@ -180,6 +194,7 @@ int main(void) {
     run("no signal is missed in a wait for the lock", misses_no_signal_in_a_wait_for_the_lock);
     run("no signal is missed while a writer waits for readers",
         misses_no_signal_while_readers_are_waited_for);
+    run("an interruption ends a wait without a lock file", ends_a_wait_without_a_lock_file);
     run("another thread can interrupt a wait", can_be_called_by_another_thread);
     run("an interruption keeps errno", keeps_errno);
     run("an interruption does nothing in a fork's child", does_nothing_in_a_forks_child);

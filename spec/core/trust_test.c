@@ -80,6 +80,31 @@ static void refuses_a_strangers_lock_file(void) {
     destroy(manager);
 }
 
+/* The lock file of a closed segment is gone, and a stranger has put one there. */
+static void is_not_opened_with_a_strangers_lock_file(ipm_options options) {
+    ipm_segment *segment;
+    options.create = true;
+    CHECK_INT(open_here(IPM_MANAGER, options, &segment), IPM_OK);
+    ipm_segment_close(segment, NULL);
+    CHECK_INT(unlink(in_shared("lock", "lock")), 0);
+    CHECK_INT(run_peer(plants_a_lock_file), 0);
+    options.create = false;
+    CHECK_ERROR(open_here(IPM_EDITOR, options, &segment), IPM_EPERMISSION, "Demo_lock.lock");
+    CHECK(strstr(error.text, "belongs to user 12003") != NULL);
+    CHECK_INT(unlink(in_shared("lock", "lock")), 0);
+    CHECK_INT(open_here(IPM_MANAGER, options, &segment), IPM_OK);
+    destroy(segment);
+}
+
+static void opens_nothing_with_a_strangers_lock_file(void) {
+    NEEDS_ROOT;
+    ipm_options options = here("lock");
+    is_not_opened_with_a_strangers_lock_file(options);
+    options.mmap_dir = dir;
+    options.lock_dir = shared;
+    is_not_opened_with_a_strangers_lock_file(options);
+}
+
 static void plants_a_segment_and_looks(peer *test) {
     ipm_segment *own;
     become(STRANGER);
@@ -319,6 +344,8 @@ int main(void) {
         return EXIT_FAILURE;
     run("refuses a lock file of another user, and replaces it with force",
         refuses_a_strangers_lock_file);
+    run("opens no existing segment with a lock file of another user",
+        opens_nothing_with_a_strangers_lock_file);
     run("refuses a data file of another user, and replaces it with force",
         refuses_a_strangers_data_file);
     run("uses the files of users that the caller trusts", uses_the_files_of_those_it_trusts);
