@@ -30,6 +30,26 @@ static void ends_the_next_wait(void) {
     destroy();
 }
 
+static void holds_the_lock(peer *test) {
+    ipm_segment *holder = opened(IPM_EDITOR, "");
+    CHECK_INT(ipm_segment_lock(holder, 0, &error), IPM_OK);
+    tell(test, 'l');
+    hear(test);
+    CHECK_INT(ipm_segment_unlock(holder, &error), IPM_OK);
+    ipm_segment_close(holder, NULL);
+}
+
+static void ends_the_next_wait_for_the_lock(void) {
+    manager = opened(IPM_MANAGER, "");
+    peer holder = start(holds_the_lock);
+    CHECK_INT(hear(&holder), 'l');
+    ipm_segment_interrupt(manager);
+    CHECK_INT(ipm_segment_lock(manager, LONG, &error), IPM_EINTERRUPTED);
+    CHECK_INT(ipm_segment_lock(manager, MS, &error), IPM_ETIMEOUT);
+    CHECK_INT(finish(&holder), 0);
+    destroy();
+}
+
 static void ends_nothing_that_needs_no_wait(void) {
     uint64_t now;
     manager = waiting = opened(IPM_MANAGER, "");
@@ -188,6 +208,8 @@ static void does_nothing_in_a_forks_child(void) {
 int main(void) {
     set_up();
     run("an interruption ends the next wait, and no other", ends_the_next_wait);
+    run("an interruption ends the next wait for the lock, and no other",
+        ends_the_next_wait_for_the_lock);
     run("an interruption has no effect on a call that does not wait",
         ends_nothing_that_needs_no_wait);
     run("no signal is missed in a wait for a commit", misses_no_signal_in_a_wait_for_a_commit);
