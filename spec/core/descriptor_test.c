@@ -3,6 +3,8 @@
 #include "fixture.h"
 #include "peer.h"
 
+#include <sys/timerfd.h>
+
 #define AT_ONCE 0
 
 static ipm_segment *manager;
@@ -87,14 +89,30 @@ static void a_timer_without_a_lock_file(void) {
     ipm_segment_close(reader, NULL);
 }
 
-/* In a process whose standard input is closed, a handle's first descriptor is 0. */
-static void listens_at_zero(ipm_segment *(*open_reader)(void)) {
+/* The period of the timer behind a descriptor, in nanoseconds. */
+static int64_t period_of(const ipm_segment *segment) {
+    struct itimerspec timer = {0};
+    CHECK_INT(timerfd_gettime(segment->descriptor.timer, &timer), 0);
+    return timer.it_interval.tv_sec * SECOND + timer.it_interval.tv_nsec;
+}
+
+/*
+ * In a process whose standard input is closed, a handle's first descriptor is 0: that of the watch,
+ * or of the timer if there is no watch.
+ */
+static void listens_at_zero(ipm_segment *(*open_reader)(void), int64_t period) {
+    manager = opened(IPM_MANAGER, ""); /* the parent's cannot be used here */
     close(0);
     CHECK_INT(next_descriptor(), 0);
     ipm_segment *reader = open_reader();
     int fd = fd_of(reader);
     CHECK_INT(fd_of(reader), fd);
-    CHECK(rests_when_drained(reader, fd));
+    CHECK_INT(period_of(reader), period);
+    for (int commits = 0; commits < 2; commits++) {
+        commit(manager, 1);
+        CHECK(is_readable(fd, PEER_DEADLINE_MS));
+        CHECK(rests_when_drained(reader, fd));
+    }
     ipm_segment_close(reader, NULL);
     CHECK_INT(next_descriptor(), 0);
     exit(tap.bad);
@@ -106,13 +124,12 @@ static ipm_segment *a_reader(void) {
 
 static void listens(peer *test) {
     (void)test;
-    listens_at_zero(a_reader);
+    listens_at_zero(a_reader, SECOND);
 }
 
 static void listens_without_a_lock_file(peer *test) {
     (void)test;
-    manager = opened(IPM_MANAGER, ""); /* the parent's cannot be used here */
-    listens_at_zero(lock_free_reader);
+    listens_at_zero(lock_free_reader, 10 * MS);
 }
 
 static void descriptor_zero(void) {

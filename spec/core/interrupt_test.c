@@ -1,5 +1,6 @@
 /* Waits that a signal handler or another thread interrupts, at any moment. */
 #include "../../src/core/segment.h"
+#include "../../src/core/wait.h"
 #include "fixture.h"
 #include "peer.h"
 
@@ -183,13 +184,43 @@ static void can_be_called_by_another_thread(void) {
 
 static void keeps_errno(void) {
     manager = waiting = opened(IPM_MANAGER, "");
-    CHECK_INT(wait_for(MS),
-              IPM_ETIMEOUT); /* as after an announcement: a process would have to be woken */
+    CHECK_INT(wait_for(MS), IPM_ETIMEOUT); /* it has announced a sleeper, who is to be woken */
     errno = 77;
     ipm_segment_interrupt(manager);
     CHECK_INT(errno, 77);
     ipm_segment_interrupt(NULL);
     CHECK_INT(errno, 77);
+    destroy();
+}
+
+/* The lowest bit of the futex says that a process sleeps on it. */
+static void wakes_the_sleepers_at_once(void) {
+    manager = waiting = opened(IPM_MANAGER, "");
+    _Atomic uint32_t *word = &manager->lockfile.head->notify;
+    CHECK_INT(wait_for(MS), IPM_ETIMEOUT);
+    CHECK_INT(*word & 1, 1);
+    ipm_segment_interrupt(manager);
+    CHECK_INT(*word & 1, 0);
+    destroy();
+}
+
+/* The second time that it is asked, it ends the wait. */
+static bool asked_twice(void *times) {
+    return ++*(int *)times == 2;
+}
+
+static void a_question_ends_a_wait_for_the_lock(void) {
+    int times = 0;
+    manager = opened(IPM_MANAGER, "");
+    peer holder = start(holds_the_lock);
+    CHECK_INT(hear(&holder), 'l');
+    ipm_segment_ask(manager, asked_twice, &times);
+    CHECK_INT(ipm_segment_lock(manager, LONG, &error), IPM_EINTERRUPTED);
+    CHECK_INT(times, 2);
+    ipm_segment_ask(manager, NULL, NULL);
+    CHECK_INT(ipm_segment_lock(manager, MS, &error), IPM_ETIMEOUT);
+    CHECK_INT(times, 2);
+    CHECK_INT(finish(&holder), 0);
     destroy();
 }
 
@@ -219,6 +250,9 @@ int main(void) {
     run("an interruption ends a wait without a lock file", ends_a_wait_without_a_lock_file);
     run("another thread can interrupt a wait", can_be_called_by_another_thread);
     run("an interruption keeps errno", keeps_errno);
+    run("an interruption wakes the sleepers at once", wakes_the_sleepers_at_once);
+    run("a question that is asked between slices ends a wait for the lock",
+        a_question_ends_a_wait_for_the_lock);
     run("an interruption does nothing in a fork's child", does_nothing_in_a_forks_child);
     return tear_down();
 }

@@ -6,6 +6,7 @@
 #include "peer.h"
 
 #include <poll.h>
+#include <sys/mman.h>
 
 static ipm_segment *manager, *editor, *reader;
 
@@ -124,6 +125,20 @@ static void says_so_in_info(void) {
     closed();
 }
 
+/* The list of mappings is read in pieces. Neighbours with equal access would be one mapping. */
+static void says_so_among_many_mappings(void) {
+    enum { MAPPINGS = 1000 };
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    fresh();
+    char *area = mmap(NULL, MAPPINGS * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (size_t i = 0; i < MAPPINGS; i += 2)
+        CHECK_INT(mprotect(area + i * page, page, PROT_READ), 0);
+    remove_both();
+    CHECK(info_of(reader).replaced);
+    munmap(area, MAPPINGS * page);
+    closed();
+}
+
 static void flushes_nothing(void) {
     fresh();
     CHECK_INT(ipm_segment_flush(editor, &error), IPM_OK);
@@ -214,6 +229,7 @@ int main(void) {
     run("tells an event loop", tells_an_event_loop);
     run("tells an editor that is listened to", tells_an_editor_that_is_listened_to);
     run("reports it in info, with the information that was known last", says_so_in_info);
+    run("reports it in a process with many mappings", says_so_among_many_mappings);
     run("refuses to flush a file that has no name", flushes_nothing);
     run("tells users of the old files that there is a new segment of that name",
         tells_of_a_second_group);

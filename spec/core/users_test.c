@@ -175,6 +175,8 @@ static void lists_as_many_waiters_as_it_has_room_for(void) {
     peer unlisted = waiting(reads);
     list();
     CHECK_INT(count, 1 + IPM_MAX_WAITERS);
+    for (size_t i = 0; i < count; i++)
+        CHECK(users[i].pid != unlisted.pid);
     kill_peer(&dead);
     peer reader = waiting(reads);
     list();
