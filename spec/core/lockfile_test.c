@@ -1,5 +1,6 @@
 /* The lock file's life: when a process initialises it, joins it, or is refused. */
 #include "../../src/core/lockfile.h"
+#include "../../src/core/mutex.h"
 #include "fixture.h"
 #include "peer.h"
 
@@ -43,8 +44,24 @@ static void makes_the_file(void) {
     CHECK_INT(status.st_size, file.size);
     CHECK_INT(status.st_mode & 07777, 0600);
     CHECK(status.st_blocks * 512 >= status.st_size);
-    CHECK(memcmp(file.head->magic, "IPMLOCK\n", 8) == 0);
     ipm_lockfile_close(&file);
+    ipm_lockfile_close(&file);
+    remove(path);
+}
+
+/* As docs/format.md has it: other builds of this library compare it with what they would write. */
+static void describes_itself(void) {
+    ipm_lockfile file;
+    pthread_mutex_t mutex;
+    CHECK_INT(join(&file), IPM_OK);
+    CHECK(memcmp(file.head->magic, "IPMLOCK\n", 8) == 0);
+    CHECK_INT(file.head->format, 1);
+    CHECK_INT(file.head->byte_order, 0x01020304);
+    CHECK_INT(file.head->slots, terms.slots);
+    CHECK_INT(file.head->size, file.size);
+    CHECK_INT(file.head->mutex_size, sizeof mutex);
+    CHECK_INT(ipm_mutex_template(&mutex), 0);
+    CHECK(memcmp(file.head->mutex, &mutex, sizeof mutex) == 0);
     ipm_lockfile_close(&file);
     remove(path);
 }
@@ -308,6 +325,7 @@ int main(void) {
     snprintf(name, sizeof name, "%s/lock", dir);
     path = name;
     run("makes an allocated file with the requested mode", makes_the_file);
+    run("writes a head that describes its locks", describes_itself);
     run("joins the processes that use the file", joins_those_who_use_it);
     run("initialises the file if no process uses it", makes_everything_afresh_when_alone);
     run("opens a copy of the file that was made while the lock was held",

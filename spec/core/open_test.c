@@ -158,6 +158,9 @@ static void refuses_a_file_as_directory(void) {
     CHECK_INT(
         open_with(IPM_MANAGER, demo, (ipm_options){.create = true, .mmap_dir = in_dir("file")}),
         IPM_ESYSTEM);
+    CHECK_ERROR(
+        open_with(IPM_EDITOR, demo, (ipm_options){.mmap_dir = in_dir("file/sub"), .lock_dir = dir}),
+        IPM_ESYSTEM, "cannot examine the directory");
     CHECK_INT(entries(dir), 1);
     remove(in_dir("file"));
 }

@@ -139,6 +139,18 @@ static void says_so_among_many_mappings(void) {
     closed();
 }
 
+static void looks_with_descriptor_zero(peer *test) {
+    (void)test;
+    fresh();
+    remove_both();
+    close(0);
+    exit(!info_of(reader).replaced);
+}
+
+static void says_so_where_standard_input_is_closed(void) {
+    CHECK_INT(run_peer(looks_with_descriptor_zero), 0);
+}
+
 static void flushes_nothing(void) {
     fresh();
     CHECK_INT(ipm_segment_flush(editor, &error), IPM_OK);
@@ -230,6 +242,7 @@ int main(void) {
     run("tells an editor that is listened to", tells_an_editor_that_is_listened_to);
     run("reports it in info, with the information that was known last", says_so_in_info);
     run("reports it in a process with many mappings", says_so_among_many_mappings);
+    run("reports it with standard input closed", says_so_where_standard_input_is_closed);
     run("refuses to flush a file that has no name", flushes_nothing);
     run("tells users of the old files that there is a new segment of that name",
         tells_of_a_second_group);

@@ -164,6 +164,15 @@ static void stores_no_more_than_there_is_room_for(void) {
     finish(&second);
 }
 
+/* Whether what follows the table in the lock file is zero, as it was made. */
+static bool is_zero_after(const ipm_waiters *waiters) {
+    const char *next = (const char *)(waiters + 1);
+    for (size_t i = 0; i < sizeof(ipm_waiter); i++)
+        if (next[i] != 0)
+            return false;
+    return true;
+}
+
 /* More processes can wait than are listed. The entry of a dead waiter is used again. */
 static void lists_as_many_waiters_as_it_has_room_for(void) {
     begin();
@@ -177,6 +186,7 @@ static void lists_as_many_waiters_as_it_has_room_for(void) {
     CHECK_INT(count, 1 + IPM_MAX_WAITERS);
     for (size_t i = 0; i < count; i++)
         CHECK(users[i].pid != unlisted.pid);
+    CHECK(is_zero_after(waiters));
     kill_peer(&dead);
     peer reader = waiting(reads);
     list();
