@@ -1,4 +1,5 @@
 /* Opening, creating, replacing and destroying: options, modes, codes, and the files afterwards. */
+#include "../../src/core/clock.h"
 #include "fixture.h"
 #include "peer.h"
 
@@ -327,7 +328,9 @@ static void set_retired(const char *path) {
 static void treats_a_retired_file_as_none(void) {
     ipm_segment_close(opened(IPM_MANAGER, ""), NULL);
     set_retired(data_path(""));
+    int64_t start = ipm_clock_now();
     CHECK_ERROR(open_with(IPM_EDITOR, demo, (ipm_options){0}), IPM_ENOTFOUND, "was destroyed");
+    CHECK(ipm_clock_now() - start >= 99 * MS); /* a manager might have been replacing it */
     CHECK_INT(open_with(IPM_MANAGER, demo, (ipm_options){.create = true}), IPM_OK);
     CHECK_INT(commit(segment, 1), IPM_OK);
     destroy(segment);
@@ -377,6 +380,48 @@ static void creates_once_however_many_try(void) {
     }
 }
 
+static int next_descriptor(void) {
+    int next = dup(2);
+    close(next);
+    return next;
+}
+
+/* Then the first descriptor that is opened is 0. None may stay open. */
+static void does_all_with_descriptor_zero(peer *test) {
+    (void)test;
+    ipm_layout *loaded = NULL;
+    bool repaired;
+    const char *path = data_path("");
+    close(0);
+    CHECK_INT(open_with(IPM_MANAGER, demo, (ipm_options){.create = true}), IPM_OK);
+    ipm_segment *manager = segment;
+    CHECK_INT(commit(manager, 5), IPM_OK);
+    CHECK_INT(open_with(IPM_READER, demo, (ipm_options){0}), IPM_OK);
+    CHECK_INT(read_a(segment), 5);
+    ipm_segment_close(segment, NULL);
+    CHECK_INT(ipm_layout_load(path, &loaded, &error), IPM_OK);
+    ipm_layout_free(loaded);
+    CHECK_INT(ipm_segment_close(manager, NULL), IPM_OK);
+    CHECK_INT(ipm_segment_repair(&(ipm_options){.path = path}, &repaired, &error), IPM_OK);
+    CHECK_INT(next_descriptor(), 0);
+    CHECK_INT(open_with(IPM_MANAGER, demo, (ipm_options){.create = true, .force = true}), IPM_OK);
+    CHECK_INT(read_a(segment), 0);
+    ipm_layout *other = layout_of(IPM_BASE_SCHEMA "struct Demo : BaseMmapStructure { a: int8 }");
+    manager = segment;
+    CHECK_INT(open_with(IPM_MANAGER, other, (ipm_options){.create = true, .force = true}), IPM_OK);
+    CHECK_INT(ipm_segment_lock(manager, 0, &error), IPM_EREPLACED);
+    CHECK_INT(ipm_segment_close(manager, NULL), IPM_OK);
+    destroy(segment);
+    ipm_layout_free(other);
+    CHECK_INT(next_descriptor(), 0);
+    CHECK_INT(entries(dir), 0);
+    exit(tap.bad);
+}
+
+static void works_with_standard_input_closed(void) {
+    CHECK_INT(run_peer(does_all_with_descriptor_zero), 0);
+}
+
 static void loads_a_layout_from_a_file(void) {
     ipm_layout *loaded;
     size_t length;
@@ -420,6 +465,7 @@ int main(void) {
     run("replaces a damaged file only with force", overwrites_a_damaged_file_only_by_force);
     run("creates one segment, even if many managers create at the same time",
         creates_once_however_many_try);
+    run("works with standard input closed", works_with_standard_input_closed);
     run("loads a layout from a file", loads_a_layout_from_a_file);
     return tear_down();
 }
