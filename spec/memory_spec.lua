@@ -9,7 +9,10 @@ local S = ipmmap.base:extend("MemorySpec", {
   { "text", "char[600]" },
 })
 
--- The list goes to a file: the descriptor of a pipe would be in the list.
+local many_points = {}
+for i = 1, 24 do many_points[i] = { x = i } end
+
+-- Not by a pipe, which would be among them.
 local function descriptors()
   local list = tmpdir() .. "/descriptors"
   assert(os.execute(("ls /proc/$PPID/fd >'%s'"):format(list)))
@@ -72,6 +75,7 @@ describe("an allocation that fails", function()
     survives(function()
       manager:write("points[2]", { x = 4 })
       manager:set { number = 1, points = { { x = 1 } } }
+      manager:set { points = many_points }
       manager:add("number", 1)
       manager:touch()
       reader:read "text"

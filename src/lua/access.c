@@ -172,12 +172,18 @@ static void finish_own(lua_State *L, lipm_handle *handle, bool has_begun, bool i
         lipm_raise(L, &error);
 }
 
-/* Assign the value at `index` to a part of the handle's struct: all of it, or nothing. */
+/* Assign the value at `index`, all or nothing, to a part of the handle's struct. The Struct is
+ * after the value. */
 static int assign(lua_State *L, int index, lipm_handle *handle, lipm_place place) {
-    lipm_checkassign(L, index, &place);
+    const lipm_names *names = NULL;
+    lipm_assignment assignment;
+    int owner = index + 1;
+    if (!lipm_is_scalar(place.type))
+        names = lipm_pushnames(L, owner, place.type, place.type);
+    lipm_prepare(L, owner, index, &place, names, &assignment);
     lipm_checkopen(L, handle);
     bool has_begun = begin_own(L, handle);
-    bool is_stored = lipm_assign(L, index, &place);
+    bool is_stored = lipm_assign(&assignment, &place);
     finish_own(L, handle, has_begun, is_stored);
     return is_stored ? 0 : lipm_complain(L, &place, "the value changed while it was assigned");
 }
@@ -211,6 +217,7 @@ arrays; or a view or value of the same struct. The header of a view, of a value,
 int lipm_handle_set(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 2);
+    lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
     return assign(L, 2, handle, (lipm_place){&handle->memory, handle->memory.type, 0});
 }
 

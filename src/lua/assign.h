@@ -1,17 +1,29 @@
 /*
- * Assignment in two passes, so that a failed assignment stores nothing. lipm_checkassign raises if
- * the value at `index` does not fit the place. lipm_assign stores the value, and neither raises nor
- * allocates. It returns false only if the value was changed between the two calls; it may then have
- * stored a part.
+ * Assignment from tables, and from views and values of the same type: a draft first, which raises
+ * if the value does not fit, and then its storing, which neither raises nor runs other code.
  */
 #ifndef LIPM_ASSIGN_H
 #define LIPM_ASSIGN_H
 
-#include "memory.h"
+#include "draft.h"
+#include "names.h"
 
-#include <lua.h>
+/* What is to be assigned to a place. It refers to the stack, from `index` on. */
+typedef struct lipm_assignment {
+    const lipm_view *source; /* the view or value that is copied; NULL: the draft is stored */
+    lipm_draft draft;
+} lipm_assignment;
 
-void lipm_checkassign(lua_State *L, int index, const lipm_place *place);
-bool lipm_assign(lua_State *L, int index, const lipm_place *place);
+/*
+ * Prepare to assign the value at `index`. Pushes one value.
+ * owner  index of the Struct, or of any other
+ * names  of the place's type, or NULL
+ */
+void lipm_prepare(lua_State *L, int owner, int index, const lipm_place *place,
+                  const lipm_names *names, lipm_assignment *assignment);
+
+/* Assign to memory that can be touched and written. returns  false: not everything was stored,
+ * since that memory, or the source, could not be touched */
+bool lipm_assign(lipm_assignment *assignment, const lipm_place *place);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * The C module ipmmap.core, on which the Lua files in lua/ipmmap are built.
  *
- * Each file of the binding uses only those before it in this order: memory, view, error, scalar,
- * plain, assign, path, layout, type, names, index, value, totable, bytes, handle, slice, lock,
- * access, changed, wait, listen, info, member, open, core.
+ * Each file of the binding uses only those before it in this order: memory, view, error, names,
+ * scalar, plain, draft, assign, path, layout, type, index, value, totable, bytes, handle, slice,
+ * lock, access, changed, wait, listen, info, member, open, core.
  */
 #include "error.h"
 #include "functions.h"

@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ERROR "ipmmap.error"
@@ -143,31 +144,32 @@ int lipm_complain(lua_State *L, const lipm_place *place, const char *format, ...
     lua_pushvfstring(L, format, arguments);
     va_end(arguments);
     lua_concat(L, 4);
-    return lua_error(L);
+    lua_error(L);
+    abort(); /* what raises does not come here */
 }
 
 int lipm_complain_access(lua_State *L, const lipm_place *place) {
     const lipm_memory *memory = place->memory;
     if (!memory->is_live)
-        return luaL_error(L, "value used after its struct was collected");
+        luaL_error(L, "value used after its struct was collected");
     if (*memory->watched != memory->expected) {
         ipm_error error = {.code = IPM_EFORKED};
         snprintf(error.text, sizeof error.text,
                  "view used after a fork: its handle was opened by the parent");
-        return lipm_raise(L, &error);
+        lipm_raise(L, &error);
     }
-    return lipm_complain(L, place, "view used after its lock was released");
+    lipm_complain(L, place, "view used after its lock was released");
 }
 
 int lipm_complain_key(lua_State *L, int key, const lipm_place *place) {
     lipm_pushshown(L, key);
     const char *shown = lua_tostring(L, -1);
     if (place->type->kind == IPM_STRUCT)
-        return lipm_complain(L, place, "no field %s", shown);
+        lipm_complain(L, place, "no field %s", shown);
     if (!lua_isinteger(L, key))
-        return lipm_complain(L, place, "%s is not an index", shown);
-    return lipm_complain(L, place, "index %s is out of range (1 to %I)", shown,
-                         (lua_Integer)place->type->count);
+        lipm_complain(L, place, "%s is not an index", shown);
+    lipm_complain(L, place, "index %s is out of range (1 to %I)", shown,
+                  (lua_Integer)place->type->count);
 }
 
 /* ---- The metatable ----------------------------------------------------------------------- */

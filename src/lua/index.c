@@ -8,7 +8,6 @@
 
 #include "assign.h"
 #include "error.h"
-#include "names.h"
 #include "scalar.h"
 
 #include <stdlib.h>
@@ -98,16 +97,22 @@ static int push_pair(lua_State *L, const lipm_view *self, lipm_place part) {
     return 2;
 }
 
-/* Assign the value at index 3 to a part of a view. */
-static int set_part(lua_State *L, lipm_place part) {
+/* Assign the value at 3 to a part of a view, all or nothing. */
+static IPM_COLD int assign_part(lua_State *L, const lipm_place *part, const lipm_names *names) {
+    lipm_assignment assignment;
+    lipm_prepare(L, lua_upvalueindex(OWNER_UPVALUE), 3, part, names, &assignment);
+    bool is_touchable = lipm_base(part->memory) != NULL;
+    return is_touchable && lipm_assign(&assignment, part) ? 0 : lipm_complain_access(L, part);
+}
+
+/* Assign the value at 3 to a part of a view. */
+static int set_part(lua_State *L, lipm_place part, const lipm_names *names) {
     lipm_memory *memory = part.memory;
     lipm_scalar scalar;
     if (!memory->is_writable)
         return lipm_complain(L, &part, "a reader cannot write");
-    if (!lipm_is_scalar(part.type) || part.offset < memory->reserved) {
-        lipm_checkassign(L, 3, &part);
-        return lipm_assign(L, 3, &part) ? 0 : lipm_complain_access(L, &part);
-    }
+    if (!lipm_is_scalar(part.type) || part.offset < memory->reserved)
+        return assign_part(L, &part, names);
     if (!lipm_toscalar(L, 3, part.type, &scalar))
         return lipm_complain_scalar(L, 3, &part);
     unsigned char *at = lipm_change(memory, part.offset, part.type->size);
@@ -119,22 +124,23 @@ static int set_part(lua_State *L, lipm_place part) {
 
 /* ---- Structs ----------------------------------------------------------------------------- */
 
-/* The field that the string at index 2 names. Raises if there is none. */
-static inline const ipm_field *check_field_name(lua_State *L, const lipm_view *self) {
-    const ipm_field *field = lipm_findname(L, 2, self->names, self->place.type);
-    if (field == NULL)
+/* The name of the field that the string at 2 means. */
+static inline const lipm_name *check_field_name(lua_State *L, const lipm_view *self) {
+    const lipm_name *name = lipm_findname(L, 2, self->names, self->place.type);
+    if (name == NULL)
         lipm_complain_key(L, 2, &self->place);
-    return field;
+    return name;
 }
 
 static int struct_index(lua_State *L) {
     const lipm_view *self = check_self(L);
-    return push_part(L, 2, self, lipm_fieldplace(&self->place, check_field_name(L, self)));
+    return push_part(L, 2, self, lipm_fieldplace(&self->place, check_field_name(L, self)->field));
 }
 
 static int struct_newindex(lua_State *L) {
     const lipm_view *self = check_self(L);
-    return set_part(L, lipm_fieldplace(&self->place, check_field_name(L, self)));
+    const lipm_name *name = check_field_name(L, self);
+    return set_part(L, lipm_fieldplace(&self->place, name->field), name->names);
 }
 
 /* next(view, name): returns the next field's name and value, in memory order. */
@@ -144,7 +150,7 @@ static int struct_next(lua_State *L) {
     const ipm_type *type = self->place.type;
     if (type->kind != IPM_STRUCT)
         return luaL_typeerror(L, 1, "view of a struct");
-    const ipm_field *field = lua_isnil(L, 2) ? type->fields : check_field_name(L, self) + 1;
+    const ipm_field *field = lua_isnil(L, 2) ? type->fields : check_field_name(L, self)->field + 1;
     if (field == type->fields + type->count)
         return 0;
     lua_pushstring(L, field->name);
@@ -186,7 +192,7 @@ static int array_newindex(lua_State *L) {
     uint64_t index = to_index(L);
     if (index - 1 >= self->place.type->count)
         return lipm_complain_key(L, 2, &self->place);
-    return set_part(L, lipm_elementplace(&self->place, index - 1));
+    return set_part(L, lipm_elementplace(&self->place, index - 1), self->names->element);
 }
 
 static int array_next(lua_State *L) {
@@ -257,23 +263,17 @@ static void push_new_metatable(lua_State *L, int owner, const ipm_type *type,
         luaL_setfuncs(L, besides, 0);
 }
 
-/* The Struct at `owner` keeps the names of each type under `key`, and the names keep the
- * metatable. Push that metatable, and return the names. */
+/* Push the metatable that the names remember, which the Struct keeps under `key`. */
 static const lipm_names *push_metatable(lua_State *L, int owner, const ipm_type *type,
                                         const void *key, const luaL_Reg *besides) {
-    lua_getiuservalue(L, owner, LIPM_STRUCT_METATABLES);
-    if (lua_rawgetp(L, -1, key) != LUA_TUSERDATA) {
+    const lipm_names *names = lipm_pushnames(L, owner, type, key);
+    if (lua_getiuservalue(L, -1, LIPM_NAMES_METATABLE) != LUA_TTABLE) {
         lua_pop(L, 1);
-        lipm_pushnames(L, type);
         push_new_metatable(L, owner, type, besides);
-        lua_setiuservalue(L, -2, LIPM_NAMES_METATABLE);
         lua_pushvalue(L, -1);
-        lua_rawsetp(L, -3, key);
+        lua_setiuservalue(L, -3, LIPM_NAMES_METATABLE);
     }
-    const lipm_names *names = lua_touserdata(L, -1);
-    lua_getiuservalue(L, -1, LIPM_NAMES_METATABLE);
-    lua_replace(L, -3);
-    lua_pop(L, 1);
+    lua_replace(L, -2);
     return names;
 }
 

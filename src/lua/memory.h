@@ -28,8 +28,13 @@ typedef struct lipm_layout {
     uint32_t paths;     /* the number of cached paths */
 } lipm_layout;
 
-/* The user values of a Struct: a table of metatables, and a table of cached paths. */
-enum { LIPM_STRUCT_METATABLES = 1, LIPM_STRUCT_PATHS, LIPM_STRUCT_VALUES = LIPM_STRUCT_PATHS };
+/* Its user values: tables of what was made for its types and its paths; memory for a draft. */
+enum {
+    LIPM_STRUCT_METATABLES = 1,
+    LIPM_STRUCT_PATHS,
+    LIPM_STRUCT_DRAFT,
+    LIPM_STRUCT_VALUES = LIPM_STRUCT_DRAFT
+};
 
 typedef struct lipm_memory {
     lipm_layout *layout;

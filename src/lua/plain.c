@@ -49,10 +49,10 @@ static void refuse_element(lua_State *L, int index, const lipm_place *place) {
 }
 
 void lipm_checkplain(lua_State *L, int index, const lipm_place *place) {
-    int top = lua_gettop(L);
-    bool is_array = place->type->kind == IPM_ARRAY;
     if (!lua_getmetatable(L, index))
         return;
+    int top = lua_gettop(L) - 1;
+    bool is_array = place->type->kind == IPM_ARRAY;
     if (luaL_getmetafield(L, index, "__pairs") != LUA_TNIL)
         refuse_metamethod(L, "__pairs", place);
     if (is_array && luaL_getmetafield(L, index, "__len") != LUA_TNIL)

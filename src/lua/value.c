@@ -47,9 +47,11 @@ int lipm_new(lua_State *L) {
     lipm_value *value = lipm_pushvalue(L, 1, layout, ipm_layout_type(layout->layout));
     memset(value->bytes, 0, value->view.place.type->size);
     if (!lua_isnil(L, 2)) {
-        lipm_checkassign(L, 2, &value->view.place);
-        if (!lipm_assign(L, 2, &value->view.place))
-            return luaL_error(L, "the table changed while it was read");
+        lipm_assignment init;
+        lipm_prepare(L, 1, 2, &value->view.place, value->view.names, &init);
+        if (!lipm_assign(&init, &value->view.place))
+            return luaL_error(L, "the value changed while it was read");
+        lua_pop(L, 1);
     }
     return 1;
 }
