@@ -64,6 +64,24 @@ describe("a lock", function()
     end)
   end)
 
+  it("is taken again and again, with collections in between, and by a finalizer", function()
+    local function count()
+      local data <close> = editor:lock()
+      data.number = data.number + 1
+      data.point.x = data.number
+    end
+    for _ = 1, 3 do
+      count()
+      count()
+      collectgarbage()
+    end
+    setmetatable({}, { __gc = count })
+    collectgarbage()
+    count()
+    assert.same({ 8, 8.0 }, { reader:read "number", reader:read "point.x" })
+    assert.is_true(segment.is_free(other))
+  end)
+
   describe("whose view is forgotten", function()
     local function collect()
       for _ = 1, 4 do collectgarbage() end

@@ -10,12 +10,13 @@ The userdata "ipmmap.reader", "ipmmap.editor" and "ipmmap.manager": creation, ch
 #include "layout.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 
 #define FORGOTTEN                                                                                  \
     "%s: a lock was forgotten, and the collector %sreleased it: write `local view <close> = "      \
     "handle:lock()`, or handle:with(function(view) ... end)"
 
-static const char handle_brand = 'h';
+const char lipm_handle_brand = 'h';
 
 const char *const lipm_roles[] = {"reader", "editor", "manager", NULL};
 
@@ -27,7 +28,7 @@ lipm_handle *lipm_pushhandle(lua_State *L, ipm_role role, lipm_layout *layout) {
     const ipm_type *type = ipm_layout_type(layout->layout);
     lipm_handle *handle = lua_newuserdatauv(L, sizeof *handle, LIPM_HANDLE_VALUES);
     *handle = (lipm_handle){
-        .brand = &handle_brand,
+        .brand = &lipm_handle_brand,
         .memory =
             {
                 .layout = layout,
@@ -44,22 +45,14 @@ lipm_handle *lipm_pushhandle(lua_State *L, ipm_role role, lipm_layout *layout) {
     return handle;
 }
 
-lipm_handle *lipm_checkanyhandle(lua_State *L) {
-    lipm_handle *handle = lua_touserdata(L, 1);
-    if (handle == NULL || lua_rawlen(L, 1) != sizeof *handle || handle->brand != &handle_brand)
-        luaL_typeerror(L, 1, "manager, editor or reader");
-    return handle;
+void lipm_refusehandle(lua_State *L) {
+    luaL_typeerror(L, 1, "manager, editor or reader");
+    abort(); /* what raises does not come here */
 }
 
-void lipm_checkopen(lua_State *L, const lipm_handle *handle) {
-    if (handle->segment == NULL)
-        luaL_error(L, "%s: this %s is closed", lipm_handlename(handle), lipm_roles[handle->role]);
-}
-
-lipm_handle *lipm_checkhandle(lua_State *L) {
-    lipm_handle *handle = lipm_checkanyhandle(L);
-    lipm_checkopen(L, handle);
-    return handle;
+void lipm_refuseclosed(lua_State *L, const lipm_handle *handle) {
+    luaL_error(L, "%s: this %s is closed", lipm_handlename(handle), lipm_roles[handle->role]);
+    abort(); /* what raises does not come here */
 }
 
 lipm_handle *lipm_pinhandle(lua_State *L) {

@@ -13,32 +13,55 @@ typedef struct lipm_handle {
     lipm_memory memory;
     ipm_segment *segment; /* NULL: closed */
     lipm_layout *layout;
-    uint64_t epoch;          /* how many times the lock was taken */
-    uint64_t opened;         /* the version when the handle was opened */
-    struct lipm_root *spare; /* the user value LIPM_HANDLE_SPARE, or NULL: see lock.c */
+    uint64_t epoch;  /* counts the locks that were taken */
+    uint64_t opened; /* the version that it was opened at */
+    struct lipm_root
+        *root; /* the element of LIPM_HANDLE_ROOT, unless it was collected: see lock.c */
     ipm_role role;
-    bool is_pinned;     /* a method was called under this lock: the program still uses the lock */
-    bool is_lost;       /* the collector found that no code can reach the view of this lock */
-    bool was_forgotten; /* the collector released the last lock */
-    bool has_warned;    /* a warning about a forgotten lock was given */
+    bool is_root_spare; /* it can serve for the next lock */
+    bool is_pinned;     /* under this lock a method was used, so it is not forgotten */
+    bool is_lost;       /* the collector found that the view of this lock cannot be reached */
+    bool was_forgotten; /* the last lock was released by the collector */
+    bool has_warned;    /* that a lock was forgotten */
 } lipm_handle;
 
-/* The user values of a handle. */
 enum {
     LIPM_HANDLE_STRUCT = 1,
-    LIPM_HANDLE_SPARE, /* the root view of the last lock, for the next lock; or nil */
-    LIPM_HANDLE_SEEN,  /* the bytes that wait saw last, by path; or nil */
+    LIPM_HANDLE_ROOT, /* a table with weak values, of the last root view; or nil */
+    LIPM_HANDLE_SEEN, /* by path, the bytes that wait saw last; or nil */
     LIPM_HANDLE_VALUES = LIPM_HANDLE_SEEN
 };
 
 /* Push a handle that has no segment and no metatable yet. */
 lipm_handle *lipm_pushhandle(lua_State *L, ipm_role role, lipm_layout *layout);
 
-/* The handle at index 1. Raises if the value there is none. The handle may be closed. */
-lipm_handle *lipm_checkanyhandle(lua_State *L);
+/* Begins each handle. */
+extern const char lipm_handle_brand;
 
-/* The open handle at index 1. Raises if it is closed. */
-lipm_handle *lipm_checkhandle(lua_State *L);
+IPM_COLD _Noreturn void lipm_refusehandle(lua_State *L);
+
+/* The handle that a method was called on, open or closed, and of any role. */
+static inline lipm_handle *lipm_checkanyhandle(lua_State *L) {
+    lipm_handle *handle = lua_touserdata(L, 1);
+    if (handle == NULL || lua_rawlen(L, 1) != sizeof *handle || handle->brand != &lipm_handle_brand)
+        lipm_refusehandle(L);
+    return handle;
+}
+
+IPM_COLD _Noreturn void lipm_refuseclosed(lua_State *L, const lipm_handle *handle);
+
+/* Raise if the handle was closed: to be called after whatever may have run other code. */
+static inline void lipm_checkopen(lua_State *L, const lipm_handle *handle) {
+    if (handle->segment == NULL)
+        lipm_refuseclosed(L, handle);
+}
+
+/* The handle that a method was called on, open. */
+static inline lipm_handle *lipm_checkhandle(lua_State *L) {
+    lipm_handle *handle = lipm_checkanyhandle(L);
+    lipm_checkopen(L, handle);
+    return handle;
+}
 
 /* The open handle at index 1. Marks its lock as used (is_pinned), so that the collector does not
  * release the lock. */
@@ -47,11 +70,7 @@ lipm_handle *lipm_pinhandle(lua_State *L);
 /* As lipm_pinhandle; raises if the handle is a reader. */
 lipm_handle *lipm_pinwriter(lua_State *L);
 
-/* Raise if the handle is closed. Call this after anything that can run Lua code, which may have
- * closed the handle. */
-void lipm_checkopen(lua_State *L, const lipm_handle *handle);
-
-/* The roles' names, "reader", "editor" and "manager", by ipm_role, and NULL. */
+/* "reader", "editor", "manager", NULL: by role. */
 extern const char *const lipm_roles[];
 
 /* The name of the handle's struct, or "?" if the Struct was collected. */

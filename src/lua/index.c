@@ -39,13 +39,10 @@ static inline const lipm_view *check_self(lua_State *L) {
 /* ---- Nested views ------------------------------------------------------------------------ */
 
 static void push_cache(lua_State *L, const lipm_view *self) {
-    lua_newtable(L);
-    if (self->place.type->kind == IPM_ARRAY && self->place.type->count > CACHED_ELEMENTS) {
-        lua_createtable(L, 0, 1);
-        lua_pushliteral(L, "v");
-        lua_setfield(L, -2, "__mode");
-        lua_setmetatable(L, -2);
-    }
+    if (self->place.type->kind == IPM_ARRAY && self->place.type->count > CACHED_ELEMENTS)
+        lipm_pushweak(L);
+    else
+        lua_newtable(L);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, 1, LIPM_VIEW_NESTED);
 }

@@ -1,10 +1,11 @@
 /***
 Taking and releasing a handle's lock, and the root view, which stands for the lock.
 
-The root view is made before the lock is taken. Its epoch says which lock it stands for. If the
-closing of a root view has released the lock, the handle keeps that view for its next lock, so that
-locking allocates no memory. If the lock was released in another way, the view may still be in a
-<close> variable, so it is not used again.
+The root view exists before the lock is taken, and knows by its epoch for which lock it stands.
+One that its own closing ended serves for the next lock, so that locking allocates nothing; one
+whose lock was released otherwise may still be somebody's <close> variable, and is spent. The handle
+keeps its root view in a table with weak values, so that the collector finds a view that was
+forgotten.
 @submodule ipmmap
 */
 #include "../core/abandon.h"
@@ -35,19 +36,10 @@ static const luaL_Reg root_metamethods[] = {
     {NULL, NULL},
 };
 
-/* Push the spare root view of the handle at index 1, and remove it from the handle; or push a new
- * root view. */
-static lipm_root *push_root(lua_State *L, lipm_handle *handle) {
-    lipm_root *root = handle->spare;
-    if (root != NULL) {
-        lua_getiuservalue(L, 1, LIPM_HANDLE_SPARE);
-        handle->spare = NULL;
-        lua_pushnil(L);
-        lua_setiuservalue(L, 1, LIPM_HANDLE_SPARE);
-        return root;
-    }
+/* Push two values, the second one a new root view for the handle at 1. */
+static IPM_COLD lipm_root *push_new_root(lua_State *L, lipm_handle *handle) {
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
-    root = lua_newuserdatauv(L, sizeof *root, LIPM_VIEW_VALUES);
+    lipm_root *root = lua_newuserdatauv(L, sizeof *root, LIPM_VIEW_VALUES);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
     const lipm_names *names =
@@ -57,17 +49,35 @@ static lipm_root *push_root(lua_State *L, lipm_handle *handle) {
         .handle = handle,
     };
     lua_setmetatable(L, -2);
-    lua_replace(L, -2);
+    if (lua_getiuservalue(L, 1, LIPM_HANDLE_ROOT) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lipm_pushweak(L);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 1, LIPM_HANDLE_ROOT);
+    }
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, 1);
+    lua_pop(L, 1);
+    handle->root = root;
+    lipm_checkopen(L, handle);
     return root;
 }
 
-/* Keep the root view at `index`, which stands for no lock, for the handle's next lock. Pushes the
- * handle. */
-static inline void keep_root(lua_State *L, int index, lipm_root *root) {
-    lua_getiuservalue(L, index, LIPM_VIEW_CONTAINER);
-    lua_pushvalue(L, index);
-    lua_setiuservalue(L, -2, LIPM_HANDLE_SPARE);
-    root->handle->spare = root;
+/* The same, but the handle's own if it can serve once more. */
+static inline lipm_root *push_root(lua_State *L, lipm_handle *handle) {
+    if (handle->is_root_spare) {
+        handle->is_root_spare = false;
+        lua_getiuservalue(L, 1, LIPM_HANDLE_ROOT);
+        if (lua_rawgeti(L, -1, 1) == LUA_TUSERDATA)
+            return handle->root;
+        lua_pop(L, 2);
+    }
+    return push_new_root(L, handle);
+}
+
+/* The root view stands for no lock, and may serve for the next one. */
+static inline void spare_root(const lipm_root *root) {
+    root->handle->is_root_spare = root == root->handle->root;
 }
 
 static IPM_COLD int refuse_second(lua_State *L, const lipm_handle *handle) {
@@ -81,25 +91,24 @@ static IPM_COLD int refuse_second(lua_State *L, const lipm_handle *handle) {
                                       : "");
 }
 
-/* Push the root view for a lock that will be taken. Raises if the handle holds its lock already. */
+/* Push two values, the second one the root view for the lock that is to be taken; refuse a second
+ * lock. */
 static inline lipm_root *prepare_root(lua_State *L, lipm_handle *handle) {
     if (lipm_is_locked(handle))
         refuse_second(L, handle);
-    lipm_root *root = push_root(L, handle);
-    lipm_checkopen(L, handle);
-    return root;
+    return push_root(L, handle);
 }
 
-/* Take the lock. The root view at `index` then stands for it. */
-static inline int take_lock(lua_State *L, int index, lipm_root *root, int64_t timeout_ns,
-                            ipm_error *error) {
+/* Take the lock, for which the root view is to stand. */
+static inline int take_lock(lua_State *L, lipm_root *root, int64_t timeout_ns, ipm_error *error) {
     lipm_handle *handle = root->handle;
     int code = lipm_waitlock(L, handle, timeout_ns, error);
     if (code != IPM_OK) {
-        keep_root(L, lua_absindex(L, index), root);
+        spare_root(root);
         return code;
     }
     handle->memory.base = (unsigned char *)ipm_segment_data(handle->segment);
+    handle->is_root_spare = false;
     handle->is_pinned = false;
     handle->is_lost = false;
     handle->was_forgotten = false;
@@ -142,7 +151,7 @@ int lipm_handle_lock(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);
     ipm_error error;
     lipm_root *root = prepare_root(L, handle);
-    if (take_lock(L, -1, root, IPM_FOREVER, &error) != IPM_OK)
+    if (take_lock(L, root, IPM_FOREVER, &error) != IPM_OK)
         return lipm_raise(L, &error);
     return 1;
 }
@@ -163,7 +172,7 @@ int lipm_handle_try_lock(lua_State *L) {
     ipm_error error;
     lua_settop(L, 1);
     lipm_root *root = prepare_root(L, handle);
-    if (take_lock(L, -1, root, timeout_ns, &error) != IPM_OK)
+    if (take_lock(L, root, timeout_ns, &error) != IPM_OK)
         return lipm_fail(L, &error);
     return 1;
 }
@@ -237,15 +246,15 @@ static inline bool has_ended(lua_State *L) {
     lua_Debug call;
     return lua_isnoneornil(L, 2) && lua_getstack(L, 0, &call) && lua_getinfo(L, "n", &call) &&
            call.name != NULL &&
-           (strcmp(call.namewhat, "metamethod") != 0 || strcmp(call.name, "close") == 0);
+           (strcmp(call.name, "close") == 0 || strcmp(call.namewhat, "metamethod") != 0);
 }
 
-/* Release the lock that the root view at `index` stands for. */
-static IPM_OFTEN int end_lock(lua_State *L, int index, lipm_root *root, bool is_commit) {
+/* Release the lock that the root view stands for. */
+static IPM_OFTEN int end_lock(lua_State *L, lipm_root *root, bool is_commit) {
     ipm_error error;
     int code = drop_lock(root->handle, is_commit, &error);
     if (root->handle->memory.base == NULL)
-        keep_root(L, index, root);
+        spare_root(root);
     return code != IPM_OK && is_commit ? lipm_raise(L, &error) : 0;
 }
 
@@ -254,7 +263,26 @@ static int root_close(lua_State *L) {
     lipm_root *root = check_root(L);
     if (!is_standing(root))
         return 0;
-    return end_lock(L, 1, root, root->handle->role == IPM_READER || has_ended(L));
+    return end_lock(L, root, root->handle->role == IPM_READER || has_ended(L));
+}
+
+/* Have the collector finalize the view at 1 once more. */
+static void finalize_again(lua_State *L) {
+    lua_getmetatable(L, 1);
+    lua_setmetatable(L, 1);
+}
+
+/* The collector has taken the view at 1, which may serve for the next lock, from the handle's
+ * table: put it back, with all that is nested in it, until the handle is closed. */
+static void put_back(lua_State *L, const lipm_root *root) {
+    const lipm_handle *handle = root->handle;
+    if (root != handle->root || !handle->is_root_spare || handle->segment == NULL)
+        return;
+    finalize_again(L);
+    lua_getiuservalue(L, 1, LIPM_VIEW_CONTAINER);
+    lua_getiuservalue(L, -1, LIPM_HANDLE_ROOT);
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, 1);
 }
 
 /*
@@ -266,15 +294,16 @@ static int root_close(lua_State *L) {
 static int root_collect(lua_State *L) {
     lipm_root *root = check_root(L);
     lipm_handle *handle = root->handle;
-    if (!is_standing(root))
+    if (!is_standing(root)) {
+        put_back(L, root);
         return 0;
+    }
     handle->is_lost = true;
     if (handle->is_pinned && !root->is_enclosed)
         return 0;
     if (!root->is_suspect) {
         root->is_suspect = true;
-        lua_getmetatable(L, 1);
-        lua_setmetatable(L, 1);
+        finalize_again(L);
         return 0;
     }
     if (drop_lock(handle, false, NULL) == IPM_OK && !root->is_enclosed) {
@@ -298,7 +327,7 @@ static int finish_with(lua_State *L, int status, lua_KContext context) {
     int top = lua_gettop(L);
     luaL_checkstack(L, LUA_MINSTACK, "too many results");
     if (is_standing(root))
-        end_lock(L, VIEW, root, true);
+        end_lock(L, root, true);
     lua_settop(L, top);
     return top - VIEW_AGAIN;
 }
@@ -330,6 +359,7 @@ int lipm_handle_with(lua_State *L) {
     check_callable(L);
     lipm_root *root = prepare_root(L, handle);
     lua_insert(L, VIEW);
+    lua_pop(L, 1);
     lua_pushvalue(L, VIEW);
     lua_insert(L, VIEW_AGAIN);
     lua_pushvalue(L, FUNCTION);
@@ -338,7 +368,7 @@ int lipm_handle_with(lua_State *L) {
     lua_insert(L, VIEW_AGAIN + 2);
     lua_toclose(L, VIEW);
     lua_toclose(L, VIEW_AGAIN);
-    if (take_lock(L, VIEW, root, IPM_FOREVER, &error) != IPM_OK)
+    if (take_lock(L, root, IPM_FOREVER, &error) != IPM_OK)
         return lipm_raise(L, &error);
     root->is_enclosed = true;
     lua_callk(L, extra + 1, LUA_MULTRET, 0, finish_with);

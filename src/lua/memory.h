@@ -78,8 +78,8 @@ static inline unsigned char *lipm_base(const lipm_memory *memory) {
     return *memory->watched == memory->expected ? memory->base : NULL;
 }
 
-/* The part of lipm_change for a range that is not ready for changes. */
-IPM_COLD unsigned char *lipm_makeready(lipm_memory *memory, uint64_t offset, uint64_t size);
+/* What lipm_change does where the range is not ready. */
+unsigned char *lipm_makeready(lipm_memory *memory, uint64_t offset, uint64_t size);
 
 /*
  * Make a range of bytes ready for changes. The memory must be accessible (lipm_base) and writable.

@@ -41,14 +41,7 @@ int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent, const char *w
     return seconds < 9e9 ? (int64_t)(seconds * (lua_Number)IPM_SECOND) : IPM_FOREVER;
 }
 
-/* Take the lock. At the start of a transaction no bytes are ready for changes. */
-static int lock_for(lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
-    int code = ipm_segment_lock(handle->segment, timeout_ns, error);
-    handle->memory.ready_size = 0;
-    return code;
-}
-
-/* A wait for the lock, which can end early to let a debug hook run. */
+/* A wait for the lock, and when it ends for a debug hook. */
 typedef struct lock_wait {
     lua_State *L;
     bool had_hook;   /* a hook was set when the wait began */
@@ -70,13 +63,13 @@ static int wait_once(lua_State *L, lipm_handle *handle, int64_t end_ns, bool *is
     int64_t left_ns = end_ns == IPM_FOREVER ? IPM_FOREVER : end_ns > now_ns ? end_ns - now_ns : 0;
     lock_wait wait = {.L = L, .had_hook = lua_gethook(L) != NULL, .next_ns = now_ns + IPM_SECOND};
     ipm_segment_ask(handle->segment, makes_way, &wait);
-    int code = lock_for(handle, left_ns, error);
+    int code = lipm_lockfor(handle, left_ns, error);
     ipm_segment_ask(handle->segment, NULL, NULL);
     *is_for_hook = code == IPM_EINTERRUPTED && wait.makes_way;
     return code;
 }
 
-static int keep_waiting(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
+int lipm_keepwaiting(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
     int64_t end_ns = ipm_clock_deadline(timeout_ns);
     for (;;) {
         bool is_for_hook;
@@ -86,13 +79,6 @@ static int keep_waiting(lua_State *L, lipm_handle *handle, int64_t timeout_ns, i
         lipm_runhooks(L);
         lipm_checkopen(L, handle);
     }
-}
-
-/* A lock is usually free. The first try, which does not read the clock, makes that case fast. */
-int lipm_waitlock(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
-    int code = lock_for(handle, 0, error);
-    return code == IPM_ETIMEOUT && timeout_ns > 0 ? keep_waiting(L, handle, timeout_ns, error)
-                                                  : code;
 }
 
 int lipm_waitcommit(lua_State *L, const lipm_handle *handle, uint64_t version,

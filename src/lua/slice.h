@@ -31,8 +31,23 @@ void lipm_runhooks(lua_State *L);
  */
 int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent, const char *whose);
 
-/* Take the handle's lock as ipm_segment_lock does, but let hooks interrupt the wait. */
-int lipm_waitlock(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error);
+/* Take a segment's lock as ipm_segment_lock does. A transaction begins with nothing made ready. */
+static inline int lipm_lockfor(lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
+    handle->memory.ready_size = 0;
+    return ipm_segment_lock(handle->segment, timeout_ns, error);
+}
+
+/* What lipm_waitlock does for a lock that is not free. */
+int lipm_keepwaiting(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error);
+
+/* The same as lipm_lockfor, but let hooks interrupt the waiting. A lock that is free, as most are,
+ * costs no look at the clock here. */
+static inline int lipm_waitlock(lua_State *L, lipm_handle *handle, int64_t timeout_ns,
+                                ipm_error *error) {
+    int code = lipm_lockfor(handle, 0, error);
+    return code == IPM_ETIMEOUT && timeout_ns > 0 ? lipm_keepwaiting(L, handle, timeout_ns, error)
+                                                  : code;
+}
 
 /* Wait for a commit after `version` as ipm_segment_wait does, but let hooks interrupt the wait. */
 int lipm_waitcommit(lua_State *L, const lipm_handle *handle, uint64_t version,

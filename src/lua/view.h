@@ -31,4 +31,7 @@ lipm_view *lipm_testview(lua_State *L, int index);
 /* The view or value at `index`. Raises if the value there is none. */
 lipm_view *lipm_checkview(lua_State *L, int index);
 
+/* Push an empty table with weak values. */
+void lipm_pushweak(lua_State *L);
+
 #endif
