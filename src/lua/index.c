@@ -47,11 +47,11 @@ static void push_cache(lua_State *L, const lipm_view *self) {
     lua_setiuservalue(L, 1, LIPM_VIEW_NESTED);
 }
 
-/* Push the view of a part of the view at index 1. The part's key is at `key`. */
-static int push_nested(lua_State *L, int key, const lipm_view *self, const lipm_place *part) {
+/* Push the view of a part of the view at 1, which has this number among the parts with a view. */
+static int push_nested(lua_State *L, uint64_t number, const lipm_view *self,
+                       const lipm_place *part) {
     if (lua_getiuservalue(L, 1, LIPM_VIEW_NESTED) == LUA_TTABLE) {
-        lua_pushvalue(L, key);
-        if (lua_rawget(L, -2) == LUA_TUSERDATA)
+        if (lua_rawgeti(L, -1, (lua_Integer)number) == LUA_TUSERDATA)
             return 1;
         lua_pop(L, 1);
     } else {
@@ -59,7 +59,6 @@ static int push_nested(lua_State *L, int key, const lipm_view *self, const lipm_
     }
     if (lua_touserdata(L, lua_upvalueindex(OWNER_UPVALUE)) != self->place.memory->layout)
         luaL_error(L, "a view of another struct");
-    lua_pushvalue(L, key);
     lipm_view *nested = lua_newuserdatauv(L, sizeof *nested, LIPM_VIEW_VALUES);
     const lipm_names *names = lipm_pushmetatable(L, lua_upvalueindex(OWNER_UPVALUE), part->type);
     *nested = (lipm_view){&lipm_view_brand, *part, names};
@@ -67,28 +66,25 @@ static int push_nested(lua_State *L, int key, const lipm_view *self, const lipm_
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
     lua_pushvalue(L, -1);
-    lua_insert(L, -4);
-    lua_rawset(L, -3);
-    lua_pop(L, 1);
+    lua_rawseti(L, -3, (lua_Integer)number);
     return 1;
 }
 
-/* Push a part of the view at index 1. Call this directly after check_self: no other code may have
- * run since. */
-static int push_part(lua_State *L, int key, const lipm_view *self, lipm_place part) {
+/* Push a part of the view at 1; no other code ran since its memory was found good. */
+static int push_part(lua_State *L, uint64_t number, const lipm_view *self, lipm_place part) {
     if (lipm_is_scalar(part.type)) {
         lipm_pushlive(L, &part);
         return 1;
     }
-    return push_nested(L, key, self, &part);
+    return push_nested(L, number, self, &part);
 }
 
-/* Return two values: the key on the top, and its part. */
-static int push_pair(lua_State *L, const lipm_view *self, lipm_place part) {
+/* Return the key on the top and its part. */
+static int push_pair(lua_State *L, uint64_t number, const lipm_view *self, lipm_place part) {
     int key = lua_gettop(L);
     check_self(L);
     lua_pushvalue(L, key);
-    push_part(L, key, self, part);
+    push_part(L, number, self, part);
     lua_replace(L, key + 1);
     lua_settop(L, key + 1);
     return 2;
@@ -121,22 +117,23 @@ static int set_part(lua_State *L, lipm_place part, const lipm_names *names) {
 
 /* ---- Structs ----------------------------------------------------------------------------- */
 
-/* The name of the field that the string at 2 means. */
-static inline const lipm_name *check_field_name(lua_State *L, const lipm_view *self) {
-    const lipm_name *name = lipm_findname(L, 2, self->names, self->place.type);
+/* The name that equals the string at `key`. */
+static inline const lipm_name *check_field_name(lua_State *L, int key, const lipm_view *self) {
+    const lipm_name *name = lipm_findname(L, key, self->names, self->place.type);
     if (name == NULL)
-        lipm_complain_key(L, 2, &self->place);
+        lipm_complain_key(L, key, &self->place);
     return name;
 }
 
 static int struct_index(lua_State *L) {
     const lipm_view *self = check_self(L);
-    return push_part(L, 2, self, lipm_fieldplace(&self->place, check_field_name(L, self)->field));
+    const lipm_name *name = check_field_name(L, 2, self);
+    return push_part(L, name->number, self, lipm_fieldplace(&self->place, name->field));
 }
 
 static int struct_newindex(lua_State *L) {
     const lipm_view *self = check_self(L);
-    const lipm_name *name = check_field_name(L, self);
+    const lipm_name *name = check_field_name(L, 2, self);
     return set_part(L, lipm_fieldplace(&self->place, name->field), name->names);
 }
 
@@ -147,11 +144,13 @@ static int struct_next(lua_State *L) {
     const ipm_type *type = self->place.type;
     if (type->kind != IPM_STRUCT)
         return luaL_typeerror(L, 1, "view of a struct");
-    const ipm_field *field = lua_isnil(L, 2) ? type->fields : check_field_name(L, self)->field + 1;
+    const ipm_field *field =
+        lua_isnil(L, 2) ? type->fields : check_field_name(L, 2, self)->field + 1;
     if (field == type->fields + type->count)
         return 0;
     lua_pushstring(L, field->name);
-    return push_pair(L, self, lipm_fieldplace(&self->place, field));
+    uint64_t number = check_field_name(L, 3, self)->number;
+    return push_pair(L, number, self, lipm_fieldplace(&self->place, field));
 }
 
 /* ---- Arrays ------------------------------------------------------------------------------ */
@@ -181,7 +180,7 @@ static int array_index(lua_State *L) {
         lua_pushnil(L);
         return 1;
     }
-    return push_part(L, 2, self, lipm_elementplace(&self->place, index - 1));
+    return push_part(L, index, self, lipm_elementplace(&self->place, index - 1));
 }
 
 static int array_newindex(lua_State *L) {
@@ -199,7 +198,7 @@ static int array_next(lua_State *L) {
     if (index >= self->place.type->count)
         return 0;
     lua_pushinteger(L, (lua_Integer)index + 1);
-    return push_pair(L, self, lipm_elementplace(&self->place, index));
+    return push_pair(L, index + 1, self, lipm_elementplace(&self->place, index));
 }
 
 static int array_len(lua_State *L) {

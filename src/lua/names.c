@@ -26,12 +26,14 @@ static const lipm_names *nested_names(lua_State *L, int owner, const ipm_type *t
 /* Fill in the names on the top. */
 static void add_fields(lua_State *L, int owner, lipm_names *names, const ipm_type *type) {
     bool is_small = type->size <= PIECE_SIZE && type->count <= PIECE_FIELDS;
-    uint64_t filled = 0;
+    uint64_t filled = 0, parts = 0;
     lua_newtable(L);
     for (uint64_t i = 0; i < type->count; i++) {
         const ipm_field *field = &type->fields[i];
         lipm_name name = {.field = field, .names = nested_names(L, owner, field->type)};
-        if (is_small && name.names == NULL) {
+        if (name.names != NULL) {
+            name.number = ++parts;
+        } else if (is_small) {
             name.bit = UINT64_C(1) << i;
             names->has_bits = true;
             names->all |= name.bit;

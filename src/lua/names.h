@@ -12,6 +12,7 @@ typedef struct lipm_name {
     const ipm_field *field;  /* NULL: nothing here, nor what would have been put here */
     const lipm_names *names; /* of the field's own fields; NULL: it is a scalar */
     uint64_t bit;            /* the field's in a piece of a draft; 0: it is a piece of its own */
+    uint64_t number;         /* the field's, from 1, among those that are no scalars; otherwise 0 */
 } lipm_name;
 
 /* A userdata with two user values: the strings, which therefore keep their addresses; and the
