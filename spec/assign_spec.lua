@@ -1,4 +1,4 @@
--- What assignment of tables stores, and what it leaves alone.
+-- What the assignment of a table stores, and what it leaves unchanged.
 local ipmmap = require "ipmmap"
 local refused = require "spec.helper.refused"
 local segment = require "spec.helper.segment"
@@ -39,7 +39,7 @@ describe("an assigned table", function()
     return list
   end
 
-  it("sets fields at any depth, by long names and among many, and as often as it is assigned", function()
+  it("sets nested fields, fields with long names and fields of a struct with many, each time it is assigned", function()
     for _, count in ipairs { 300, 2, 300 } do
       v.nested = nested(count)
       for _, i in ipairs { 1, 2, count } do
@@ -52,7 +52,7 @@ describe("an assigned table", function()
     assert.same({ 1, 0, 65, -70 }, { v.many.f1, v.many.f2, v.many.f65, v.many.f70 })
   end)
 
-  it("changes nothing but the fields that it has, not even the bytes between them", function()
+  it("changes only the fields that it has, and not the padding between them", function()
     local size = ipmmap.lookup("AssignSpecPadded").size
     ipmmap.setbytes(v.padded[1], "\1\2\3\4" .. ("\5"):rep(4) .. "ab\0" .. ("\6"):rep(size - 11))
     v.padded = { { flag = false, n = 0x07070707, text = "c" }, { n = 1 } }
@@ -62,7 +62,7 @@ describe("an assigned table", function()
     assert.equal(0x07070707, v.padded[1].n)
   end)
 
-  it("replaces longer texts whole", function()
+  it("overwrites the rest of a longer text with zeros", function()
     v.big, v.texts = ("a"):rep(5000), { ("b"):rep(600), ("c"):rep(600) }
     manager:set { big = ("d"):rep(3), texts = { "", "e" } }
     assert.same({ "ddd", "", "e" }, { v.big, v.texts[1], v.texts[2] })
@@ -70,7 +70,7 @@ describe("an assigned table", function()
     assert.equal("ddd" .. ("\0"):rep(4997), ipmmap.bytes(v):sub(S:offsetof "big" + 1, S:offsetof "big" + 5000))
   end)
 
-  it("stores nothing if its last part is refused, however long it is", function()
+  it("stores nothing if its last part is refused, even if it is large", function()
     v.nested = nested(300)
     local before = ipmmap.bytes(v)
     local wrong = nested(300)
@@ -85,7 +85,7 @@ describe("an assigned table", function()
     assert.equal(7.0, v.nested[300].at.x)
   end)
 
-  it("may be empty", function()
+  it("stores nothing if it is empty", function()
     local _, other = segment.make(Aligned)
     other:with(function(view) view.numbers = {} end)
     other:write("numbers", {})
@@ -94,7 +94,7 @@ describe("an assigned table", function()
     assert.equal(ipmmap.bytes(manager:snapshot()), ipmmap.bytes(v))
   end)
 
-  it("can exchange the views in it", function()
+  it("exchanges two rows of an array if it contains their views", function()
     v.grid = { { 1, 2, 3 }, { 4, 5, 6 } }
     v.grid = { v.grid[2], v.grid[1] }
     assert.same({ { 4, 5, 6 }, { 1, 2, 3 } }, ipmmap.totable(v.grid))
@@ -104,7 +104,7 @@ describe("an assigned table", function()
     local _, other = segment.make(Text)
     local view, is_reading = other:lock(), false
     local before = ipmmap.bytes(other:snapshot())
-    local part = { n = 1, text = ("x"):rep(2000000) } -- so large that Lua collects to make room for it
+    local part = { n = 1, text = ("x"):rep(2000000) } -- so large that its draft makes the collector run
     view.part = { n = 2 }
     for _ = 1, 1000 do
       setmetatable({}, { __gc = function()

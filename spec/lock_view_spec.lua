@@ -64,7 +64,7 @@ describe("a lock", function()
     end)
   end)
 
-  it("is taken again and again, with collections in between, and by a finalizer", function()
+  it("can be taken repeatedly, with garbage collections in between, and by a finalizer", function()
     local function count()
       local data <close> = editor:lock()
       data.number = data.number + 1

@@ -12,7 +12,7 @@ local S = ipmmap.base:extend("MemorySpec", {
 local many_points = {}
 for i = 1, 24 do many_points[i] = { x = i } end
 
--- Not by a pipe, which would be among them.
+-- The list goes to a file: the descriptor of a pipe would be in the list.
 local function descriptors()
   local list = tmpdir() .. "/descriptors"
   assert(os.execute(("ls /proc/$PPID/fd >'%s'"):format(list)))

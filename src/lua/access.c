@@ -172,8 +172,8 @@ static void finish_own(lua_State *L, lipm_handle *handle, bool has_begun, bool i
         lipm_raise(L, &error);
 }
 
-/* Assign the value at `index`, all or nothing, to a part of the handle's struct. The Struct is
- * after the value. */
+/* Assign the value at `index` to a part of the handle's struct: all of it, or nothing. The value
+ * above it on the stack is the Struct. */
 static int assign(lua_State *L, int index, lipm_handle *handle, lipm_place place) {
     const lipm_names *names = NULL;
     lipm_assignment assignment;

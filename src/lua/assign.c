@@ -1,6 +1,8 @@
 /*
- * Tables are read raw, so no metamethod runs. A table whose metamethods would show more than that
- * is refused, see plain.h.
+ * Assignment to structs and arrays from tables, and from views and values of the same type.
+ *
+ * Tables are read raw, so no metamethod can run. A table whose metamethods show more than the table
+ * contains is refused: see plain.h.
  */
 #include "assign.h"
 
@@ -12,7 +14,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-/* Each level of nesting has a key and a value on the stack. */
+/* Each level of nested tables has a key and a value on the stack. */
 #define STACK_LEVELS (2 * IPM_MAX_DEPTH + LUA_MINSTACK)
 
 static void draft_value(lipm_draft *draft, int index, const lipm_place *place,
@@ -20,7 +22,8 @@ static void draft_value(lipm_draft *draft, int index, const lipm_place *place,
 
 /* ---- Scalars ----------------------------------------------------------------------------- */
 
-/* A scalar that is a field, or the like, of the place that the piece at `at` is for. */
+/* Put a scalar into the piece at `at`, which is for the place. `field` says where in the place the
+ * scalar is; for an element of an array, the caller makes up a field. */
 static IPM_OFTEN void draft_scalar(const lipm_draft *draft, int index, uint64_t at,
                                    const lipm_place *place, const ipm_field *field) {
     lipm_scalar scalar;
@@ -31,7 +34,7 @@ static IPM_OFTEN void draft_scalar(const lipm_draft *draft, int index, uint64_t 
     lipm_storescalar(lipm_pieceat(draft, at)->bytes + field->offset, field->type, &scalar);
 }
 
-/* A scalar that is a piece of its own. */
+/* Add a piece for a scalar alone. */
 static void add_scalar(lipm_draft *draft, int index, const lipm_place *place) {
     lipm_scalar scalar;
     if (!lipm_toscalar(draft->L, index, place->type, &scalar))
@@ -49,8 +52,8 @@ static void add_scalar(lipm_draft *draft, int index, const lipm_place *place) {
 
 /* ---- Structs ----------------------------------------------------------------------------- */
 
-/* Whether the value at `index` is a whole header, as totable gives it; raise if it is a wrong one.
- * Nothing of it stays in the draft. */
+/* Whether the value at `index` is a complete header, as totable returns it. Raises if it is no
+ * header. Its pieces are removed from the draft again. */
 static IPM_COLD bool is_header(lipm_draft *draft, int index, const lipm_place *place,
                                const lipm_names *names) {
     lua_State *L = draft->L;
@@ -69,7 +72,8 @@ static IPM_COLD bool is_header(lipm_draft *draft, int index, const lipm_place *p
     return true;
 }
 
-/* A live header among the fields of a whole segment is left out if it is whole, else refused. */
+/* If the place is a whole segment, the table may have a complete header, which is not assigned. An
+ * incomplete header is refused. */
 static void draft_struct(lipm_draft *draft, int index, const lipm_place *place,
                          const lipm_names *names) {
     lua_State *L = draft->L;
@@ -109,7 +113,8 @@ static lua_Integer first_missing(lua_State *L, int index) {
     return key;
 }
 
-/* Elements that are numbers are one piece, as many as come without a gap. */
+/* Numbers and bools from 1 to the table's length are one piece. Any other element has pieces of its
+ * own. */
 static void draft_elements(lipm_draft *draft, int index, const lipm_place *place,
                            const lipm_names *names) {
     lua_State *L = draft->L;
@@ -145,7 +150,7 @@ static void draft_elements(lipm_draft *draft, int index, const lipm_place *place
                       last, first_missing(L, index));
 }
 
-/* ---- Both -------------------------------------------------------------------------------- */
+/* ---- Values of any type ------------------------------------------------------------------ */
 
 static void check_source(lua_State *L, int index, const lipm_view *source,
                          const lipm_place *place) {
@@ -212,7 +217,7 @@ void lipm_prepare(lua_State *L, int owner, int index, const lipm_place *place,
     }
 }
 
-/* A live header stays as it is: only the assignment of a whole segment reaches it. */
+/* If the place is a whole segment, its header is not changed. */
 static bool copy_source(const lipm_view *source, const lipm_place *place) {
     lipm_memory *memory = place->memory;
     const unsigned char *base = lipm_base(source->place.memory);

@@ -1,6 +1,7 @@
 /*
- * Assignment from tables, and from views and values of the same type: a draft first, which raises
- * if the value does not fit, and then its storing, which neither raises nor runs other code.
+ * Assignment in two steps, so that a failed assignment stores nothing. lipm_prepare makes a draft
+ * from a scalar or a table, or checks a view or value. It raises if that does not fit the place.
+ * lipm_assign stores the draft, or copies the view or value. It neither raises nor runs other code.
  */
 #ifndef LIPM_ASSIGN_H
 #define LIPM_ASSIGN_H
@@ -8,22 +9,26 @@
 #include "draft.h"
 #include "names.h"
 
-/* What is to be assigned to a place. It refers to the stack, from `index` on. */
+/* A prepared assignment. The value at `index`, and the value that lipm_prepare pushes, must stay on
+ * the stack until lipm_assign has returned. */
 typedef struct lipm_assignment {
-    const lipm_view *source; /* the view or value that is copied; NULL: the draft is stored */
+    const lipm_view *source; /* the view or value to copy; NULL: the draft is stored */
     lipm_draft draft;
 } lipm_assignment;
 
 /*
- * Prepare to assign the value at `index`. Pushes one value.
- * owner  index of the Struct, or of any other
- * names  of the place's type, or NULL
+ * Prepare the assignment of the value at `index`. Pushes one value.
+ * owner  the index of a Struct, which keeps memory for drafts; it may be the Struct of another type
+ * names  the names of the place's type; NULL for a scalar
  */
 void lipm_prepare(lua_State *L, int owner, int index, const lipm_place *place,
                   const lipm_names *names, lipm_assignment *assignment);
 
-/* Assign to memory that can be touched and written. returns  false: not everything was stored,
- * since that memory, or the source, could not be touched */
+/*
+ * Store a prepared assignment. The place's memory must be accessible (lipm_base) and writable.
+ * returns  false: the place cannot be changed, or the source is no longer accessible; a part may
+ *          have been stored
+ */
 bool lipm_assign(lipm_assignment *assignment, const lipm_place *place);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* A userdata of at most so many bytes is kept for the next draft. */
+/* If a draft's userdata has at most this many bytes, the Struct keeps it for the next draft. */
 #define KEPT_BYTES (UINT64_C(1) << 20)
 
 void lipm_begindraft(lua_State *L, int owner, lipm_draft *draft) {
@@ -17,7 +17,8 @@ void lipm_begindraft(lua_State *L, int owner, lipm_draft *draft) {
     draft->bytes = draft->few;
 }
 
-/* Push the userdata of the last draft, which is kept no longer, or a larger one. */
+/* Push a userdata of `least` bytes or more: the one that the Struct keeps, or a new one. The Struct
+ * no longer keeps its own, because a second draft may begin before this one is stored. */
 static unsigned char *push_bytes(lipm_draft *draft, uint64_t least, uint64_t *room) {
     lua_State *L = draft->L;
     if (lua_getiuservalue(L, draft->owner, LIPM_STRUCT_DRAFT) == LUA_TUSERDATA) {
@@ -63,7 +64,7 @@ static bool store_fields(lipm_memory *memory, const lipm_piece *piece) {
     return true;
 }
 
-/* Keep the draft's userdata for the next one. */
+/* Let the Struct keep the draft's userdata for the next draft. */
 static void keep_bytes(const lipm_draft *draft) {
     if (draft->bytes == draft->few || draft->room > KEPT_BYTES)
         return;

@@ -145,7 +145,7 @@ int lipm_complain(lua_State *L, const lipm_place *place, const char *format, ...
     va_end(arguments);
     lua_concat(L, 4);
     lua_error(L);
-    abort(); /* what raises does not come here */
+    abort(); /* not reached: lua_error raises */
 }
 
 int lipm_complain_access(lua_State *L, const lipm_place *place) {

@@ -17,14 +17,14 @@ IPM_COLD int lipm_raise(lua_State *L, const ipm_error *error);
 /* Push nil, message and code, and return 3. A bug of the caller is raised instead. */
 IPM_COLD int lipm_fail(lua_State *L, const ipm_error *error);
 
-/* Raise "<struct>.<path>: <message>"; format as for lua_pushfstring. */
+/* Raise "<struct>.<path>: <message>". The format is that of lua_pushfstring. */
 IPM_COLD _Noreturn int lipm_complain(lua_State *L, const lipm_place *place, const char *format,
                                      ...);
 
-/* Raise that the memory cannot be touched now: no lock is held, or there was a fork. */
+/* Raise an error: the memory cannot be accessed now. No lock is held, or there was a fork. */
 IPM_COLD _Noreturn int lipm_complain_access(lua_State *L, const lipm_place *place);
 
-/* Raise that the key at `key` names no part of the struct or array at that place. */
+/* Raise an error: the key at `key` names no part of the struct or array at that place. */
 IPM_COLD _Noreturn int lipm_complain_key(lua_State *L, int key, const lipm_place *place);
 
 /* Push the place's struct and path, such as "DemoMmapStructure.data_xy". */

@@ -47,12 +47,12 @@ lipm_handle *lipm_pushhandle(lua_State *L, ipm_role role, lipm_layout *layout) {
 
 void lipm_refusehandle(lua_State *L) {
     luaL_typeerror(L, 1, "manager, editor or reader");
-    abort(); /* what raises does not come here */
+    abort(); /* not reached: luaL_typeerror raises */
 }
 
 void lipm_refuseclosed(lua_State *L, const lipm_handle *handle) {
     luaL_error(L, "%s: this %s is closed", lipm_handlename(handle), lipm_roles[handle->role]);
-    abort(); /* what raises does not come here */
+    abort(); /* not reached: luaL_error raises */
 }
 
 lipm_handle *lipm_pinhandle(lua_State *L) {

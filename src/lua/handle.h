@@ -13,34 +13,34 @@ typedef struct lipm_handle {
     lipm_memory memory;
     ipm_segment *segment; /* NULL: closed */
     lipm_layout *layout;
-    uint64_t epoch;  /* counts the locks that were taken */
-    uint64_t opened; /* the version that it was opened at */
-    struct lipm_root
-        *root; /* the element of LIPM_HANDLE_ROOT, unless it was collected: see lock.c */
+    uint64_t epoch;         /* how many times the lock was taken */
+    uint64_t opened;        /* the version when the handle was opened */
+    struct lipm_root *root; /* the newest root view; it may have been collected: see lock.c */
     ipm_role role;
-    bool is_root_spare; /* it can serve for the next lock */
-    bool is_pinned;     /* under this lock a method was used, so it is not forgotten */
-    bool is_lost;       /* the collector found that the view of this lock cannot be reached */
-    bool was_forgotten; /* the last lock was released by the collector */
-    bool has_warned;    /* that a lock was forgotten */
+    bool is_root_spare; /* the next lock can use `root` again */
+    bool is_pinned;     /* a method was called under this lock: the program still uses the lock */
+    bool is_lost;       /* the collector found that no code can reach the view of this lock */
+    bool was_forgotten; /* the collector released the last lock */
+    bool has_warned;    /* a warning about a forgotten lock was given */
 } lipm_handle;
 
+/* The user values of a handle. */
 enum {
     LIPM_HANDLE_STRUCT = 1,
-    LIPM_HANDLE_ROOT, /* a table with weak values, of the last root view; or nil */
-    LIPM_HANDLE_SEEN, /* by path, the bytes that wait saw last; or nil */
+    LIPM_HANDLE_ROOT, /* a table with weak values that contains `root`; or nil */
+    LIPM_HANDLE_SEEN, /* the bytes that wait saw last, by path; or nil */
     LIPM_HANDLE_VALUES = LIPM_HANDLE_SEEN
 };
 
 /* Push a handle that has no segment and no metatable yet. */
 lipm_handle *lipm_pushhandle(lua_State *L, ipm_role role, lipm_layout *layout);
 
-/* Begins each handle. */
+/* Its address is at the beginning of each handle. */
 extern const char lipm_handle_brand;
 
 IPM_COLD _Noreturn void lipm_refusehandle(lua_State *L);
 
-/* The handle that a method was called on, open or closed, and of any role. */
+/* The handle at index 1. Raises if the value there is none. The handle may be closed. */
 static inline lipm_handle *lipm_checkanyhandle(lua_State *L) {
     lipm_handle *handle = lua_touserdata(L, 1);
     if (handle == NULL || lua_rawlen(L, 1) != sizeof *handle || handle->brand != &lipm_handle_brand)
@@ -50,13 +50,14 @@ static inline lipm_handle *lipm_checkanyhandle(lua_State *L) {
 
 IPM_COLD _Noreturn void lipm_refuseclosed(lua_State *L, const lipm_handle *handle);
 
-/* Raise if the handle was closed: to be called after whatever may have run other code. */
+/* Raise if the handle is closed. Call this after anything that can run Lua code, which may have
+ * closed the handle. */
 static inline void lipm_checkopen(lua_State *L, const lipm_handle *handle) {
     if (handle->segment == NULL)
         lipm_refuseclosed(L, handle);
 }
 
-/* The handle that a method was called on, open. */
+/* The open handle at index 1. Raises if it is closed. */
 static inline lipm_handle *lipm_checkhandle(lua_State *L) {
     lipm_handle *handle = lipm_checkanyhandle(L);
     lipm_checkopen(L, handle);
@@ -70,7 +71,7 @@ lipm_handle *lipm_pinhandle(lua_State *L);
 /* As lipm_pinhandle; raises if the handle is a reader. */
 lipm_handle *lipm_pinwriter(lua_State *L);
 
-/* "reader", "editor", "manager", NULL: by role. */
+/* The roles' names, "reader", "editor" and "manager", by ipm_role, and NULL. */
 extern const char *const lipm_roles[];
 
 /* The name of the handle's struct, or "?" if the Struct was collected. */

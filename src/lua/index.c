@@ -47,7 +47,8 @@ static void push_cache(lua_State *L, const lipm_view *self) {
     lua_setiuservalue(L, 1, LIPM_VIEW_NESTED);
 }
 
-/* Push the view of a part of the view at 1, which has this number among the parts with a view. */
+/* Push the view of a part of the view at index 1. An array's element has its index as its number, a
+ * struct's field has lipm_name.number. */
 static int push_nested(lua_State *L, uint64_t number, const lipm_view *self,
                        const lipm_place *part) {
     if (lua_getiuservalue(L, 1, LIPM_VIEW_NESTED) == LUA_TTABLE) {
@@ -70,7 +71,8 @@ static int push_nested(lua_State *L, uint64_t number, const lipm_view *self,
     return 1;
 }
 
-/* Push a part of the view at 1; no other code ran since its memory was found good. */
+/* Push a part of the view at index 1. Call this directly after check_self: no other code may have
+ * run since. */
 static int push_part(lua_State *L, uint64_t number, const lipm_view *self, lipm_place part) {
     if (lipm_is_scalar(part.type)) {
         lipm_pushlive(L, &part);
@@ -79,7 +81,7 @@ static int push_part(lua_State *L, uint64_t number, const lipm_view *self, lipm_
     return push_nested(L, number, self, &part);
 }
 
-/* Return the key on the top and its part. */
+/* Return two values: the key on the top, and its part. */
 static int push_pair(lua_State *L, uint64_t number, const lipm_view *self, lipm_place part) {
     int key = lua_gettop(L);
     check_self(L);
@@ -90,7 +92,8 @@ static int push_pair(lua_State *L, uint64_t number, const lipm_view *self, lipm_
     return 2;
 }
 
-/* Assign the value at 3 to a part of a view, all or nothing. */
+/* The part of set_part for a struct or an array: assign all of it, or nothing. Raises for a part of
+ * a live header. */
 static IPM_COLD int assign_part(lua_State *L, const lipm_place *part, const lipm_names *names) {
     lipm_assignment assignment;
     lipm_prepare(L, lua_upvalueindex(OWNER_UPVALUE), 3, part, names, &assignment);
@@ -98,7 +101,7 @@ static IPM_COLD int assign_part(lua_State *L, const lipm_place *part, const lipm
     return is_touchable && lipm_assign(&assignment, part) ? 0 : lipm_complain_access(L, part);
 }
 
-/* Assign the value at 3 to a part of a view. */
+/* Assign the value at index 3 to a part of a view. */
 static int set_part(lua_State *L, lipm_place part, const lipm_names *names) {
     lipm_memory *memory = part.memory;
     lipm_scalar scalar;
@@ -117,7 +120,7 @@ static int set_part(lua_State *L, lipm_place part, const lipm_names *names) {
 
 /* ---- Structs ----------------------------------------------------------------------------- */
 
-/* The name that equals the string at `key`. */
+/* The field's name that equals the string at `key`. Raises if there is none. */
 static inline const lipm_name *check_field_name(lua_State *L, int key, const lipm_view *self) {
     const lipm_name *name = lipm_findname(L, key, self->names, self->place.type);
     if (name == NULL)
@@ -259,7 +262,8 @@ static void push_new_metatable(lua_State *L, int owner, const ipm_type *type,
         luaL_setfuncs(L, besides, 0);
 }
 
-/* Push the metatable that the names remember, which the Struct keeps under `key`. */
+/* The Struct at `owner` keeps the names of each type under `key`, and the names keep the
+ * metatable. Push that metatable, and return the names. */
 static const lipm_names *push_metatable(lua_State *L, int owner, const ipm_type *type,
                                         const void *key, const luaL_Reg *besides) {
     const lipm_names *names = lipm_pushnames(L, owner, type, key);

@@ -1,11 +1,11 @@
 /***
 Taking and releasing a handle's lock, and the root view, which stands for the lock.
 
-The root view exists before the lock is taken, and knows by its epoch for which lock it stands.
-One that its own closing ended serves for the next lock, so that locking allocates nothing; one
-whose lock was released otherwise may still be somebody's <close> variable, and is spent. The handle
-keeps its root view in a table with weak values, so that the collector finds a view that was
-forgotten.
+The root view is made before the lock is taken. Its epoch says which lock it stands for. If the
+closing of a root view has released the lock, the handle uses that view for its next lock, so that
+locking allocates no memory. If the lock was released in another way, the view may still be in a
+<close> variable, so it is not used again. The handle keeps the view in a table with weak values, so
+that the collector can find that the view was forgotten.
 @submodule ipmmap
 */
 #include "../core/abandon.h"
@@ -36,7 +36,7 @@ static const luaL_Reg root_metamethods[] = {
     {NULL, NULL},
 };
 
-/* Push two values, the second one a new root view for the handle at 1. */
+/* Push two values. The second one is a new root view of the handle at index 1. */
 static IPM_COLD lipm_root *push_new_root(lua_State *L, lipm_handle *handle) {
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
     lipm_root *root = lua_newuserdatauv(L, sizeof *root, LIPM_VIEW_VALUES);
@@ -63,7 +63,7 @@ static IPM_COLD lipm_root *push_new_root(lua_State *L, lipm_handle *handle) {
     return root;
 }
 
-/* The same, but the handle's own if it can serve once more. */
+/* Push two values. The second one is the spare root view of the handle at index 1, or a new one. */
 static inline lipm_root *push_root(lua_State *L, lipm_handle *handle) {
     if (handle->is_root_spare) {
         handle->is_root_spare = false;
@@ -75,7 +75,7 @@ static inline lipm_root *push_root(lua_State *L, lipm_handle *handle) {
     return push_new_root(L, handle);
 }
 
-/* The root view stands for no lock, and may serve for the next one. */
+/* Let the next lock use a root view that stands for no lock, if it is the handle's newest one. */
 static inline void spare_root(const lipm_root *root) {
     root->handle->is_root_spare = root == root->handle->root;
 }
@@ -91,15 +91,15 @@ static IPM_COLD int refuse_second(lua_State *L, const lipm_handle *handle) {
                                       : "");
 }
 
-/* Push two values, the second one the root view for the lock that is to be taken; refuse a second
- * lock. */
+/* Push two values. The second one is the root view for a lock that will be taken. Raises if the
+ * handle holds its lock already. */
 static inline lipm_root *prepare_root(lua_State *L, lipm_handle *handle) {
     if (lipm_is_locked(handle))
         refuse_second(L, handle);
     return push_root(L, handle);
 }
 
-/* Take the lock, for which the root view is to stand. */
+/* Take the lock. The root view then stands for it. */
 static inline int take_lock(lua_State *L, lipm_root *root, int64_t timeout_ns, ipm_error *error) {
     lipm_handle *handle = root->handle;
     int code = lipm_waitlock(L, handle, timeout_ns, error);
@@ -266,14 +266,15 @@ static int root_close(lua_State *L) {
     return end_lock(L, root, root->handle->role == IPM_READER || has_ended(L));
 }
 
-/* Have the collector finalize the view at 1 once more. */
+/* Let the collector finalize the view at index 1 once more. */
 static void finalize_again(lua_State *L) {
     lua_getmetatable(L, 1);
     lua_setmetatable(L, 1);
 }
 
-/* The collector has taken the view at 1, which may serve for the next lock, from the handle's
- * table: put it back, with all that is nested in it, until the handle is closed. */
+/* Put the view at index 1 back into the handle's table if it is spare. The collector removes a view
+ * from a table with weak values before it calls the finalizer. The nested views stay with the view.
+ * A closed handle takes no lock, so its view is not put back. */
 static void put_back(lua_State *L, const lipm_root *root) {
     const lipm_handle *handle = root->handle;
     if (root != handle->root || !handle->is_root_spare || handle->segment == NULL)

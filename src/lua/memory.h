@@ -28,7 +28,8 @@ typedef struct lipm_layout {
     uint32_t paths;     /* the number of cached paths */
 } lipm_layout;
 
-/* Its user values: tables of what was made for its types and its paths; memory for a draft. */
+/* The user values of a Struct: a table of names, metatables and methods; a table of cached paths;
+ * and memory for the next draft, or nil. */
 enum {
     LIPM_STRUCT_METATABLES = 1,
     LIPM_STRUCT_PATHS,
@@ -78,7 +79,7 @@ static inline unsigned char *lipm_base(const lipm_memory *memory) {
     return *memory->watched == memory->expected ? memory->base : NULL;
 }
 
-/* What lipm_change does where the range is not ready. */
+/* The part of lipm_change for a range that is not ready for changes. */
 unsigned char *lipm_makeready(lipm_memory *memory, uint64_t offset, uint64_t size);
 
 /*

@@ -3,7 +3,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-/* The scalars of a struct of at most so many bytes and fields are one piece of a draft. */
+/* If a struct has at most this many bytes and fields, its scalars are one piece of a draft. */
 #define PIECE_SIZE 512
 #define PIECE_FIELDS 64
 
@@ -14,7 +14,7 @@ static void add_name(lipm_names *names, const lipm_name *name) {
     names->slots[i] = *name;
 }
 
-/* The names of what is nested in a part, which the Struct keeps; NULL for a scalar. */
+/* The names of a nested type, which the Struct keeps; NULL for a scalar. */
 static const lipm_names *nested_names(lua_State *L, int owner, const ipm_type *type) {
     if (lipm_is_scalar(type))
         return NULL;
@@ -23,7 +23,7 @@ static const lipm_names *nested_names(lua_State *L, int owner, const ipm_type *t
     return names;
 }
 
-/* Fill in the names on the top. */
+/* Add the fields of a struct to the names on the top of the stack. */
 static void add_fields(lua_State *L, int owner, lipm_names *names, const ipm_type *type) {
     bool is_small = type->size <= PIECE_SIZE && type->count <= PIECE_FIELDS;
     uint64_t filled = 0, parts = 0;

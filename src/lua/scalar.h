@@ -23,23 +23,24 @@ void lipm_pushscalar(lua_State *L, const ipm_type *type, const void *at);
 /* Push the scalar at the place. Its memory must be accessible; other processes may change it. */
 void lipm_pushlive(lua_State *L, const lipm_place *place);
 
-/* The range of an integer's type, by kind. */
+/* The range of an integer type, as Lua integers. */
 typedef struct lipm_range {
     lua_Integer min, max;
 } lipm_range;
 
+/* The ranges of the integer types, by ipm_kind. */
 extern const lipm_range lipm_ranges[];
 
-/* The bits of a number as a float; false: a finite one has no finite place in it. */
+/* The bits of a number as a float. returns  false: a finite number is out of range */
 bool lipm_narrow(lua_Number number, uint64_t *bits);
 
-/* What lipm_toscalar does for types that are not numbers. */
+/* The part of lipm_toscalar for types that are not numbers. */
 bool lipm_toother(lua_State *L, int index, const ipm_type *type, lipm_scalar *scalar);
 
-/* What lipm_storescalar does for text. */
+/* The part of lipm_storescalar for text. */
 void lipm_storetext(void *at, const ipm_type *type, const lipm_scalar *scalar);
 
-/* The bits of a number as a float or double, by kind; false as for lipm_narrow. */
+/* The bits of a number as a float or a double. returns  false: a finite number is out of range */
 static inline bool lipm_fromnumber(ipm_kind kind, lua_Number number, uint64_t *bits) {
     if (kind != IPM_DOUBLE)
         return lipm_narrow(number, bits);
@@ -47,7 +48,7 @@ static inline bool lipm_fromnumber(ipm_kind kind, lua_Number number, uint64_t *b
     return true;
 }
 
-/* Convert the value at `index`; false if the type refuses it. Never allocates. */
+/* Convert the value at `index`. returns  false: it is no value of the type. Never allocates. */
 static inline bool lipm_toscalar(lua_State *L, int index, const ipm_type *type,
                                  lipm_scalar *scalar) {
     int is_exact;
@@ -63,7 +64,7 @@ static inline bool lipm_toscalar(lua_State *L, int index, const ipm_type *type,
     return is_exact && integer >= range->min && integer <= range->max;
 }
 
-/* Store what lipm_toscalar made for the same type. */
+/* Store a result of lipm_toscalar for the same type. */
 static inline void lipm_storescalar(void *at, const ipm_type *type, const lipm_scalar *scalar) {
     if (type->kind == IPM_CHAR) {
         lipm_storetext(at, type, scalar);
@@ -84,7 +85,7 @@ static inline void lipm_storescalar(void *at, const ipm_type *type, const lipm_s
     }
 }
 
-/* Raise why lipm_toscalar refused the value at `index` for that place. */
+/* Raise an error that says why lipm_toscalar refused the value at `index` for the place. */
 IPM_COLD _Noreturn int lipm_complain_scalar(lua_State *L, int index, const lipm_place *place);
 
 /* Push the range of a number type as messages show it: "0 to 255". */

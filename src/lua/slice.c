@@ -41,7 +41,7 @@ int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent, const char *w
     return seconds < 9e9 ? (int64_t)(seconds * (lua_Number)IPM_SECOND) : IPM_FOREVER;
 }
 
-/* A wait for the lock, and when it ends for a debug hook. */
+/* A wait for the lock, which can end early to let a debug hook run. */
 typedef struct lock_wait {
     lua_State *L;
     bool had_hook;   /* a hook was set when the wait began */

@@ -31,17 +31,18 @@ void lipm_runhooks(lua_State *L);
  */
 int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent, const char *whose);
 
-/* Take a segment's lock as ipm_segment_lock does. A transaction begins with nothing made ready. */
+/* Take the lock as ipm_segment_lock does. At the start of a transaction no bytes are ready for
+ * changes. */
 static inline int lipm_lockfor(lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
     handle->memory.ready_size = 0;
     return ipm_segment_lock(handle->segment, timeout_ns, error);
 }
 
-/* What lipm_waitlock does for a lock that is not free. */
+/* The part of lipm_waitlock for a lock that is not free. */
 int lipm_keepwaiting(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error);
 
-/* The same as lipm_lockfor, but let hooks interrupt the waiting. A lock that is free, as most are,
- * costs no look at the clock here. */
+/* Take the handle's lock as ipm_segment_lock does, but let hooks interrupt the wait. A lock is
+ * usually free. The first try, which does not read the clock, makes that case fast. */
 static inline int lipm_waitlock(lua_State *L, lipm_handle *handle, int64_t timeout_ns,
                                 ipm_error *error) {
     int code = lipm_lockfor(handle, 0, error);

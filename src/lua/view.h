@@ -19,7 +19,7 @@ typedef struct lipm_view {
 
 /* The user values of a view. The container keeps the memory alive: it is the view that contains
  * this one, a root view's handle, or a value's Struct. NESTED is a table of the views of its parts,
- * by key. */
+ * by number: see push_nested in index.c. */
 enum { LIPM_VIEW_CONTAINER = 1, LIPM_VIEW_NESTED, LIPM_VIEW_VALUES = LIPM_VIEW_NESTED };
 
 /* Its address is at the beginning of each view, and is a key in each view's metatable. */
