@@ -123,4 +123,33 @@ describe("an assigned table", function()
     end
     error "no finalizer ran meanwhile"
   end)
+
+  it("stores nothing if a finalizer shortens the table while it is read", function()
+    local Long = ipmmap.struct("AssignSpecLong", { { "n", "int32[400000]" } })
+    local value, t = Long:new(), {}
+    local is_reading, is_shorter = false, false
+    local function shorten()
+      if not is_reading then return setmetatable({}, { __gc = shorten }) end
+      is_shorter = true
+      for i = #t, 100001, -1 do t[i] = nil end
+    end
+    value.n[150000] = 5
+    for _ = 1, 200 do
+      for i = #t + 1, 400000 do t[i] = 1 end
+      shorten()
+      is_reading = true
+      local ok, message = pcall(function() value.n = t end)
+      is_reading = false
+      if is_shorter then
+        assert.is_false(ok)
+        assert.equal("AssignSpecLong.n: the value changed while it was assigned", message:match("AssignSpecLong.*"))
+        assert.equal(0, value.n[1])
+        assert.equal(5, value.n[150000])
+        return
+      end
+      value.n = {}
+      value.n[1], value.n[150000] = 0, 5
+    end
+    error "no finalizer ran meanwhile"
+  end)
 end)

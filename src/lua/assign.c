@@ -148,6 +148,8 @@ static void draft_elements(lipm_draft *draft, int index, const lipm_place *place
     if (count != last)
         lipm_complain(L, place, "a table for an array has the keys 1 to n: %I is there, but not %I",
                       last, first_missing(L, index));
+    if ((uint64_t)last < row) /* by a finalizer: the rest of the piece has no values */
+        lipm_complain(L, place, "the value changed while it was assigned");
 }
 
 /* ---- Values of any type ------------------------------------------------------------------ */
