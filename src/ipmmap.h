@@ -190,6 +190,52 @@ IPM_API int ipm_type_find(const ipm_type *type, const char *path, size_t length,
 /* The field with that name, or NULL. */
 IPM_API const ipm_field *ipm_type_field(const ipm_type *type, const char *name, size_t length);
 
+/* ---- Layouts that change ----------------------------------------------------------------- */
+
+/* How a struct of one layout becomes one of another: see ipm_convert. */
+typedef enum ipm_migrate {
+    IPM_MIGRATE_NO,
+    IPM_MIGRATE_YES,  /* what could lose a value is refused */
+    IPM_MIGRATE_LOSSY /* a value that does not fit is lost, and the report lists it */
+} ipm_migrate;
+
+typedef struct ipm_paths {
+    size_t count;
+    const char *const *paths; /* in memory order */
+} ipm_paths;
+
+/*
+ * What became of the fields. A path stands for all that is below it: "pos", if the whole struct was
+ * kept, otherwise "pos.x". An index stands for this element and all after it: "pts[1].x" for each
+ * element, "route[9]" for those of an array of 12 that became one of 8. The common header, which is
+ * always kept, is not listed.
+ */
+typedef struct ipm_migration {
+    ipm_paths kept;    /* each value is there */
+    ipm_paths added;   /* not in the old layout: zero */
+    ipm_paths dropped; /* a value was lost: it is not in the new layout, or did not fit */
+} ipm_migration;
+
+/*
+ * Convert a struct to another layout. Each field that both layouts have, by its path, is copied:
+ * one of the same type; a wider one of the same kind (a signed or an unsigned integer, or float and
+ * double); a longer text; a longer array, of elements that can be converted; a struct, field by
+ * field, whatever its name. All else is zero. Fields that the new layout does not have are dropped.
+ *
+ * What could lose a value is refused: a narrower type, a shorter text or array, another kind.
+ * `lossy` allows it, and then stores each value as far as its new type holds it, and zero instead
+ * of one that it does not: a number that is out of range, or has a fraction and becomes an integer;
+ * and all that becomes something other than a number, a text, a bool, an array or a struct, as it
+ * was. float rounds. A text that is too long is cut after a whole UTF-8 character.
+ *
+ * data       of type `from`; `into`, of type `to`; both aligned to 8, and they must not overlap
+ * migration  the report, or NULL. owner: the caller, who frees it by ipm_migration_free
+ * returns    IPM_ELAYOUT: the text names the field and both types; IPM_ESYSTEM (no memory)
+ */
+IPM_API int ipm_convert(const ipm_type *from, const void *data, const ipm_type *to, void *into,
+                        bool lossy, ipm_migration **migration, ipm_error *error);
+IPM_API void ipm_migration_free(ipm_migration *migration);
+
 /* ---- Layouts from C structs -------------------------------------------------------------- */
 
 /*
