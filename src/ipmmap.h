@@ -372,7 +372,7 @@ typedef enum ipm_role {
  * own_size  tells a library of another version which members the caller has. Members that the
  *           caller does not have get their default. Members that the library does not have must be
  *           zero, otherwise opening fails with IPM_EINVALID. 0 means the size of the first version,
- *           whose last member is `mlock`
+ *           whose last member is `trust_count`
  * path      the path of the data file, which ends in <Struct>_<tag>.mmap, instead of tag and
  *           mmap_dir: for tools that are given a file. ipm_layout_load gives its layout
  */
@@ -390,7 +390,22 @@ typedef struct ipm_options {
     bool mlock;            /* keep all pages in memory; includes prefault. See RLIMIT_MEMLOCK */
     const uint32_t *trust; /* users whose files are used in any directory: see below */
     size_t trust_count;    /* the number of users */
+    ipm_migrate migrate;   /* manager, with create: what to do about another layout: see below */
 } ipm_options;
+
+/*
+ * `migrate` replaces a segment of another layout by one of this layout, into which ipm_convert
+ * copies the values. Version and time stamp go on from the old ones; owner, mode and max_readers
+ * stay. It takes the old segment's lock, so no commit is lost, and a dead writer's transaction is
+ * rolled back first. Handles on the old segment then return IPM_EREPLACED. A segment of this layout
+ * is opened as it is. If the opening fails, the old segment is unchanged, except for an error after
+ * the new file has got its name. If the process dies, there is the old segment or the new one;
+ * where editors find none, the next manager with `create` finds the old one.
+ *
+ * returns  IPM_ELAYOUT (see ipm_convert), IPM_ETIMEOUT and IPM_EDEADLOCK (the old segment's lock),
+ *          IPM_EPERMISSION (also: the new file cannot have the owner and the group of the old one),
+ *          IPM_ENOSPACE, ...
+ */
 
 /*
  * In a directory that everybody may write to, such as /tmp or /dev/shm, any user can make a file
@@ -417,7 +432,9 @@ typedef struct ipm_segment ipm_segment;
  *          segment. After that it fails with IPM_ETIMEOUT, and the text names the byte of the lock
  *          file that another process holds; a reader opens for lock-free reads instead. With
  *          `force`, if a segment of this layout exists, it waits another 10 s at most for the
- *          segment's lock; if it fails with IPM_ETIMEOUT, the segment is unchanged
+ *          segment's lock; if it fails with IPM_ETIMEOUT, the segment is unchanged. With `migrate`,
+ *          if a segment of another layout exists, it also waits for that lock and for those who
+ *          open the old segment, another 10 s at most each
  */
 IPM_API int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
                              ipm_segment **segment, ipm_error *error);
@@ -652,6 +669,12 @@ typedef struct ipm_user {
  */
 IPM_API int ipm_segment_users(ipm_segment *segment, ipm_user *users, size_t capacity, size_t *count,
                               ipm_error *error);
+
+/*
+ * What this handle's opening migrated, or NULL: nothing.
+ * owner    the handle
+ */
+IPM_API const ipm_migration *ipm_segment_migration(const ipm_segment *segment);
 
 /* The present time in seconds since 1970, as in the header's time stamp. */
 IPM_API double ipm_time(void);

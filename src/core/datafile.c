@@ -132,8 +132,13 @@ static int check_file(const ipm_file *file, const char *path, ipm_access access,
     ipm_layout *described;
     last_page last;
     int code = read_head(file, path, access, &last, head, error);
-    if (code == IPM_OK && head->state.retired != 0)
-        code = ipm_fail(error, IPM_EREPLACED, 0, "%s was destroyed", path);
+    if (code == IPM_OK && head->state.retired != IPM_LIVE)
+        code = ipm_fail(error, IPM_EREPLACED, 0,
+                        head->state.retired == IPM_MIGRATING
+                            ? "%s: its migration to another layout was not finished (a manager "
+                              "with the option create opens it again)"
+                            : "%s was destroyed",
+                        path);
     if (code == IPM_OK)
         code = read_layout(file->fd, path, &head->geometry, &last, &described, error);
     if (code != IPM_OK)
@@ -303,31 +308,46 @@ static int move(const char *from, const char *to, bool replace) {
     return rc == 0 ? 0 : errno;
 }
 
-int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
-                        uint32_t max_readers, bool replace, ipm_error *error) {
+int ipm_datafile_make(const char *path, const ipm_layout *layout, mode_t mode, uint32_t max_readers,
+                      char **temporary, ipm_error *error) {
     ipm_file file;
-    char *temporary = temporary_name(path);
-    if (temporary == NULL)
+    *temporary = temporary_name(path);
+    if (*temporary == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot create %s", path);
-    int code = ipm_file_create(temporary, mode, &file, error);
+    int code = ipm_file_create(*temporary, mode, &file, error);
     if (code == IPM_OK) {
         code = fill_in(&file, path, layout, max_readers, error);
         close(file.fd);
-        if (code == IPM_OK) {
-            int rc = move(temporary, path, replace);
-            if (rc != 0)
-                code = ipm_fail_errno(error, rc, "cannot create %s", path);
-        }
-        if (code != IPM_OK)
-            unlink(temporary);
+        if (code == IPM_OK)
+            return IPM_OK;
+        unlink(*temporary);
     }
+    free(*temporary);
+    *temporary = NULL;
+    return code;
+}
+
+int ipm_datafile_place(const char *temporary, const char *path, bool replace, ipm_error *error) {
+    int rc = move(temporary, path, replace);
+    return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot create %s", path);
+}
+
+int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
+                        uint32_t max_readers, bool replace, ipm_error *error) {
+    char *temporary;
+    int code = ipm_datafile_make(path, layout, mode, max_readers, &temporary, error);
+    if (code != IPM_OK)
+        return code;
+    code = ipm_datafile_place(temporary, path, replace, error);
+    if (code != IPM_OK)
+        unlink(temporary);
     free(temporary);
     return code;
 }
 
 /* ---- Retiring ---------------------------------------------------------------------------- */
 
-void ipm_datafile_retire(ipm_datafile *file, bool retired) {
+void ipm_datafile_retire(ipm_datafile *file, ipm_retired retired) {
     atomic_store_explicit(&file->memory.state->retired, retired, memory_order_seq_cst);
 }
 
@@ -351,20 +371,21 @@ static uint64_t find_head(int fd, uint64_t size) {
     return said;
 }
 
-/* Set the flag in the file. returns  0 or an errno; *old stays empty if there is no trailer */
-static int retire_at(int fd, uint64_t size, ipm_retirement *old) {
-    const uint32_t retired = 1;
+/* Find the flag in the file. returns  0 or an errno; old->at is 0 if there is no trailer */
+static int find_flag(int fd, uint64_t size, ipm_retirement *old) {
     uint64_t head = find_head(fd, size);
+    old->at = 0;
     if (head == 0)
         return 0;
     old->at = head + offsetof(ipm_trailer_head, state) + offsetof(ipm_state, retired);
     ssize_t got = pread(fd, &old->before, sizeof old->before, (off_t)old->at);
     if (got != (ssize_t)sizeof old->before)
         return got < 0 ? errno : EIO;
-    int rc = write_at(fd, &retired, sizeof retired, old->at);
-    if (rc == 0)
-        old->fd = fd;
-    return rc;
+    return 0;
+}
+
+static int write_flag(int fd, uint64_t at, uint32_t retired) {
+    return write_at(fd, &retired, sizeof retired, at);
 }
 
 /* Use only file operations: the file may be replaced because it can no longer be mapped. */
@@ -376,7 +397,12 @@ int ipm_datafile_retire_old(const char *path, ipm_retirement *old, ipm_error *er
         return IPM_OK;
     if (code != IPM_OK)
         return code;
-    int rc = retire_at(file.fd, (uint64_t)file.status.st_size, old);
+    int rc = find_flag(file.fd, (uint64_t)file.status.st_size, old);
+    if (rc == 0 && old->at != 0) {
+        rc = write_flag(file.fd, old->at, IPM_RETIRED);
+        if (rc == 0)
+            old->fd = file.fd;
+    }
     if (old->fd < 0)
         close(file.fd);
     return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot retire %s", path);
@@ -386,8 +412,24 @@ void ipm_datafile_retired(ipm_retirement *old, bool done) {
     if (old->fd < 0)
         return;
     if (!done)
-        write_at(old->fd, &old->before, sizeof old->before, old->at);
+        write_flag(old->fd, old->at, old->before);
     close(old->fd);
+}
+
+int ipm_datafile_revive(const char *path, bool *revived, ipm_error *error) {
+    ipm_file file;
+    ipm_retirement old;
+    *revived = false;
+    int code = ipm_file_open(path, O_RDWR, &file, error);
+    if (code != IPM_OK)
+        return code == IPM_ENOTFOUND ? IPM_OK : code;
+    int rc = find_flag(file.fd, (uint64_t)file.status.st_size, &old);
+    bool migrating = rc == 0 && old.at != 0 && old.before == IPM_MIGRATING;
+    if (migrating)
+        rc = write_flag(file.fd, old.at, IPM_LIVE);
+    close(file.fd);
+    *revived = migrating && rc == 0;
+    return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot revive %s", path);
 }
 
 void ipm_datafile_unmake(const char *path) {
