@@ -651,6 +651,23 @@ IPM_API int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *er
  */
 IPM_API int ipm_segment_repair(const ipm_options *options, bool *repaired, ipm_error *error);
 
+/*
+ * Make a segment of a plain file that begins with the layout's struct, the common header included,
+ * such as Python's ipmmap makes. The segment has all the values, the time stamp too, and version 0.
+ * It takes the place of the file, atomically, and keeps its owner, group and mode. The caller ends
+ * programs that write to the file first: what they write later is lost.
+ *
+ * path      the file. It has at least as many bytes as the struct, and zeros after those
+ * options   `tag` or `mmap_dir`: the segment goes where they say, no file may be there, and the
+ * file at `path` stays as it is. Otherwise the file must be called <Struct>_<tag>.mmap. `lock_dir`,
+ * `max_readers` and `trust` as for a manager; the others are not used returns   IPM_OK, also if the
+ * file is a segment of this layout already; IPM_ELAYOUT: it is too short, or has something after
+ * the struct; IPM_ECORRUPT: it does not start with the header code, or is a damaged segment;
+ * IPM_ENOTFOUND, IPM_EPERMISSION, IPM_ENOSPACE, ...; IPM_EINVALID: the file's name does not fit
+ */
+IPM_API int ipm_adopt(const ipm_layout *layout, const char *path, const ipm_options *options,
+                      ipm_error *error);
+
 typedef struct ipm_user {
     int32_t pid;
     bool alive;    /* the lock of a dead holder goes to the next process that asks for it */

@@ -214,6 +214,7 @@ local facts = { name = core.struct.name, size = core.struct.size, align = core.s
 
 local methods = {
   offsetof = core.struct.offsetof, new = core.struct.new, type = core.struct.type,
+  convert = core.struct.convert,
 }
 
 --- Define and register a child: the parent's fields at the same offsets, then its own.

@@ -98,6 +98,19 @@ static void segment_left_behind(void) {
     close(fd);
 }
 
+static void plain_file(void) {
+    static const ipm_header header = {.header_code = IPM_HEADER_CODE};
+    const int64_t a = 5;
+    char path[256];
+    empty_area();
+    snprintf(path, sizeof path, "%s/Demo_.mmap", area);
+    int fd = open(path, O_CREAT | O_WRONLY, 0600);
+    CHECK_INT(pwrite(fd, &header, sizeof header, 0), sizeof header);
+    CHECK_INT(pwrite(fd, &a, sizeof a, A_OFFSET), sizeof a);
+    CHECK_INT(ftruncate(fd, DEMO_SIZE), 0);
+    close(fd);
+}
+
 static void segment_that_is_locked(void) {
     segment_in_use();
     must(ipm_segment_lock(holder, 0, &error));
@@ -157,6 +170,12 @@ static int migrate(void) {
     options.create = true;
     options.migrate = IPM_MIGRATE_YES;
     return ipm_segment_open(IPM_MANAGER, grown, &options, &made, detail);
+}
+
+static int adopt(void) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/Demo_.mmap", area);
+    return ipm_adopt(demo, path, NULL, detail);
 }
 
 static int open_manager(void) {
@@ -279,6 +298,7 @@ static const struct step {
     {"migrating", segment_in_use, migrate, true},
     {"migrating another's segment", segment_of_another_owner, migrate, true},
     {"opening after a migration's death", segment_left_behind, open_manager, false},
+    {"adopting", plain_file, adopt, false},
     {"locking and committing", segment_in_use, lock_and_commit, false},
     {"rolling back", segment_that_is_locked, unlock_what_is_locked, false},
     {"a snapshot", segment_in_use, snapshot, false},
@@ -386,6 +406,8 @@ static bool keeps_values(const struct step *step, const char *listed) {
 static bool goes_on(const struct step *step, const char *listed) {
     if (step->act == migrate || step->before == segment_left_behind)
         return keeps_values(step, listed);
+    if (step->act == adopt)
+        return adopt() == IPM_OK && works();
     return works() || (step->act == force_other && was_replaced());
 }
 

@@ -123,8 +123,8 @@ static int provide_directories(ipm_segment *segment, const ipm_options *options,
     return code;
 }
 
-int ipm_create(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
-               ipm_creation *m, ipm_error *error) {
+int ipm_create_begin(ipm_segment *segment, const ipm_options *options, ipm_creation *m,
+                     ipm_error *error) {
     const ipm_names *names = &segment->names;
     int code = provide_directories(segment, options, m, error);
     const ipm_lockfile_terms terms = {.directory = &segment->lock_dir,
@@ -134,9 +134,13 @@ int ipm_create(ipm_segment *segment, const ipm_layout *layout, const ipm_options
                                       .replace = options->force};
     if (code == IPM_OK)
         code = ipm_lockfile_manage(names->lock_path, &terms, &m->manager, &m->lock_made, error);
-    if (code == IPM_OK)
-        code = provide(segment, layout, options, m, error);
     return code;
+}
+
+int ipm_create(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
+               ipm_creation *m, ipm_error *error) {
+    int code = ipm_create_begin(segment, options, m, error);
+    return code == IPM_OK ? provide(segment, layout, options, m, error) : code;
 }
 
 void ipm_create_undo(const ipm_names *names, const ipm_creation *m) {

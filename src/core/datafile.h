@@ -49,6 +49,9 @@ int ipm_datafile_open(const char *path, const ipm_directory *directory, ipm_acce
 int ipm_datafile_describe(const char *path, ipm_access access, ipm_layout **layout,
                           ipm_error *error);
 
+/* Whether the file has a trailer, even a damaged one. */
+bool ipm_datafile_has_trailer(int fd, uint64_t size);
+
 /* Unmap the file. Does nothing if it is not open. */
 void ipm_datafile_close(ipm_datafile *file);
 
@@ -72,6 +75,9 @@ int ipm_datafile_place(const char *temporary, const char *path, bool replace, ip
 /* Make a file and give it its name. returns  as both */
 int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
                         uint32_t max_readers, bool replace, ipm_error *error);
+
+/* Write all of it at that offset. returns  0 or an errno */
+int ipm_datafile_write(int fd, const void *from, uint64_t size, uint64_t offset);
 
 /* Retire and remove a file that was just created, because the opening failed afterwards. Its
  * lock-free readers see that it is retired. */

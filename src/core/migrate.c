@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "conversion.h"
 #include "error.h"
+#include "file.h"
 #include "open.h"
 
 #include <errno.h>
@@ -48,25 +49,17 @@ static int open_old(migrating *m, const ipm_names *names, const ipm_options *opt
     return ipm_segment_open_for(IPM_EDITOR, IPM_WRITE, m->old_layout, &editor, &m->old, error);
 }
 
-/* Nobody gains or loses access to the data by a migration. */
-static int keep_owner(const char *temporary, const char *path, ipm_error *error) {
-    struct stat is, was;
-    if (lstat(temporary, &is) != 0 || lstat(path, &was) != 0)
-        return ipm_fail_errno(error, errno, "cannot examine %s", path);
-    if ((is.st_uid != was.st_uid || is.st_gid != was.st_gid) &&
-        lchown(temporary, was.st_uid, was.st_gid) != 0)
-        return ipm_fail_errno(error, errno, "cannot keep the owner and the group of %s", path);
-    return IPM_OK;
-}
-
 /* Make the new file before the old segment is locked: allocating it may take long. */
 static int make_new(migrating *m, ipm_segment *segment, const ipm_layout *layout,
                     ipm_error *error) {
     const char *path = segment->names.path;
     const ipm_datafile *old = &m->old->data;
+    struct stat status;
+    if (lstat(path, &status) != 0)
+        return ipm_fail_errno(error, errno, "cannot examine %s", path);
     int code = ipm_datafile_make(path, layout, old->mode, old->max_readers, &m->temporary, error);
     if (code == IPM_OK)
-        code = keep_owner(m->temporary, path, error);
+        code = ipm_file_keep_owner(m->temporary, path, &status, error);
     if (code == IPM_OK)
         code = ipm_datafile_open(m->temporary, NULL, IPM_WRITE, layout, &segment->data, error);
     return code;

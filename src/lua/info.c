@@ -2,6 +2,7 @@
 What a handle says of its segment, and the files themselves.
 @submodule ipmmap
 */
+#include "convert.h"
 #include "error.h"
 #include "functions.h"
 #include "handle.h"
@@ -49,15 +50,16 @@ What is known of the segment.
 writer died; `writable`: whether this role may write; `lockable`: false if this reader has only
 lock-free reads; `pending`: a writer died in a transaction, which the next one will undo;
 `max_readers`; `readers`: read locks held just now; `writer_pid`: the process that holds the write
-lock just now, or 0; `replaced`: the segment was replaced or destroyed, or its file was removed, and
-the rest is the last that is known of it
+lock just now, or 0; `migrated`: what this handle's opening migrated, or nil: `kept`, `added` and
+`dropped`, lists of paths, see the option `migrate`; `replaced`: the segment was replaced or
+destroyed, or its file was removed, and the rest is the last that is known of it
 @raise an error object: `"forked"`
 */
 int lipm_handle_info(lua_State *L) {
     const lipm_handle *handle = lipm_pinhandle(L);
     ipm_info info = {.own_size = sizeof info};
     ipm_error error;
-    lua_createtable(L, 0, 15);
+    lua_createtable(L, 0, 16);
     lipm_checkopen(L, handle);
     if (ipm_segment_info(handle->segment, &info, &error) != IPM_OK)
         return lipm_raise(L, &error);
@@ -98,6 +100,12 @@ int lipm_handle_info(lua_State *L) {
     lua_setfield(L, -2, "lockable");
     lua_pushboolean(L, info.replaced);
     lua_setfield(L, -2, "replaced");
+    lipm_checkopen(L, handle);
+    const ipm_migration *migration = ipm_segment_migration(handle->segment);
+    if (migration != NULL) {
+        lipm_pushmigration(L, migration, handle);
+        lua_setfield(L, -2, "migrated");
+    }
     return 1;
 }
 
