@@ -16,9 +16,10 @@
 -- and the value.
 --
 -- A failure that can happen in a correct program has a code. The functions `manager`, `editor`,
--- `reader`, `describe`, `repair` and `adopt` and the methods `convert`, `try_lock` and `wait` return
--- it as `nil, message, code`. Methods that promise a result raise an error object with the fields
--- `code` and `message`. Its tostring is the message after the caller's position, as with `error`.
+-- `reader`, `describe`, `repair` and `adopt` and the methods `convert`, `try_lock` and `wait`
+-- return it as `nil, message, code`. Methods that promise a result raise an error object with the
+-- fields `code` and `message`. Its tostring is the message after the caller's position, as with
+-- `error`.
 --
 -- The codes:
 --
