@@ -403,8 +403,12 @@ static bool keeps_values(const struct step *step, const char *listed) {
     return good;
 }
 
+static bool must_have_values(const struct step *step) {
+    return step->act == migrate || step->before == segment_left_behind;
+}
+
 static bool goes_on(const struct step *step, const char *listed) {
-    if (step->act == migrate || step->before == segment_left_behind)
+    if (must_have_values(step))
         return keeps_values(step, listed);
     if (step->act == adopt)
         return adopt() == IPM_OK && works();
@@ -462,6 +466,8 @@ static bool try_plan(const struct step *step, fault_plan *plan) {
                 good = CHECK_STR(list(), listed) && good;
         }
     }
+    if (code == IPM_OK && must_have_values(step))
+        good = CHECK_INT(read_a(made), 5) && good;
     bool looks_corrupt = plan->error == ELOOP || plan->error == ENXIO;
     if (code == IPM_OK && (step->act == migrate || (step->act == force_other && !looks_corrupt)))
         /* its users are told */
