@@ -20,6 +20,8 @@ dependencies = { "lua >= 5.4", "ipmmap", "argparse >= 0.7", "luv >= 1.43" }
 build = {
   type = "builtin",
   modules = {
+    ["ipmmap_cli.adopt"] = "cli/ipmmap_cli/adopt.lua",
+    ["ipmmap_cli.definition"] = "cli/ipmmap_cli/definition.lua",
     ["ipmmap_cli.diff"] = "cli/ipmmap_cli/diff.lua",
     ["ipmmap_cli.doctor"] = "cli/ipmmap_cli/doctor.lua",
     ["ipmmap_cli.failure"] = "cli/ipmmap_cli/failure.lua",
@@ -37,6 +39,7 @@ build = {
     ["ipmmap_cli.ls"] = "cli/ipmmap_cli/ls.lua",
     ["ipmmap_cli.main"] = "cli/ipmmap_cli/main.lua",
     ["ipmmap_cli.man"] = "cli/ipmmap_cli/man.lua",
+    ["ipmmap_cli.migrate"] = "cli/ipmmap_cli/migrate.lua",
     ["ipmmap_cli.output"] = "cli/ipmmap_cli/output.lua",
     ["ipmmap_cli.parser"] = "cli/ipmmap_cli/parser.lua",
     ["ipmmap_cli.record"] = "cli/ipmmap_cli/record.lua",

@@ -60,6 +60,17 @@ print(p.x, p.y)                                         --> 3.0	0.0
 local Drone = ipmmap.lookup "Drone"
 print(Drone:offsetof "route[2].y")                      --> 80
 
+--- Struct:convert
+local Old = ipmmap.struct("OldPoint", { { "x", "float" }, { "y", "float" } })
+local New = ipmmap.struct("NewPoint", { { "x", "double" }, { "z", "double" } })
+local point, migrated = New:convert(Old:new { x = 0.5, y = 2 })
+print(point.x, point.z)                                 --> 0.5	0.0
+print(migrated.kept[1], migrated.added[1], migrated.dropped[1]) --> x	z	y
+local none, message, code = Old:convert(point)
+print(none, code)                                       --> nil	layout
+print(message:match "^.*float")                         --> x: double to float
+print(Old:convert(point, "lossy").x)                    --> 0.5
+
 --- Struct:type
 for _, field in ipairs(ipmmap.lookup("Point"):type().fields) do
   print(field.name, field.offset, field.type.kind)
@@ -93,6 +104,14 @@ print(ok, err.code)                                     --> false	replaced
 --- repair
 local repaired = ipmmap.repair(reader:info().path)
 print(repaired)                                         --> false
+
+--- adopt
+local file <close> = assert(io.open("Drone_old.mmap", "wb")) -- stands for a file of another program
+file:write(ipmmap.bytes(reader:snapshot()))
+file:close()
+assert(ipmmap.adopt("Drone", "Drone_old.mmap"))
+local old <close> = assert(ipmmap.reader("Drone", { mmap_dir = ".", tag = "old" }))
+print(old:last_update() == reader:last_update())        --> true
 
 --- Handle:lock
 do

@@ -1,11 +1,12 @@
 /*
- * The life of the two files: src/core/lockfile.c, open.c and datafile.c.
+ * The life of the two files: src/core/lockfile.c, open.c, migrate.c and datafile.c.
  *
  * A file is a number, and each of the two paths holds a file or nothing. USERS open the segment,
  * use it and close it. CREATORS create it if it is missing, which may fail and is then undone, and
  * open it; with WRONG_LAYOUT they find it there and fail. REPLACERS put another segment in its
- * place, which may fail too. DESTROYERS open it and destroy it. DEATHS processes die, each before
- * any step, and everything that they hold is released. In the end one more creator must get in.
+ * place, which may fail too; with MIGRATES they copy its values. DESTROYERS open it and destroy it. DEATHS processes die, each before
+ * any step, and everything that they hold is released. In the end one more creator must get in; with
+ * MIGRATES it must find the values that there were at the start, and each commit.
  *
  * At the start there is a segment (none with NO_DATA) with a lock file (none with NO_LOCK) from
  * before a reboot: its magic is there, and a process that locks one of its mutexes waits for ever.
@@ -27,6 +28,12 @@
 #define DEATHS 1
 #endif
 
+#ifdef MIGRATES
+#define CAN_MIGRATE 1
+#else
+#define CAN_MIGRATE 0
+#endif
+
 #define PROCESSES (USERS + CREATORS + REPLACERS + DESTROYERS)
 #define FILES (PROCESSES * 2 + 4)
 
@@ -41,9 +48,24 @@ bit usable[FILES];   /* its mutexes were initialised since the reboot */
 
 /* The data files. */
 byte data_path, datas;
-bit retired[FILES];
+byte retired[FILES];
 byte users[FILES];
 byte lock_of[FILES]; /* the lock file that its users lock */
+
+#define LIVE 0
+#define RETIRED 1
+#ifdef MIGRATING_IS_RETIRED
+#define MIGRATING RETIRED
+#else
+#define MIGRATING 2
+#endif
+
+#ifdef MIGRATES
+byte writer[FILES];  /* the process that holds the write lock, by lock file */
+bit valued[FILES];   /* the data file has the values that there were at the start */
+bit news[FILES];     /* it has the commit */
+bit committed;       /* somebody made that commit */
+#endif
 
 byte deaths, done;
 
@@ -203,6 +225,51 @@ inline end_manage() {
 /* A data file leaves its path: no process may go on writing to it unaware. */
 #define LEAVES_PATH assert(data_path == 0 || retired[data_path])
 
+#ifdef MIGRATES
+
+/* A user's commit. */
+inline commit() {
+  if
+  :: atomic { writer[in_lock] == 0 -> writer[in_lock] = me };
+     if
+     :: retired[in_data] == LIVE -> STEP(d_step { news[in_data] = 1; committed = 1 })
+     :: else
+     fi;
+     STEP(writer[in_lock] = 0)
+  DIE
+  fi
+}
+
+/* ipm_migrate_segment in migrate.c, after it has opened the old file */
+inline migrate() {
+  if
+#ifdef MIGRATES_WITHOUT_LOCK
+  :: true
+#else
+  :: atomic { writer[in_lock] == 0 -> writer[in_lock] = me }
+#endif
+  DIE
+  fi;
+  if
+  :: data_path == in_data && retired[in_data] == LIVE ->
+     STEP(made = news[in_data]);
+#ifndef RETIRED_AFTER_RENAME
+     STEP(retired[in_data] = MIGRATING);
+#endif
+     if
+     :: true ->
+        STEP(atomic { LEAVES_PATH; datas++; data_path = datas;
+                      valued[datas] = valued[in_data]; news[datas] = made })
+     :: true -> STEP(retired[in_data] = LIVE) /* no rename */
+     fi
+  :: else
+  fi;
+  made = 0;
+  STEP(d_step { if :: writer[in_lock] == me -> writer[in_lock] = 0 :: else fi })
+}
+
+#endif
+
 /* replace in create.c; ipm_datafile_create makes the file under another name first */
 inline replace() {
 #ifndef RETIRED_AFTER_RENAME
@@ -234,7 +301,7 @@ inline make_undone() {
 
 proctype Process(byte me; bit creates; bit replaces; bit destroys; bit last) {
   byte data, lock, old, found, in_data, in_lock, managed;
-  bit made, failed;
+  bit made, failed, migrates;
   if
   :: creates || replaces ->
      manage();
@@ -242,13 +309,23 @@ proctype Process(byte me; bit creates; bit replaces; bit destroys; bit last) {
      if
      :: !failed ->
         STEP(old = data_path);
+#ifndef NOT_REVIVED
         if
+        :: MIGRATING != RETIRED && old && retired[old] == MIGRATING ->
+           STEP(retired[old] = LIVE) /* ipm_datafile_revive */
+        :: else
+        fi;
+#endif
+        if
+#ifdef MIGRATES
+        :: old && replaces && retired[old] == LIVE -> migrates = 1
+#endif
         :: old == 0 ->
            if
            :: true -> STEP(atomic { LEAVES_PATH; datas++; data_path = datas })
            :: !last -> failed = 1 /* no space */
            fi
-        :: old && (replaces || retired[old]) -> replace()
+        :: old && ((replaces && !CAN_MIGRATE) || retired[old]) -> replace()
         :: else ->
 #ifdef WRONG_LAYOUT
            failed = !last;
@@ -263,10 +340,24 @@ proctype Process(byte me; bit creates; bit replaces; bit destroys; bit last) {
      fi
   :: else
   fi;
+open_again:
   atomic { lock = 0; old = 0; made = 0 };
   open_files();
 opened:
+#ifdef MIGRATES
+  if
+  :: in_data && migrates -> migrate(); migrates = 0; data = 0; close_files(); goto open_again
+  :: else
+  fi;
+#endif
   end_manage();
+#ifdef MIGRATES
+  if
+  :: in_data && !creates && !replaces -> commit()
+  :: in_data && last -> assert(valued[in_data] && (news[in_data] || !committed))
+  :: else
+  fi;
+#endif
   if
   :: in_data && destroys ->
      if
@@ -293,13 +384,16 @@ opened:
   :: else -> assert(!last)
   fi;
 leave:
-  atomic { done++; lock = 0; data = 0; old = 0; found = 0; made = 0; failed = 0 };
+  atomic { done++; lock = 0; data = 0; old = 0; found = 0; made = 0; failed = 0; migrates = 0 };
   goto end;
 dead: /* the kernel drops the locks of an open file all at once, but not of different files */
   atomic {
     if :: lock && alone[lock] == me -> alone[lock] = 0 :: else fi;
     if :: managed && alone[managed] == me -> alone[managed] = 0 :: else fi;
     if :: lock && door[lock] == me -> door[lock] = 0 :: else fi;
+#ifdef MIGRATES
+    if :: in_lock && writer[in_lock] == me -> writer[in_lock] = 0 :: else fi;
+#endif
     if :: in_data -> users[in_data]-- :: else fi;
     if :: in_lock -> sharers[in_lock]-- :: else fi;
     in_data = 0; in_lock = 0; lock = 0; made = 0; failed = 0
@@ -308,7 +402,7 @@ dead: /* the kernel drops the locks of an open file all at once, but not of diff
   :: managed -> atomic { manager[managed] = 0; managed = 0 }
   :: else
   fi;
-  atomic { done++; data = 0; old = 0; found = 0 };
+  atomic { done++; data = 0; old = 0; found = 0; migrates = 0 };
 end:
   skip
 }
@@ -318,6 +412,9 @@ init {
   d_step {
 #ifndef NO_DATA
     datas = 1; data_path = 1;
+#ifdef MIGRATES
+    valued[1] = 1;
+#endif
 #endif
 #ifndef NO_LOCK
     locks = 1; lock_path = 1; magic[1] = 1;

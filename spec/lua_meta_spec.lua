@@ -33,6 +33,13 @@ local function sorted_keys(value)
   return names
 end
 
+-- The same as a set, without the question marks.
+local function without_marks(class)
+  local set = {}
+  for _, name in ipairs(fields_of(class)) do set[name:gsub("%?", "")] = true end
+  return set
+end
+
 local function keys(...)
   local set = {}
   for _, from in ipairs { ... } do
@@ -62,7 +69,9 @@ describe("the annotations of the library", function()
   end)
 
   it("cover exactly the methods of Structs", function()
-    assert.same({ new = true, offsetof = true, extend = true, type = true }, keys(classes.Struct))
+    assert.same({
+      new = true, offsetof = true, extend = true, type = true, convert = true,
+    }, keys(classes.Struct))
   end)
 
   it("have as many parameters as the functions in Lua", function()
@@ -105,16 +114,20 @@ describe("the annotations of the library", function()
 
   it("have all fields of the tables that methods return", function()
     local S = ipmmap.base:extend("Annotated", { { "n", "int32" } })
-    local manager <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = tmpdir() }))
-    assert.same(sorted_keys(manager:info()), fields_of "ipmmap%.Info")
+    local dir = tmpdir()
+    ipmmap.manager(S, { create = true, mmap_dir = dir }):close()
+    local wider = ipmmap.parse((tostring(S):gsub("int32", "int64")))
+    local manager <close> = assert(ipmmap.manager(wider, {
+      create = true, migrate = true, mmap_dir = dir,
+    }))
+    assert.same(keys(manager:info()), without_marks "ipmmap%.Info")
+    assert.same(sorted_keys(manager:info().migrated), fields_of "ipmmap%.Migration")
     do
       local _ <close> = manager:lock()
       assert.same(sorted_keys(manager:users()[1]), fields_of "ipmmap%.User")
     end
-    local annotated_fields = {}
-    for _, name in ipairs(fields_of "ipmmap%.Type") do annotated_fields[name:gsub("%?", "")] = true end
     local child = S:extend("AnnotatedMore", { { "list", "int8[2]" } }):type()
-    assert.same(annotated_fields, keys(child, child.fields[#child.fields].type))
+    assert.same(without_marks "ipmmap%.Type", keys(child, child.fields[#child.fields].type))
   end)
 
   it("have the classes of schema --luals for the base, and no other class that a struct could have", function()

@@ -190,6 +190,52 @@ IPM_API int ipm_type_find(const ipm_type *type, const char *path, size_t length,
 /* The field with that name, or NULL. */
 IPM_API const ipm_field *ipm_type_field(const ipm_type *type, const char *name, size_t length);
 
+/* ---- Layouts that change ----------------------------------------------------------------- */
+
+/* How a struct of one layout becomes one of another: see ipm_convert. */
+typedef enum ipm_migrate {
+    IPM_MIGRATE_NO,
+    IPM_MIGRATE_YES,  /* what could lose a value is refused */
+    IPM_MIGRATE_LOSSY /* a value that does not fit is lost, and the report lists it */
+} ipm_migrate;
+
+typedef struct ipm_paths {
+    size_t count;
+    const char *const *paths; /* in memory order */
+} ipm_paths;
+
+/*
+ * What became of the fields. A path stands for all that is below it: "pos", if the whole struct was
+ * kept, otherwise "pos.x". An index stands for this element and all after it: "pts[1].x" for each
+ * element, "route[9]" for those of an array of 12 that became one of 8. The common header, which is
+ * always kept, is not listed.
+ */
+typedef struct ipm_migration {
+    ipm_paths kept;    /* each value is there */
+    ipm_paths added;   /* not in the old layout: zero */
+    ipm_paths dropped; /* a value was lost: it is not in the new layout, or did not fit */
+} ipm_migration;
+
+/*
+ * Convert a struct to another layout. Each field that both layouts have, by its path, is copied:
+ * one of the same type; a wider one of the same kind (a signed or an unsigned integer, or float and
+ * double); a longer text; a longer array, of elements that can be converted; a struct, field by
+ * field, whatever its name. All else is zero. Fields that the new layout does not have are dropped.
+ *
+ * What could lose a value is refused: a narrower type, a shorter text or array, another kind.
+ * `lossy` allows it, and then stores each value as far as its new type holds it, and zero instead
+ * of one that it does not: a number that is out of range, or has a fraction and becomes an integer;
+ * and all that becomes something other than a number, a text, a bool, an array or a struct, as it
+ * was. float rounds. A text that is too long is cut after a whole UTF-8 character.
+ *
+ * data       of type `from`; `into`, of type `to`; both aligned to 8, and they must not overlap
+ * migration  the report, or NULL. owner: the caller, who frees it by ipm_migration_free
+ * returns    IPM_ELAYOUT: the text names the field and both types; IPM_ESYSTEM (no memory)
+ */
+IPM_API int ipm_convert(const ipm_type *from, const void *data, const ipm_type *to, void *into,
+                        bool lossy, ipm_migration **migration, ipm_error *error);
+IPM_API void ipm_migration_free(ipm_migration *migration);
+
 /* ---- Layouts from C structs -------------------------------------------------------------- */
 
 /*
@@ -326,7 +372,7 @@ typedef enum ipm_role {
  * own_size  tells a library of another version which members the caller has. Members that the
  *           caller does not have get their default. Members that the library does not have must be
  *           zero, otherwise opening fails with IPM_EINVALID. 0 means the size of the first version,
- *           whose last member is `mlock`
+ *           whose last member is `trust_count`
  * path      the path of the data file, which ends in <Struct>_<tag>.mmap, instead of tag and
  *           mmap_dir: for tools that are given a file. ipm_layout_load gives its layout
  */
@@ -344,7 +390,22 @@ typedef struct ipm_options {
     bool mlock;            /* keep all pages in memory; includes prefault. See RLIMIT_MEMLOCK */
     const uint32_t *trust; /* users whose files are used in any directory: see below */
     size_t trust_count;    /* the number of users */
+    ipm_migrate migrate;   /* manager, with create: what to do about another layout: see below */
 } ipm_options;
+
+/*
+ * `migrate` replaces a segment of another layout by one of this layout, into which ipm_convert
+ * copies the values. Version and time stamp go on from the old ones; owner, mode and max_readers
+ * stay. It takes the old segment's lock, so no commit is lost, and a dead writer's transaction is
+ * rolled back first. Handles on the old segment then return IPM_EREPLACED. A segment of this layout
+ * is opened as it is. If the opening fails, the old segment is unchanged, except for an error after
+ * the new file has got its name. If the process dies, there is the old segment or the new one;
+ * where editors find none, the next manager with `create` finds the old one.
+ *
+ * returns  IPM_ELAYOUT (see ipm_convert), IPM_ETIMEOUT and IPM_EDEADLOCK (the old segment's lock),
+ *          IPM_EPERMISSION (also: the new file cannot have the owner and the group of the old one),
+ *          IPM_ENOSPACE, ...
+ */
 
 /*
  * In a directory that everybody may write to, such as /tmp or /dev/shm, any user can make a file
@@ -371,7 +432,9 @@ typedef struct ipm_segment ipm_segment;
  *          segment. After that it fails with IPM_ETIMEOUT, and the text names the byte of the lock
  *          file that another process holds; a reader opens for lock-free reads instead. With
  *          `force`, if a segment of this layout exists, it waits another 10 s at most for the
- *          segment's lock; if it fails with IPM_ETIMEOUT, the segment is unchanged
+ *          segment's lock; if it fails with IPM_ETIMEOUT, the segment is unchanged. With `migrate`,
+ *          if a segment of another layout exists, it also waits for that lock and for those who
+ *          open the old segment, another 10 s at most each
  */
 IPM_API int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
                              ipm_segment **segment, ipm_error *error);
@@ -588,6 +651,23 @@ IPM_API int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *er
  */
 IPM_API int ipm_segment_repair(const ipm_options *options, bool *repaired, ipm_error *error);
 
+/*
+ * Make a segment of a plain file that begins with the layout's struct, the common header included,
+ * such as Python's ipmmap makes. The segment has all the values, the time stamp too, and version 0.
+ * It takes the place of the file, atomically, and keeps its owner, group and mode. The caller ends
+ * programs that write to the file first: what they write later is lost.
+ *
+ * path      the file. It has at least as many bytes as the struct, and zeros after those
+ * options   `tag` or `mmap_dir`: the segment goes where they say, no file may be there, and the
+ * file at `path` stays as it is. Otherwise the file must be called <Struct>_<tag>.mmap. `lock_dir`,
+ * `max_readers` and `trust` as for a manager; the others are not used returns   IPM_OK, also if the
+ * file is a segment of this layout already; IPM_ELAYOUT: it is too short, or has something after
+ * the struct; IPM_ECORRUPT: it does not start with the header code, or is a damaged segment;
+ * IPM_ENOTFOUND, IPM_EPERMISSION, IPM_ENOSPACE, ...; IPM_EINVALID: the file's name does not fit
+ */
+IPM_API int ipm_adopt(const ipm_layout *layout, const char *path, const ipm_options *options,
+                      ipm_error *error);
+
 typedef struct ipm_user {
     int32_t pid;
     bool alive;    /* the lock of a dead holder goes to the next process that asks for it */
@@ -606,6 +686,12 @@ typedef struct ipm_user {
  */
 IPM_API int ipm_segment_users(ipm_segment *segment, ipm_user *users, size_t capacity, size_t *count,
                               ipm_error *error);
+
+/*
+ * What this handle's opening migrated, or NULL: nothing.
+ * owner    the handle
+ */
+IPM_API const ipm_migration *ipm_segment_migration(const ipm_segment *segment);
 
 /* The present time in seconds since 1970, as in the header's time stamp. */
 IPM_API double ipm_time(void);

@@ -4,8 +4,9 @@ local lua_comments = require "tools.lua_comments"
 
 local SECTIONS <const> = {
   { "Structs", "struct", "base", "Struct:extend", "lookup", "load", "parse", "describe",
-    "Struct:new", "Struct:offsetof", "Struct:type" },
-  { "Open and close", "manager", "editor", "reader", "Handle:close", "Handle:destroy", "repair" },
+    "Struct:new", "Struct:offsetof", "Struct:type", "Struct:convert" },
+  { "Open and close", "manager", "editor", "reader", "Handle:close", "Handle:destroy", "repair",
+    "adopt" },
   { "Lock", "Handle:lock", "Handle:try_lock", "Handle:unlock", "Handle:rollback", "Handle:with" },
   { "Read", "Handle:read", "Handle:snapshot", "Handle:versioned_snapshot" },
   { "Write", "Handle:write", "Handle:set", "Handle:add", "Handle:touch", "Handle:clear",

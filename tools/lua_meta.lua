@@ -63,6 +63,12 @@ local PREFACE <const> = [[
 ---@field writable boolean
 ---@field lockable boolean
 ---@field replaced boolean
+---@field migrated? ipmmap.Migration
+
+---@class ipmmap.Migration
+---@field kept string[]
+---@field added string[]
+---@field dropped string[]
 
 ---@class ipmmap.User
 ---@field pid integer
@@ -100,6 +106,7 @@ local PARAMETERS <const> = {
   ["struct fields"] = "ipmmap.Field[]", ["Struct:extend fields"] = "ipmmap.Field[]",
   ["manager options"] = "ipmmap.ManagerOptions", ["editor options"] = "ipmmap.Options",
   ["reader options"] = "ipmmap.Options", ["repair options"] = "ipmmap.RepairOptions",
+  ["adopt options"] = "ipmmap.AdoptOptions",
 }
 local RESULTS <const> = {
   manager = "ipmmap.Manager", editor = "ipmmap.Editor", reader = "ipmmap.Reader",
@@ -209,6 +216,7 @@ add_options(out, "ipmmap.ManagerOptions", entries.manager)
 add_options(out, "ipmmap.Options", entries.manager, param_named(entries.editor, "options").text)
 add_options(out, "ipmmap.RepairOptions", entries.manager,
   param_named(entries.repair, "options").text)
+add_options(out, "ipmmap.AdoptOptions", entries.manager, param_named(entries.adopt, "options").text)
 for _, name in ipairs(names) do add_function(out, entries[name]) end
 out[#out + 1] = "\nreturn ipmmap"
 print(table.concat(out, "\n"))

@@ -46,6 +46,12 @@ local function remove_retired(S, options)
   manager:destroy()
 end
 
+-- Opens a segment again whose manager died while it migrated the segment. The values are there.
+local function revive(S, options)
+  options.create = true
+  failure.assert(ipmmap.manager(S, options)):close()
+end
+
 local function check_users(reader, report)
   for _, user in ipairs(reader:users()) do
     if not user.alive and not user.writes then
@@ -101,6 +107,9 @@ local function check_file(path, args, report)
   elseif message:find("was destroyed", 1, true) and files.status(path) then
     return report("its manager died while removing or replacing it",
       function() remove_retired(S, options) end)
+  elseif message:find("was not finished", 1, true) and files.status(path) then
+    return report("its manager died while migrating it to another layout",
+      function() revive(S, options) end)
   end
   check_open(path, args, report)
 end

@@ -33,7 +33,8 @@ end
 
 --- A message of the library, with the library's options named as the command line names them.
 function failure.reword(message)
-  return (message:gsub("the option trust", "--trust"))
+  return (message:gsub("the option trust", "--trust")
+    :gsub("which only a lossy conversion may", "which only --lossy allows"))
 end
 
 --- Calls fn and returns its results. The library raises a string for a wrong argument. Here that

@@ -1,6 +1,7 @@
 --- The command line: describes each subcommand to argparse. Help, completions and the manual page
 -- are generated from this.
 local argparse = require "argparse"
+local definition = require "ipmmap_cli.definition"
 local failure = require "ipmmap_cli.failure"
 local ipmmap = require "ipmmap"
 local output = require "ipmmap_cli.output"
@@ -37,6 +38,11 @@ local function tag(text)
   return nil, ("--tag: '%s' is not letters, digits, '.', '_' and '-' without '..'"):format(text)
 end
 
+local function struct(text)
+  if definition.split(text) then return text end
+  return nil, ("--struct: '%s' is not FILE.lua:Name"):format(text)
+end
+
 -- Converts an argument of --trust to a user's number, or to "anyone". It asks `id`, which also
 -- knows users that are not in /etc/passwd.
 local function user(text)
@@ -71,6 +77,11 @@ end
 
 local function add_file(to)
   add_argument(to, "FILE", "file", "The data file, <Struct>_<tag>.mmap.")
+end
+
+local function add_struct(to)
+  to:option("--struct", "The struct Name that the Lua program FILE.lua defines.")
+    :argname("FILE.lua:Name"):count(1):convert(struct)
 end
 
 -- Adds a directory of segments: always the last positional argument.
@@ -151,6 +162,25 @@ local commands = {
     add_dir(doctor, "FILE|DIR", "target", "A data file or a directory.")
     doctor:flag("--repair", "Mend what can be mended without harm.")
     add_json(doctor)
+  end,
+  function(parser)
+    local migrate = command(parser, "migrate", "Give a segment another layout, with its values.",
+      "ipmmap migrate .mmap/Demo_.mmap --struct demo.lua:Demo --dry-run")
+    add_file(migrate)
+    add_struct(migrate)
+    migrate:flag("--lossy", "Lose values that do not fit: numbers become zero, texts are cut.")
+    migrate:flag("--dry-run", "Only print what would be kept, added and dropped."):target("dry_run")
+    add_json(migrate)
+  end,
+  function(parser)
+    local adopt = command(parser, "adopt", "Make a segment of a plain file that begins with a " ..
+      "struct's bytes.", "ipmmap adopt .mmap/Demo_.mmap --struct demo.lua:Demo")
+    add_argument(adopt, "FILE", "file", "The file, which becomes the segment.")
+    add_struct(adopt)
+    adopt:option("--tag", "Make another file, with this tag, and leave FILE as it is.")
+      :argname("TAG"):convert(tag)
+    adopt:option("--dir", "Make another file, in this directory, and leave FILE as it is.")
+      :argname("DIR")
   end,
   function(parser)
     local record = command(parser, "record", "Record every commit with its time into a log.",

@@ -64,6 +64,11 @@ local checks = {
       return "is not a number of readers (1 to 128)"
     end
   end,
+  migrate = function(value)
+    if type(value) ~= "boolean" and value ~= "lossy" then
+      return 'is neither a boolean nor "lossy"'
+    end
+  end,
   prefault = check_boolean,
   mlock = check_boolean,
   trust = function(value)
@@ -73,7 +78,12 @@ local checks = {
   end,
 }
 
-local of_managers = { create = true, force = true, mode = true, max_readers = true }
+local of_managers = {
+  create = true, force = true, migrate = true, mode = true, max_readers = true,
+}
+
+-- What IPM_MIGRATE_NO, YES and LOSSY are called.
+local MIGRATE <const> = { [false] = 0, [true] = 1, lossy = 2 }
 
 local function show(value)
   if type(value) == "table" then
@@ -100,8 +110,8 @@ local function check_options(role, options)
     if value ~= nil then
       if of_managers[name] and role ~= "manager" then
         return nil, ("option '%s' is for a manager, not for this %s: a table that both share has "
-          .. "no create, force, mode and max_readers; give the manager a copy with them"):format(
-          name, role)
+          .. "no create, force, migrate, mode and max_readers; give the manager a copy with "
+          .. "them"):format(name, role)
       end
       local wrong = check(value)
       if wrong then
@@ -112,7 +122,12 @@ local function check_options(role, options)
   end
   if checked.force and not checked.create then
     return nil, "option 'force' starts afresh what 'create' makes: give both"
+  elseif checked.migrate and not checked.create then
+    return nil, "option 'migrate' changes the layout of what 'create' finds: give both"
+  elseif checked.migrate and checked.force then
+    return nil, "option 'force' starts afresh, and 'migrate' keeps the values: give one"
   end
+  checked.migrate = MIGRATE[checked.migrate]
   checked.mode = checked.mode and tonumber(checked.mode, 8)
   checked.trust = checked.trust and users_of(checked.trust)
   return checked
@@ -135,9 +150,10 @@ end
 -- everything that an editor may.
 -- @function manager
 -- @tparam Struct|string shared the struct, or its registered name; it must descend from `base`
--- @tparam[opt] table options the options below. `create`, `force`, `mode` and `max_readers` are for
--- managers only, and the other roles refuse them. If several roles share a table, leave these four
--- out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
+-- @tparam[opt] table options the options below. `create`, `force`, `migrate`, `mode` and
+-- `max_readers` are for managers only, and the other roles refuse them. If several roles share a
+-- table, leave these five out of it, and give the manager a copy with them, or a table that inherits
+-- from it by `__index`
 -- @tparam[opt=""] string options.tag tells several segments of the same struct apart: letters,
 -- digits, `.`, `_` and `-`, without `..`, at most 128 characters
 -- @tparam[opt="./.mmap"] string options.mmap_dir the directory of `<Struct>_<tag>.mmap`
@@ -148,6 +164,14 @@ end
 -- segment of the same layout is reset in place, one of another layout is replaced. This waits for
 -- the segment's lock for at most ten seconds. If the lock is not free by then, the code is
 -- `"timeout"`, and the segment is unchanged
+-- @tparam[opt=false] boolean|string options.migrate with `create`: if the segment has another
+-- layout, replace it by one of this layout, with its values, version and time stamp. `true` refuses
+-- what could lose a value, with the code `"layout"`; `"lossy"` does not. @{Struct:convert} has the
+-- rules. `info().migrated` lists what was done: `kept`, `added` and `dropped` are lists of paths. A
+-- path stands for all that is below it, and an index for this element and all after it. A field is
+-- `dropped` if it is not in the new layout, or if a value of it did not fit. Handles of the old
+-- segment fail with `"replaced"`. This waits for the segment's lock as `force` does, and no commit
+-- is lost. The file's owner, mode and `max_readers` stay as they are
 -- @tparam[opt="600"] string options.mode the permission bits of both files, in octal. If a
 -- directory is made, it gets the matching x bits, and the setgid bit of the directory above
 -- @tparam[opt=128] integer options.max_readers how many readers can hold the lock at the same time,
@@ -207,6 +231,17 @@ function handle.reader(shared, options)
   return opened, message, code
 end
 
+-- The options for what has only some of them.
+local function check_for(purpose, allowed, role, options)
+  local checked, wrong = check_options(role, options)
+  for name in pairs(checked or {}) do
+    if not allowed[name] then
+      return nil, ("option '%s' is not for %s"):format(name, purpose)
+    end
+  end
+  return checked, wrong
+end
+
 local of_repair = { lock_dir = true, trust = true }
 
 --- Repair a data file that is `"corrupt"`. Only damage that can be repaired without a guess is
@@ -227,13 +262,7 @@ function handle.repair(path, options)
   if type(path) ~= "string" then
     error(("repair takes a data file's path, not %s"):format(show(path)), 2)
   end
-  local checked, wrong = check_options("editor", options)
-  for name in pairs(checked or {}) do
-    if not of_repair[name] then
-      checked, wrong = nil, ("option '%s' is not for a repair"):format(name)
-      break
-    end
-  end
+  local checked, wrong = check_for("a repair", of_repair, "editor", options)
   if not checked then
     error(("%s: %s"):format(path, wrong), 2)
   end
@@ -242,6 +271,41 @@ function handle.repair(path, options)
     error(message, 2)
   end
   return repaired, message, code
+end
+
+local of_adopt = { tag = true, mmap_dir = true, lock_dir = true, max_readers = true, trust = true }
+
+--- Make a segment of a plain file that begins with the struct's bytes, the common header included,
+-- such as Python's ipmmap makes. It has all the values, the time stamp too, and version 0. Without
+-- `tag` and `mmap_dir` it takes the file's place, atomically, and keeps its owner, group and mode;
+-- the file is then called `<Struct>_<tag>.mmap`. End the programs that write to the file first:
+-- what they write later is lost.
+-- @function adopt
+-- @tparam Struct|string shared the struct, or its registered name
+-- @tparam string path of the file: at least as many bytes as the struct has, and after these only
+-- zeros
+-- @tparam[opt] table options `tag` and `mmap_dir`: the segment goes where they say, as for
+-- `manager`, and the file stays as it is; `lock_dir`, `max_readers` and `trust`, as for `manager`
+-- @treturn[1] boolean true, also if the file is a segment of this layout already
+-- @treturn[2] nil
+-- @treturn[2] string message
+-- @treturn[2] string code: `"layout"`: the file is too short, or has something after the struct;
+-- `"corrupt"`: it does not start with the header code, or is a damaged segment; or as for `manager`
+-- @raise the file is not named so; a struct that is not registered; a bad option
+function handle.adopt(shared, path, options)
+  shared = struct.check_shared(shared, 3)
+  if type(path) ~= "string" then
+    error(("adopt takes a file's path, not %s"):format(show(path)), 2)
+  end
+  local checked, wrong = check_for("an adoption", of_adopt, "manager", options)
+  if not checked then
+    error(("%s: %s"):format(shared.name, wrong), 2)
+  end
+  local adopted, message, code = core.adopt(shared, path, checked)
+  if code == "invalid" then
+    error(message, 2)
+  end
+  return adopted, message, code
 end
 
 return handle

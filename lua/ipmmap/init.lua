@@ -16,8 +16,8 @@
 -- and the value.
 --
 -- A failure that can happen in a correct program has a code. The functions `manager`, `editor`,
--- `reader`, `describe` and `repair` and the methods `try_lock` and `wait` return it as
--- `nil, message, code`. Methods that promise a result raise an error object with the fields `code`
+-- `reader`, `describe`, `repair` and `adopt` and the methods `convert`, `try_lock` and `wait`
+-- return it as `nil, message, code`. Methods that promise a result raise an error object with the fields `code`
 -- and `message`. `tostring` of it gives the caller's position and the message, as in an error that
 -- `error` raises.
 --
@@ -88,6 +88,7 @@ return {
   editor = handle.editor,
   reader = handle.reader,
   repair = handle.repair,
+  adopt = handle.adopt,
   totable = core.totable,
   bytes = core.bytes,
   setbytes = core.setbytes,

@@ -54,6 +54,12 @@
 ---@field writable boolean
 ---@field lockable boolean
 ---@field replaced boolean
+---@field migrated? ipmmap.Migration
+
+---@class ipmmap.Migration
+---@field kept string[]
+---@field added string[]
+---@field dropped string[]
 
 ---@class ipmmap.User
 ---@field pid integer
@@ -89,6 +95,7 @@ local ipmmap = {}
 ---@field lock_dir? string the directory of `<Struct>_<tag>.lock`
 ---@field create? boolean make the segment if there is none; an existing segment of the same layout is kept as it is
 ---@field force? boolean with `create`: start with an empty segment. An existing segment of the same layout is reset in place, one of another layout is replaced. This waits for the segment's lock for at most ten seconds. If the lock is not free by then, the code is `"timeout"`, and the segment is unchanged
+---@field migrate? boolean|string with `create`: if the segment has another layout, replace it by one of this layout, with its values, version and time stamp. `true` refuses what could lose a value, with the code `"layout"`; `"lossy"` does not. @{Struct:convert} has the rules. `info().migrated` lists what was done: `kept`, `added` and `dropped` are lists of paths. A path stands for all that is below it, and an index for this element and all after it. A field is `dropped` if it is not in the new layout, or if a value of it did not fit. Handles of the old segment fail with `"replaced"`. This waits for the segment's lock as `force` does, and no commit is lost. The file's owner, mode and `max_readers` stay as they are
 ---@field mode? string the permission bits of both files, in octal. If a directory is made, it gets the matching x bits, and the setgid bit of the directory above
 ---@field max_readers? integer how many readers can hold the lock at the same time, 1 to 128
 ---@field prefault? boolean touch each page at opening, so that later accesses cause no page faults
@@ -105,6 +112,13 @@ local ipmmap = {}
 
 ---@class ipmmap.RepairOptions
 ---@field lock_dir? string the directory of `<Struct>_<tag>.lock`
+---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
+
+---@class ipmmap.AdoptOptions
+---@field tag? string tells several segments of the same struct apart: letters, digits, `.`, `_` and `-`, without `..`, at most 128 characters
+---@field mmap_dir? string the directory of `<Struct>_<tag>.mmap`
+---@field lock_dir? string the directory of `<Struct>_<tag>.lock`
+---@field max_readers? integer how many readers can hold the lock at the same time, 1 to 128
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
 
 ---Add to a number, atomically: no other process writes between the read of the old value and the write
@@ -145,7 +159,7 @@ function Reader:fd() end
 function Editor:flush() end
 
 ---Information about the segment, the handle and the lock.
----@return ipmmap.Info # with the fields `name`, of the struct; `role`, of the handle; `tag`; `path` and `lock_path`, of the two files; `size`, of the struct in bytes; `version`; `recoveries`: how many transactions were rolled back because their writer died; `pending`: whether a writer died in a transaction, which the next writer will roll back; `max_readers`; `readers`: how many read locks are held now; `writer_pid`: the process that holds the write lock now, or 0; `writable`: whether this role may write; `lockable`: false if this reader can only read without the lock; `replaced`: whether the segment was replaced or destroyed, or its file was removed; the other fields then show what was last known
+---@return ipmmap.Info # with the fields `name`, of the struct; `role`, of the handle; `tag`; `path` and `lock_path`, of the two files; `size`, of the struct in bytes; `version`; `recoveries`: how many transactions were rolled back because their writer died; `pending`: whether a writer died in a transaction, which the next writer will roll back; `max_readers`; `readers`: how many read locks are held now; `writer_pid`: the process that holds the write lock now, or 0; `writable`: whether this role may write; `lockable`: false if this reader can only read without the lock; `replaced`: whether the segment was replaced or destroyed, or its file was removed; the other fields then show what was last known; `migrated`: what the opening of this handle migrated, or nil: `kept`, `added` and `dropped`, lists of paths, see the option `migrate`
 function Reader:info() end
 
 ---The time when the segment was last touched, or else created: `header.time_stamp`.
@@ -248,6 +262,19 @@ function Reader:with(fn, ...) end
 ---@param value boolean|integer|number|string|table|ipmmap.View|ipmmap.Value a value of the field's type; for a struct or an array a table, or a view or value of the same type
 function Editor:write(path, value) end
 
+---Convert a struct of another layout, such as a value that was stored before the definition changed.
+---Each field that both have, by its path, is copied if its type is the same, a wider number of the
+---same kind, a longer text, or a longer array; structs are converted field by field. All other fields
+---are zero. What could lose a value is refused, unless `how` is `"lossy"`. Then each value is stored
+---if assignment would take it, and otherwise is zero; a text that is too long is cut after a whole
+---UTF-8 character.
+---@param from ipmmap.View|ipmmap.Value a struct, whatever its name
+---@param how? string `"lossy"`
+---@return ipmmap.Value|nil
+---@return table|nil # `kept`, `added` and `dropped`, lists of paths, as in `info().migrated`
+---@return ipmmap.Code? code `"layout"`
+function Struct:convert(from, how) end
+
 ---Define and register a struct that extends this one: it has this struct's fields at the same
 ---offsets, followed by its own.
 ---@param name string
@@ -274,6 +301,19 @@ function Struct:offsetof(path) end
 ---`parent`, the description of the struct that it extends, or nil.
 ---@return ipmmap.Type # the description of the struct. A type that occurs several times has one table
 function Struct:type() end
+
+---Make a segment of a plain file that begins with the struct's bytes, the common header included,
+---such as Python's ipmmap makes. It has all the values, the time stamp too, and version 0. Without
+---`tag` and `mmap_dir` it takes the file's place, atomically, and keeps its owner, group and mode;
+---the file is then called `<Struct>_<tag>.mmap`. End the programs that write to the file first:
+---what they write later is lost.
+---@param shared ipmmap.Struct|string the struct, or its registered name
+---@param path string of the file: at least as many bytes as the struct has, and after these only zeros
+---@param options? ipmmap.AdoptOptions `tag` and `mmap_dir`: the segment goes where they say, as for `manager`, and the file stays as it is; `lock_dir`, `max_readers` and `trust`, as for `manager`
+---@return boolean|nil # true, also if the file is a segment of this layout already
+---@return string? message
+---@return ipmmap.Code? code `"layout"`: the file is too short, or has something after the struct; `"corrupt"`: it does not start with the header code, or is a damaged segment; or as for `manager`
+function ipmmap.adopt(shared, path, options) end
 
 ---The raw bytes of a view or value as they lie in memory, in native byte order and with padding.
 ---@param v ipmmap.View|ipmmap.Value
@@ -309,7 +349,7 @@ function ipmmap.lookup(name) end
 ---Open a segment as its manager. A manager may create, reset and destroy the segment, and do
 ---everything that an editor may.
 ---@param shared ipmmap.Struct|string the struct, or its registered name; it must descend from `base`
----@param options? ipmmap.ManagerOptions the options below. `create`, `force`, `mode` and `max_readers` are for managers only, and the other roles refuse them. If several roles share a table, leave these four out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
+---@param options? ipmmap.ManagerOptions the options below. `create`, `force`, `migrate`, `mode` and `max_readers` are for managers only, and the other roles refuse them. If several roles share a table, leave these five out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
 ---@return ipmmap.Manager|nil
 ---@return string? message
 ---@return ipmmap.Code? code `"not_found"`, `"layout"`, `"corrupt"`, `"permission"`, `"no_space"`, `"system"`, `"incompatible"`, `"timeout"`

@@ -215,6 +215,7 @@ local facts = { name = core.struct.name, size = core.struct.size, align = core.s
 
 local methods = {
   offsetof = core.struct.offsetof, new = core.struct.new, type = core.struct.type,
+  convert = core.struct.convert,
 }
 
 --- Define and register a struct that extends this one: it has this struct's fields at the same

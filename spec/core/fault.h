@@ -86,6 +86,7 @@ WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode))
 WRAP(int, fstat, (int fd, struct stat *status), (fd, status))
 WRAP(int, getrlimit, (int resource, struct rlimit *limit), (resource, limit))
 WRAP(off_t, lseek, (int fd, off_t at, int whence), (fd, at, whence))
+WRAP(int, lchown, (const char *path, uid_t owner, gid_t group), (path, owner, group))
 WRAP(int, lstat, (const char *path, struct stat *status), (path, status))
 WRAP(int, madvise, (void *at, size_t size, int advice), (at, size, advice))
 WRAP(int, mkdir, (const char *path, mode_t mode), (path, mode))
@@ -317,6 +318,7 @@ static const struct {
     {"inotify_add_watch", ERRORS(EACCES, ENOMEM, ENOSPC)},
     {"inotify_init1", ERRORS(EMFILE, ENFILE, ENOMEM)},
     {"ioctl", ERRORS(EOPNOTSUPP, ENOTTY, EINTR, EPERM)},
+    {"lchown", ERRORS(EPERM, EROFS, EIO)},
     {"lseek", ERRORS(ENXIO, EOVERFLOW)},
     {"lstat", ERRORS(EACCES, ENOMEM, EIO)},
     {"madvise", ERRORS(EINVAL, ENOMEM, EAGAIN)},

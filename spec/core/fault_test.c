@@ -4,7 +4,7 @@
  * each failure there must be a correct error, no leaked descriptor, mapping or memory, the same
  * files, and a segment that works.
  */
-#include "../../src/core/fork.h"
+#include "../../src/core/datafile.h"
 #include "../../src/core/schema.h"
 #include "../../src/core/segment.h"
 #include "fault.h"
@@ -13,7 +13,7 @@
 
 static char area[128], listing[4096];
 static ipm_segment *holder, *made;
-static ipm_layout *other;
+static ipm_layout *other, *grown;
 static ipm_error *detail = &error; /* where the steps report errors; NULL: nowhere */
 
 /* ---- The state before a step, which must be the same afterwards ---------------------------- */
@@ -91,6 +91,38 @@ static void segment_without_lock_file(void) {
     remove(path);
 }
 
+static void segment_of_another_owner(void) {
+    char path[256];
+    segment_in_use();
+    snprintf(path, sizeof path, "%s/Demo_.mmap", area);
+    if (chown(path, 1, 1) != 0)
+        CHECK(geteuid() != 0);
+}
+
+/* As a manager leaves it that dies between retiring it and naming the new file. */
+static void segment_left_behind(void) {
+    const uint32_t migrating = IPM_MIGRATING;
+    char path[256];
+    segment_alone();
+    snprintf(path, sizeof path, "%s/Demo_.mmap", area);
+    int fd = open(path, O_WRONLY);
+    CHECK_INT(pwrite(fd, &migrating, sizeof migrating, 4096 + 160), sizeof migrating);
+    close(fd);
+}
+
+static void plain_file(void) {
+    static const ipm_header header = {.header_code = IPM_HEADER_CODE};
+    const int64_t a = 5;
+    char path[256];
+    empty_area();
+    snprintf(path, sizeof path, "%s/Demo_.mmap", area);
+    int fd = open(path, O_CREAT | O_WRONLY, 0600);
+    CHECK_INT(pwrite(fd, &header, sizeof header, 0), sizeof header);
+    CHECK_INT(pwrite(fd, &a, sizeof a, A_OFFSET), sizeof a);
+    CHECK_INT(ftruncate(fd, DEMO_SIZE), 0);
+    close(fd);
+}
+
 static void segment_that_is_locked(void) {
     segment_in_use();
     must(ipm_segment_lock(holder, 0, &error));
@@ -142,6 +174,26 @@ static int force_other(void) {
     ipm_options options = here();
     options.create = options.force = true;
     return ipm_segment_open(IPM_MANAGER, other, &options, &made, detail);
+}
+
+static int migrate(void) {
+    ipm_options options = here();
+    options.own_size = sizeof options;
+    options.create = true;
+    options.migrate = IPM_MIGRATE_YES;
+    return ipm_segment_open(IPM_MANAGER, grown, &options, &made, detail);
+}
+
+static int adopt(void) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/Demo_.mmap", area);
+    return ipm_adopt(demo, path, NULL, detail);
+}
+
+static int open_manager(void) {
+    ipm_options options = here();
+    options.create = true;
+    return ipm_segment_open(IPM_MANAGER, demo, &options, &made, detail);
 }
 
 static int lock_and_commit(void) {
@@ -255,6 +307,10 @@ static const struct step {
     {"creating with mlock", empty_area, open_resident, false},
     {"resetting by force", segment_in_use, force_same, false},
     {"replacing by force", segment_in_use, force_other, true},
+    {"migrating", segment_in_use, migrate, true},
+    {"migrating another's segment", segment_of_another_owner, migrate, true},
+    {"opening after a migration's death", segment_left_behind, open_manager, false},
+    {"adopting", plain_file, adopt, false},
     {"locking and committing", segment_in_use, lock_and_commit, false},
     {"rolling back", segment_that_is_locked, unlock_what_is_locked, false},
     {"a snapshot", segment_in_use, snapshot, false},
@@ -342,6 +398,37 @@ static bool was_replaced(void) {
     return good;
 }
 
+static size_t lines(const char *text) {
+    size_t count = 0;
+    for (; *text != '\0'; text++)
+        count += *text == '\n';
+    return count;
+}
+
+/* A failed migration leaves the old segment as it was or, after its point of no return, the new
+ * one. A later manager finds the values of one that was left behind. */
+static bool keeps_values(const struct step *step, const char *listed) {
+    bool is_old = strcmp(list(), listed) == 0, is_alike = lines(list()) == lines(listed);
+    if (step->act == migrate && is_old)
+        return works();
+    bool good = migrate() == IPM_OK && read_a(made) == 5 && is_alike &&
+                (is_old || ipm_segment_migration(made) == NULL);
+    ipm_segment_close(made, NULL);
+    return good;
+}
+
+static bool must_have_values(const struct step *step) {
+    return step->act == migrate || step->before == segment_left_behind;
+}
+
+static bool goes_on(const struct step *step, const char *listed) {
+    if (must_have_values(step))
+        return keeps_values(step, listed);
+    if (step->act == adopt)
+        return adopt() == IPM_OK && works();
+    return works() || (step->act == force_other && was_replaced());
+}
+
 /* The second unlink removes the lock file. If it fails, the segment is destroyed and only that file
  * remains. */
 static bool is_past_return(const struct step *step, const fault_plan *plan) {
@@ -394,13 +481,15 @@ static bool try_plan(const struct step *step, fault_plan *plan) {
                 good = CHECK_STR(list(), listed) && good;
         }
     }
+    if (code == IPM_OK && must_have_values(step))
+        good = CHECK_INT(read_a(made), 5) && good;
     bool looks_corrupt = plan->error == ELOOP || plan->error == ENXIO;
-    if (code == IPM_OK && step->act == force_other && !looks_corrupt) /* its users must notice */
+    if (code == IPM_OK && (step->act == migrate || (step->act == force_other && !looks_corrupt)))
+        /* its users must notice */
         good = CHECK_INT(ipm_segment_lock(holder, 0, NULL), IPM_EREPLACED) && good;
     ipm_segment_close(made, NULL);
     if (fired && code != IPM_OK && step->before != empty_area)
-        good = is_past_return(step, plan) ||
-               (CHECK(works() || (step->act == force_other && was_replaced())) && good);
+        good = is_past_return(step, plan) || (CHECK(goes_on(step, listed)) && good);
     if (!good)
         printf("#   %s, %s number %u failing with %s: %s (%s)\n", step->what, plan->call, plan->at,
                strerror(plan->error), ipm_code_name((ipm_code)code), said);
@@ -457,6 +546,8 @@ static void creates_in_spite_of_signals(void) {
 int main(void) {
     set_up();
     snprintf(area, sizeof area, "%s/area", dir);
+    grown = layout_of(IPM_BASE_SCHEMA "struct Demo : BaseMmapStructure {"
+                                      "  a: int64; text: char[600]; b: int64; c: int8 }");
     other = layout_of(IPM_BASE_SCHEMA "struct Demo : BaseMmapStructure { a: int8 }");
     for (size_t s = 0; s < sizeof steps / sizeof *steps; s++) {
         char name[128];
@@ -467,6 +558,7 @@ int main(void) {
     run("tries again to open a segment, even after a long delay", looks_again_after_a_long_stall);
     run("creates a segment although signals interrupt the allocation", creates_in_spite_of_signals);
     printf("# %u calls failed, %u of them visibly\n", points, failures);
+    ipm_layout_free(grown);
     ipm_layout_free(other);
     return tear_down();
 }

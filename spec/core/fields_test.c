@@ -106,14 +106,17 @@ static void knows_every_scalar(void) {
 static void shares_the_struct_member_by_member(void) {
     char dir[] = "/tmp/ipmmap-fields-XXXXXX";
     ipm_layout *layout = parse(DemoMmapStructure_schema);
-    ipm_options options = {
-        sizeof(ipm_options), NULL, dir, NULL, NULL, true, false, 0, 0, false, false, NULL, 0};
+    ipm_options options;
     ipm_segment *segment = NULL;
     ipm_error error;
     DemoMmapStructure copy;
     double x = 0;
     if (!CHECK(mkdtemp(dir) != NULL))
         return;
+    memset(&options, 0, sizeof options); /* C++ has no designated initialisers of old */
+    options.own_size = sizeof options;
+    options.mmap_dir = dir;
+    options.create = true;
     CHECK_INT(ipm_segment_open(IPM_MANAGER, layout, &options, &segment, &error), IPM_OK);
     CHECK_INT(ipm_segment_lock(segment, 0, &error), IPM_OK);
     void *at =

@@ -18,7 +18,7 @@ C_FILES += $(sort $(wildcard spec/hostile/*.c))
 # ---- make test: the calls that fault_test makes fail, see spec/core/fault.h --------------------
 
 WRAPPED = access calloc chmod close epoll_create1 epoll_ctl eventfd fallocate fchmod fclose fcntl free fstat fstatfs \
-          getcwd getrlimit inotify_add_watch inotify_init1 ioctl lseek lstat madvise malloc mkdir \
+          getcwd getrlimit inotify_add_watch inotify_init1 ioctl lchown lseek lstat madvise malloc mkdir \
           mlock mmap msync munmap nanosleep open open_memstream pread pthread_mutex_init \
           pthread_mutex_trylock pthread_mutexattr_init \
           pwrite read realloc rename stat strdup syscall timerfd_create tsearch \

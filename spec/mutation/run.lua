@@ -16,9 +16,10 @@ local worker = require "spec.mutation.worker"
 -- The sources that take locks, order memory, or decide whether a file can be trusted.
 local SOURCES <const> = { "abandon.c", "catch_up.c", "clock.c", "create.c", "datafile.c",
   "datafile.h", "descriptor.c", "file.c", "fork.c", "handle.c", "high_water.h", "listen.c",
-  "listeners.c", "lock_head.c", "lockfile.c", "mutex.c", "mutex.h", "named.c", "notify.c", "open.c",
-  "process.h", "queue.c", "queue.h", "room.c", "rwlock.c", "segment.c", "thread.c", "thread.h",
-  "trailer.c", "transaction.c", "transaction.h", "trust.c", "users.c", "wait.c", "waiters.c" }
+  "listeners.c", "lock_head.c", "lockfile.c", "migrate.c", "mutex.c", "mutex.h", "named.c",
+  "notify.c", "open.c", "process.h", "queue.c", "queue.h", "retire.c", "room.c", "rwlock.c",
+  "segment.c", "thread.c", "thread.h", "trailer.c", "transaction.c", "transaction.h", "trust.c",
+  "users.c", "wait.c", "waiters.c" }
 local SURVIVORS <const> = "spec/mutation/survivors"
 
 local function parse(arguments)

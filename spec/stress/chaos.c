@@ -145,7 +145,7 @@ static void nothing_is_lost(void) {
 static void nobody_is_stuck(void) {
     CHECK_INT(chaos_shared->stuck, 0);
     ipm_segment *segment;
-    if (CHECK_INT(stress_open(IPM_MANAGER, chaos_layouts[0], true, true, &segment), IPM_OK))
+    if (CHECK_INT(stress_open(IPM_MANAGER, chaos_layouts[0], true, STRESS_FORCE, &segment), IPM_OK))
         CHECK_INT(ipm_segment_destroy(segment, NULL), IPM_OK);
     ipm_segment_close(segment, NULL);
 }

@@ -74,7 +74,7 @@ static void count_recoveries(void) {
         return;
     ipm_segment_close(watcher, NULL);
     counted = 0;
-    if (stress_open(IPM_READER, chaos_layouts[0], false, false, &watcher) != IPM_OK)
+    if (stress_open(IPM_READER, chaos_layouts[0], false, STRESS_KEEP, &watcher) != IPM_OK)
         watcher = NULL;
 }
 

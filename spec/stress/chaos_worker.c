@@ -41,7 +41,7 @@ static ipm_segment *open_any(ipm_role role) {
     int64_t start = stress_now();
     for (unsigned turn = 0;; turn++) {
         ipm_segment *segment;
-        int code = stress_open(role, chaos_layouts[turn % 2], false, false, &segment);
+        int code = stress_open(role, chaos_layouts[turn % 2], false, STRESS_KEEP, &segment);
         if (code == IPM_OK) {
             words = CHAOS_WORDS + turn % 2;
             return segment;
@@ -205,7 +205,7 @@ static void manage(void) {
         ipm_segment *segment;
         unsigned choice = (unsigned)stress_random(20);
         unsigned wanted = choice == 0; /* the other layout */
-        int code = stress_open(IPM_MANAGER, chaos_layouts[wanted], true, true, &segment);
+        int code = stress_open(IPM_MANAGER, chaos_layouts[wanted], true, STRESS_FORCE, &segment);
         if (code != IPM_OK && code != IPM_EREPLACED)
             fault(&chaos_shared->wrong, stress_error.text, 0);
         (choice == 0 ? &chaos_shared->replacements : &chaos_shared->resets)[0]++;

@@ -58,9 +58,9 @@ static void open_and_share(unsigned number, int in) {
     ipm_segment *manager, *reader = NULL;
     entry e = {.number = number};
     pass_barrier(in);
-    e.code = stress_open(IPM_MANAGER, layout, true, false, &manager);
+    e.code = stress_open(IPM_MANAGER, layout, true, STRESS_KEEP, &manager);
     if (e.code == IPM_OK)
-        e.code = stress_open(IPM_READER, layout, false, false, &reader);
+        e.code = stress_open(IPM_READER, layout, false, STRESS_KEEP, &reader);
     if (e.code == IPM_OK)
         e.code = ipm_segment_lock(reader, STRESS_STUCK_NS, NULL);
     if (e.code == IPM_OK) {

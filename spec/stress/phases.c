@@ -67,19 +67,23 @@ static void open_and_write(void) {
 }
 
 static void open_existing(void) {
-    stress_open(IPM_EDITOR, phase_layout, false, false, &handle);
+    stress_open(IPM_EDITOR, phase_layout, false, STRESS_KEEP, &handle);
 }
 
 static void create(void) {
-    stress_open(IPM_MANAGER, phase_layout, true, false, &handle);
+    stress_open(IPM_MANAGER, phase_layout, true, STRESS_KEEP, &handle);
 }
 
 static void reset(void) {
-    stress_open(IPM_MANAGER, phase_layout, true, true, &handle);
+    stress_open(IPM_MANAGER, phase_layout, true, STRESS_FORCE, &handle);
 }
 
 static void replace(void) {
-    stress_open(IPM_MANAGER, phase_other_layout, true, true, &handle);
+    stress_open(IPM_MANAGER, phase_other_layout, true, STRESS_FORCE, &handle);
+}
+
+static void migrate(void) {
+    stress_open(IPM_MANAGER, phase_other_layout, true, STRESS_MIGRATE, &handle);
 }
 
 static void open_lock_file(void) {
@@ -105,7 +109,20 @@ const phase_kind phases[] = {
     {.name = "replace",
      .outcome = ANOTHER,
      .run = replace,
-     .forces = true,
+     .way = STRESS_FORCE,
+     .newcomers = true,
+     .opens = true},
+    {.name = "migrate",
+     .outcome = MIGRATED,
+     .run = migrate,
+     .way = STRESS_MIGRATE,
+     .newcomers = true,
+     .opens = true},
+    {.name = "migrate behind a writer",
+     .holder = A_WRITER,
+     .outcome = MIGRATED,
+     .run = migrate,
+     .way = STRESS_MIGRATE,
      .newcomers = true,
      .opens = true},
     {.name = "reset", .outcome = ZEROED, .run = reset, .opens = true},

@@ -4,6 +4,8 @@
 #ifndef PHASES_H
 #define PHASES_H
 
+#include "stress.h"
+
 #include "../../src/ipmmap.h"
 
 #include <stdbool.h>
@@ -22,10 +24,12 @@ typedef enum phase_scene {
 
 /* What may exist after the victim's death. */
 typedef enum phase_outcome {
-    SAME,   /* the segment as it was */
-    COMMIT, /* the segment as it was, or version 2 once the sequence is even again */
-    ZEROED, /* the same, but version 2 is all zero */
-    ANOTHER /* the segment as it was, none, or a new one; old handles may report that */
+    SAME,    /* the segment as it was */
+    COMMIT,  /* the segment as it was, or version 2 once the sequence is even again */
+    ZEROED,  /* the same, but version 2 is all zero */
+    ANOTHER, /* the segment as it was, none, or a new one; old handles may report that */
+    MIGRATED /* the segment as it was, or a new one with its values; or none, and a manager finds
+              * them; old handles may report that */
 } phase_outcome;
 
 typedef struct phase_kind {
@@ -35,7 +39,7 @@ typedef struct phase_kind {
     phase_outcome outcome;
     void (*before)(void); /* run by the victim before the phase */
     void (*run)(void);
-    bool forces;    /* afterwards there may be a segment of another layout */
+    stress_way way; /* by which there may be a segment of another layout afterwards */
     bool newcomers; /* the waiters have not opened the segment yet */
     bool sleepers;  /* the waiters wait for a commit, not for the lock */
     bool opens;     /* the phase opens a segment, so it is long */

@@ -45,9 +45,15 @@ ipm_layout *stress_layout(unsigned words) {
 
 ipm_error stress_error;
 
-int stress_open(ipm_role role, const ipm_layout *layout, bool create, bool force,
+int stress_open(ipm_role role, const ipm_layout *layout, bool create, stress_way way,
                 ipm_segment **segment) {
-    ipm_options options = {.mmap_dir = stress_dir, .create = create, .force = force};
+    ipm_options options = {
+        .own_size = sizeof options,
+        .mmap_dir = stress_dir,
+        .create = create,
+        .force = way == STRESS_FORCE,
+        .migrate = way == STRESS_MIGRATE ? IPM_MIGRATE_YES : IPM_MIGRATE_NO,
+    };
     if (create)
         options.max_readers = 20;
     return ipm_segment_open(role, layout, &options, segment, &stress_error);
@@ -55,7 +61,7 @@ int stress_open(ipm_role role, const ipm_layout *layout, bool create, bool force
 
 ipm_segment *stress_must_open(ipm_role role, const ipm_layout *layout, bool create) {
     ipm_segment *segment;
-    int code = stress_open(role, layout, create, false, &segment);
+    int code = stress_open(role, layout, create, STRESS_KEEP, &segment);
     if (code != IPM_OK)
         stress_die("cannot open the segment: %s", ipm_code_name((ipm_code)code));
     return segment;

@@ -26,8 +26,11 @@ ipm_layout *stress_layout(unsigned words);
 /* The error of this process's last stress_open that failed. */
 extern ipm_error stress_error;
 
+/* What becomes of a segment that exists; with STRESS_FORCE also of one of the same layout. */
+typedef enum stress_way { STRESS_KEEP, STRESS_FORCE, STRESS_MIGRATE } stress_way;
+
 /* Open in `stress_dir`. returns the code of ipm_segment_open, and `stress_error` when it fails */
-int stress_open(ipm_role role, const ipm_layout *layout, bool create, bool force,
+int stress_open(ipm_role role, const ipm_layout *layout, bool create, stress_way way,
                 ipm_segment **segment);
 
 /* The same, but a failure ends the program. */

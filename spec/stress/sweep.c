@@ -15,6 +15,7 @@
 
 #include "../../src/core/file.h"
 #include "../../src/core/segment.h"
+#include "../../src/core/word.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -24,8 +25,9 @@
 
 /*
  * A phase that opens a segment is long, so the victim dies only after every OPENING-th instruction
- * of it. Parsing the schema text is one step, because it does not affect other processes. The
- * initialisation of the lock file is also a phase of its own, with every instruction.
+ * of it, and before each system call. Parsing the schema text is one step, because it does not
+ * affect other processes. The initialisation of the lock file is also a phase of its own, with
+ * every instruction.
  */
 #define OPENING 32
 #define LONG_NS (90 * STRESS_MS) /* a longer wait is reported */
@@ -186,8 +188,13 @@ static void check_snapshot(void) {
 }
 
 static bool may_be_gone(int code) {
-    return scene.phase->outcome == ANOTHER &&
+    return (scene.phase->outcome == ANOTHER || scene.phase->outcome == MIGRATED) &&
            (code == IPM_EREPLACED || code == IPM_ENOTFOUND || code == IPM_ELAYOUT);
+}
+
+static bool has_values(ipm_segment *locked, uint64_t version) {
+    const unsigned char *first = ipm_segment_data(locked);
+    return ipm_load_u64(first + IPM_HEADER_SIZE) == stress_word(version, 0);
 }
 
 /* Lock, check the data, add a commit if it writes, and unlock. */
@@ -207,6 +214,8 @@ static void check_turn(const char *who, ipm_segment *segment, bool writes) {
     }
     if (!stress_look(segment, PHASE_WORDS, &version))
         fault(&sum.torn, "%s finds version %llu torn", who, (unsigned long long)version);
+    if (scene.phase->outcome == MIGRATED && !has_values(segment, version))
+        fault(&sum.wrong, "%s finds no values", who);
     if (scene.phase->outcome != ANOTHER && version != scene.commits)
         fault(&sum.wrong, "%s finds version %llu instead of %llu", who, (unsigned long long)version,
               (unsigned long long)scene.commits);
@@ -239,8 +248,9 @@ static void check_waiter(waiter *w) {
 static ipm_segment *check_open(const char *who, ipm_role role, bool create) {
     ipm_segment *segment;
     int64_t start = stress_now();
-    const ipm_layout *layout = create && scene.phase->forces ? phase_other_layout : phase_layout;
-    int code = stress_open(role, layout, create, create && scene.phase->forces, &segment);
+    stress_way way = create ? scene.phase->way : STRESS_KEEP;
+    const ipm_layout *layout = way != STRESS_KEEP ? phase_other_layout : phase_layout;
+    int code = stress_open(role, layout, create, way, &segment);
     if (stress_now() - start > STRESS_STUCK_NS)
         fault(&sum.stuck, "%s opens for seconds", who);
     if (code != IPM_OK && (create || !may_be_gone(code)))
@@ -271,7 +281,7 @@ static void check_all(void) {
     }
     if (reader_first)
         check_newcomer("a new reader", IPM_READER);
-    if (!reader_first || scene.phase->outcome != ANOTHER) /* waits 100 ms if the file is gone */
+    if (!reader_first || !may_be_gone(IPM_EREPLACED)) /* waits 100 ms if the file is gone */
         check_newcomer("a new writer", IPM_EDITOR);
     ipm_segment *manager = check_open("a manager", IPM_MANAGER, true);
     if (manager != NULL) {
@@ -341,10 +351,18 @@ static void record(bool survivors, step_trace *trace) {
     clear_scene();
 }
 
-static void sweep(company_kind company, const step_trace *trace) {
+/* A phase that opens changes files by system calls, so the victim, alone, also dies before each. */
+static bool is_point(company_kind company, const step_trace *trace, unsigned i) {
     unsigned step = scene.phase->opens ? OPENING * stride : stride;
+    return i % step == (unsigned)company * 3 % step ||
+           (scene.phase->opens && company == ALONE && trace->run[i].is_call);
+}
+
+static void sweep(company_kind company, const step_trace *trace) {
     scene.company = company;
-    for (unsigned i = (unsigned)company * 3 % step; i < trace->length; i += step) {
+    for (unsigned i = 0; i < trace->length; i++) {
+        if (!is_point(company, trace, i))
+            continue;
         sum.points[company] += die_at(trace, i, false);
         if (trace->run[i].is_block)
             sum.points[company] += die_at(trace, i, true);

@@ -15,12 +15,12 @@ static void nap(long ns) {
 /* ---- The waiting process ----------------------------------------------------------------- */
 
 static int open_as(const phase_kind *phase, bool reads, ipm_segment **segment) {
-    const ipm_layout *layout = phase->forces ? phase_other_layout : phase_layout;
-    bool makes = phase->outcome == ANOTHER && !reads;
+    const ipm_layout *layout = phase->way != STRESS_KEEP ? phase_other_layout : phase_layout;
+    bool makes = (phase->outcome == ANOTHER || phase->outcome == MIGRATED) && !reads;
     return stress_open(reads   ? IPM_READER
                        : makes ? IPM_MANAGER
                                : IPM_EDITOR,
-                       layout, makes, makes && phase->forces, segment);
+                       layout, makes, makes ? phase->way : STRESS_KEEP, segment);
 }
 
 static int take_turn(ipm_segment *segment, const phase_kind *phase, bool reads,

@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "file.h"
+#include "migrate.h"
 #include "options.h"
 
 #include <string.h>
@@ -47,19 +48,39 @@ static bool gives_way(const ipm_segment *segment, const ipm_options *options, in
     return code == IPM_ELAYOUT || code == IPM_ECORRUPT || (code == IPM_EPERMISSION && !*is_trusted);
 }
 
+/* Open the data file, also one that a manager died migrating: its values were not given up. */
+static int open_existing(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
+    const char *path = segment->names.path;
+    const ipm_directory *directory = &segment->mmap_dir;
+    ipm_error detail;
+    bool revived;
+    int code = ipm_datafile_open(path, directory, IPM_WRITE, layout, &segment->data, error);
+    if (code != IPM_EREPLACED)
+        return code;
+    int failed = ipm_datafile_revive(path, &revived, &detail);
+    if (failed != IPM_OK)
+        return ipm_report(failed, &detail, error);
+    return revived ? ipm_datafile_open(path, directory, IPM_WRITE, layout, &segment->data, error)
+                   : code;
+}
+
 /* Make sure that a data file of the layout exists. The caller keeps other managers out. */
 static int provide(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
                    ipm_creation *m, ipm_error *error) {
     const char *path = segment->names.path;
     bool is_trusted = true;
-    int code =
-        ipm_datafile_open(path, &segment->mmap_dir, IPM_WRITE, layout, &segment->data, error);
+    int code = open_existing(segment, layout, error);
     m->reset = code == IPM_OK && options->force;
     if (code == IPM_OK)
         return IPM_OK;
     if (code == IPM_ENOTFOUND) {
         code = ipm_datafile_create(path, layout, options->mode, options->max_readers, false, error);
         m->data_made = code == IPM_OK;
+        return code;
+    }
+    if (code == IPM_ELAYOUT && options->migrate != IPM_MIGRATE_NO) {
+        code = ipm_migrate_segment(segment, layout, options, error);
+        m->replaced = code == IPM_OK;
         return code;
     }
     if (!gives_way(segment, options, code, &is_trusted))
@@ -102,8 +123,8 @@ static int provide_directories(ipm_segment *segment, const ipm_options *options,
     return code;
 }
 
-int ipm_create(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
-               ipm_creation *m, ipm_error *error) {
+int ipm_create_begin(ipm_segment *segment, const ipm_options *options, ipm_creation *m,
+                     ipm_error *error) {
     const ipm_names *names = &segment->names;
     int code = provide_directories(segment, options, m, error);
     const ipm_lockfile_terms terms = {.directory = &segment->lock_dir,
@@ -113,9 +134,13 @@ int ipm_create(ipm_segment *segment, const ipm_layout *layout, const ipm_options
                                       .replace = options->force};
     if (code == IPM_OK)
         code = ipm_lockfile_manage(names->lock_path, &terms, &m->manager, &m->lock_made, error);
-    if (code == IPM_OK)
-        code = provide(segment, layout, options, m, error);
     return code;
+}
+
+int ipm_create(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
+               ipm_creation *m, ipm_error *error) {
+    int code = ipm_create_begin(segment, options, m, error);
+    return code == IPM_OK ? provide(segment, layout, options, m, error) : code;
 }
 
 void ipm_create_undo(const ipm_names *names, const ipm_creation *m) {

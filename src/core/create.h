@@ -16,6 +16,13 @@ typedef struct ipm_creation {
 } ipm_creation;
 
 /*
+ * Make sure that the directories exist, and keep other managers out until m->manager is closed.
+ * segment  has its names and its deadline; this call fills in its directories
+ */
+int ipm_create_begin(ipm_segment *segment, const ipm_options *options, ipm_creation *m,
+                     ipm_error *error);
+
+/*
  * Make sure that a segment of the layout exists. m->manager keeps other managers out until it is
  * closed.
  *

@@ -25,10 +25,23 @@ static int corrupt(const char *path, const char *what, ipm_error *error) {
     return ipm_fail(error, IPM_ECORRUPT, 0, "%s is not a segment, or is damaged: %s", path, what);
 }
 
-static int wrong_footer(const char *path, const ipm_footer *footer, ipm_error *error) {
+/* The file has no trailer, or a damaged one. */
+static int no_trailer(const ipm_file *file, const char *path, const char *what, ipm_error *error) {
+    uint16_t code;
+    if (pread(file->fd, &code, sizeof code, 0) == sizeof code && code == IPM_HEADER_CODE &&
+        !ipm_datafile_has_trailer(file->fd, (uint64_t)file->status.st_size))
+        return ipm_fail(error, IPM_ECORRUPT, 0,
+                        "%s is no segment yet, but a plain file with the common header: 'ipmmap "
+                        "adopt' makes it a segment",
+                        path);
+    return corrupt(path, what, error);
+}
+
+static int wrong_footer(const ipm_file *file, const char *path, const ipm_footer *footer,
+                        ipm_error *error) {
     uint32_t format = ipm_trailer_format(footer);
     if (format == 0 || format == IPM_FORMAT)
-        return corrupt(path, "its footer is wrong", error);
+        return no_trailer(file, path, "its footer is wrong", error);
     return ipm_fail(
         error, IPM_ECORRUPT, 0,
         "%s is a segment of format %u, and this version of ipmmap reads only format %d: "
@@ -61,13 +74,13 @@ static int read_head(const ipm_file *file, const char *path, ipm_access access, 
     const uint64_t size = (uint64_t)file->status.st_size;
     uint16_t code;
     if (size < 3 * IPM_PAGE || size % IPM_PAGE != 0)
-        return corrupt(path, "it has the wrong size", error);
+        return no_trailer(file, path, "it has the wrong size", error);
     int failed = read_at(fd, path, last, sizeof *last, size - sizeof *last, error);
     if (failed != IPM_OK)
         return failed;
     uint64_t at = ipm_trailer_locate(&last->footer, size);
     if (at == 0)
-        return wrong_footer(path, &last->footer, error);
+        return wrong_footer(file, path, &last->footer, error);
     failed = read_at(fd, path, head, sizeof *head, at, error);
     if (failed != IPM_OK)
         return failed;
@@ -132,8 +145,13 @@ static int check_file(const ipm_file *file, const char *path, ipm_access access,
     ipm_layout *described;
     last_page last;
     int code = read_head(file, path, access, &last, head, error);
-    if (code == IPM_OK && head->state.retired != 0)
-        code = ipm_fail(error, IPM_EREPLACED, 0, "%s was destroyed", path);
+    if (code == IPM_OK && head->state.retired != IPM_LIVE)
+        code = ipm_fail(error, IPM_EREPLACED, 0,
+                        head->state.retired == IPM_MIGRATING
+                            ? "%s: its migration to another layout was not finished (a manager "
+                              "with the option create opens it again)"
+                            : "%s was destroyed",
+                        path);
     if (code == IPM_OK)
         code = read_layout(file->fd, path, &head->geometry, &last, &described, error);
     if (code != IPM_OK)
@@ -243,7 +261,7 @@ int ipm_layout_load(const char *path, ipm_layout **layout, ipm_error *error) {
 
 /* ---- Creating ---------------------------------------------------------------------------- */
 
-static int write_at(int fd, const void *from, uint64_t size, uint64_t offset) {
+int ipm_datafile_write(int fd, const void *from, uint64_t size, uint64_t offset) {
     for (uint64_t done = 0; done < size;) {
         ssize_t written =
             pwrite(fd, (const char *)from + done, size - done, (off_t)(offset + done));
@@ -273,15 +291,15 @@ static int fill_in(ipm_file *file, const char *path, const ipm_layout *layout, u
     int failed = ipm_room_allocate(file, geometry.file_size, path, error);
     if (failed != IPM_OK)
         return failed;
-    int rc = write_at(fd, &code, sizeof code, 0);
+    int rc = ipm_datafile_write(fd, &code, sizeof code, 0);
     if (rc == 0)
-        rc = write_at(fd, &now, sizeof now, 8);
+        rc = ipm_datafile_write(fd, &now, sizeof now, 8);
     if (rc == 0)
-        rc = write_at(fd, &head, sizeof head, geometry.head);
+        rc = ipm_datafile_write(fd, &head, sizeof head, geometry.head);
     if (rc == 0)
-        rc = write_at(fd, text, length, geometry.schema);
+        rc = ipm_datafile_write(fd, text, length, geometry.schema);
     if (rc == 0)
-        rc = write_at(fd, &footer, sizeof footer, geometry.footer);
+        rc = ipm_datafile_write(fd, &footer, sizeof footer, geometry.footer);
     return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot write %s", path);
 }
 
@@ -303,97 +321,39 @@ static int move(const char *from, const char *to, bool replace) {
     return rc == 0 ? 0 : errno;
 }
 
-int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
-                        uint32_t max_readers, bool replace, ipm_error *error) {
+int ipm_datafile_make(const char *path, const ipm_layout *layout, mode_t mode, uint32_t max_readers,
+                      char **temporary, ipm_error *error) {
     ipm_file file;
-    char *temporary = temporary_name(path);
-    if (temporary == NULL)
+    *temporary = temporary_name(path);
+    if (*temporary == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot create %s", path);
-    int code = ipm_file_create(temporary, mode, &file, error);
+    int code = ipm_file_create(*temporary, mode, &file, error);
     if (code == IPM_OK) {
         code = fill_in(&file, path, layout, max_readers, error);
         close(file.fd);
-        if (code == IPM_OK) {
-            int rc = move(temporary, path, replace);
-            if (rc != 0)
-                code = ipm_fail_errno(error, rc, "cannot create %s", path);
-        }
-        if (code != IPM_OK)
-            unlink(temporary);
+        if (code == IPM_OK)
+            return IPM_OK;
+        unlink(*temporary);
     }
-    free(temporary);
+    free(*temporary);
+    *temporary = NULL;
     return code;
 }
 
-/* ---- Retiring ---------------------------------------------------------------------------- */
-
-void ipm_datafile_retire(ipm_datafile *file, bool retired) {
-    atomic_store_explicit(&file->memory.state->retired, retired, memory_order_seq_cst);
+int ipm_datafile_place(const char *temporary, const char *path, bool replace, ipm_error *error) {
+    int rc = move(temporary, path, replace);
+    return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot create %s", path);
 }
 
-static bool is_head(int fd, uint64_t at) {
-    ipm_trailer_head head;
-    return pread(fd, &head, sizeof head, (off_t)at) == sizeof head && ipm_trailer_begins(&head, at);
-}
-
-/* The offset of the trailer: by the footer, else the first page that looks like one. 0: none. */
-static uint64_t find_head(int fd, uint64_t size) {
-    ipm_footer footer;
-    uint64_t said = 0;
-    if (size >= 3 * IPM_PAGE &&
-        pread(fd, &footer, sizeof footer, (off_t)(size - sizeof footer)) == sizeof footer)
-        said = ipm_trailer_locate(&footer, size);
-    if (said != 0 && is_head(fd, said))
-        return said;
-    for (uint64_t at = IPM_PAGE; at < size; at += IPM_PAGE)
-        if (is_head(fd, at))
-            return at;
-    return said;
-}
-
-/* Set the flag in the file. returns  0 or an errno; *old stays empty if there is no trailer */
-static int retire_at(int fd, uint64_t size, ipm_retirement *old) {
-    const uint32_t retired = 1;
-    uint64_t head = find_head(fd, size);
-    if (head == 0)
-        return 0;
-    old->at = head + offsetof(ipm_trailer_head, state) + offsetof(ipm_state, retired);
-    ssize_t got = pread(fd, &old->before, sizeof old->before, (off_t)old->at);
-    if (got != (ssize_t)sizeof old->before)
-        return got < 0 ? errno : EIO;
-    int rc = write_at(fd, &retired, sizeof retired, old->at);
-    if (rc == 0)
-        old->fd = fd;
-    return rc;
-}
-
-/* Use only file operations: the file may be replaced because it can no longer be mapped. */
-int ipm_datafile_retire_old(const char *path, ipm_retirement *old, ipm_error *error) {
-    ipm_file file;
-    old->fd = -1;
-    int code = ipm_file_open(path, O_RDWR, &file, error);
-    if (code == IPM_ENOTFOUND || code == IPM_ECORRUPT) /* no file, or not a plain one */
-        return IPM_OK;
+int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
+                        uint32_t max_readers, bool replace, ipm_error *error) {
+    char *temporary;
+    int code = ipm_datafile_make(path, layout, mode, max_readers, &temporary, error);
     if (code != IPM_OK)
         return code;
-    int rc = retire_at(file.fd, (uint64_t)file.status.st_size, old);
-    if (old->fd < 0)
-        close(file.fd);
-    return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot retire %s", path);
-}
-
-void ipm_datafile_retired(ipm_retirement *old, bool done) {
-    if (old->fd < 0)
-        return;
-    if (!done)
-        write_at(old->fd, &old->before, sizeof old->before, old->at);
-    close(old->fd);
-}
-
-void ipm_datafile_unmake(const char *path) {
-    ipm_retirement old;
-    ipm_error unwanted;
-    if (ipm_datafile_retire_old(path, &old, &unwanted) == IPM_OK && old.fd >= 0)
-        unlink(path);
-    ipm_datafile_retired(&old, true);
+    code = ipm_datafile_place(temporary, path, replace, error);
+    if (code != IPM_OK)
+        unlink(temporary);
+    free(temporary);
+    return code;
 }

@@ -49,17 +49,35 @@ int ipm_datafile_open(const char *path, const ipm_directory *directory, ipm_acce
 int ipm_datafile_describe(const char *path, ipm_access access, ipm_layout **layout,
                           ipm_error *error);
 
+/* Whether the file has a trailer, even a damaged one. */
+bool ipm_datafile_has_trailer(int fd, uint64_t size);
+
 /* Unmap the file. Does nothing if it is not open. */
 void ipm_datafile_close(ipm_datafile *file);
 
 /*
- * Create a file of the layout at the path, with zeroed data and the time stamp of now.
+ * Make a file of the layout under a temporary name beside the path, with zeroed data and the time
+ * stamp of now.
  *
- * replace  whether to replace a file at the path; otherwise none may exist
- * returns  IPM_ENOSPACE, IPM_EPERMISSION, ...; with error->system EEXIST if a file exists
+ * temporary  the name. owner: the caller, who frees it, and removes the file if it gets no place
+ * returns    IPM_ENOSPACE, IPM_EPERMISSION, ...
  */
+int ipm_datafile_make(const char *path, const ipm_layout *layout, mode_t mode, uint32_t max_readers,
+                      char **temporary, ipm_error *error);
+
+/*
+ * Give a file that was made its name.
+ * replace  whether to replace a file at the path; otherwise none may exist
+ * returns  ...; with error->system EEXIST if a file exists. The temporary file is still there
+ */
+int ipm_datafile_place(const char *temporary, const char *path, bool replace, ipm_error *error);
+
+/* Make a file and give it its name. returns  as both */
 int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
                         uint32_t max_readers, bool replace, ipm_error *error);
+
+/* Write all of it at that offset. returns  0 or an errno */
+int ipm_datafile_write(int fd, const void *from, uint64_t size, uint64_t offset);
 
 /* Retire and remove a file that was just created, because the opening failed afterwards. Its
  * lock-free readers see that it is retired. */
@@ -91,7 +109,21 @@ static inline bool ipm_datafile_is_retired(const ipm_datafile *file) {
            (file->kept.is_open && ipm_datafile_is_left_behind(file));
 }
 
-/* Set or clear the retired flag in the file. */
-void ipm_datafile_retire(ipm_datafile *file, bool retired);
+/* The values of the retired flag. */
+typedef enum ipm_retired {
+    IPM_LIVE,
+    IPM_RETIRED,  /* replaced or destroyed: nobody needs its values any more */
+    IPM_MIGRATING /* its values go on in another file, or here: see ipm_datafile_revive */
+} ipm_retired;
+
+/* Set the retired flag in the file. */
+void ipm_datafile_retire(ipm_datafile *file, ipm_retired retired);
+
+/*
+ * Clear the flag of a file that a manager retired in order to migrate it, and then died before the
+ * new file had the name. The caller keeps other managers out. Another file is not changed.
+ * returns  IPM_EPERMISSION, IPM_ESYSTEM, ...: the flag could not be read or cleared
+ */
+int ipm_datafile_revive(const char *path, bool *revived, ipm_error *error);
 
 #endif

@@ -3,26 +3,24 @@
 #include "error.h"
 #include "excerpt.h"
 #include "layout.h"
+#include "trail.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Each level adds a name and a dot, or an index. */
-#define MAX_PATH (IPM_MAX_DEPTH * (IPM_MAX_NAME + 1))
 #define SHOWN_PATH 160
 
 /*
  * seen  the file's structs that were compared already, by index; NULL: no memory for it. Without
  *       it, the comparison would take 2^depth steps if each struct has the one before it twice.
  *       Each layout has only one struct of a name, so the file's struct identifies the pair.
- * path  the path of the parts that are being compared
+ * at    the path of the parts that are being compared
  */
 typedef struct comparison {
     bool *seen;
-    char path[MAX_PATH + 1];
-    size_t length;
+    ipm_trail at;
     const char *here, *there; /* how the text names the file and the definition */
     ipm_error *error;
 } comparison;
@@ -46,23 +44,13 @@ static void describe(part p, char *text, size_t size) {
 
 static int report(const comparison *c, part in_file, part defined) {
     char here[160], there[160];
-    bool whole = c->length <= SHOWN_PATH;
+    const ipm_trail *at = &c->at;
+    bool whole = at->length <= SHOWN_PATH;
     describe(in_file, here, sizeof here);
     describe(defined, there, sizeof there);
     return ipm_fail(c->error, IPM_ELAYOUT, 0, "%s%s: %s %s, %s %s", whole ? "" : "...",
-                    c->path + (whole ? 0 : c->length - SHOWN_PATH), here, c->here, there, c->there);
-}
-
-static size_t enter(comparison *c, const char *separator, const char *name) {
-    size_t before = c->length;
-    c->length += (size_t)snprintf(c->path + before, sizeof c->path - before, "%s%s",
-                                  before == 0 ? "" : separator, name);
-    return before;
-}
-
-static void leave(comparison *c, size_t before) {
-    c->length = before;
-    c->path[before] = '\0';
+                    at->path + (whole ? 0 : at->length - SHOWN_PATH), here, c->here, there,
+                    c->there);
 }
 
 static int compare_fields(comparison *c, part in_file, part defined);
@@ -76,10 +64,10 @@ static int compare(comparison *c, part in_file, part defined) {
     if (type->kind == IPM_STRUCT) {
         code = compare_fields(c, in_file, defined);
     } else if (type->kind == IPM_ARRAY) {
-        size_t before = enter(c, "", "[1]");
+        size_t before = ipm_trail_enter(&c->at, "", "[1]");
         code = compare(c, (part){type->element, in_file.offset},
                        (part){defined.type->element, defined.offset});
-        leave(c, before);
+        ipm_trail_leave(&c->at, before);
     }
     if (code == IPM_OK && in_file.offset != defined.offset)
         return report(c, in_file, defined);
@@ -87,9 +75,9 @@ static int compare(comparison *c, part in_file, part defined) {
 }
 
 static int compare_named(comparison *c, const char *name, part in_file, part defined) {
-    size_t before = enter(c, ".", name);
+    size_t before = ipm_trail_enter(&c->at, ".", name);
     int code = compare(c, in_file, defined);
-    leave(c, before);
+    ipm_trail_leave(&c->at, before);
     return code;
 }
 

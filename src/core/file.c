@@ -139,6 +139,17 @@ void *ipm_file_map(const ipm_file *file, uint64_t size, bool writable, const cha
     return map;
 }
 
+int ipm_file_keep_owner(const char *made, const char *path, const struct stat *status,
+                        ipm_error *error) {
+    struct stat now;
+    if (lstat(made, &now) != 0)
+        return ipm_fail_errno(error, errno, "cannot examine %s", made);
+    bool differs = now.st_uid != status->st_uid || now.st_gid != status->st_gid;
+    if (differs && lchown(made, status->st_uid, status->st_gid) != 0)
+        return ipm_fail_errno(error, errno, "cannot keep the owner and the group of %s", path);
+    return IPM_OK;
+}
+
 bool ipm_file_is_at(const char *path, dev_t device, ino_t inode) {
     struct stat status;
     return lstat(path, &status) == 0 && status.st_dev == device && status.st_ino == inode;

@@ -52,6 +52,14 @@ int ipm_file_create(const char *path, mode_t mode, ipm_file *file, ipm_error *er
 void *ipm_file_map(const ipm_file *file, uint64_t size, bool writable, const char *path,
                    ipm_error *error);
 
+/*
+ * Give a new file the owner and the group that another file has, so that nobody gains or loses
+ * access to what it replaces.
+ * returns  IPM_EPERMISSION: only root can give a file to another user
+ */
+int ipm_file_keep_owner(const char *made, const char *path, const struct stat *status,
+                        ipm_error *error);
+
 /* Whether the path names the file with that device and inode. */
 bool ipm_file_is_at(const char *path, dev_t device, ino_t inode);
 

@@ -25,7 +25,7 @@ bool ipm_segment_has_name(ipm_segment *segment) {
     if (naming == IPM_NAMED)
         return true;
     if (naming == IPM_REMOVED && segment->role != IPM_READER) {
-        ipm_datafile_retire(data, true);
+        ipm_datafile_retire(data, IPM_RETIRED);
         ipm_notify_all(&segment->lockfile.head->notify);
     }
     data->retired = segment->lock.retired = &lost;

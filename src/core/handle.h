@@ -31,6 +31,7 @@ struct ipm_segment {
     bool (*asks)(void *);         /* whether a wait for the lock is to end, or NULL: see wait.h */
     void *asks_with;              /* its argument */
     ipm_descriptor descriptor;
+    ipm_migration *migration; /* what this opening migrated, or NULL */
 };
 
 static inline ipm_segment *ipm_segment_of_lock(ipm_rwlock *lock) {

@@ -87,7 +87,8 @@ static int open_settled(ipm_segment *segment, const ipm_layout *layout, ipm_erro
             return code;
         ipm_clock_nap(IPM_MS);
     }
-    return ipm_fail(error, IPM_ENOTFOUND, 0, "%s was destroyed", segment->names.path);
+    error->code = IPM_ENOTFOUND; /* the text says how it ended */
+    return IPM_ENOTFOUND;
 }
 
 static void prepare_lock(ipm_segment *segment) {
@@ -231,6 +232,7 @@ void ipm_segment_release(ipm_segment *segment) {
             munmap(segment->copy, segment->data.geometry.struct_size);
     }
     ipm_names_free(&segment->names);
+    ipm_migration_free(segment->migration);
     free(segment);
 }
 
@@ -252,10 +254,10 @@ static int remove_files(ipm_segment *segment, ipm_error *error) {
     const ipm_names *names = &segment->names;
     if (!ipm_file_is_at(names->path, segment->data.device, segment->data.inode))
         return ipm_fail(error, IPM_EREPLACED, 0, "%s is no longer this segment", names->path);
-    ipm_datafile_retire(&segment->data, true); /* first, as in replace */
+    ipm_datafile_retire(&segment->data, IPM_RETIRED); /* first, as in replace */
     if (unlink(names->path) != 0) {
         int rc = errno;
-        ipm_datafile_retire(&segment->data, false);
+        ipm_datafile_retire(&segment->data, IPM_LIVE);
         return ipm_fail_errno(error, rc, "cannot remove %s", names->path);
     }
     ipm_notify_all(&segment->lockfile.head->notify);

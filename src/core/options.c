@@ -2,6 +2,7 @@
 
 #include "error.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /*
@@ -9,7 +10,7 @@
  * in its padding: an older program leaves the padding uninitialised.
  */
 #define FIRST_SIZE 72
-_Static_assert(sizeof(ipm_options) == FIRST_SIZE, "the first version");
+_Static_assert(offsetof(ipm_options, migrate) == FIRST_SIZE, "the first version");
 
 #define MOST_BYTES 4096 /* of the options of any version */
 
@@ -42,13 +43,20 @@ static int check_options(ipm_role role, const ipm_type *type, const ipm_options 
                         type->name);
     if (role != IPM_READER && role != IPM_EDITOR && role != IPM_MANAGER)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: %d is not a role", type->name, (int)role);
-    if (role != IPM_MANAGER &&
-        (options->create || options->force || options->mode != 0 || options->max_readers != 0))
+    if (role != IPM_MANAGER && (options->create || options->force || options->mode != 0 ||
+                                options->max_readers != 0 || options->migrate != IPM_MIGRATE_NO))
         return ipm_fail(error, IPM_EINVALID, 0,
-                        "%s: create, force, mode and max_readers are a manager's options",
+                        "%s: create, force, migrate, mode and max_readers are a manager's options",
                         type->name);
     if (options->force && !options->create)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: force goes with create", type->name);
+    if ((unsigned)options->migrate > IPM_MIGRATE_LOSSY)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: migrate %d is not an ipm_migrate", type->name,
+                        (int)options->migrate);
+    if (options->migrate != IPM_MIGRATE_NO && (!options->create || options->force))
+        return ipm_fail(error, IPM_EINVALID, 0,
+                        "%s: migrate goes with create, and not with force, which starts afresh",
+                        type->name);
     if (options->mode > 0777)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: mode %o has more than permission bits",
                         type->name, options->mode);

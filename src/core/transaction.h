@@ -32,7 +32,7 @@ typedef struct ipm_state {
     _Atomic uint64_t version;        /* commits; counts while the sequence is even */
     _Atomic uint64_t version_before; /* the same; counts while the sequence is odd */
     _Atomic uint64_t recoveries;     /* transactions undone because their writer died */
-    _Atomic uint32_t retired;        /* 1: replaced or destroyed */
+    _Atomic uint32_t retired;        /* an ipm_retired, see datafile.h; 0: in use */
     unsigned char reserved[28];
 } ipm_state;
 

@@ -3,7 +3,7 @@
  *
  * Each file of the binding uses only those before it in this order: memory, view, error, names,
  * scalar, plain, draft, assign, path, layout, type, index, value, totable, bytes, handle, slice,
- * lock, access, changed, wait, listen, info, member, open, core.
+ * lock, access, changed, wait, listen, convert, info, member, open, core.
  */
 #include "error.h"
 #include "functions.h"
@@ -15,13 +15,16 @@
 #define CORE "ipmmap.core"
 
 static const luaL_Reg module_functions[] = {
-    {"open", lipm_open},         {"totable", lipm_totable},   {"bytes", lipm_bytes},
-    {"setbytes", lipm_setbytes}, {"describe", lipm_describe}, {"now", lipm_now},
-    {"sleep", lipm_sleep},       {"repair", lipm_repair},     {NULL, NULL},
+    {"open", lipm_open},         {"totable", lipm_totable},
+    {"bytes", lipm_bytes},       {"setbytes", lipm_setbytes},
+    {"describe", lipm_describe}, {"now", lipm_now},
+    {"sleep", lipm_sleep},       {"repair", lipm_repair},
+    {"adopt", lipm_adopt},       {NULL, NULL},
 };
 
 static const luaL_Reg struct_functions[] = {
     {"new", lipm_new},
+    {"convert", lipm_convert},
     {"type", lipm_type},
     {NULL, NULL},
 };

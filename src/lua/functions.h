@@ -9,6 +9,7 @@
 /* Functions of the module. */
 int lipm_open(lua_State *L);
 int lipm_repair(lua_State *L);
+int lipm_adopt(lua_State *L);
 int lipm_describe(lua_State *L);
 int lipm_totable(lua_State *L);
 int lipm_bytes(lua_State *L);
@@ -18,6 +19,7 @@ int lipm_sleep(lua_State *L);
 
 /* Methods of Structs, except those in layout.c. */
 int lipm_new(lua_State *L);
+int lipm_convert(lua_State *L);
 int lipm_type(lua_State *L);
 
 /* Methods of handles. */

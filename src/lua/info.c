@@ -2,6 +2,7 @@
 Information about a segment; flushing and destroying it.
 @submodule ipmmap
 */
+#include "convert.h"
 #include "error.h"
 #include "functions.h"
 #include "handle.h"
@@ -51,14 +52,15 @@ transaction, which the next writer will roll back; `max_readers`; `readers`: how
 held now; `writer_pid`: the process that holds the write lock now, or 0; `writable`: whether this
 role may write; `lockable`: false if this reader can only read without the lock; `replaced`: whether
 the segment was replaced or destroyed, or its file was removed; the other fields then show what was
-last known
+last known; `migrated`: what the opening of this handle migrated, or nil: `kept`, `added` and
+`dropped`, lists of paths, see the option `migrate`
 @raise an error object: `"forked"`
 */
 int lipm_handle_info(lua_State *L) {
     const lipm_handle *handle = lipm_pinhandle(L);
     ipm_info info = {.own_size = sizeof info};
     ipm_error error;
-    lua_createtable(L, 0, 15);
+    lua_createtable(L, 0, 16);
     lipm_checkopen(L, handle);
     if (ipm_segment_info(handle->segment, &info, &error) != IPM_OK)
         return lipm_raise(L, &error);
@@ -99,6 +101,12 @@ int lipm_handle_info(lua_State *L) {
     lua_setfield(L, -2, "lockable");
     lua_pushboolean(L, info.replaced);
     lua_setfield(L, -2, "replaced");
+    lipm_checkopen(L, handle);
+    const ipm_migration *migration = ipm_segment_migration(handle->segment);
+    if (migration != NULL) {
+        lipm_pushmigration(L, migration, handle);
+        lua_setfield(L, -2, "migrated");
+    }
     return 1;
 }
 

@@ -121,6 +121,14 @@ static void push_trust(lua_State *L, int options) {
     lua_replace(L, -2);
 }
 
+/* nil, message, code; unlike lipm_fail also for the code "invalid", which handle.lua raises. */
+static int fail_open(lua_State *L, const ipm_error *error) {
+    luaL_pushfail(L);
+    lua_pushstring(L, error->text);
+    lua_pushstring(L, ipm_code_name(error->code));
+    return 3;
+}
+
 /*
  * open(role, Struct, options): returns a handle, or nil, message and code. handle.lua has checked
  * the options, and raises the message if the code is "invalid".
@@ -140,6 +148,7 @@ int lipm_open(lua_State *L) {
     lua_getfield(L, 3, "prefault");
     lua_getfield(L, 3, "mlock");
     push_trust(L, 3);
+    lua_getfield(L, 3, "migrate");
     ipm_options options = {
         .own_size = sizeof options,
         .tag = lua_tostring(L, 4),
@@ -153,6 +162,7 @@ int lipm_open(lua_State *L) {
         .mlock = lua_toboolean(L, 12),
         .trust = lua_touserdata(L, 13),
         .trust_count = lua_rawlen(L, 13) / sizeof(uint32_t),
+        .migrate = (ipm_migrate)luaL_optinteger(L, 14, IPM_MIGRATE_NO),
     };
     lipm_handle *handle = lipm_pushhandle(L, role, layout);
     push_class(L, 2, role);
@@ -162,10 +172,7 @@ int lipm_open(lua_State *L) {
     ipm_error error;
     if (ipm_segment_open(role, layout->layout, &options, &handle->segment, &error) != IPM_OK) {
         handle->segment = NULL;
-        luaL_pushfail(L);
-        lua_pushstring(L, error.text);
-        lua_pushstring(L, ipm_code_name(error.code));
-        return 3;
+        return fail_open(L, &error);
     }
     handle->memory.segment = handle->segment;
     ipm_segment_show(handle->segment, &handle->memory.base);
@@ -190,13 +197,36 @@ int lipm_repair(lua_State *L) {
         .trust = lua_touserdata(L, 4),
         .trust_count = lua_rawlen(L, 4) / sizeof(uint32_t),
     };
-    if (ipm_segment_repair(&options, &repaired, &error) != IPM_OK) {
-        luaL_pushfail(L);
-        lua_pushstring(L, error.text);
-        lua_pushstring(L, ipm_code_name(error.code));
-        return 3;
-    }
+    if (ipm_segment_repair(&options, &repaired, &error) != IPM_OK)
+        return fail_open(L, &error);
     lua_pushboolean(L, repaired);
+    return 1;
+}
+
+/* adopt(Struct, path, options), of which handle.lua has checked the options. */
+int lipm_adopt(lua_State *L) {
+    lipm_layout *layout = lipm_checklayout(L, 1);
+    const char *path = luaL_checkstring(L, 2);
+    ipm_error error;
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lua_settop(L, 3);
+    lua_getfield(L, 3, "tag");
+    lua_getfield(L, 3, "mmap_dir");
+    lua_getfield(L, 3, "lock_dir");
+    lua_getfield(L, 3, "max_readers");
+    push_trust(L, 3);
+    const ipm_options options = {
+        .own_size = sizeof options,
+        .tag = lua_tostring(L, 4),
+        .mmap_dir = lua_tostring(L, 5),
+        .lock_dir = lua_tostring(L, 6),
+        .max_readers = (uint32_t)luaL_optinteger(L, 7, 0),
+        .trust = lua_touserdata(L, 8),
+        .trust_count = lua_rawlen(L, 8) / sizeof(uint32_t),
+    };
+    if (ipm_adopt(layout->layout, path, &options, &error) != IPM_OK)
+        return fail_open(L, &error);
+    lua_pushboolean(L, true);
     return 1;
 }
 

@@ -1,0 +1,137 @@
+#include "migrate.h"
+
+#include "clock.h"
+#include "conversion.h"
+#include "error.h"
+#include "file.h"
+#include "open.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* All that a migration holds until it ends. */
+typedef struct migrating {
+    ipm_layout *old_layout;
+    ipm_segment *old;
+    char *temporary; /* the new file's name, until it gets its own; or NULL */
+    ipm_conversion *conversion;
+} migrating;
+
+/* Find out what is to be done, from the two layouts alone. */
+static int plan_migration(migrating *m, const char *path, const ipm_layout *layout, bool lossy,
+                          ipm_error *error) {
+    ipm_error detail;
+    int code = ipm_datafile_describe(path, IPM_WRITE, &m->old_layout, error);
+    if (code != IPM_OK)
+        return code;
+    const ipm_type *from = ipm_layout_type(m->old_layout), *to = ipm_layout_type(layout);
+    if (strcmp(from->name, to->name) != 0)
+        return ipm_fail(error, IPM_ELAYOUT, 0, "%s holds a %s, which is not migrated to a %s", path,
+                        from->name, to->name);
+    code = ipm_conversion_plan(from, to, lossy, &m->conversion, &detail);
+    if (code == IPM_ELAYOUT)
+        return ipm_fail(error, code, 0, "%s (%s)", detail.text, path);
+    return ipm_report(code, &detail, error);
+}
+
+static int open_old(migrating *m, const ipm_names *names, const ipm_options *options,
+                    ipm_error *error) {
+    const ipm_options editor = {
+        .own_size = sizeof editor,
+        .path = names->path,
+        .lock_dir = names->lock_dir,
+        .trust = options->trust,
+        .trust_count = options->trust_count,
+    };
+    return ipm_segment_open_for(IPM_EDITOR, IPM_WRITE, m->old_layout, &editor, &m->old, error);
+}
+
+/* Make the new file before the old segment is locked: allocating it may take long. */
+static int make_new(migrating *m, ipm_segment *segment, const ipm_layout *layout,
+                    ipm_error *error) {
+    const char *path = segment->names.path;
+    const ipm_datafile *old = &m->old->data;
+    struct stat status;
+    if (lstat(path, &status) != 0)
+        return ipm_fail_errno(error, errno, "cannot examine %s", path);
+    int code = ipm_datafile_make(path, layout, old->mode, old->max_readers, &m->temporary, error);
+    if (code == IPM_OK)
+        code = ipm_file_keep_owner(m->temporary, path, &status, error);
+    if (code == IPM_OK)
+        code = ipm_datafile_open(m->temporary, NULL, IPM_WRITE, layout, &segment->data, error);
+    return code;
+}
+
+static void carry_on(ipm_state *state, const ipm_memory *old) {
+    uint64_t version = ipm_snapshot_version(old);
+    uint64_t recoveries = atomic_load_explicit(&old->state->recoveries, memory_order_relaxed);
+    atomic_store_explicit(&state->version, version, memory_order_relaxed);
+    atomic_store_explicit(&state->version_before, version, memory_order_relaxed);
+    atomic_store_explicit(&state->recoveries, recoveries, memory_order_relaxed);
+}
+
+/*
+ * Give the new file the values and the name of the old one, whose lock is held. Retire the old one
+ * first, as in `replace`; the flag says that the values are still needed, in case this process dies
+ * before the new file has the name. Write the new file to the disk first: if the machine goes down
+ * later, the name must not lead to a file without its values.
+ */
+static int switch_over(migrating *m, ipm_segment *segment, ipm_error *error) {
+    const char *path = segment->names.path;
+    ipm_datafile *old = &m->old->data, *new = &segment->data;
+    ipm_conversion_run(m->conversion, old->memory.data, new->memory.data);
+    carry_on(new->memory.state, &old->memory);
+    if (msync(new->map, new->geometry.file_size, MS_SYNC) != 0)
+        return ipm_fail_errno(error, errno, "cannot write %s to disk", path);
+    int code = ipm_segment_check_name(m->old, error);
+    if (code != IPM_OK)
+        return code;
+    ipm_datafile_retire(old, IPM_MIGRATING);
+    code = ipm_datafile_place(m->temporary, path, true, error);
+    if (code != IPM_OK)
+        ipm_datafile_retire(old, IPM_LIVE);
+    return code;
+}
+
+static void end_migration(migrating *m, bool done) {
+    if (m->temporary != NULL && !done)
+        unlink(m->temporary);
+    free(m->temporary);
+    if (m->old != NULL)
+        ipm_segment_release(m->old);
+    ipm_layout_free(m->old_layout);
+}
+
+int ipm_migrate_segment(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
+                        ipm_error *error) {
+    migrating m = {0};
+    bool lossy = options->migrate == IPM_MIGRATE_LOSSY;
+    int code = plan_migration(&m, segment->names.path, layout, lossy, error);
+    if (code == IPM_OK)
+        code = open_old(&m, &segment->names, options, error);
+    if (code == IPM_OK)
+        code = make_new(&m, segment, layout, error);
+    if (code == IPM_OK)
+        code = ipm_segment_lock(m.old, IPM_PATIENCE_NS, error);
+    if (code == IPM_OK) {
+        code = switch_over(&m, segment, error);
+        ipm_segment_rollback(m.old, NULL); /* nothing was changed: it is unlocked */
+    }
+    if (code == IPM_OK) {
+        segment->migration = &m.conversion->report;
+        segment->deadline = ipm_clock_deadline(IPM_PATIENCE_NS);
+    } else {
+        ipm_datafile_close(&segment->data);
+        if (m.conversion != NULL)
+            ipm_migration_free(&m.conversion->report);
+    }
+    end_migration(&m, code == IPM_OK);
+    return code;
+}
+
+const ipm_migration *ipm_segment_migration(const ipm_segment *segment) {
+    return segment->migration;
+}
