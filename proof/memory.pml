@@ -152,7 +152,7 @@ inline change(data) {
   OR_DIE
 }
 
-/* next_saved, as far as it goes for a block: `t` is its tag, or 0 where it is not come to. */
+/* ipm_next_saved, as far as it goes for a block: `t` is its tag, or 0 where it is not come to. */
 inline look(from, tag) {
   if
   :: below < from

@@ -29,3 +29,7 @@ bool ipm_clock_nap(int64_t ns) {
 double ipm_time(void) {
     return (double)read_clock(CLOCK_REALTIME) / 1e9;
 }
+
+double ipm_time_coarse(void) {
+    return (double)read_clock(CLOCK_REALTIME_COARSE) / 1e9;
+}

@@ -18,6 +18,7 @@ typedef struct ipm_datafile {
     unsigned char *map; /* NULL: not open */
     ipm_geometry geometry;
     ipm_memory memory;
+    ipm_ring ring;                   /* `memory` refers to it, if there is one */
     const _Atomic uint32_t *retired; /* the flag in the file; a constant 1 once its name is lost */
     uint32_t max_readers;
     mode_t mode;
@@ -55,11 +56,12 @@ void ipm_datafile_close(ipm_datafile *file);
 /*
  * Create a file of the layout at the path, with zeroed data and the time stamp of now.
  *
+ * options  mode, max_readers and feed
  * replace  whether to replace a file at the path; otherwise none may exist
  * returns  IPM_ENOSPACE, IPM_EPERMISSION, ...; with error->system EEXIST if a file exists
  */
-int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
-                        uint32_t max_readers, bool replace, ipm_error *error);
+int ipm_datafile_create(const char *path, const ipm_layout *layout, const ipm_options *options,
+                        bool replace, ipm_error *error);
 
 /* Retire and remove a file that was just created, because the opening failed afterwards. Its
  * lock-free readers see that it is retired. */

@@ -50,6 +50,7 @@ int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error) {
         .writable = segment->role != IPM_READER,
         .lockable = lockable,
         .replaced = ipm_datafile_is_retired(&segment->data),
+        .feed = segment->data.geometry.ring_size,
     };
     memcpy(info, &all, size);
     return IPM_OK;
