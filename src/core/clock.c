@@ -30,6 +30,6 @@ double ipm_time(void) {
     return (double)read_clock(CLOCK_REALTIME) / 1e9;
 }
 
-double ipm_time_coarse(void) {
-    return (double)read_clock(CLOCK_REALTIME_COARSE) / 1e9;
+int64_t ipm_clock_coarse(void) {
+    return read_clock(CLOCK_REALTIME_COARSE);
 }

@@ -90,7 +90,7 @@ static bool take_record(ipm_feed *feed) {
         return false;
     feed->version++;
     feed->position += record->size;
-    feed->time = record->time;
+    feed->time = (double)record->time / 1e9;
     return true;
 }
 
@@ -230,7 +230,7 @@ void ipm_feed_close(ipm_feed *feed) {
 }
 
 /* Go on from `told` to the next version that can be told. */
-static void advance(ipm_feed *feed) {
+static void move_on(ipm_feed *feed) {
     if (feed->version > feed->told) /* a seek has gone past the next one */
         return;
     keep_value(feed);
@@ -255,7 +255,7 @@ int ipm_feed_next(ipm_feed *feed, int64_t timeout_ns, uint64_t *version, uint64_
     int code = ipm_segment_wait(feed->segment, told, timeout_ns, &now, error);
     if (code != IPM_OK)
         return code;
-    advance(feed);
+    move_on(feed);
     feed->told = feed->version;
     if (feed->version <= told)
         return ipm_fail(error, IPM_ECORRUPT, 0, "%s is damaged: its version went back from %llu",

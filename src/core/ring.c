@@ -1,33 +1,25 @@
 #include "ring.h"
 
 #include "clock.h"
+#include "cold.h"
 
 #include <string.h>
 
 #define HEADER_WORDS (sizeof(ipm_record) / 8)
+#define SIZE_WORD 3  /* of the header: the size */
 #define LINE_WORDS 8 /* words that are compared at once */
 
-/* A place in the ring. */
-typedef struct cursor {
-    _Atomic uint64_t *words;
-    uint64_t at, end;
-} cursor;
-
-static cursor cursor_at(const ipm_ring *ring, uint64_t position) {
-    return (cursor){ring->words, position % ring->size / 8, ring->size / 8};
+/* The index of the word at a position. `known` is where it was looked for last. */
+static uint64_t index_of(const ipm_ring *ring, uint64_t position, ipm_spot *known) {
+    if (known->position != position)
+        *known = (ipm_spot){position, position % ring->size / 8};
+    return known->index;
 }
 
-static void put_word(cursor *c, uint64_t word) {
-    atomic_store_explicit(&c->words[c->at], word, memory_order_relaxed);
-    if (++c->at == c->end)
-        c->at = 0;
-}
-
-static uint64_t get_word(cursor *c) {
-    uint64_t word = atomic_load_explicit(&c->words[c->at], memory_order_relaxed);
-    if (++c->at == c->end)
-        c->at = 0;
-    return word;
+/* The index of the word that lies `words` behind that one; at most the size of the ring. */
+static uint64_t index_after(const ipm_ring *ring, uint64_t index, uint64_t words) {
+    uint64_t end = ring->size / 8;
+    return index + words < end ? index + words : index + words - end;
 }
 
 /* The number of words of a block. Only the last block of a struct has fewer than the others. */
@@ -61,23 +53,35 @@ static const plain_word *words_of(const unsigned char *bytes, uint64_t block) {
     return (const plain_word *)(const void *)(bytes + (block << IPM_BLOCK_SHIFT));
 }
 
-/* Which words of a block differ, as a mask; adds their number to *count. */
-static uint32_t compare_block(const plain_word *now, const plain_word *then, uint64_t words,
-                              uint64_t *count) {
+/* Two words, which the machine can compare at once. */
+typedef uint64_t plain_pair __attribute__((vector_size(16), aligned(8), may_alias));
+
+static uint32_t mask_of(const plain_word *now, const plain_word *then, uint64_t words) {
     uint32_t mask = 0;
-    for (uint64_t line = 0; line < words; line += LINE_WORDS) {
-        uint64_t end = line + LINE_WORDS < words ? line + LINE_WORDS : words, differ = 0;
-        for (uint64_t i = line; i < end; i++)
-            differ |= now[i] ^ then[i];
-        if (differ == 0)
-            continue;
-        for (uint64_t i = line; i < end; i++) {
-            uint32_t differs = now[i] != then[i];
-            mask |= differs << i;
-            *count += differs;
-        }
-    }
+    for (uint64_t i = 0; i < words; i++)
+        mask |= (uint32_t)(now[i] != then[i]) << i;
     return mask;
+}
+
+/* Which of the words of a block differ, as a mask. Most lines are equal, so they are compared as a
+ * whole first. */
+static uint32_t compare_block(const plain_word *now, const plain_word *then, uint64_t words) {
+    uint32_t mask = 0;
+    uint64_t line = 0;
+    for (; line + LINE_WORDS <= words; line += LINE_WORDS) {
+        const plain_pair *a = (const plain_pair *)(now + line);
+        const plain_pair *b = (const plain_pair *)(then + line);
+        plain_pair differ = (a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]);
+        if ((differ[0] | differ[1]) != 0)
+            mask |= mask_of(now + line, then + line, LINE_WORDS) << line;
+    }
+    return line == words ? mask : mask | mask_of(now + line, then + line, words - line) << line;
+}
+
+static uint64_t count_bits(uint32_t mask) { /* without an instruction that older machines lack */
+    mask = mask - (mask >> 1 & 0x55555555);
+    mask = (mask & 0x33333333) + (mask >> 2 & 0x33333333);
+    return ((mask + (mask >> 4)) & 0x0F0F0F0F) * UINT32_C(0x01010101) >> 24;
 }
 
 /*
@@ -92,27 +96,34 @@ static uint64_t find_changes(const ipm_memory *memory) {
         uint64_t block = ring->saved[i];
         uint32_t mask =
             compare_block(words_of(memory->data, block), words_of(memory->shadow, block),
-                          words_in(memory->size, block), &words);
-        if (mask != 0)
-            ring->saved[kept++] = block << 32 | mask;
+                          words_in(memory->size, block));
+        if (mask == 0)
+            continue;
+        ring->saved[kept++] = block << 32 | mask;
+        words += count_bits(mask);
     }
     ring->saved_count = kept;
     return sizeof(ipm_record) + (kept + words) * 8;
 }
 
+static uint64_t load_word(const ipm_ring *ring, uint64_t index) {
+    return atomic_load_explicit(&ring->words[index], memory_order_relaxed);
+}
+
 /* The size of the record at the tail; 0: there is none, or it is damaged. */
-static uint64_t oldest_size(const ipm_ring *ring, uint64_t tail, uint64_t head) {
-    cursor c = cursor_at(ring, tail);
-    uint64_t position = get_word(&c);
-    c.at = (c.at + HEADER_WORDS - 2) % c.end;
-    uint64_t size = get_word(&c);
-    bool is_sound = position == tail && size >= sizeof(ipm_record) && size % 8 == 0;
-    return is_sound && size <= head - tail ? size : 0;
+static uint64_t oldest_size(ipm_ring *ring, uint64_t tail, uint64_t head) {
+    uint64_t index = index_of(ring, tail, &ring->tail);
+    uint64_t position = load_word(ring, index);
+    uint64_t size = load_word(ring, index_after(ring, index, SIZE_WORD));
+    if (position != tail || size < sizeof(ipm_record) || size % 8 != 0 || size > head - tail)
+        return 0;
+    ring->tail = (ipm_spot){tail + size, index_after(ring, index, size / 8)};
+    return size;
 }
 
 /* Move the tail over the oldest records until `size` bytes at the head are free. */
 static void make_room(const ipm_memory *memory, uint64_t head, uint64_t size) {
-    const ipm_ring *ring = memory->ring;
+    ipm_ring *ring = memory->ring;
     uint64_t tail = atomic_load_explicit(&memory->state->feed_tail, memory_order_relaxed);
     uint64_t used = head - tail;
     if (used <= ring->size - size && tail % 8 == 0)
@@ -123,39 +134,59 @@ static void make_room(const ipm_memory *memory, uint64_t head, uint64_t size) {
         used = head - tail;
     }
     atomic_store_explicit(&memory->state->feed_tail, tail, memory_order_relaxed);
-    /* Pairs with the fences in is_gone: a reader that has read what is written over a record sees
+    /* Pairs with the fence in is_gone: a reader that has read what is written over a record sees
      * that the tail has passed it. */
     atomic_thread_fence(memory_order_release);
 }
 
-static uint64_t bits_of(double number) {
-    uint64_t bits;
-    memcpy(&bits, &number, sizeof bits);
-    return bits;
+/* A place to write at. If the record does not wrap around, `wraps` is the constant false. */
+typedef struct cursor {
+    _Atomic uint64_t *at, *first, *end;
+} cursor;
+
+static IPM_OFTEN void put_word(cursor *c, uint64_t word, bool wraps) {
+    atomic_store_explicit(c->at, word, memory_order_relaxed);
+    if (++c->at == c->end && wraps)
+        c->at = c->first;
+}
+
+static IPM_OFTEN void write_record(const ipm_memory *memory, cursor c, const ipm_record *header,
+                                   bool wraps) {
+    const ipm_ring *ring = memory->ring;
+    put_word(&c, header->position, wraps);
+    put_word(&c, header->version, wraps);
+    put_word(&c, (uint64_t)header->time, wraps);
+    put_word(&c, header->size, wraps);
+    for (uint64_t i = 0; i < ring->saved_count; i++) {
+        const plain_word *now = words_of(memory->data, ring->saved[i] >> 32);
+        const plain_word *then = words_of(memory->shadow, ring->saved[i] >> 32);
+        put_word(&c, ring->saved[i], wraps);
+        for (uint32_t mask = (uint32_t)ring->saved[i]; mask != 0; mask &= mask - 1) {
+            int word = __builtin_ctz(mask);
+            put_word(&c, now[word] ^ then[word], wraps);
+        }
+    }
+}
+
+static IPM_COLD void write_around(const ipm_memory *memory, cursor c, const ipm_record *header) {
+    write_record(memory, c, header, true);
 }
 
 void ipm_ring_write(const ipm_memory *memory, uint64_t version) {
     ipm_state *state = memory->state;
-    const ipm_ring *ring = memory->ring;
+    ipm_ring *ring = memory->ring;
     /* Another process may have damaged it: a word must not wrap around. */
     uint64_t head = atomic_load_explicit(&state->feed_head, memory_order_relaxed) & ~UINT64_C(7);
     uint64_t size = find_changes(memory);
+    const ipm_record header = {head, version, ipm_clock_coarse(), size};
     make_room(memory, head, size);
-    cursor c = cursor_at(ring, head);
-    put_word(&c, head);
-    put_word(&c, version);
-    put_word(&c, bits_of(ipm_time_coarse()));
-    put_word(&c, size);
-    for (uint64_t i = 0; i < ring->saved_count; i++) {
-        uint64_t block = ring->saved[i] >> 32;
-        const plain_word *now = words_of(memory->data, block);
-        const plain_word *then = words_of(memory->shadow, block);
-        put_word(&c, ring->saved[i]);
-        for (uint32_t mask = (uint32_t)ring->saved[i]; mask != 0; mask &= mask - 1) {
-            int word = __builtin_ctz(mask);
-            put_word(&c, now[word] ^ then[word]);
-        }
-    }
+    uint64_t index = index_of(ring, head, &ring->head);
+    cursor c = {ring->words + index, ring->words, ring->words + ring->size / 8};
+    if (size / 8 <= ring->size / 8 - index)
+        write_record(memory, c, &header, false);
+    else
+        write_around(memory, c, &header);
+    ring->head = (ipm_spot){head + size, index_after(ring, index, size / 8)};
     atomic_store_explicit(&state->feed_head, head + size, memory_order_relaxed);
 }
 
@@ -172,12 +203,20 @@ static bool is_gone(const ipm_memory *memory, uint64_t position) {
     return ipm_ring_tail(memory) > position;
 }
 
-static ipm_reading read_header(const ipm_memory *memory, uint64_t position, uint64_t head,
-                               ipm_record *record, cursor *c) {
+/* Copy `words` words from an index on. */
+static void copy_words(const ipm_ring *ring, uint64_t index, uint64_t *into, uint64_t words) {
+    uint64_t until_end = ring->size / 8 - index, first = words < until_end ? words : until_end;
+    for (uint64_t i = 0; i < first; i++)
+        into[i] = load_word(ring, index + i);
+    for (uint64_t i = first; i < words; i++)
+        into[i] = load_word(ring, i - first);
+}
+
+ipm_reading ipm_ring_look(const ipm_memory *memory, uint64_t position, uint64_t head,
+                          ipm_record *record) {
+    ipm_ring *ring = memory->ring;
     uint64_t header[HEADER_WORDS];
-    *c = cursor_at(memory->ring, position & ~UINT64_C(7));
-    for (size_t i = 0; i < HEADER_WORDS; i++)
-        header[i] = get_word(c);
+    copy_words(ring, index_of(ring, position & ~UINT64_C(7), &ring->tail), header, HEADER_WORDS);
     if (is_gone(memory, position))
         return IPM_RECORD_GONE;
     memcpy(record, header, sizeof header);
@@ -187,21 +226,18 @@ static ipm_reading read_header(const ipm_memory *memory, uint64_t position, uint
     return is_sound ? IPM_RECORD_READ : IPM_RECORD_WRONG;
 }
 
-ipm_reading ipm_ring_look(const ipm_memory *memory, uint64_t position, uint64_t head,
-                          ipm_record *record) {
-    cursor c;
-    return read_header(memory, position, head, record, &c);
-}
-
 ipm_reading ipm_ring_read(const ipm_memory *memory, uint64_t position, uint64_t head,
                           ipm_record *record) {
-    cursor c;
-    ipm_reading reading = read_header(memory, position, head, record, &c);
+    ipm_ring *ring = memory->ring;
+    ipm_reading reading = ipm_ring_look(memory, position, head, record);
     if (reading != IPM_RECORD_READ)
         return reading;
-    for (uint64_t i = 0; i < record->size / 8 - HEADER_WORDS; i++)
-        record->changes[i] = get_word(&c);
-    return is_gone(memory, position) ? IPM_RECORD_GONE : IPM_RECORD_READ;
+    uint64_t index = index_of(ring, position, &ring->tail), words = record->size / 8;
+    copy_words(ring, index_after(ring, index, HEADER_WORDS), record->changes, words - HEADER_WORDS);
+    if (is_gone(memory, position))
+        return IPM_RECORD_GONE;
+    ring->tail = (ipm_spot){position + record->size, index_after(ring, index, words)};
+    return IPM_RECORD_READ;
 }
 
 /* Apply the words of one block. returns  how many there are; 0: the record is damaged */

@@ -21,18 +21,25 @@
 
 #include "transaction.h"
 
+/* A position and the index of its word. Kept from one record to the next: a division is slow. */
+typedef struct ipm_spot {
+    uint64_t position;
+    uint64_t index;
+} ipm_spot;
+
 struct ipm_ring {
     _Atomic uint64_t *words; /* shared */
     uint64_t size;           /* in bytes */
     uint64_t *saved;         /* a writer's: room for one word for each block; otherwise NULL */
     uint64_t saved_count;    /* the blocks that the open transaction has saved */
+    ipm_spot head, tail;     /* as this process saw them last */
 };
 
 /* The start of a record, as it is in the ring. */
 typedef struct ipm_record {
     uint64_t position; /* its own */
     uint64_t version;
-    double time;   /* Unix seconds */
+    int64_t time;  /* when it was made: Unix time in nanoseconds */
     uint64_t size; /* in bytes, with this header */
     uint64_t changes[];
 } ipm_record;
