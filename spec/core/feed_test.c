@@ -350,8 +350,12 @@ static void commit_bytes(uint64_t offset, uint64_t size, int value) {
     CHECK_INT(ipm_segment_unlock(editor, &error), IPM_OK);
 }
 
+/* The next commit of a feed that keeps up. It comes from the ring, if there is one. */
 static void next_of(ipm_feed *feed) {
-    CHECK_INT(ipm_feed_next(feed, 0, NULL, NULL, &error), IPM_OK);
+    uint64_t missed;
+    CHECK_INT(ipm_feed_next(feed, 0, NULL, &missed, &error), IPM_OK);
+    CHECK_INT(missed, 0);
+    CHECK_INT(ipm_feed_time(feed) > 0, editor->data.geometry.ring_size > 0);
 }
 
 static void lists_changes(uint64_t ring) {
@@ -394,7 +398,7 @@ static void lists_what_missed_commits_changed(void) {
     commit_bytes(300, 2, 1);
     for (int i = 0; i < 100; i++)
         commit_bytes(16, 600, 100 + i);
-    next_of(feed);
+    CHECK_INT(ipm_feed_next(feed, 0, NULL, NULL, &error), IPM_OK);
     CHECK_STR(changes_of(feed), "16+600 ");
     commit_bytes(620, 1, 8);
     for (uint64_t missed = 0; ipm_feed_next(feed, 0, NULL, &missed, &error) == IPM_OK;)
@@ -560,6 +564,23 @@ static void survives_damage(void) {
     end_with(NULL);
 }
 
+/* The record of version 5 says that it is shorter than its last mask. */
+static void refuses_a_record_that_ends_too_early(void) {
+    const uint64_t size = ONE_CHANGE - 8;
+    start_with(RING);
+    commit_until(4);
+    ipm_feed *feed = feed_after(editor, IPM_LATEST);
+    commit_until(6);
+    memcpy(editor->data.map + editor->data.geometry.ring + 4 * ONE_CHANGE +
+               offsetof(ipm_record, size),
+           &size, 8);
+    tells(feed, 6, 1);
+    CHECK(ipm_feed_time(feed) == 0);
+    commit_until(7);
+    tells(feed, 7, 0);
+    end_with(feed);
+}
+
 int main(void) {
     set_up();
     run("tells each commit, in order", tells_each_commit);
@@ -584,5 +605,6 @@ int main(void) {
     run("lists them beside rollbacks", lists_them_beside_rollbacks);
     run("brings copies up to date", brings_copies_up_to_date);
     run("survives any damage of the ring", survives_damage);
+    run("refuses a record that ends too early", refuses_a_record_that_ends_too_early);
     return tear_down();
 }

@@ -134,6 +134,8 @@ static void snapshots_are_whole(void) {
 #define FED_SIZE 24
 #define RING_SIZE 128
 
+static uint64_t ring_size;
+
 static struct {
     ipm_state state;
     _Atomic uint64_t tag;
@@ -150,7 +152,7 @@ static struct {
 static ipm_memory fed_memory(void) {
     ipm_memory mem = ipm_memory_at(&fed.state, &fed.tag, fed.data, fed.shadow, FED_SIZE);
     ipm_ring *ring = &sides[weak_self()].ring;
-    *ring = (ipm_ring){.words = fed.words, .size = RING_SIZE, .saved = &sides[weak_self()].saved};
+    *ring = (ipm_ring){.words = fed.words, .size = ring_size, .saved = &sides[weak_self()].saved};
     mem.ring = ring;
     return mem;
 }
@@ -211,6 +213,8 @@ static void follow(void) {
 }
 
 static void prepare_feeds(void) {
+    static const uint64_t sizes[] = {64, 96, RING_SIZE};
+    ring_size = sizes[weak_random(3)];
     memset(&fed, 0, sizeof fed);
     for (uint64_t offset = 0; offset < FED_SIZE; offset += 8) {
         weak_watch(fed.data + offset);
