@@ -44,12 +44,16 @@ ipm_layout *stress_layout(unsigned words) {
 }
 
 ipm_error stress_error;
+uint64_t stress_feed;
 
 int stress_open(ipm_role role, const ipm_layout *layout, bool create, bool force,
                 ipm_segment **segment) {
-    ipm_options options = {.mmap_dir = stress_dir, .create = create, .force = force};
-    if (create)
+    ipm_options options = {
+        .own_size = sizeof options, .mmap_dir = stress_dir, .create = create, .force = force};
+    if (create) {
         options.max_readers = 20;
+        options.feed = stress_feed;
+    }
     return ipm_segment_open(role, layout, &options, segment, &stress_error);
 }
 

@@ -26,6 +26,9 @@ ipm_layout *stress_layout(unsigned words);
 /* The error of this process's last stress_open that failed. */
 extern ipm_error stress_error;
 
+/* The bytes of the ring of the segments that stress_open makes. */
+extern uint64_t stress_feed;
+
 /* Open in `stress_dir`. returns the code of ipm_segment_open, and `stress_error` when it fails */
 int stress_open(ipm_role role, const ipm_layout *layout, bool create, bool force,
                 ipm_segment **segment);
