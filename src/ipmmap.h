@@ -695,7 +695,9 @@ IPM_API void ipm_feed_close(ipm_feed *feed);
  *
  * version  of the commit; may be NULL
  * missed   how many commits before it were lost since the one told before; may be NULL
- * returns  as ipm_segment_wait; IPM_ECORRUPT: the version went back, so the file is damaged
+ * returns  as ipm_segment_wait; but commits that the feed has read already are told even if the
+ *          segment was replaced since then. IPM_ECORRUPT: the file said that there is a later
+ * commit, and there is none, so it is damaged. The feed can be used further
  */
 IPM_API int ipm_feed_next(ipm_feed *feed, int64_t timeout_ns, uint64_t *version, uint64_t *missed,
                           ipm_error *error);

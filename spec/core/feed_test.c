@@ -490,6 +490,8 @@ static void brings_copies_up_to_date(void) {
 
 /* ---- Damage ------------------------------------------------------------------------------ */
 
+static unsigned damages;
+
 /*
  * Follow a ring of ten commits after something was damaged: no commit is told twice or out of
  * order, and each is told or counted. Then the feed goes on with later commits. exact  only the
@@ -509,8 +511,6 @@ static void follow_damaged(ipm_feed *feed, uint64_t told, bool exact) {
         CHECK_INT(commit(editor, version_of(editor) + 1), IPM_OK);
     }
 }
-
-static unsigned damages;
 
 /* Damage the file while a feed follows, and before one is opened. */
 static void damage(const unsigned char *intact, uint64_t at, const void *bytes, uint64_t length) {
@@ -581,6 +581,26 @@ static void refuses_a_record_that_ends_too_early(void) {
     end_with(feed);
 }
 
+/* A record behind the last one, which only a hostile process can have written. */
+static void says_that_a_record_is_forged(void) {
+    const uint64_t at = 4 * ONE_CHANGE, head = at + 48;
+    const uint64_t forged[] = {at, 5, 1, 48, UINT64_C(99) << 32 | 1, 7}; /* there is no block 99 */
+    start_with(RING);
+    commit_until(2);
+    ipm_feed *feed = feed_after(editor, IPM_LATEST);
+    commit_until(4);
+    memcpy(editor->data.map + editor->data.geometry.ring + at, forged, sizeof forged);
+    editor->data.memory.state->feed_head = head;
+    tells(feed, 3, 0);
+    tells(feed, 4, 0);
+    CHECK_ERROR(ipm_feed_next(feed, 0, NULL, NULL, &error), IPM_ECORRUPT,
+                "Demo_.mmap is damaged: it said that there is a version after 4, and has none");
+    tells_no_more(feed);
+    commit_until(5);
+    tells(feed, 5, 0);
+    end_with(feed);
+}
+
 int main(void) {
     set_up();
     run("tells each commit, in order", tells_each_commit);
@@ -606,5 +626,6 @@ int main(void) {
     run("brings copies up to date", brings_copies_up_to_date);
     run("survives any damage of the ring", survives_damage);
     run("refuses a record that ends too early", refuses_a_record_that_ends_too_early);
+    run("says that a record is forged", says_that_a_record_is_forged);
     return tear_down();
 }

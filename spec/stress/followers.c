@@ -77,10 +77,14 @@ static void edit(ipm_segment *segment) {
     uint64_t version = ipm_snapshot_version(&segment->data.memory) + 1;
     if (!is_struct_of(ipm_segment_data(segment), version - 1))
         fault("an editor finds it torn", version - 1);
-    for (unsigned i = 0; i < WORDS; i++)
-        if (changes(version, i))
-            ipm_store_u64(ipm_segment_change(segment, IPM_HEADER_SIZE + i * 8, 8),
-                          stress_word(version, i));
+    for (unsigned i = 0; i < WORDS; i++) {
+        if (!changes(version, i))
+            continue;
+        ipm_store_u64(ipm_segment_change(segment, IPM_HEADER_SIZE + i * 8, 8),
+                      stress_word(version, i));
+        for (volatile unsigned turns = (unsigned)stress_random(300); turns > 0; turns--)
+            ; /* so that a kill often comes within a transaction */
+    }
     (stress_random(10) == 0 ? ipm_segment_rollback : ipm_segment_unlock)(segment, NULL);
 }
 

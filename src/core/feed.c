@@ -14,23 +14,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Records that were copied from the ring at once. They are private, and whole. */
+typedef struct batch {
+    unsigned char *bytes; /* NULL: there is no ring */
+    uint64_t room;
+    uint64_t start; /* the position of the first byte */
+    uint64_t from;  /* the records before it were overwritten, perhaps while they were copied */
+    uint64_t end;
+} batch;
+
 struct ipm_feed {
     ipm_segment *segment;
-    ipm_snapshot snapshot; /* of the whole struct, into `value` */
-    unsigned char *value;  /* the struct as of `version` */
-    unsigned char *before; /* as of the version that was told before */
-    uint64_t *flags;       /* a bit for each block: the two may differ there */
-    ipm_record *record;    /* the last record that was read; NULL: there is no ring */
-    bool is_step;          /* they differ by exactly this record */
-    uint64_t version;      /* not told yet, if a seek has gone past the next one */
+    ipm_snapshot snapshot;    /* of the whole struct, into `value` */
+    unsigned char *value;     /* the struct as of `version` */
+    unsigned char *before;    /* as of the version that was told before */
+    uint64_t *flags;          /* a bit for each block: the two may differ there */
+    const ipm_record *record; /* the last one that was found, in the batch */
+    const ipm_record *step;   /* the one by which `value` and `before` differ; NULL: see `flags` */
+    uint64_t version;         /* not told yet, if a seek has gone past the next one */
     uint64_t told;
     uint64_t position; /* of the record that leads to the next version */
     uint64_t head;     /* of the ring, as it was seen last */
+    batch batch;
     double time;
     uint64_t reserved; /* the size of the memory at `value` */
 };
 
-#define SEEKS 2 /* how often a seek may be overtaken: see seek */
+#define BATCH 16384 /* bytes that are copied from the ring at once, at most; or one record */
+#define SEEKS 2     /* how often a seek may be overtaken: see seek */
 
 /* ---- The copies -------------------------------------------------------------------------- */
 
@@ -52,8 +63,8 @@ static bool is_flagged(const ipm_feed *feed, uint64_t block) {
 
 /* Make `before` equal to `value`. */
 static void keep_value(ipm_feed *feed) {
-    if (feed->is_step) {
-        ipm_record_apply(feed->record, struct_size(feed), feed->before, feed->flags, false);
+    if (feed->step != NULL) {
+        ipm_record_apply(feed->step, struct_size(feed), feed->before, feed->flags, false);
         return;
     }
     for (uint64_t block = 0; block < block_count(feed); block++)
@@ -67,7 +78,7 @@ static void keep_value(ipm_feed *feed) {
 
 /* `value` may differ from `before` anywhere. */
 static void flag_all(ipm_feed *feed) {
-    feed->is_step = false;
+    feed->step = NULL;
     memset(feed->flags, 0xFF, flags_size(feed));
 }
 
@@ -77,20 +88,55 @@ static const ipm_memory *memory_of(const ipm_feed *feed) {
     return &feed->segment->data.memory;
 }
 
+/* Copy what the ring has from a position on, which lies before the head. */
+static void fill_batch(ipm_feed *feed, uint64_t at) {
+    batch *b = &feed->batch;
+    const uint64_t left = feed->head - at, most = memory_of(feed)->ring->size;
+    uint64_t size = (left < b->room ? left : b->room) & ~UINT64_C(7);
+    if (size > most) /* the tail has passed the position */
+        size = most;
+    uint64_t tail = ipm_ring_copy(memory_of(feed), at, b->bytes, size);
+    *b = (batch){b->bytes, b->room, at, tail > at ? tail : at, at + size};
+}
+
+typedef enum reading { READ, GONE, WRONG } reading;
+
+/* Find the record at a position in the batch. GONE: it is not there, or only a part of it. */
+static reading look_in_batch(ipm_feed *feed, uint64_t at) {
+    const batch *b = &feed->batch;
+    if (at < b->from || at >= b->end || b->end - at < sizeof(ipm_record))
+        return GONE;
+    const ipm_record *record = (const ipm_record *)(void *)(b->bytes + (at - b->start));
+    if (!ipm_record_is_at(record, at, feed->head - at))
+        return WRONG;
+    feed->record = record;
+    return record->size <= b->end - at ? READ : GONE;
+}
+
+/* Find the record at a position before the head. GONE: the tail has passed it, and is batch.from;
+ * WRONG: the ring is damaged. */
+static reading find_record(ipm_feed *feed, uint64_t at) {
+    if (at % 8 != 0)
+        return WRONG;
+    reading found = look_in_batch(feed, at);
+    if (found != GONE)
+        return found;
+    fill_batch(feed, at);
+    found = look_in_batch(feed, at);
+    return found == GONE && feed->batch.from <= at ? WRONG : found;
+}
+
 /* Go on by the next record. returns  false: it cannot be read; `value` may be spoiled */
 static bool take_record(ipm_feed *feed) {
-    const ipm_memory *memory = memory_of(feed);
-    ipm_record *record = feed->record;
     if (feed->position >= feed->head)
-        ipm_snapshot_head(memory, &feed->head);
-    if (feed->position >= feed->head ||
-        ipm_ring_read(memory, feed->position, feed->head, record) != IPM_RECORD_READ ||
-        record->version != feed->version + 1 ||
-        !ipm_record_apply(record, struct_size(feed), feed->value, feed->flags, true))
+        ipm_snapshot_head(memory_of(feed), &feed->head);
+    if (feed->position >= feed->head || find_record(feed, feed->position) != READ ||
+        feed->record->version != feed->version + 1 ||
+        !ipm_record_apply(feed->record, struct_size(feed), feed->value, feed->flags, true))
         return false;
     feed->version++;
-    feed->position += record->size;
-    feed->time = (double)record->time / 1e9;
+    feed->position += feed->record->size;
+    feed->time = (double)feed->record->time / 1e9;
     return true;
 }
 
@@ -109,23 +155,18 @@ static void take_latest(ipm_feed *feed, uint64_t since) {
  * returns  false: the ring went by, or is damaged, and `value` is spoiled
  */
 static bool go_back(ipm_feed *feed, uint64_t wanted, uint64_t from) {
-    const ipm_memory *memory = memory_of(feed);
-    ipm_record *record = feed->record;
     const uint64_t latest = feed->version, head = feed->head;
-    uint64_t at = ipm_ring_tail(memory), applied = 0; /* the version of the last record applied */
+    uint64_t at = ipm_ring_tail(memory_of(feed)), applied = 0; /* the last record's version */
     while (at < head) {
-        ipm_reading reading = ipm_ring_look(memory, at, head, record);
-        bool is_used = reading == IPM_RECORD_READ && at >= from && record->version > wanted;
-        if (is_used)
-            reading = ipm_ring_read(memory, at, head, record);
-        uint64_t tail = ipm_ring_tail(memory);
-        if (reading == IPM_RECORD_GONE && applied == 0 && tail > at) {
-            at = tail; /* it is behind, and nothing is lost yet */
+        reading found = find_record(feed, at);
+        if (found == GONE && applied == 0) {
+            at = feed->batch.from; /* nothing is lost yet */
             continue;
         }
-        if (reading != IPM_RECORD_READ)
+        if (found != READ)
             return false;
-        if (is_used) {
+        const ipm_record *record = feed->record;
+        if (at >= from && record->version > wanted) {
             if (applied == 0) {
                 feed->version = record->version - 1;
                 feed->position = at;
@@ -168,7 +209,7 @@ static void take_changes(ipm_feed *feed) {
     const ipm_memory *memory = memory_of(feed);
     uint64_t since = feed->snapshot.since, count = block_count(feed);
     take_latest(feed, since);
-    feed->is_step = false;
+    feed->step = NULL;
     for (uint64_t block = 0; (block = ipm_next_saved(memory, since, block, count)) < count; block++)
         feed->flags[block / 64] |= UINT64_C(1) << block % 64;
 }
@@ -179,7 +220,8 @@ static void take_changes(ipm_feed *feed) {
 static int prepare_feed(ipm_feed *feed, ipm_error *error) {
     const ipm_memory *memory = memory_of(feed);
     const uint64_t copy = ipm_page_up(memory->size), flags = ipm_page_up(flags_size(feed));
-    feed->reserved = 2 * copy + flags + (memory->ring == NULL ? 0 : ipm_record_most(memory->size));
+    const uint64_t most = ipm_record_most(memory->size), room = most > BATCH ? most : BATCH;
+    feed->reserved = 2 * copy + flags + (memory->ring != NULL ? room : 0);
     unsigned char *reserved = ipm_reserve(feed->reserved, feed->segment->name, error);
     if (reserved == NULL)
         return (int)error->code;
@@ -187,7 +229,7 @@ static int prepare_feed(ipm_feed *feed, ipm_error *error) {
     feed->before = reserved + copy;
     feed->flags = (uint64_t *)(void *)(reserved + 2 * copy);
     if (memory->ring != NULL)
-        feed->record = (ipm_record *)(void *)(reserved + 2 * copy + flags);
+        feed->batch = (batch){.bytes = reserved + 2 * copy + flags, .room = room};
     feed->snapshot = (ipm_snapshot){.memory = memory, .size = memory->size, .into = feed->value};
     return IPM_OK;
 }
@@ -234,13 +276,14 @@ static void move_on(ipm_feed *feed) {
     if (feed->version > feed->told) /* a seek has gone past the next one */
         return;
     keep_value(feed);
-    if (feed->record == NULL) {
+    if (feed->batch.bytes == NULL) {
         take_changes(feed);
         return;
     }
-    feed->is_step = take_record(feed);
-    if (feed->is_step)
+    if (take_record(feed)) {
+        feed->step = feed->record;
         return;
+    }
     seek(feed, feed->told);
     if (feed->version == feed->told && !take_record(feed)) {
         flag_all(feed);
@@ -248,17 +291,26 @@ static void move_on(ipm_feed *feed) {
     }
 }
 
+/* Whether the next commit is in the batch. Then it needs no look at shared memory, which would slow
+ * the editors down. */
+static bool has_next(ipm_feed *feed) {
+    return feed->version == feed->told && look_in_batch(feed, feed->position) == READ &&
+           feed->record->version == feed->told + 1;
+}
+
 int ipm_feed_next(ipm_feed *feed, int64_t timeout_ns, uint64_t *version, uint64_t *missed,
                   ipm_error *error) {
     const uint64_t told = feed->told;
     uint64_t now;
-    int code = ipm_segment_wait(feed->segment, told, timeout_ns, &now, error);
+    int code = has_next(feed) ? ipm_segment_check_fork(feed->segment, error)
+                              : ipm_segment_wait(feed->segment, told, timeout_ns, &now, error);
     if (code != IPM_OK)
         return code;
     move_on(feed);
     feed->told = feed->version;
     if (feed->version <= told)
-        return ipm_fail(error, IPM_ECORRUPT, 0, "%s is damaged: its version went back from %llu",
+        return ipm_fail(error, IPM_ECORRUPT, 0,
+                        "%s is damaged: it said that there is a version after %llu, and has none",
                         feed->segment->names.path, (unsigned long long)told);
     if (version != NULL)
         *version = feed->version;

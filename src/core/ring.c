@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "cold.h"
+#include "word.h"
 
 #include <string.h>
 
@@ -134,8 +135,8 @@ static void make_room(const ipm_memory *memory, uint64_t head, uint64_t size) {
         used = head - tail;
     }
     atomic_store_explicit(&memory->state->feed_tail, tail, memory_order_relaxed);
-    /* Pairs with the fence in is_gone: a reader that has read what is written over a record sees
-     * that the tail has passed it. */
+    /* Pairs with the fence in ipm_ring_copy: a reader that has read what is written over a record
+     * sees that the tail has passed it. */
     atomic_thread_fence(memory_order_release);
 }
 
@@ -196,48 +197,21 @@ uint64_t ipm_ring_tail(const ipm_memory *memory) {
     return atomic_load_explicit(&memory->state->feed_tail, memory_order_relaxed);
 }
 
-/* Whether the tail may have passed the position before the last of the copies was made. */
-static bool is_gone(const ipm_memory *memory, uint64_t position) {
+uint64_t ipm_ring_copy(const ipm_memory *memory, uint64_t position, void *into, uint64_t size) {
+    const ipm_ring *ring = memory->ring;
+    uint64_t at = position % ring->size, until_end = ring->size - at;
+    uint64_t first = size < until_end ? size : until_end;
+    const unsigned char *bytes = (const unsigned char *)ring->words;
+    ipm_copy_from_shared(into, bytes + at, first);
+    ipm_copy_from_shared((unsigned char *)into + first, bytes, size - first);
     /* Pairs with the fence in make_room. */
     atomic_thread_fence(memory_order_acquire);
-    return ipm_ring_tail(memory) > position;
+    return ipm_ring_tail(memory);
 }
 
-/* Copy `words` words from an index on. */
-static void copy_words(const ipm_ring *ring, uint64_t index, uint64_t *into, uint64_t words) {
-    uint64_t until_end = ring->size / 8 - index, first = words < until_end ? words : until_end;
-    for (uint64_t i = 0; i < first; i++)
-        into[i] = load_word(ring, index + i);
-    for (uint64_t i = first; i < words; i++)
-        into[i] = load_word(ring, i - first);
-}
-
-ipm_reading ipm_ring_look(const ipm_memory *memory, uint64_t position, uint64_t head,
-                          ipm_record *record) {
-    ipm_ring *ring = memory->ring;
-    uint64_t header[HEADER_WORDS];
-    copy_words(ring, index_of(ring, position & ~UINT64_C(7), &ring->tail), header, HEADER_WORDS);
-    if (is_gone(memory, position))
-        return IPM_RECORD_GONE;
-    memcpy(record, header, sizeof header);
-    bool is_sound = record->position == position && record->size >= sizeof *record &&
-                    record->size % 8 == 0 && record->size <= head - position &&
-                    record->size <= ipm_record_most(memory->size);
-    return is_sound ? IPM_RECORD_READ : IPM_RECORD_WRONG;
-}
-
-ipm_reading ipm_ring_read(const ipm_memory *memory, uint64_t position, uint64_t head,
-                          ipm_record *record) {
-    ipm_ring *ring = memory->ring;
-    ipm_reading reading = ipm_ring_look(memory, position, head, record);
-    if (reading != IPM_RECORD_READ)
-        return reading;
-    uint64_t index = index_of(ring, position, &ring->tail), words = record->size / 8;
-    copy_words(ring, index_after(ring, index, HEADER_WORDS), record->changes, words - HEADER_WORDS);
-    if (is_gone(memory, position))
-        return IPM_RECORD_GONE;
-    ring->tail = (ipm_spot){position + record->size, index_after(ring, index, words)};
-    return IPM_RECORD_READ;
+bool ipm_record_is_at(const ipm_record *record, uint64_t position, uint64_t room) {
+    return record->position == position && record->size >= sizeof *record &&
+           record->size % 8 == 0 && record->size <= room;
 }
 
 /* Apply the words of one block. returns  how many there are; 0: the record is damaged */

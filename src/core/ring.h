@@ -12,7 +12,7 @@
  * record is published together with its commit, and the record of a writer that dies never was.
  *
  * Before a writer overwrites a record, it moves the tail past it. A reader looks at the tail after
- * it has copied: a record that the tail has not passed is whole.
+ * it has copied records: those that the tail has not passed are whole.
  *
  * Nothing that the ring says is used before it is checked. A damaged ring loses commits, no more.
  */
@@ -73,22 +73,15 @@ void ipm_ring_write(const ipm_memory *memory, uint64_t version);
 /* The tail, which no record that can still be read lies before. */
 uint64_t ipm_ring_tail(const ipm_memory *memory);
 
-typedef enum ipm_reading {
-    IPM_RECORD_READ,
-    IPM_RECORD_GONE, /* the tail has passed it */
-    IPM_RECORD_WRONG /* the ring is damaged */
-} ipm_reading;
-
 /*
- * Copy the header of the record at a position.
- * head  the ring's, loaded at some sequence
+ * Copy `size` bytes from a position on; both are multiples of 8. At most the size of the ring.
+ * returns  the tail after that: what lies before it may have been overwritten
  */
-ipm_reading ipm_ring_look(const ipm_memory *memory, uint64_t position, uint64_t head,
-                          ipm_record *record);
+uint64_t ipm_ring_copy(const ipm_memory *memory, uint64_t position, void *into, uint64_t size);
 
-/* Copy the whole record. It has room for the largest one. */
-ipm_reading ipm_ring_read(const ipm_memory *memory, uint64_t position, uint64_t head,
-                          ipm_record *record);
+/* Whether a record's header can be one at that position, with at most `room` bytes until the head.
+ */
+bool ipm_record_is_at(const ipm_record *record, uint64_t position, uint64_t room);
 
 /*
  * Apply a private copy of a record to a private copy of the struct: from the version before it to
