@@ -182,24 +182,17 @@ inline look() {
 #endif
 }
 
-/* ipm_ring_look, ipm_ring_read: the record at `p`. `tried` says whether the tail was overtaken. */
-inline read_header() {
+/* ipm_ring_copy: the record at `p`, before the head `h`. `tried` says whether the tail has not passed
+ * it. A copy goes up to the head, whatever the record's size. */
+inline read_record() {
   first = AT(p);
   second = AT(p + 1);
-#ifdef NO_SECOND_TAIL
-  tried = 1
-#else
-  tried = (p >= tail)
-#endif
-}
-
-inline read_body() {
-  d_step { body = AT(p + HEADER); }
+  body = AT(p + HEADER);
   if
-  :: SIZE_OF(second) > HEADER + 1 -> rest = AT(p + HEADER + 1)
+  :: p + HEADER + 1 < h -> rest = AT(p + HEADER + 1)
   :: else -> rest = body
   fi;
-#ifdef NO_LAST_TAIL
+#ifdef NO_LOOK_AT_TAIL
   tried = 1
 #else
   tried = (p >= tail)
@@ -208,7 +201,8 @@ inline read_body() {
 
 #define IS_RECORD(version) \
   assert(first == p && VERSION_OF(second) == version && SIZE_OF(second) == size[version])
-#define IS_BODY(version) assert(body == mark[version] && rest == mark[version])
+#define IS_BODY(version) \
+  assert(body == mark[version] && (size[version] == HEADER + 1 || rest == mark[version]))
 
 /* The snapshot has version `v`, and its head is `h`. Go back to the oldest version after `told`, or
  * start at any record: the code starts at the tail or half-way. */
@@ -224,7 +218,7 @@ inline seek() {
   do
   :: p >= h -> break
   :: p < h ->
-     read_header();
+     read_record();
      if
      :: !tried && applied == 0 -> p = tail
 #ifdef GOES_ON_SPOILED
@@ -235,23 +229,16 @@ inline seek() {
      :: tried ->
         assert(first == p);
         if
-        :: applied == 0 && VERSION_OF(second) <= told -> p = p + SIZE_OF(second)
-        :: applied == 0 && VERSION_OF(second) > told -> p = p + SIZE_OF(second)
+        :: applied == 0 -> p = p + SIZE_OF(second) /* it is older, or not used */
         :: VERSION_OF(second) > told ->
-           read_body();
+           IS_RECORD(VERSION_OF(second));
+           IS_BODY(VERSION_OF(second));
            if
-           :: !tried && applied == 0 -> p = tail
-           :: !tried && applied != 0 -> base = v; from = h; applied = 0; break
-           :: tried ->
-              IS_RECORD(VERSION_OF(second));
-              IS_BODY(VERSION_OF(second));
-              if
-              :: applied == 0 -> base = VERSION_OF(second) - 1; from = p
-              :: else -> assert(VERSION_OF(second) == applied + 1)
-              fi;
-              applied = VERSION_OF(second);
-              p = p + SIZE_OF(second)
-           fi
+           :: applied == 0 -> base = VERSION_OF(second) - 1; from = p
+           :: else -> assert(VERSION_OF(second) == applied + 1)
+           fi;
+           applied = VERSION_OF(second);
+           p = p + SIZE_OF(second)
         fi
      fi
   od;
@@ -274,16 +261,13 @@ active [READERS] proctype Reader() {
      :: tried && v > told ->
         assert(pos < h);
         p = pos;
+        read_record();
         if
-        :: p < tail -> tried = 0
-        :: else -> read_header()
-        fi;
-        if
-        :: tried -> IS_RECORD(told + 1); read_body()
-        :: else
-        fi;
-        if
-        :: tried -> IS_BODY(told + 1); told++; pos = pos + SIZE_OF(second)
+        :: tried ->
+           IS_RECORD(told + 1);
+           IS_BODY(told + 1);
+           told++;
+           pos = pos + SIZE_OF(second)
         :: else -> seek()
         fi
      fi;

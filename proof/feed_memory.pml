@@ -114,21 +114,15 @@ inline look_at_tail() {
 
 inline read_record() {
   load(HEADER, RLX, copy);
-#ifndef NO_FENCE_AFTER_HEADER
+  load(BODY, RLX, body);
+#ifndef NO_FENCE_AFTER_COPY
   acquire_fence();
 #endif
   look_at_tail();
   if
-  :: t -> assert(copy == writer_of[position])
-  :: else -> break
-  fi;
-  load(BODY, RLX, copy);
-#ifndef NO_FENCE_AFTER_BODY
-  acquire_fence();
-#endif
-  look_at_tail();
-  if
-  :: t -> assert(copy == writer_of[position]); position++
+  :: t ->
+     assert(copy == writer_of[position] && body == writer_of[position]);
+     position++
   :: else -> break
   fi
 }
@@ -156,12 +150,12 @@ inline follow() {
         fi
      :: else
      fi;
-     t = 0; h = 0; copy = 0
+     t = 0; h = 0; copy = 0; body = 0
   od
 }
 
 init {
-  byte round, seq, looks, s, t, h, position, copy;
+  byte round, seq, looks, s, t, h, position, copy, body;
   do
   :: round == ROUNDS -> break
   :: round < ROUNDS ->

@@ -47,8 +47,8 @@ static bool shows(const ipm_feed *feed, int64_t value) {
 /* The next commit is that version, with its own number in both fields. */
 static bool tells(ipm_feed *feed, uint64_t expected, uint64_t expected_missed) {
     uint64_t version = 0, missed = 0;
-    bool good = CHECK_INT(ipm_feed_next(feed, 10 * SECOND, &version, &missed, &error), IPM_OK);
-    return good & CHECK_INT(version, expected) & CHECK_INT(missed, expected_missed) &
+    CHECK_INT(ipm_feed_next(feed, 10 * SECOND, &version, &missed, &error), IPM_OK);
+    return CHECK_INT(version, expected) && CHECK_INT(missed, expected_missed) &&
            shows(feed, (int64_t)expected);
 }
 

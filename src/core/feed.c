@@ -222,9 +222,11 @@ static int prepare_feed(ipm_feed *feed, ipm_error *error) {
     const uint64_t copy = ipm_page_up(memory->size), flags = ipm_page_up(flags_size(feed));
     const uint64_t most = ipm_record_most(memory->size), room = most > BATCH ? most : BATCH;
     feed->reserved = 2 * copy + flags + (memory->ring != NULL ? room : 0);
-    unsigned char *reserved = ipm_reserve(feed->reserved, feed->segment->name, error);
-    if (reserved == NULL)
-        return (int)error->code;
+    void *made = NULL;
+    int code = ipm_reserve(feed->reserved, feed->segment->name, &made, error);
+    if (code != IPM_OK)
+        return code;
+    unsigned char *reserved = made;
     feed->value = reserved;
     feed->before = reserved + copy;
     feed->flags = (uint64_t *)(void *)(reserved + 2 * copy);

@@ -107,8 +107,10 @@ static void prepare_lock(ipm_segment *segment) {
 
 /* Room for a private copy of the struct: address space only, until a writer dies inside. */
 static int prepare_copy(ipm_segment *segment, ipm_error *error) {
-    segment->copy = ipm_reserve(segment->data.memory.size, segment->name, error);
-    return segment->copy != NULL ? IPM_OK : (int)error->code;
+    void *copy = NULL;
+    int code = ipm_reserve(segment->data.memory.size, segment->name, &copy, error);
+    segment->copy = copy;
+    return code;
 }
 
 static uint64_t saved_size(const ipm_segment *segment) {
@@ -120,8 +122,10 @@ static int prepare_ring(ipm_segment *segment, ipm_error *error) {
     ipm_ring *ring = segment->data.memory.ring;
     if (ring == NULL)
         return IPM_OK;
-    ring->saved = ipm_reserve(saved_size(segment), segment->name, error);
-    return ring->saved != NULL ? IPM_OK : (int)error->code;
+    void *saved = NULL;
+    int code = ipm_reserve(saved_size(segment), segment->name, &saved, error);
+    ring->saved = saved;
+    return code;
 }
 
 static int make_resident(const ipm_segment *segment, bool lock, ipm_error *error) {

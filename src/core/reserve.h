@@ -6,8 +6,8 @@
 
 #include "../ipmmap.h"
 
-/* Reserve zeroed memory for private copies of what `name` names. returns  NULL: see *error */
-void *ipm_reserve(uint64_t size, const char *name, ipm_error *error);
+/* Reserve zeroed memory for private copies of what `name` names. returns  IPM_ESYSTEM */
+int ipm_reserve(uint64_t size, const char *name, void **memory, ipm_error *error);
 
 /* NULL is allowed. */
 void ipm_unreserve(void *memory, uint64_t size);
