@@ -65,6 +65,29 @@ static ipm_feed *open_feed(ipm_segment *segment) {
     return feed;
 }
 
+typedef struct followed {
+    ipm_segment *segment;
+    ipm_feed *feed;
+} followed;
+
+/* Commits first, so that the feed has a batch of them to tell. */
+static void commit_and_follow(void *with, uint64_t count) {
+    const followed *f = with;
+    ipm_error error;
+    commit_field(f->segment, count);
+    for (uint64_t i = 0; i < count; i++)
+        check(ipm_feed_next(f->feed, 0, NULL, NULL, &error), &error);
+}
+
+static void measure_telling(void) {
+    followed f = {.segment = open_with_feed(DEMO_SCHEMA, "feed1", RING)};
+    f.feed = open_feed(f.segment);
+    print("feed.write_and_next", measure(commit_and_follow, &f));
+    ipm_feed_close(f.feed);
+    ipm_segment_destroy(f.segment, NULL);
+}
+
+/* An editor that never rests on one processor, and this process on another. */
 static void measure_following(void) {
     ipm_segment *manager = open_with_feed(DEMO_SCHEMA, "feed1", RING);
     uint64_t first, last, told = 0, missed, lost = 0;
@@ -165,6 +188,7 @@ static void measure_turns(void) {
 
 int main(void) {
     measure_commits();
+    measure_telling();
     measure_following();
     measure_turns();
 }
