@@ -64,6 +64,11 @@ local checks = {
       return "is not a number of readers (1 to 128)"
     end
   end,
+  feed = function(value)
+    if math.type(value) ~= "integer" or value < 0 then
+      return "is not a number of bytes"
+    end
+  end,
   prefault = check_boolean,
   mlock = check_boolean,
   trust = function(value)
@@ -73,7 +78,7 @@ local checks = {
   end,
 }
 
-local of_managers = { create = true, force = true, mode = true, max_readers = true }
+local of_managers = { create = true, force = true, mode = true, max_readers = true, feed = true }
 
 local function show(value)
   if type(value) == "table" then
@@ -100,8 +105,8 @@ local function check_options(role, options)
     if value ~= nil then
       if of_managers[name] and role ~= "manager" then
         return nil, ("option '%s' is for a manager, not for this %s: a table that both share has "
-          .. "no create, force, mode and max_readers; give the manager a copy with them"):format(
-          name, role)
+          .. "no create, force, mode, max_readers and feed; give the manager a copy with "
+          .. "them"):format(name, role)
       end
       local wrong = check(value)
       if wrong then
@@ -135,9 +140,10 @@ end
 -- everything that an editor may.
 -- @function manager
 -- @tparam Struct|string shared the struct, or its registered name; it must descend from `base`
--- @tparam[opt] table options those below. `create`, `force`, `mode` and `max_readers` are for
--- managers alone, and the other roles refuse them. If several roles share a table, leave these four
--- out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
+-- @tparam[opt] table options those below. `create`, `force`, `mode`, `max_readers` and `feed` are
+-- for managers alone, and the other roles refuse them. If several roles share a table, leave these
+-- five out of it, and give the manager a copy with them, or a table that inherits from it by
+-- `__index`
 -- @tparam[opt=""] string options.tag names one of several segments of the same struct: letters,
 -- digits, `.`, `_`, `-`
 -- @tparam[opt="./.mmap"] string options.mmap_dir the directory of `<Struct>_<tag>.mmap`
@@ -152,6 +158,10 @@ end
 -- is made gets the matching x bits, and the setgid bit of the directory above
 -- @tparam[opt=128] integer options.max_readers how many readers can hold the lock at the same time,
 -- 1 to 128
+-- @tparam[opt=0] integer options.feed with `create`: bytes of a ring in the data file, which keeps
+-- what the last commits changed, for feeds. A commit takes 40 bytes there, 8 for each 8 bytes that
+-- it changed, and 8 for each 256 bytes of the struct that these lie in. The ring has to hold a
+-- change of the whole struct. A segment that exists keeps its ring, or has none
 -- @tparam[opt=false] boolean options.prefault touch each page at opening, so that later use takes
 -- no page fault
 -- @tparam[opt=false] boolean options.mlock keep all pages in memory; includes `prefault`. The limit

@@ -16,9 +16,9 @@
 -- and the value.
 --
 -- A failure that can happen in a correct program has a code. The functions `manager`, `editor`,
--- `reader`, `describe` and `repair` and the methods `try_lock` and `wait` return it as
--- `nil, message, code`. Methods that promise a result raise an error object with the fields `code`
--- and `message`. Its tostring is the message after the caller's position, as with `error`.
+-- `reader`, `describe` and `repair`, the methods `try_lock` and `wait`, and a feed's `next` return
+-- it as `nil, message, code`. Methods that promise a result raise an error object with the fields
+-- `code` and `message`. Its tostring is the message after the caller's position, as with `error`.
 --
 -- The codes:
 --
@@ -58,7 +58,8 @@
 --
 -- A *view* is live memory of a segment. `lock`, `try_lock` and `with` give one. It works while its
 -- handle holds the lock, and raises afterwards. A reader's view raises on assignment. A *value* is
--- detached: it lies in this process's memory. `new`, `read` and `snapshot` give one.
+-- detached: it lies in this process's memory. `new`, `read` and `snapshot` give one. A feed's value
+-- is detached too, but only its feed changes it: assignments to it raise.
 --
 -- Both have fields (`v.name`) and elements (`v.route[1]`), and work with `#`, `pairs` and `ipairs`.
 -- Arrays start at 1. A field may have any name, so views and values have no methods: `totable`,

@@ -45,6 +45,7 @@
 ---@field path string
 ---@field lock_path string
 ---@field size integer
+---@field feed integer
 ---@field version integer
 ---@field recoveries integer
 ---@field max_readers integer
@@ -54,6 +55,9 @@
 ---@field writable boolean
 ---@field lockable boolean
 ---@field replaced boolean
+
+---@class ipmmap.Feed
+local Feed = {}
 
 ---@class ipmmap.User
 ---@field pid integer
@@ -91,6 +95,7 @@ local ipmmap = {}
 ---@field force? boolean with `create`: start afresh. An existing segment of the same layout is reset in place, one of another layout is replaced. This waits for the segment's lock, ten seconds at most. If the lock is not free by then, the code is `"timeout"`, and the segment is unchanged
 ---@field mode? string permission bits of both files, in octal; a directory that is made gets the matching x bits, and the setgid bit of the directory above
 ---@field max_readers? integer how many readers can hold the lock at the same time, 1 to 128
+---@field feed? integer with `create`: bytes of a ring in the data file, which keeps what the last commits changed, for feeds. A commit takes 40 bytes there, 8 for each 8 bytes that it changed, and 8 for each 256 bytes of the struct that these lie in. The ring has to hold a change of the whole struct. A segment that exists keeps its ring, or has none
 ---@field prefault? boolean touch each page at opening, so that later use takes no page fault
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. The limit is `ulimit -l`
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
@@ -107,6 +112,33 @@ local ipmmap = {}
 ---@field lock_dir? string the directory of `<Struct>_<tag>.lock`
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
 
+---The fields whose bytes were changed by the commit that was told last, in memory order. If commits
+---before it were missed, the fields whose bytes differ from those of the commit told before.
+---@return fun(): string, boolean|number|string # an iterator of path and value, for `for path, value in feed:changes() do`: each scalar and each text, with paths as `read` takes them, such as `"trail[3].x"`. It raises after the feed went on
+function Feed:changes() end
+
+---Close a feed. Closing again is harmless; a feed is also closed when it goes out of scope as a
+---`<close>` variable, when its handle is closed, and when it is collected. Its value raises from then
+---on.
+function Feed:close() end
+
+---The commits for a loop, `for value, version, missed in feed:commits(1) do`, which ends when none
+---comes in time. The loop may be broken off: the feed stays at the commit that it told last.
+---@param seconds? number how long to wait for each commit at most; without it for ever
+---@return fun(): ipmmap.Value, integer, integer # an iterator of what `next` returns. It raises an error object where `next` fails with another code than `"timeout"`
+function Feed:commits(seconds) end
+
+---Go on to the next commit, and sleep until there is one. If it fails, the feed stays where it was.
+---@param seconds? number how long at most; without it for ever
+---@return ipmmap.Value|nil # the struct as of that commit: the same value each time, which cannot be written, and raises after the feed was closed. `S:new(value)` copies it
+---@return integer|nil # version of the commit
+---@return integer|nil # missed: how many commits before it were lost, because the ring had no room for them any more
+function Feed:next(seconds) end
+
+---When the commit that was told last was made.
+---@return number # Unix seconds, to within a tick of the kernel's clock (1 to 10 ms); 0 if that is not known: the segment has no ring, the commit has left it, or none was told yet
+function Feed:time() end
+
 ---Add to a number, atomically: no other write comes between. Editors and managers.
 ---@param path string of a number
 ---@param n number what to add; integral if the field is an integer
@@ -116,8 +148,8 @@ function Editor:add(path, n) end
 ---Zero every field and the time stamp; the header's code stays. Editors and managers.
 function Editor:clear() end
 
----Unlock (an editor rolls back) and unmap. Closing again is harmless; a handle is also closed when
----it goes out of scope as a `<close>` variable, and when it is collected.
+---Unlock (an editor rolls back) and unmap; close its feeds. Closing again is harmless; a handle is
+---also closed when it goes out of scope as a `<close>` variable, and when it is collected.
 function Reader:close() end
 
 ---Remove both files; handles elsewhere then say `"replaced"`, and so does this one. A lock that it
@@ -137,11 +169,18 @@ function Reader:drain() end
 ---@return integer # to be polled and nothing else; the same one each time
 function Reader:fd() end
 
+---Follow the segment's commits. Any number of feeds may be open beside each other. A feed delays no
+---editor and takes no lock. With a ring (the manager's option `feed`) it tells every commit that it is
+---not too late for; without one it tells the latest, and how many it missed.
+---@param version? integer the first commit told is the one after it; without it, the first one after this call
+---@return ipmmap.Feed # to be closed: `local feed <close> = reader:feed()`. It keeps its handle; closing the handle closes it
+function Reader:feed(version) end
+
 ---Return when the data is on disk. Editors and managers.
 function Editor:flush() end
 
 ---What is known of the segment.
----@return ipmmap.Info # `name` of the struct; `role`; `tag`; `path` and `lock_path` of the two files; `size` of the struct in bytes; `version`; `recoveries`: transactions rolled back because their writer died; `writable`: whether this role may write; `lockable`: false if this reader has only lock-free reads; `pending`: a writer died in a transaction, which the next one will undo; `max_readers`; `readers`: read locks held just now; `writer_pid`: the process that holds the write lock just now, or 0; `replaced`: the segment was replaced or destroyed, or its file was removed, and the rest is the last that is known of it
+---@return ipmmap.Info # `name` of the struct; `role`; `tag`; `path` and `lock_path` of the two files; `size` of the struct in bytes; `feed`: bytes of the ring that feeds read, 0: there is none; `version`; `recoveries`: transactions rolled back because their writer died; `writable`: whether this role may write; `lockable`: false if this reader has only lock-free reads; `pending`: a writer died in a transaction, which the next one will undo; `max_readers`; `readers`: read locks held just now; `writer_pid`: the process that holds the write lock just now, or 0; `replaced`: the segment was replaced or destroyed, or its file was removed, and the rest is the last that is known of it
 function Reader:info() end
 
 ---When the segment was last touched, or else created: `header.time_stamp`.
@@ -276,7 +315,7 @@ function ipmmap.lookup(name) end
 ---Open a segment as its manager. A manager may create, reset and destroy the segment, and do
 ---everything that an editor may.
 ---@param shared ipmmap.Struct|string the struct, or its registered name; it must descend from `base`
----@param options? ipmmap.ManagerOptions those below. `create`, `force`, `mode` and `max_readers` are for managers alone, and the other roles refuse them. If several roles share a table, leave these four out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
+---@param options? ipmmap.ManagerOptions those below. `create`, `force`, `mode`, `max_readers` and `feed` are for managers alone, and the other roles refuse them. If several roles share a table, leave these five out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
 ---@return ipmmap.Manager|nil
 ---@return string? message
 ---@return ipmmap.Code? code `"not_found"`, `"layout"`, `"corrupt"`, `"permission"`, `"no_space"`, `"system"`, `"incompatible"`, `"timeout"`

@@ -20,14 +20,21 @@ IPM_COLD int lipm_fail(lua_State *L, const ipm_error *error);
 /* Raise "<struct>.<path>: <message>"; format as for lua_pushfstring. */
 IPM_COLD int lipm_complain(lua_State *L, const lipm_place *place, const char *format, ...);
 
-/* Raise that the memory cannot be touched now: no lock is held, or there was a fork. */
+/* Raise that the memory cannot be touched now: no lock is held, its feed was closed, or there was a
+ * fork. */
 IPM_COLD int lipm_complain_access(lua_State *L, const lipm_place *place);
+
+/* Raise that the memory cannot be written. */
+IPM_COLD int lipm_complain_write(lua_State *L, const lipm_place *place);
 
 /* Raise that the key at `key` names no part of the struct or array at that place. */
 IPM_COLD int lipm_complain_key(lua_State *L, int key, const lipm_place *place);
 
 /* Push "DemoMmapStructure.data_xy" for a place. */
 void lipm_pushpath(lua_State *L, const lipm_place *place);
+
+/* Push "data_xy" for a place of a struct that is not the whole. */
+void lipm_pushfieldpath(lua_State *L, const lipm_place *place);
 
 /* Push the value at `index` as a message shows it: 'text', 3.5, a table. Calls no metamethod. */
 void lipm_pushshown(lua_State *L, int index);

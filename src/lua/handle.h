@@ -4,7 +4,7 @@
 #ifndef LIPM_HANDLE_H
 #define LIPM_HANDLE_H
 
-#include "memory.h"
+#include "feed.h"
 
 #include <lua.h>
 
@@ -16,6 +16,7 @@ typedef struct lipm_handle {
     uint64_t epoch;          /* counts the locks that were taken */
     uint64_t opened;         /* the version that it was opened at */
     struct lipm_root *spare; /* the user value LIPM_HANDLE_SPARE, or NULL: see lock.c */
+    lipm_feed *feeds;        /* its open ones */
     ipm_role role;
     bool is_pinned;     /* under this lock a method was used, so it is not forgotten */
     bool is_lost;       /* the collector found that the view of this lock cannot be reached */

@@ -101,7 +101,7 @@ static int set_part(lua_State *L, lipm_place part) {
     lipm_memory *memory = part.memory;
     lipm_scalar scalar;
     if (!memory->is_writable)
-        return lipm_complain(L, &part, "a reader cannot write");
+        return lipm_complain_write(L, &part);
     if (!lipm_is_scalar(part.type) || part.offset < memory->reserved) {
         lipm_checkassign(L, 3, &part);
         return lipm_assign(L, 3, &part) ? 0 : lipm_complain_access(L, &part);

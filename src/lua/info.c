@@ -45,7 +45,8 @@ int lipm_handle_last_update(lua_State *L) {
 What is known of the segment.
 @function Handle:info
 @treturn table `name` of the struct; `role`; `tag`; `path` and `lock_path` of the two files;
-`size` of the struct in bytes; `version`; `recoveries`: transactions rolled back because their
+`size` of the struct in bytes; `feed`: bytes of the ring that feeds read, 0: there is none;
+`version`; `recoveries`: transactions rolled back because their
 writer died; `writable`: whether this role may write; `lockable`: false if this reader has only
 lock-free reads; `pending`: a writer died in a transaction, which the next one will undo;
 `max_readers`; `readers`: read locks held just now; `writer_pid`: the process that holds the write
@@ -57,7 +58,7 @@ int lipm_handle_info(lua_State *L) {
     const lipm_handle *handle = lipm_pinhandle(L);
     ipm_info info = {.own_size = sizeof info};
     ipm_error error;
-    lua_createtable(L, 0, 15);
+    lua_createtable(L, 0, 16);
     lipm_checkopen(L, handle);
     if (ipm_segment_info(handle->segment, &info, &error) != IPM_OK)
         return lipm_raise(L, &error);
@@ -75,6 +76,7 @@ int lipm_handle_info(lua_State *L) {
         uint64_t value;
     } integers[] = {
         {"size", info.size},
+        {"feed", info.feed},
         {"version", info.version},
         {"recoveries", info.recoveries},
         {"max_readers", info.max_readers},

@@ -1,8 +1,8 @@
 /*
  * Memory, and places in it.
  *
- * A memory is a struct's bytes: a detached value's own, or a handle's while it holds its lock. A
- * place is a part of a memory, and messages give its path.
+ * A memory is a struct's bytes: a detached value's own, a feed's until it is closed, or a handle's
+ * while it holds its lock. A place is a part of a memory, and messages give its path.
  *
  * Lua may run other code whenever memory is allocated (finalizers), a message is built or a wait
  * is interrupted (hooks), and that code may unlock or close any handle. So an address got from
@@ -34,7 +34,7 @@ enum { LIPM_STRUCT_METATABLES = 1, LIPM_STRUCT_PATHS, LIPM_STRUCT_VALUES = LIPM_
 typedef struct lipm_memory {
     lipm_layout *layout;
     const ipm_type *type;    /* of the whole */
-    unsigned char *base;     /* NULL: not to be touched, no lock is held */
+    unsigned char *base;     /* NULL: not to be touched, no lock is held or the feed is closed */
     const uint32_t *watched; /* nor to be touched once this differs from `expected`: the fork */
     uint32_t expected;       /* generation for a handle, the layout's `alive` for a value */
     uint32_t reserved;       /* bytes at the start that cannot be assigned: a live header */
@@ -43,7 +43,7 @@ typedef struct lipm_memory {
     uint64_t ready_size;
     ipm_segment *segment; /* NULL: detached */
     bool is_live;         /* a handle's */
-    bool is_writable;
+    bool is_writable;     /* not so a reader's, nor a feed's */
 } lipm_memory;
 
 /* Something of that type, so many bytes into the memory. */
@@ -67,6 +67,17 @@ static inline lipm_place lipm_elementplace(const lipm_place *whole, uint64_t ind
     const ipm_type *element = whole->type->element;
     return (lipm_place){whole->memory, element, whole->offset + index * element->size};
 }
+
+/* One step into a struct or array: a field, or an element, whose index is from 0. */
+typedef struct lipm_step {
+    const ipm_field *field; /* NULL: an element */
+    uint64_t index;
+    const ipm_type *type;
+    uint64_t offset; /* in the struct or array */
+} lipm_step;
+
+/* The step to the part that the byte at `offset` is in; to the one before it if it is in none. */
+lipm_step lipm_descend(const ipm_type *type, uint64_t offset);
 
 /* The address of the memory's first byte, or NULL when it cannot be touched now. */
 static inline unsigned char *lipm_base(const lipm_memory *memory) {

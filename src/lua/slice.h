@@ -23,6 +23,13 @@ int64_t lipm_deadline_slice(const lipm_deadline *until);
 void lipm_runhooks(lua_State *L);
 
 /*
+ * Whether a wait of a slice ended with the slice, and not with what it waited for or with the whole
+ * time: then hooks have run, which may have closed what is waited with, and the next slice begins.
+ * code  what the wait returned
+ */
+bool lipm_slice_ended(lua_State *L, int code, int64_t slice_ns);
+
+/*
  * Seconds at `index` in nanoseconds: `absent` if there is none; below 0 counts as 0.
  * whose  what a refusal begins with: the struct's name
  */
