@@ -5,7 +5,7 @@ local plan = {}
 plan.programs = {
   "lua/work.lua", "peer/lean.py", "peer/lmdb", "lua/field.lua", "lua/entities.lua", "core/read",
   "peer/rwlock", "peer/boost", "peer/ofd", "core/write", "peer/tdb", "core/snapshot", "core/wake",
-  "core/feed", "peer/mq", "peer/datagram", "peer/redis",
+  "core/feed", "peer/mq", "peer/datagram", "peer/redis", "lua/feed.lua",
 }
 
 --- The programs that measure how times grow with a size. They have rounds of their own.
@@ -18,6 +18,8 @@ plan.scaling = {
 plan.differences = {
   ["c.wake"] = { "c.wake_and_answer", "floor.futex" },
   ["feed.next"] = { "feed.write_and_next", "feed.write" },
+  ["lua.feed_next"] = { "lua.feed_commit_next", "lua.feed_commit" },
+  ["lua.feed_changes"] = { "lua.feed_commit_next_changes", "lua.feed_commit_next" },
   ["feed.wait"] = { "feed.wait_64", "floor.futex" },
   ["feed.end_64"] = { "feed.next_64", "floor.futex" },
   ["feed.end_688"] = { "feed.next_688", "floor.futex" },
@@ -201,6 +203,12 @@ plan.sections = {
     { "feed.commits_per_s", "commits of an editor that never rests, while one process follows, /s" },
     { "feed.missed_percent", "of these commits the follower missed, %" },
   },
+  { "Feeds in Lua, in a struct of 688 B of which a commit changes 4 B, ns",
+    { "lua.feed_commit_without", "write(path, value) without a ring" },
+    { "lua.feed_commit", "the same with a ring" },
+    { "lua.feed_next", "feed:next(0), which tells it" },
+    { "lua.feed_changes", "feed:changes(), with the one change" },
+  },
   { "Lua memory for each, once warm, bytes",
     { "memory.lock_1", "lock, write a field of the view, release" },
     { "memory.lock_4", "lock, write 4 fields, release" },
@@ -211,6 +219,7 @@ plan.sections = {
     { "memory.read_struct", "read(path) of a struct of 16 B" },
     { "memory.snapshot", "snapshot() of 688 B" },
     { "memory.snapshot_into", "snapshot(value) of 688 B" },
+    { "memory.feed_commit_next", "write(path, value) and feed:next(0)" },
   },
 }
 

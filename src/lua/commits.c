@@ -109,25 +109,38 @@ lipm_feed *lipm_checkfeed(lua_State *L) {
 
 /* ---- Telling ------------------------------------------------------------------------------ */
 
-/* Go on to the next commit, and push it: the value, the version, and how many were missed. The feed
- * is at `index`. */
-static int tell_commit(lua_State *L, int index, lipm_feed *feed, int64_t timeout_ns,
-                       ipm_error *error) {
-    lipm_deadline until = lipm_deadline_start(timeout_ns);
+typedef struct told_commit {
     uint64_t version, missed;
+} told_commit;
+
+static int keep_following(lua_State *L, lipm_feed *feed, int64_t timeout_ns, told_commit *commit,
+                          ipm_error *error) {
+    lipm_deadline until = lipm_deadline_start(timeout_ns);
     for (;;) {
         int64_t slice_ns = lipm_deadline_slice(&until);
-        int code = ipm_feed_next(feed->feed, slice_ns, &version, &missed, error);
-        if (code == IPM_OK)
-            break;
+        int code = ipm_feed_next(feed->feed, slice_ns, &commit->version, &commit->missed, error);
         if (!lipm_slice_ended(L, code, slice_ns))
             return code;
         lipm_checkopenfeed(L, feed);
     }
+}
+
+/*
+ * Go on to the next commit, and push it: the value, the version, and how many were missed. The feed
+ * is at `index`. A commit that is there already costs no look at the clock here.
+ */
+static int tell_commit(lua_State *L, int index, lipm_feed *feed, int64_t timeout_ns,
+                       ipm_error *error) {
+    told_commit commit;
+    int code = ipm_feed_next(feed->feed, 0, &commit.version, &commit.missed, error);
+    if (code == IPM_ETIMEOUT && timeout_ns > 0)
+        code = keep_following(L, feed, timeout_ns, &commit, error);
+    if (code != IPM_OK)
+        return code;
     feed->told++;
     lua_getiuservalue(L, index, LIPM_FEED_VALUE);
-    lua_pushinteger(L, (lua_Integer)version);
-    lua_pushinteger(L, (lua_Integer)missed);
+    lua_pushinteger(L, (lua_Integer)commit.version);
+    lua_pushinteger(L, (lua_Integer)commit.missed);
     return IPM_OK;
 }
 
