@@ -31,7 +31,8 @@ function ways.commit_next_changes(count)
   for i = 1, count do
     manager:write("data_int", i & 0xffff)
     feed:next(0)
-    for _ in feed:changes() do break end
+    local next_change = feed:changes()
+    next_change()
   end
 end
 
