@@ -5,7 +5,7 @@ local plan = {}
 plan.programs = {
   "lua/work.lua", "peer/lean.py", "peer/lmdb", "lua/field.lua", "lua/entities.lua", "core/read",
   "peer/rwlock", "peer/boost", "peer/ofd", "core/write", "peer/tdb", "core/snapshot", "core/wake",
-  "peer/redis",
+  "core/feed", "peer/mq", "peer/datagram", "peer/redis", "lua/feed.lua",
 }
 
 --- The programs that measure how times grow with a size. They have rounds of their own.
@@ -15,7 +15,19 @@ plan.scaling = {
 }
 
 --- Metrics that are the difference of two metrics: the first minus the second.
-plan.differences = { ["c.wake"] = { "c.wake_and_answer", "floor.futex" } }
+plan.differences = {
+  ["c.wake"] = { "c.wake_and_answer", "floor.futex" },
+  ["feed.next"] = { "feed.write_and_next", "feed.write" },
+  ["lua.feed_next"] = { "lua.feed_commit_next", "lua.feed_commit" },
+  ["lua.feed_changes"] = { "lua.feed_commit_next_changes", "lua.feed_commit_next" },
+  ["feed.wait"] = { "feed.wait_64", "floor.futex" },
+  ["feed.end_64"] = { "feed.next_64", "floor.futex" },
+  ["feed.end_688"] = { "feed.next_688", "floor.futex" },
+  ["mq.end_64"] = { "mq.turn_64", "floor.futex" },
+  ["mq.end_688"] = { "mq.turn_688", "floor.futex" },
+  ["datagram.end_64"] = { "datagram.turn_64", "floor.futex" },
+  ["datagram.end_688"] = { "datagram.turn_688", "floor.futex" },
+}
 
 --- Targets: a label and two metrics. Their ratio within each round must be at most `most` or at
 -- least `least`.
@@ -67,6 +79,11 @@ plan.targets = {
     "beside.rest_256m", most = 1.5 },
   { "C: the same, the worst, to the median at rest", "beside.worst_256m", "beside.rest_256m",
     most = 3 },
+  { "C: lock, write 4 B, commit with a ring for feeds, to without", "feed.write",
+    "feed.write_without", most = 1.5 },
+  { "C: 64 B from a commit to a process that follows, to POSIX message queues", "feed.end_64",
+    "mq.end_64", most = 0.7 },
+  { "C: the same with 688 B", "feed.end_688", "mq.end_688", most = 0.7 },
   { "commit to a waiting process awake, to a bare futex", "c.wake", "floor.futex", most = 1.2 },
   { "Lua memory per lock + write + release, bytes", "memory.lock_1", most = 0 },
 }
@@ -170,6 +187,28 @@ plan.sections = {
     { "floor.futex", "the same with a bare futex" },
     { "floor.futex_limited", "a bare futex that sleeps 100 ms at most, as all waits here do" },
   },
+  { "Feeds in C, ns",
+    { "feed.write_without", "lock, write 4 B of 688 B, commit, without a ring" },
+    { "feed.write", "the same with a ring" },
+    { "feed.write_all_without", "lock, write 672 B of 688 B, commit, without a ring" },
+    { "feed.write_all", "the same with a ring" },
+    { "feed.next", "the next commit, if several are there" },
+    { "feed.end_64", "from a commit of 64 B until a process that slept has the struct" },
+    { "feed.end_688", "the same of 672 B" },
+    { "feed.wait", "the same, but the process only waits for the commit" },
+    { "mq.end_64", "POSIX message queue: 64 B to a process that slept" },
+    { "mq.end_688", "the same with 688 B" },
+    { "datagram.end_64", "Unix datagram socket: 64 B to a process that slept" },
+    { "datagram.end_688", "the same with 688 B" },
+    { "feed.commits_per_s", "commits of an editor that never rests, while one process follows, /s" },
+    { "feed.missed_percent", "of these commits the follower missed, %" },
+  },
+  { "Feeds in Lua, in a struct of 688 B of which a commit changes 4 B, ns",
+    { "lua.feed_commit_without", "write(path, value) without a ring" },
+    { "lua.feed_commit", "the same with a ring" },
+    { "lua.feed_next", "feed:next(0), which tells it" },
+    { "lua.feed_changes", "feed:changes(), with the one change" },
+  },
   { "Lua memory for each, once warm, bytes",
     { "memory.lock_1", "lock, write a field of the view, release" },
     { "memory.lock_4", "lock, write 4 fields, release" },
@@ -180,6 +219,7 @@ plan.sections = {
     { "memory.read_struct", "read(path) of a struct of 16 B" },
     { "memory.snapshot", "snapshot() of 688 B" },
     { "memory.snapshot_into", "snapshot(value) of 688 B" },
+    { "memory.feed_commit_next", "write(path, value) and feed:next(0)" },
   },
 }
 

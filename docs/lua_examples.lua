@@ -1,6 +1,6 @@
 -- The examples of docs/lua-api.md. The name at the head of each part is that of the function.
 -- A test runs each part after the preamble and compares what it prints with the text after -->.
--- luacheck: ignore 411 431
+-- luacheck: ignore 411 421 431
 
 --- preamble
 local ipmmap = require "ipmmap"
@@ -12,7 +12,7 @@ ipmmap.base:extend("Drone", {
   { "at", "Point" },
   { "route", "Point[3]" },
 })
-local manager = assert(ipmmap.manager("Drone", { create = true }))
+local manager = assert(ipmmap.manager("Drone", { create = true, feed = 65536 }))
 local editor = assert(ipmmap.editor("Drone"))
 local reader = assert(ipmmap.reader("Drone"))
 
@@ -216,6 +216,53 @@ print(math.type(fd))                                    --> integer
 reader:fd()
 editor:write("battery", 50)
 print(reader:drain() == reader:version())               --> true
+
+--- Handle:feed
+local feed <close> = reader:feed()
+editor:write("battery", 50)
+editor:write("battery", 49)
+print(feed:next().battery, feed:next().battery)         --> 50	49
+
+--- Feed:next
+local feed <close> = reader:feed()
+editor:set { name = "Ida", battery = 50 }
+local value, version, missed = feed:next(1)
+print(value.name, value.battery, version, missed)       --> Ida	50	1	0
+print(select(3, feed:next(0.01)))                       --> timeout
+
+--- Feed:commits
+for battery = 50, 48, -1 do editor:write("battery", battery) end
+local feed <close> = reader:feed(0) -- from the first commit on
+for value, version in feed:commits(0.01) do
+  print(version, value.battery)
+end                                                     --> 1	50
+                                                        --> 2	49
+                                                        --> 3	48
+
+--- Feed:changes
+local feed <close> = reader:feed()
+editor:set { battery = 50, route = { {}, { x = 7 } } }
+feed:next()
+for path, value in feed:changes() do
+  print(path, value)
+end                                                     --> battery	50
+                                                        --> route[2].x	7.0
+
+--- Feed:time
+local feed <close> = reader:feed()
+editor:write("battery", 50)
+feed:next()
+print(ipmmap.now() - feed:time() < 60)                  --> true
+
+--- Feed:close
+local feed = reader:feed()
+editor:write("battery", 50)
+local value = feed:next()
+local copy = ipmmap.lookup("Drone"):new(value)
+feed:close()
+print(copy.battery)                                     --> 50
+print(pcall(ipmmap.totable, value))
+--> false	Drone: value used after its feed was closed
 
 --- Handle:info
 local info = editor:info()

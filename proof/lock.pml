@@ -71,7 +71,7 @@ byte reading, writing, deaths, timeouts;
 /* release_gate: consistent, then unlock; without the first the mutex is lost for ever */
 #define UNLOCK_GATE d_step { assert(!told); own[GATE] = 0 }
 
-/* undo in transaction.c; each block is one step. next_saved: whether the search finds the block. */
+/* undo in transaction.c; each block is one step. ipm_next_saved: whether the search finds the block. */
 #define SAVED(tag, from) (above >= from && tag >= from)
 inline undo_block(data, shadow, tag) {
   STEP(d_step { if :: SAVED(tag, seq) -> data = shadow :: else fi })

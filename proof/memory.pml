@@ -1,18 +1,8 @@
 /*
  * The fences of transaction.c under weak memory.
  *
- * A machine of messages and views, as in the operational forms of RC11 (ORC11: Dang and others,
- * "RustBelt meets relaxed memory", POPL 2020). Each place in memory is the list of all messages
- * ever stored there. For each place, a thread's view says which message the thread has at least
- * seen. A load takes any message that is not older. Each message carries a view: for a release
- * store the view of the storing thread, otherwise its view at its last release fence. A thread that
- * reads the message with acquire, or reads it and then makes an acquire fence, takes that view
- * over.
- *
- * Writers follow each other under the lock, which hands the view over, but is not a fence. The
- * reader stores nothing, so it may run after all writers are done: it still meets every message
- * that its view allows. First ROUNDS writers run, each of which commits, rolls back, or dies at any
- * store, recovery included. Then the reader takes a snapshot in at most TURNS turns.
+ * First ROUNDS writers run on the machine of machine.pml. Each of them commits, rolls back, or dies
+ * at any store, recovery included. Then the reader takes a snapshot in at most TURNS turns.
  *
  * Each of the two words lies in a block of its own, with a tag each and one tag above both; with
  * ONE_BLOCK both lie in one block. A transaction saves one block, or both at once; with TWO_SAVES
@@ -47,9 +37,6 @@
 #endif
 
 /* Each weakening takes one order or fence away. */
-#define REL 1
-#define ACQ 1
-#define RLX 0
 #ifdef ODD_RELAXED
 #define ODD_ORDER RLX
 #else
@@ -80,53 +67,14 @@
 #else
 #define TAG_LOAD ACQ
 #endif
-typedef Message {
-  byte value;
-  byte view[PLACES]
-};
-typedef Place {
-  byte last;
-  Message message[MESSAGES]
-};
-Place memory[PLACES];
 
-/* The view that the writers hand on, and the present writer's view at its last release fence. */
-byte view[PLACES], fenced[PLACES];
+#include "machine.pml"
 
 /* The values that belong to each sequence. */
 typedef Commit {
   byte data0, data1, version
 };
 Commit committed[2 * ROUNDS + 1];
-
-byte i, message;
-
-/* A writer reads the last message of a place, because its view includes all messages. */
-#define VALUE(place) memory[place].message[memory[place].last].value
-
-inline store(place, new, order) {
-  d_step {
-    message = memory[place].last + 1;
-    memory[place].last = message;
-    memory[place].message[message].value = new;
-    view[place] = message;
-    for (i : 0 .. PLACES - 1) {
-      memory[place].message[message].view[i] = (order == REL -> view[i] : fenced[i])
-    };
-    memory[place].message[message].view[place] = message;
-    i = 0; message = 0
-  }
-}
-
-inline release_fence() {
-  d_step {
-    for (i : 0 .. PLACES - 1) { fenced[i] = view[i] };
-    i = 0
-  }
-}
-
-/* The writer may die here. */
-#define OR_DIE if :: true :: goto next fi
 
 inline set_committed(at, value0, value1, count) {
   d_step {
@@ -204,47 +152,7 @@ inline change(data) {
   OR_DIE
 }
 
-/* The reader's view, and the view that an acquire fence adds to it. */
-byte seen[PLACES], offered[PLACES];
-
-inline load(place, order, into) {
-  atomic {
-    message = seen[place];
-    do
-    :: message < memory[place].last -> message++
-    :: break
-    od;
-    skip;
-    d_step {
-      into = memory[place].message[message].value;
-      seen[place] = message;
-      for (i : 0 .. PLACES - 1) {
-        if
-        :: memory[place].message[message].view[i] > offered[i] ->
-           offered[i] = memory[place].message[message].view[i]
-        :: else
-        fi;
-        if
-        :: order == ACQ && memory[place].message[message].view[i] > seen[i] ->
-           seen[i] = memory[place].message[message].view[i]
-        :: else
-        fi
-      };
-      i = 0; message = 0
-    }
-  }
-}
-
-inline acquire_fence() {
-  d_step {
-    for (i : 0 .. PLACES - 1) {
-      if :: offered[i] > seen[i] -> seen[i] = offered[i] :: else fi
-    };
-    i = 0
-  }
-}
-
-/* next_saved for one block: `t` is the block's tag, or 0 if the search does not go down to it. */
+/* ipm_next_saved for one block: `t` is the block's tag, or 0 if the search does not go down to it. */
 inline look(from, tag) {
   if
   :: below < from
@@ -363,11 +271,8 @@ init {
   do
   :: round == ROUNDS -> break
   :: round < ROUNDS ->
-     /* The lock hands the view over, but makes no fence. */
-     d_step {
-       for (i : 0 .. PLACES - 1) { fenced[i] = 0 };
-       i = 0; round++
-     };
+     hand_over();
+     round++;
      seq = VALUE(SEQ);
      if
      :: seq % 2 == 1 -> undo()
@@ -407,9 +312,6 @@ next:
      seq = 0
   od;
   seq = 0;
-  d_step {
-    for (i : 0 .. PLACES - 1) { view[i] = 0; fenced[i] = 0 };
-    i = 0
-  };
+  forget_views();
   snapshot()
 }

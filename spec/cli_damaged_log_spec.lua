@@ -22,7 +22,7 @@ describe("a log that was damaged or forged", function()
     for i = 1, states do
       value.count, value.twin, value.text = i, i, ("%d "):format(i):rep(i)
       local new = ipmmap.bytes(value)
-      parts[#parts + 1], sum = log.frame(1e9 + i / 1000, i, old, new, sum)
+      parts[#parts + 1], sum = log.frame(1e9 + i / 1000, i, log.difference(old, new), sum)
       old = new
     end
     for _, content in ipairs(contents or {}) do parts[#parts + 1], sum = log.seal(content, sum) end

@@ -129,6 +129,62 @@ describe("ipmmap record and replay", function()
     assert.equal(0, (cli.run { "replay", log, dir, "--tag", "pace", "--speed", "max" }))
   end)
 
+  it("record every commit of an editor at full speed if the segment has a ring", function()
+    local count <const>, ring <const> = 10000, tostring(8 << 20)
+    local ringed <close> = assert(open("manager", { create = true, tag = "f", feed = 8 << 20 }))
+    local errors = dir .. "/record.err"
+    local recorder = cli.start { "record", "--json", ringed:info().path, "-o", log, "--commits", tostring(count),
+      errors = errors }
+    while cli.size(log) < 100 do ipmmap.sleep(0.005) end
+    local before = ipmmap.now()
+    local writer = process.spawn(prelude .. ([[
+      local editor = assert(open("editor", { tag = "f" }))
+      for i = 1, %d do editor:set { count = i, twin = i, text = "commit " .. i } end
+    ]]):format(count))
+    writer:join()
+    local status, out, err = cli.finish(recorder, errors)
+    assert.same({ 0, "" }, { status, err })
+    local done = json.decode(out)
+    assert.same({ count, 0 }, { done.commits, done.missed })
+
+    assert.equal(0, (cli.run { "replay", log, dir, "--tag", "r", "--speed", "max", "--feed", ring }))
+    local reader <close> = assert(open("reader", { tag = "r" }))
+    local feed <close> = reader:feed(1) -- the state at the start
+    local last = 0
+    for value, version, missed in feed:commits(0) do
+      last = last + 1
+      assert.same({ last + 1, 0, last, last, "commit " .. last },
+        { version, missed, value.count, value.twin, value.text })
+    end
+    assert.equal(count, last)
+
+    local frames = format.reader(assert(io.open(log, "rb")))
+    frames:header()
+    frames:frame(ringed:info().size)
+    local time = before - 0.011 -- a tick of the kernel's clock
+    for version = 1, count do
+      local frame = assert(frames:frame(ringed:info().size))
+      assert.is_true(frame.version == version and frame.time >= time)
+      time = frame.time
+    end
+    frames.file:close()
+  end)
+
+  it("refuse a ring that is too small to replay into", function()
+    local Large = ipmmap.base:extend("LargeLog", { { "list", "double[1000]" } })
+    local large <close> = assert(ipmmap.manager(Large, { create = true, mmap_dir = dir }))
+    assert.equal(0, (cli.run { "record", large:info().path, "-o", log, "--seconds", "0.01" }))
+    for ring, message in pairs {
+      ["10"] = "ipmmap: %-%-feed: LargeLog: feed 10 is too small: .* %d+ bytes\n",
+      ["1k"] = "ipmmap: %-%-feed: '1k' is not a number of bytes\n",
+      ["-1"] = "ipmmap: ",
+    } do
+      local status, _, err = cli.run { "replay", log, dir, "--tag", "r", "--feed", ring }
+      assert.equal(2, status)
+      assert.matches(message, err)
+    end
+  end)
+
   it("report how many commits were missed", function()
     local recorder = cli.start { "record", "--json", file, "-o", log }
     while cli.size(log) < 100 do ipmmap.sleep(0.005) end
@@ -147,6 +203,31 @@ describe("ipmmap record and replay", function()
     assert.equal(0, status)
     local done = json.decode(out)
     assert.equal(20000, done.commits + done.missed)
+  end)
+
+  -- Records 1000 commits that are made while the recorder is stopped. Returns what it says.
+  local function record_stopped(options)
+    local handle <close> = assert(open("manager", options))
+    local errors = dir .. "/record.err"
+    local recorder = cli.start { "record", handle:info().path, "-o", log, errors = errors }
+    while cli.size(log) < 100 do ipmmap.sleep(0.005) end
+    recorder:stop()
+    for i = 1, 1000 do handle:set { count = i, twin = i } end
+    local size = cli.size(log)
+    recorder:continue()
+    while cli.size(log) == size do ipmmap.sleep(0.005) end
+    recorder:kill(posix.SIGTERM)
+    local status, _, err = cli.finish(recorder, errors)
+    assert.equal(0, status)
+    os.remove(log)
+    return err
+  end
+
+  it("say why commits were missed", function()
+    assert.matches("\nipmmap: 999 more were missed: the segment has no ring, .* option feed\n",
+      record_stopped { create = true, tag = "none" })
+    assert.matches("\nipmmap: %d+ more were missed: the segment's ring of 4.1 kB was too small\n",
+      record_stopped { create = true, tag = "small", feed = 4096 })
   end)
 
   it("handle a log that is cut off at any byte", function()

@@ -200,4 +200,55 @@ describe("ipmmap watch", function()
     child:kill(posix.SIGTERM)
     assert.equal(0, (cli.finish(child)))
   end)
+
+  -- Starts to watch a segment with a ring into a pipe, and reads the first line.
+  local function watch_ring(ring, ...)
+    local handle = assert(open("manager", { create = true, tag = "f", feed = ring }))
+    finally(function() handle:close() end)
+    local child = cli.start { "watch", "--json", handle:info().path, ... }
+    assert.equal(0, json.decode(child:line()).version)
+    return handle, child
+  end
+
+  it("prints a line for each commit of an editor at full speed if there is a ring", function()
+    local handle, child = watch_ring(4 << 20)
+    local writer = process.spawn(prelude .. [[
+      local editor = assert(open("editor", { tag = "f" }))
+      for i = 1, 2000 do editor:set { count = i, points = { { x = i } } } end
+    ]])
+    for i = 1, 2000 do
+      local line = json.decode(child:line())
+      assert.same({ i, 0, { count = i, ["points[1].x"] = i } }, { line.version, line.missed, line.changed })
+    end
+    writer:join()
+    handle:write("count", 2000)
+    local line = json.decode(child:line())
+    assert.same({ 2001, {} }, { line.version, line.changed })
+    assert.is_true(math.abs(line.time - handle:last_update()) < 3600)
+    child:kill(posix.SIGTERM)
+    assert.equal(0, (cli.finish(child)))
+  end)
+
+  it("counts the commits that it missed since the line before", function()
+    local handle, child = watch_ring(4096, "twin")
+    child:stop()
+    for i = 1, 1000 do handle:write("count", i) end
+    child:continue()
+    handle:write("twin", 1)
+    local line = json.decode(child:line())
+    assert.same({ 1001, { twin = 1 } }, { line.version, line.changed })
+    assert.is_true(line.missed > 0 and line.missed < 1000)
+    handle:write("twin", 2)
+    line = json.decode(child:line())
+    assert.same({ 1002, 0, { twin = 2 } }, { line.version, line.missed, line.changed })
+    child:kill(posix.SIGTERM)
+    assert.equal(0, (cli.finish(child)))
+    child = cli.start { "watch", handle:info().path, "count" }
+    child:expect "version 1002: count = 1000"
+    child:stop()
+    for i = 1, 1000 do handle:write("count", i) end
+    child:continue()
+    assert.is_true(tonumber((child:match "^version %d+ %((%d+) missed%): count = %d+$")) > 0)
+    child:kill(posix.SIGTERM)
+  end)
 end)

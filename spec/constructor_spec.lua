@@ -95,10 +95,10 @@ describe("a constructor", function()
     refused("options are a table, not 'x'", ipmmap.editor, S, "x")
     refused("options are a table, not false", ipmmap.editor, S, false)
     refused("ConstructorSpec: option 'create' is for a manager, not for this editor: a table that both share has no "
-      .. "create, force, migrate, mode and max_readers; give the manager a copy with them",
+      .. "create, force, migrate, mode, max_readers and feed; give the manager a copy with them",
       ipmmap.editor, S, { create = true })
     for _, role in ipairs { "editor", "reader" } do
-      for option, value in pairs { create = true, force = true, mode = "600", max_readers = 1 } do
+      for option, value in pairs { create = true, force = true, mode = "600", max_readers = 1, feed = 0 } do
         refused(("option '%s' is for a manager, not for this %s"):format(option, role),
           ipmmap[role], S, { [option] = value })
       end
@@ -119,6 +119,9 @@ describe("a constructor", function()
     for _, count in ipairs { 0, -1, 129, 1.5, "4", true } do
       refused("is not a number of readers (1 to 128)",
         ipmmap.manager, S, { create = true, max_readers = count })
+    end
+    for _, feed in ipairs { -1, 1.5, "64k", true } do
+      refused("is not a number of bytes", ipmmap.manager, S, { create = true, feed = feed })
     end
     local ok, message = pcall(function() return (ipmmap.editor(S, { tga = "x" })) end)
     assert.is_false(ok)

@@ -65,3 +65,91 @@ describe("the event loops", function()
     end)
   end
 end)
+
+describe("the chat", function()
+  local dir
+  before_each(function() dir = tmpdir() end)
+
+  local function say(name)
+    return process.start { "lua5.4", examples .. "chat/say.lua", name, dir }
+  end
+
+  local function listen(number)
+    local listener = process.start { "lua5.4", examples .. "chat/listen.lua", dir, number }
+    listener:expect "listening"
+    return listener
+  end
+
+  -- Has a writer send lines and end.
+  local function send(writer, lines)
+    for _, line in ipairs(lines) do writer:send(line) end
+    writer:close_input()
+  end
+
+  -- The lines that a listener prints up to the message "end".
+  local function heard(listener)
+    local lines = {}
+    repeat
+      lines[#lines + 1] = assert(listener:line())
+    until lines[#lines]:find ": end$"
+    listener:kill()
+    return lines
+  end
+
+  it("brings every message to every listener once and in order, also when writers are killed", function()
+    local listeners = { listen(), listen() }
+    local stopped = listen()
+    stopped:stop()
+    local writers, lines = { say "ada", say "bob", say "cyd" }, {}
+    for i = 1, 200 do lines[i] = "message " .. i end
+    for _, writer in ipairs(writers) do send(writer, lines) end
+
+    local dead = say "dan"
+    local half = process.start { "lua5.4", "-e", ([[
+      package.path = %q .. package.path
+      local view = require "message"("editor", %q):lock()
+      view.from, view.text = "eve", "half a message"
+      print "changed"
+      io.stdout:flush()
+      io.read()
+    ]]):format(examples .. "chat/?.lua;", dir) }
+    half:expect "changed"
+    half:kill()
+    half:wait()
+    for i = 1, 200 do dead:send("message " .. i) end
+    local first = {}
+    repeat
+      first[#first + 1] = listeners[1]:line()
+    until first[#first]:find "dan: message 10$"
+    dead:kill()
+    dead:wait()
+    for _, writer in ipairs(writers) do writer:join() end
+    stopped:continue()
+    local last_writer = say "ada"
+    send(last_writer, { "end" })
+    last_writer:join()
+
+    local all = heard(listeners[1])
+    all = table.move(all, 1, #all, #first + 1, first)
+    assert.same(all, heard(listeners[2]))
+    assert.same(all, heard(stopped))
+    assert.same(all, heard(listen "0"))
+    local last = { ada = 0, bob = 0, cyd = 0, dan = 0 }
+    for i = 1, #all - 1 do
+      local number, name, message = all[i]:match "^(%d+) (%l+): message (%d+)$"
+      assert.equal(i, tonumber(number), all[i])
+      last[name] = last[name] + 1
+      assert.equal(last[name], tonumber(message), all[i])
+    end
+    assert.same({ 200, 200, 200 }, { last.ada, last.bob, last.cyd })
+    assert.is_true(last.dan >= 10)
+  end)
+
+  it("refuses a message that is too long, and goes on", function()
+    local writer, listener = say "ada", listen()
+    send(writer, { ("x"):rep(201), ("y"):rep(200), "end" })
+    writer:match "ChatMessage.text: 'x+...' has 201 bytes, char%[200%] holds 200"
+    writer:join()
+    assert.same({ "1 ada: " .. ("y"):rep(200), "2 ada: end" }, heard(listener))
+  end)
+end)

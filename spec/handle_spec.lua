@@ -21,7 +21,7 @@ describe("a handle", function()
     local info = manager:info()
     assert.same({
       name = "HandleSpec", role = "manager", tag = "t", path = dir .. "/HandleSpec_t.mmap",
-      lock_path = dir .. "/HandleSpec_t.lock", size = S.size, version = manager:version(),
+      lock_path = dir .. "/HandleSpec_t.lock", size = S.size, feed = 0, version = manager:version(),
       recoveries = 0, writable = true, lockable = true, replaced = false, max_readers = 128, readers = 0,
       writer_pid = 0, pending = false,
     }, info)

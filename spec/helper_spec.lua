@@ -74,6 +74,14 @@ describe("a spawned child", function()
     child:kill()
     assert.is_nil(child:line()) -- the other end of the pipe is closed
   end)
+
+  it("reads what was sent and then the end of its stdin", function()
+    local child = process.spawn([[print(io.read("l", "l"))]])
+    child:send("a line")
+    child:close_input()
+    child:expect("a line\tnil")
+    child:join()
+  end)
 end)
 
 describe("a forked child", function()

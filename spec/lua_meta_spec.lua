@@ -8,7 +8,7 @@ local FILE <const> = "lua/ipmmap/meta.lua"
 
 -- The annotated functions by class and name, each with the number of its parameters.
 local function annotated()
-  local classes = { ipmmap = {}, Struct = {}, Reader = {}, Editor = {}, Manager = {} }
+  local classes = { ipmmap = {}, Struct = {}, Feed = {}, Reader = {}, Editor = {}, Manager = {} }
   for class, name, parameters in markdown.read(FILE):gmatch("\nfunction (%a+)[.:]([%w_]+)(%b()) end") do
     local count = 0
     for _ in parameters:gmatch("[%w_.]+") do count = count + 1 end
@@ -66,6 +66,10 @@ describe("the annotations of the library", function()
 
   it("cover exactly the methods of handles", function()
     assert.same(keys(core.methods), keys(classes.Reader, classes.Editor, classes.Manager))
+  end)
+
+  it("cover exactly the methods of feeds", function()
+    assert.same(keys(core.feed), keys(classes.Feed))
   end)
 
   it("cover exactly the methods of Structs", function()

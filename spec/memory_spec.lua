@@ -86,6 +86,15 @@ describe("an allocation that fails", function()
     end, is_free)
   end)
 
+  it("leaves no lock behind: feeds", function()
+    survives(function()
+      local feed <close> = reader:feed(0)
+      assert(feed:next(0))
+      for path, value in feed:changes() do assert(path and value ~= nil) end
+      for _ in feed:commits(0) do error "there is no other" end
+    end, is_free)
+  end)
+
   it("leaves no lock held by calls that raise errors", function()
     survives(function()
       pcall(manager.write, manager, "number", 1.5)

@@ -8,7 +8,7 @@ local entries = lua_comments.read()
 
 -- The functions that LDoc comments document: "lock" for Handle:lock, "extend" for Struct:extend.
 local function documented()
-  local functions = { module = {}, Handle = {}, Struct = {} }
+  local functions = { module = {}, Handle = {}, Feed = {}, Struct = {} }
   for name, entry in pairs(entries) do
     if entry.kind == "function" then
       local class, method = name:match "^(%w+):([%w_]+)$"
@@ -62,6 +62,12 @@ describe("the reference", function()
     local registered = {}
     for name in pairs(core.methods) do registered[name] = true end
     assert.same(registered, functions.Handle)
+  end)
+
+  it("has every method of feeds, and no other", function()
+    local registered = {}
+    for name in pairs(core.feed) do registered[name] = true end
+    assert.same(registered, functions.Feed)
   end)
 
   it("has exactly the methods and properties of Structs", function()

@@ -74,6 +74,23 @@ describe("repeated closing and collecting has no further effect on", function()
     assert.equal(3, manager:read "n")
   end)
 
+  for _, metamethod in ipairs { "__close", "__gc" } do
+    it("a feed, by " .. metamethod, function()
+      manager:write("n", 5)
+      for _ = 1, 2 do
+        local feed = manager:feed(0)
+        local value = feed:next(0)
+        by_hand(metamethod, feed)
+        feed:close()
+        refused("UserdataSpec: this feed is closed", feed.next, feed, 0)
+        refused("value used after its feed was closed", function() return value.n end)
+        feed, value = nil, nil -- luacheck: ignore
+        collect()
+      end
+      assert.equal(5, manager:feed(0):next(0).n)
+    end)
+  end
+
   it("a Struct, with its values and their parts", function()
     local T = ipmmap.parse("struct UserdataSpecPart {\n  x: int32\n}\n"
       .. "struct UserdataSpecGone {\n  p: UserdataSpecPart\n}\n")

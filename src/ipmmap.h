@@ -391,6 +391,7 @@ typedef struct ipm_options {
     const uint32_t *trust; /* users whose files are used in any directory: see below */
     size_t trust_count;    /* the number of users */
     ipm_migrate migrate;   /* manager, with create: what to do about another layout: see below */
+    uint64_t feed;         /* manager, with create: bytes for feeds; 0: none. See ipm_feed_open */
 } ipm_options;
 
 /*
@@ -588,6 +589,36 @@ IPM_API int ipm_segment_fd(ipm_segment *segment, int *fd, ipm_error *error);
 IPM_API int ipm_segment_drain(ipm_segment *segment, uint64_t *version, ipm_error *error);
 
 /*
+ * A range of bytes of a struct. The functions that list ranges find the next one after *range, in
+ * ascending order. So begin with an empty range at 0, and stop when there is none:
+ *
+ *      for (ipm_range range = {0, 0}; ipm_feed_changes(feed, &range);)
+ *          use(range.offset, range.size);
+ */
+typedef struct ipm_range {
+    uint64_t offset;
+    uint64_t size;
+} ipm_range;
+
+/*
+ * Find the next range that may have changed after `version`, in whole blocks of 256 bytes. A range
+ * of size 0 means that there are no more. This works without a ring, and costs what was changed,
+ * whatever the size of the struct.
+ *
+ * To bring a copy of an older version up to date: take a snapshot, then copy from it the ranges
+ * that are listed after that. They include every byte in which the two differ, even if there are
+ * more commits in the meantime.
+ *
+ * The list is exact, in blocks, for all versions since the last transaction that was rolled back
+ * (by ipm_segment_rollback, or because its writer died). For an older version it may have more. It
+ * also has the blocks of a transaction that is open at the moment.
+ *
+ * returns  IPM_EREPLACED, IPM_EFORKED; IPM_EINVALID: there is no such version yet
+ */
+IPM_API int ipm_segment_changed(ipm_segment *segment, uint64_t version, ipm_range *range,
+                                ipm_error *error);
+
+/*
  * touch sets the header's time stamp to the present time; clear zeroes everything but the header's
  * code. While the handle holds its lock, this is part of its transaction; otherwise it is a
  * transaction of its own, which waits for the lock. Errors are those of lock and unlock, and
@@ -629,6 +660,7 @@ typedef struct ipm_info {
     bool writable;        /* the role may write */
     bool lockable;        /* false: lock-free reads only */
     bool replaced;        /* replaced, destroyed or removed: the rest is its final state */
+    uint64_t feed;        /* bytes of the ring that feeds read; 0: there is none */
 } ipm_info;
 
 /*
@@ -695,6 +727,87 @@ IPM_API const ipm_migration *ipm_segment_migration(const ipm_segment *segment);
 
 /* The present time in seconds since 1970, as in the header's time stamp. */
 IPM_API double ipm_time(void);
+
+/* ---- Feeds ------------------------------------------------------------------------------- */
+
+/*
+ * A feed tells a segment's commits one after the other, each with the whole struct as of that
+ * commit. It needs read permission on the data file and nothing else. It delays no editor.
+ *
+ *      ipm_feed *feed;
+ *      uint64_t version, missed;
+ *      if (ipm_feed_open(segment, IPM_LATEST, &feed, &error) != IPM_OK)
+ *          die(error.text);
+ *      while (ipm_feed_next(feed, IPM_FOREVER, &version, &missed, &error) == IPM_OK)
+ *          use(ipm_feed_value(feed), version);
+ *      ipm_feed_close(feed);
+ *
+ * With the option `feed`, a new segment has a ring of that many bytes in its data file, rounded up
+ * to whole pages of 4096. Each commit leaves there what it changed: 40 bytes, and 8 for each word
+ * of 8 bytes that differs, and 8 more for each further block of 256 bytes. The oldest commits make
+ * room for it. Opening fails with IPM_EINVALID if the ring cannot hold a change of the whole
+ * struct; the text names the number of bytes which that needs. A segment that exists keeps its
+ * ring, also with `force` if the layout is the same.
+ *
+ * A feed that is slower than the editors misses the commits that have left the ring, and says how
+ * many they were. A feed of a segment without a ring always gives the latest commit, and counts the
+ * ones before it as missed.
+ */
+typedef struct ipm_feed ipm_feed;
+
+#define IPM_LATEST UINT64_MAX /* the version at the moment of the call */
+
+/*
+ * Open a feed of the commits after `version`, which may be IPM_LATEST. The ring may not have all of
+ * them any more: then the first call of ipm_feed_next says how many are missed.
+ *
+ * segment  the feed uses this handle. Close the feed before the handle. Several feeds may use it
+ * returns  IPM_EREPLACED, IPM_EFORKED, IPM_ESYSTEM (no memory); IPM_EINVALID: there is no such
+ *          version yet
+ * memory   up to three times the size of the struct. No later call allocates
+ * threads  one thread at a time uses a handle and its feeds
+ * owner    the caller
+ */
+IPM_API int ipm_feed_open(ipm_segment *segment, uint64_t version, ipm_feed **feed,
+                          ipm_error *error);
+
+/* NULL is allowed. A fork's child may close a feed of its parent. */
+IPM_API void ipm_feed_close(ipm_feed *feed);
+
+/*
+ * Go on to the next commit that can be told. Sleeps until there is one, as ipm_segment_wait does:
+ * with the same timeouts, the same signals, and ended by ipm_segment_interrupt in the same way. If
+ * it fails, the feed stays at its commit.
+ *
+ * version  of the commit; may be NULL
+ * missed   how many commits before it were lost since the one told before; may be NULL
+ * returns  as ipm_segment_wait; but commits that the feed has read already are told even if the
+ *          segment was replaced since then. IPM_ECORRUPT: the file said that there is a later
+ * commit, and there is none, so it is damaged. The feed can be used further
+ */
+IPM_API int ipm_feed_next(ipm_feed *feed, int64_t timeout_ns, uint64_t *version, uint64_t *missed,
+                          ipm_error *error);
+
+/*
+ * The struct as of the commit that was told last; before the first one, as of the version at which
+ * the feed starts. The address stays the same until the feed is closed; the next call of
+ * ipm_feed_next changes the bytes. Never write to it.
+ */
+IPM_API const void *ipm_feed_value(const ipm_feed *feed);
+
+/*
+ * When the commit that was told last was made, in seconds since 1970, to within a tick of the
+ * kernel's clock (1 to 10 ms). 0: not known, because the segment has no ring, or the commit has
+ * left it; or no commit was told yet.
+ */
+IPM_API double ipm_feed_time(const ipm_feed *feed);
+
+/*
+ * Find the next range of bytes that the last call of ipm_feed_next changed in the feed's value. If
+ * it missed no commit, those are the bytes that the commit changed.
+ * returns  false: there are no more
+ */
+IPM_API bool ipm_feed_changes(const ipm_feed *feed, ipm_range *range);
 
 /* ---- Lua --------------------------------------------------------------------------------- */
 

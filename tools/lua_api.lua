@@ -12,6 +12,8 @@ local SECTIONS <const> = {
   { "Write", "Handle:write", "Handle:set", "Handle:add", "Handle:touch", "Handle:clear",
     "Handle:flush" },
   { "Wait for commits", "Handle:version", "Handle:wait", "Handle:fd", "Handle:drain" },
+  { "Follow every commit", "Handle:feed", "Feed:next", "Feed:commits", "Feed:changes", "Feed:time",
+    "Feed:close" },
   { "Inspect a segment", "Handle:info", "Handle:users", "Handle:last_update" },
   { "Views and values", "totable", "bytes", "setbytes" },
   { "Time", "now", "sleep" },
@@ -28,11 +30,13 @@ after `-->` is what the line prints. The [README](../README.md) is an introducti
 [guarantees.md](guarantees.md) lists what ipmmap promises.
 ]]
 
+local OBJECTS <const> = { Handle = "handle", Feed = "feed", Struct = "S" }
+
 -- "Handle:lock" as a program writes it.
 local function written(name)
   local class, method = name:match "^(%a+):(.*)$"
   if not class then return "ipmmap." .. name end
-  return (class == "Handle" and "handle" or "S") .. ":" .. method
+  return OBJECTS[class] .. ":" .. method
 end
 
 local function link(name)

@@ -54,6 +54,7 @@ local PREFACE <const> = [[
 ---@field path string
 ---@field lock_path string
 ---@field size integer
+---@field feed integer
 ---@field version integer
 ---@field recoveries integer
 ---@field max_readers integer
@@ -69,6 +70,9 @@ local PREFACE <const> = [[
 ---@field kept string[]
 ---@field added string[]
 ---@field dropped string[]
+
+---@class ipmmap.Feed
+local Feed = {}
 
 ---@class ipmmap.User
 ---@field pid integer
@@ -99,7 +103,9 @@ local Manager = {}
 local ipmmap = {}
 ]]
 
-local TYPES <const> = { Struct = "ipmmap.Struct", view = "ipmmap.View", value = "ipmmap.Value" }
+local TYPES <const> = {
+  Struct = "ipmmap.Struct", Feed = "ipmmap.Feed", view = "ipmmap.View", value = "ipmmap.Value",
+}
 
 -- Parameters and results for which the comments have no more than "table" or "Handle".
 local PARAMETERS <const> = {
@@ -111,7 +117,8 @@ local PARAMETERS <const> = {
 local RESULTS <const> = {
   manager = "ipmmap.Manager", editor = "ipmmap.Editor", reader = "ipmmap.Reader",
   ["Struct:type"] = "ipmmap.Type", ["Handle:info"] = "ipmmap.Info",
-  ["Handle:users"] = "ipmmap.User[]",
+  ["Handle:users"] = "ipmmap.User[]", ["Feed:commits"] = "fun(): ipmmap.Value, integer, integer",
+  ["Feed:changes"] = "fun(): string, boolean|number|string",
 }
 
 -- A type as lua-language-server writes it: `{string,...}` is `string[]`.
@@ -187,8 +194,9 @@ end
 
 -- The class whose method a function is: of handles, that of the weakest role which may call it.
 local function owner_of(entry)
-  if entry.name:find "^Struct:" then
-    return "Struct:"
+  local class = entry.name:match "^%a+:"
+  if class == "Struct:" or class == "Feed:" then
+    return class
   elseif not entry.name:find "^Handle:" then
     return "ipmmap."
   elseif entry.text:find "Managers only%." then

@@ -14,16 +14,28 @@ void check(int code, const ipm_error *error) {
     exit(1);
 }
 
-ipm_segment *open_segment(ipm_role role, const char *schema, const char *tag) {
+static ipm_segment *open_it(ipm_role role, const char *schema, const char *tag, uint64_t feed) {
     ipm_layout *layout;
     ipm_segment *segment;
     ipm_error error;
     bool makes = role == IPM_MANAGER;
-    ipm_options options = {
-        .tag = tag, .mmap_dir = place("segments"), .create = makes, .force = makes};
+    ipm_options options = {.own_size = sizeof options,
+                           .tag = tag,
+                           .mmap_dir = place("segments"),
+                           .create = makes,
+                           .force = makes,
+                           .feed = feed};
     check(ipm_layout_parse(schema, strlen(schema), &layout, &error), &error);
     check(ipm_segment_open(role, layout, &options, &segment, &error), &error);
     return segment;
+}
+
+ipm_segment *open_segment(ipm_role role, const char *schema, const char *tag) {
+    return open_it(role, schema, tag, 0);
+}
+
+ipm_segment *open_with_feed(const char *schema, const char *tag, uint64_t feed) {
+    return open_it(IPM_MANAGER, schema, tag, feed);
 }
 
 ipm_segment *open_demo(ipm_role role, const char *tag) {

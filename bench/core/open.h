@@ -17,6 +17,9 @@
 /* Open the segment, or exit with the message. A manager replaces an existing segment. */
 ipm_segment *open_segment(ipm_role role, const char *schema, const char *tag);
 
+/* Make the segment anew, with a ring of `feed` bytes for feeds. */
+ipm_segment *open_with_feed(const char *schema, const char *tag, uint64_t feed);
+
 /* Open the segment of the demo struct with this tag. */
 ipm_segment *open_demo(ipm_role role, const char *tag);
 

@@ -59,13 +59,14 @@ function measure.demo()
   })
 end
 
---- A manager of a fresh segment of the struct.
-function measure.manager(struct, tag)
+--- A manager of a fresh segment of the struct; `feed` as the library's option.
+function measure.manager(struct, tag, feed)
   return assert(ipmmap.manager(struct, {
     tag = tag,
     mmap_dir = assert(os.getenv "BENCH_DIR") .. "/segments",
     create = true,
     force = true,
+    feed = feed,
   }))
 end
 

@@ -8,15 +8,6 @@ local WINDOW <const> = 2 -- seconds over which commits are counted
 local History = {}
 History.__index = History
 
-local function is_chosen(path, chosen)
-  if #chosen == 0 then return true end
-  for _, wanted in ipairs(chosen) do
-    local rest = path:sub(#wanted + 1)
-    if path:sub(1, #wanted) == wanted and (rest == "" or rest:find("^[.%[]")) then return true end
-  end
-  return false
-end
-
 local function as_number(type, data)
   if type.kind == "uint64" and data < 0 then return data + 2.0 ^ 64 end
   return data
@@ -31,7 +22,9 @@ end
 function History:each(data, visit)
   local number = 0
   local function take(path, type, scalar)
-    if self.is_shown[path] == nil then self.is_shown[path] = is_chosen(path, self.chosen) end
+    if self.is_shown[path] == nil then
+      self.is_shown[path] = value.is_chosen(path, self.chosen)
+    end
     if not self.is_shown[path] then return end
     number = number + 1
     local row = self.rows[number]
@@ -46,23 +39,19 @@ function History:each(data, visit)
   end
 end
 
---- Adds a snapshot. Afterwards `rows` has a row for each scalar: path, type, data, text, samples,
--- and changed (the time of the last change, or nil).
--- @return the rows that are new or have another text than before
+--- Adds a snapshot. Afterwards `rows` has a row for each scalar: path, type, text, samples, and
+-- changed (the time of the last change, or nil).
 function History:add(data, version, now)
-  local changed = {}
   self:each(data, function(row, type, scalar)
     local text = value.write(type, scalar)
     if row.text ~= text then
       if row.text then row.changed = now end
-      row.text, row.data = text, scalar
-      changed[#changed + 1] = row
+      row.text = text
     end
     if value.is_number(type) then remember(row, as_number(type, scalar)) end
   end)
   self.version = version
   self.commits[#self.commits + 1] = { now, version }
-  return changed
 end
 
 --- The number of commits per second in the last WINDOW seconds.
@@ -73,18 +62,9 @@ function History:rate(now)
   return (self.version - commits[1][2]) / span
 end
 
--- The struct's fields with the header at the end, because commits do not change the header.
-local function in_order(struct)
-  local fields, header = {}, nil
-  for _, field in ipairs(struct.fields) do
-    if field.name == "header" then header = field else fields[#fields + 1] = field end
-  end
-  fields[#fields + 1] = header
-  return fields
-end
-
 return function(type, chosen)
   return setmetatable({
-    fields = in_order(type), chosen = chosen, is_shown = {}, rows = {}, commits = {}, version = 0,
+    fields = value.fields_in_order(type), chosen = chosen, is_shown = {}, rows = {}, commits = {},
+    version = 0,
   }, History)
 end

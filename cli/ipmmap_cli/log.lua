@@ -19,7 +19,7 @@ local log = {}
 log.MAX_SIZE = (1 << 31) - 1
 
 local MAGIC <const> = "IPMLOG2\n"
-local COARSE <const>, FINE <const> = 4096, 16 -- how many bytes are compared at once
+local COARSE <const>, FINE <const> = 4096, 16 -- how many bytes `difference` compares at once
 local MAX_SCHEMA <const>, MAX_TAG <const> = 1 << 20, 128
 local MAX_TIME <const> = 2.0 ^ 53
 local FIXED <const> = 16 -- bytes of a frame before its runs
@@ -45,7 +45,7 @@ end
 -- Writing -----------------------------------------------------------------------------------------
 
 -- Appends the runs in which `new` differs from `old`, from offset `from` to before `to`.
-local function add_runs(parts, old, new, from, to)
+local function add_runs(runs, old, new, from, to)
   local start
   for at = from, to, FINE do
     local last = math.min(at + FINE, to)
@@ -53,11 +53,21 @@ local function add_runs(parts, old, new, from, to)
     if differs and not start then
       start = at
     elseif start and not differs then
-      parts[#parts + 1] = string.pack("<I8s4", start, new:sub(start + 1, math.min(at, to)))
+      runs[#runs + 1] = { start, new:sub(start + 1, math.min(at, to)) }
       start = nil
     end
   end
-  if start then parts[#parts + 1] = string.pack("<I8s4", start, new:sub(start + 1, to)) end
+  if start then runs[#runs + 1] = { start, new:sub(start + 1, to) } end
+end
+
+--- The runs { offset, bytes } that change the bytes `old` to `new`, which is as long.
+function log.difference(old, new)
+  local runs = {}
+  for from = 0, #new - 1, COARSE do
+    local to = math.min(from + COARSE, #new)
+    if old:sub(from + 1, to) ~= new:sub(from + 1, to) then add_runs(runs, old, new, from, to) end
+  end
+  return runs
 end
 
 --- Makes the header.
@@ -76,14 +86,12 @@ function log.seal(content, before)
   return string.pack("<i8i8i8", #content, ~#content, sum) .. content, sum
 end
 
---- Makes the frame of a state: the runs that change the bytes `old` to `new`, which is as long.
+--- Makes the frame of a state.
+-- @param runs a list of { offset, bytes }, sorted, which lead to it from the state before
 -- @return its bytes, and its check
-function log.frame(time, version, old, new, before)
+function log.frame(time, version, runs, before)
   local parts = { string.pack("<dI8", time, version) }
-  for from = 0, #new - 1, COARSE do
-    local to = math.min(from + COARSE, #new)
-    if old:sub(from + 1, to) ~= new:sub(from + 1, to) then add_runs(parts, old, new, from, to) end
-  end
+  for i, run in ipairs(runs) do parts[i + 1] = string.pack("<I8s4", run[1], run[2]) end
   return log.seal(table.concat(parts), before)
 end
 
@@ -164,7 +172,7 @@ end
 --- Reads the next frame, of a struct of `size` bytes.
 -- @return { time, version, runs }; or nil and the reason: "end", "cut" or "damaged"
 function Reader:frame(size)
-  local content, why = self:content(FIXED + size + RUN * ((size + FINE - 1) // FINE))
+  local content, why = self:content(FIXED + (RUN + 1) * size)
   if not content then return nil, why end
   local time, version = string.unpack("<dI8", content)
   local runs = read_runs(content, size)

@@ -15,6 +15,7 @@ end
 local function fill(row, reader)
   local info = reader:info()
   row.tag, row.version, row.touched = info.tag, info.version, reader:last_update()
+  row.feed = info.feed
   row.writer = info.writer_pid ~= 0 and info.writer_pid or nil
   row.readers, row.recoveries, row.health = info.readers, info.recoveries, health(info)
 end
@@ -54,8 +55,8 @@ local function print_rows(rows)
     lines)
 end
 
-local KEYS <const> = { "path", "name", "tag", "size", "version", "touched", "writer", "readers",
-  "recoveries", "health", "problem" }
+local KEYS <const> = { "path", "name", "tag", "size", "feed", "version", "touched", "writer",
+  "readers", "recoveries", "health", "problem" }
 
 local function print_json(rows)
   local list = {}

@@ -26,6 +26,14 @@ local function positive(option)
   end
 end
 
+local function bytes(option)
+  return function(text)
+    local number = math.tointeger(tonumber(text:match("^%d+$")))
+    if number then return number end
+    return nil, ("%s: '%s' is not a number of bytes"):format(option, text)
+  end
+end
+
 local function speed(text)
   if text == "max" then return math.huge end
   local number = positive("--speed")(text)
@@ -129,8 +137,8 @@ local commands = {
       "ipmmap watch .mmap/Demo_.mmap count points[1]")
     add_file(watch)
     add_argument(watch, "PATH", "paths", "Only these parts."):args("*")
-    watch:flag("--json", "Print a line of JSON for each commit seen, with the version, the time " ..
-      "and what changed.")
+    watch:flag("--json", "Print a line of JSON for each commit, with the version, the time, the " ..
+      "number of commits missed before it, and what changed.")
   end,
   function(parser)
     local schema = command(parser, "schema", "Print the layout.",
@@ -201,6 +209,8 @@ local commands = {
     add_json(replay)
     replay:option("--tag", "The segment's tag; otherwise the recorded one's."):argname("TAG")
       :convert(tag)
+    replay:option("--feed", "If it makes the segment: the size of its ring of commits, in bytes.")
+      :argname("BYTES"):convert(bytes("--feed"))
     replay:option("--speed", "How many times faster, or max: without waiting."):argname("N")
       :default("1"):convert(speed)
   end,

@@ -1,13 +1,13 @@
 --- ipmmap record: writes every commit with its time to a log.
 local failure = require "ipmmap_cli.failure"
 local files = require "ipmmap_cli.files"
+local follow = require "ipmmap_cli.follow"
 local ipmmap = require "ipmmap"
 local log = require "ipmmap_cli.log"
+local new_leaves = require "ipmmap_cli.leaves"
 local output = require "ipmmap_cli.output"
 local segment = require "ipmmap_cli.segment"
 local stop = require "ipmmap_cli.stop"
-
-local SLICE <const> = 0.1 -- seconds of a wait, after which signals are checked
 
 local function create(path)
   if files.status(path) then failure.raise("usage", "%s is there already", path) end
@@ -52,34 +52,59 @@ local function tidy_bytes(value, type)
   return ipmmap.bytes(value)
 end
 
+-- How string.pack writes scalars, except texts and bools.
+local FORMATS <const> = {
+  int8 = "i1", int16 = "i2", int32 = "i4", int64 = "i8", uint8 = "I1", uint16 = "I2",
+  uint32 = "I4", uint64 = "i8", float = "f", double = "d",
+}
+
+-- The canonical bytes of a scalar.
+local function bytes_of(type, data)
+  if type.kind == "char" then return data .. ("\0"):rep(type.size - #data) end
+  if type.kind == "bool" then return data and "\1" or "\0" end
+  return string.pack(FORMATS[type.kind], data)
+end
+
+-- The runs of a feed's present commit. Scalars that follow each other without a gap are one run.
+local function runs_of(feed, leaf_at)
+  local runs, parts, start, ending = {}, {}, 0, 0
+  local function flush()
+    if #parts > 0 then runs[#runs + 1] = { start, table.concat(parts) } end
+  end
+  for path, data in feed:changes() do
+    local leaf = leaf_at(path)
+    if leaf.offset ~= ending then
+      flush()
+      parts, start = {}, leaf.offset
+    end
+    parts[#parts + 1] = bytes_of(leaf.type, data)
+    ending = leaf.offset + leaf.type.size
+  end
+  flush()
+  return runs
+end
+
 -- Records until the command is asked to stop. Counts in `done`, which is right also if an error
 -- ends the recording. The state at the start does not count as a commit.
-local function record(reader, type, file, args, done, sum)
-  local started = ipmmap.now()
-  local value, version = reader:versioned_snapshot()
-  local bytes = tidy_bytes(value, type)
-  sum = write(file, log.frame(started, version, ("\0"):rep(#bytes), bytes, sum))
-  local function is_over()
-    return stop.is_asked() or done.commits >= (args.commits or math.huge)
-      or ipmmap.now() - started >= (args.seconds or math.huge)
+local function record(reader, S, file, args, done, sum)
+  local started, leaf_at = ipmmap.now(), new_leaves(S)
+  local feed <close>, value, at = follow.open(reader)
+  local bytes = tidy_bytes(S:new(value), S:type())
+  sum = write(file, log.frame(started, at, log.difference(("\0"):rep(#bytes), bytes), sum))
+  local function look()
+    check(file:flush())
+    return stop.is_asked() or ipmmap.now() - started >= (args.seconds or math.huge)
   end
-  while not is_over() do
-    local now, message, code = reader:wait(version, SLICE)
-    if now then
-      local last, old = version, bytes
-      version = select(2, reader:versioned_snapshot(value))
-      bytes = tidy_bytes(value, type)
-      sum = write(file, log.frame(ipmmap.now(), version, old, bytes, sum))
-      done.commits, done.missed = done.commits + 1, done.missed + version - last - 1
-    elseif code == "timeout" then
-      check(file:flush())
-    else
-      failure.raise(code, "%s", message)
-    end
+  for _, version, missed in follow.commits(feed, look) do
+    local time = feed:time()
+    sum = write(file, log.frame(time > 0 and time or ipmmap.now(), version, runs_of(feed, leaf_at),
+      sum))
+    done.commits, done.missed = done.commits + 1, done.missed + missed
+    if done.commits >= (args.commits or math.huge) then break end
   end
 end
 
-local function report(args, done)
+local function report(args, done, ring)
   if args.json then
     return output.json(output.object {
       { "log", args.output }, { "commits", done.commits }, { "missed", done.missed },
@@ -89,8 +114,9 @@ local function report(args, done)
   output.say("%s recorded in %s (%s)", output.count(done.commits, "commit"), args.output,
     output.bytes(files.status(args.output).size))
   if done.missed > 0 then
-    output.say("%d more were missed: they went by faster than the segment can be copied",
-      done.missed)
+    output.say("%d more were missed: %s", done.missed, ring == 0
+      and "the segment has no ring, which its manager makes with the option feed"
+      or ("the segment's ring of %s was too small"):format(output.bytes(ring)))
   end
 end
 
@@ -103,10 +129,11 @@ return function(args)
   local file <close> = create(args.output)
   local done = { commits = 0, missed = 0 }
   stop.notice()
-  local sum = write(file, log.header(tostring(S), reader:info().tag))
+  local info = reader:info()
+  local sum = write(file, log.header(tostring(S), info.tag))
   if output.is_terminal(2) then output.say("recording %s; Ctrl-C ends it", args.file) end
-  local ok, problem = pcall(record, reader, S:type(), file, args, done, sum)
+  local ok, problem = pcall(record, reader, S, file, args, done, sum)
   check(file:flush())
-  report(args, done)
+  report(args, done, info.feed)
   if not ok then error(problem, 0) end
 end

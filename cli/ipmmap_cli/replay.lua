@@ -107,7 +107,11 @@ end
 -- Opens the segment. A forged log can have a struct or a tag that makes the library raise an error.
 local function open_segment(S, options, path)
   local ok, manager, message, code = pcall(ipmmap.manager, S, options)
-  if not ok then damaged(path, manager) end
+  if not ok and manager:find(": feed %d+ is too ") then
+    failure.raise("usage", "--feed: %s", manager)
+  elseif not ok then
+    damaged(path, manager)
+  end
   return failure.assert(manager, message, code)
 end
 
@@ -120,7 +124,7 @@ return function(args)
   end
   local manager <close> = open_segment(S, {
     create = true, mmap_dir = args.dir, lock_dir = args.lock_dir, tag = args.tag or tag,
-    trust = args.trust,
+    trust = args.trust, feed = args.feed,
   }, args.log)
   stop.notice()
   if about.is_cut then

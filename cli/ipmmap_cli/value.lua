@@ -98,10 +98,29 @@ function value.field(struct, name)
   end
 end
 
---- The type of the part of the struct at a path. Ends the command if there is no such part.
-function value.type_at(S, path)
-  failure.of_user(S.offsetof, S, path)
-  local type, at = S:type(), 1
+--- The fields of a segment's struct with the header at the end, because commits do not change it.
+function value.fields_in_order(struct)
+  local fields, header = {}, nil
+  for _, field in ipairs(struct.fields) do
+    if field.name == "header" then header = field else fields[#fields + 1] = field end
+  end
+  fields[#fields + 1] = header
+  return fields
+end
+
+--- Whether the scalar at a path is in one of the chosen parts. If none is chosen, all are.
+function value.is_chosen(path, chosen)
+  if #chosen == 0 then return true end
+  for _, wanted in ipairs(chosen) do
+    local rest = path:sub(#wanted + 1)
+    if path:sub(1, #wanted) == wanted and (rest == "" or rest:find("^[.%[]")) then return true end
+  end
+  return false
+end
+
+--- The type of the part of a type at a path, which leads somewhere.
+function value.part(type, path)
+  local at = 1
   while at <= #path do
     local name, after = path:match("^%.?([%a_][%w_]*)()", at)
     if name then
@@ -113,6 +132,12 @@ function value.type_at(S, path)
     at = after
   end
   return type
+end
+
+--- The type of the part of the struct at a path. Ends the command if there is no such part.
+function value.type_at(S, path)
+  failure.of_user(S.offsetof, S, path)
+  return value.part(S:type(), path)
 end
 
 return value

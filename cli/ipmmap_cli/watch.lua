@@ -6,6 +6,8 @@ local segment = require "ipmmap_cli.segment"
 local stop = require "ipmmap_cli.stop"
 local uv = require "luv"
 local value = require "ipmmap_cli.value"
+local watch_lines = require "ipmmap_cli.watch_lines"
+local watch_screen = require "ipmmap_cli.watch_screen"
 
 -- The error of a callback, after which the loop ends; else nil.
 local problem
@@ -38,20 +40,25 @@ local function follow(reader, on_commit)
   if problem then error(problem, 0) end
 end
 
-return function(args)
-  local reader <close>, S = segment.open("reader", args.file, args)
-  for _, path in ipairs(args.paths) do value.type_at(S, path) end
+-- Shows the values on the terminal until the user quits.
+local function show_live(reader, S, args)
   local history, snapshot = new_history(S:type(), args.paths), S:new()
   local function take()
     local _, version = reader:versioned_snapshot(snapshot)
-    return history:add(snapshot, version, ipmmap.now())
+    history:add(snapshot, version, ipmmap.now())
   end
   stop.notice(uv.stop)
-  local is_live = output.is_terminal(1) and not args.json
-  local view = require(is_live and "ipmmap_cli.watch_screen" or "ipmmap_cli.watch_lines")
   local tag = reader:info().tag
   local title = S.name .. (tag ~= "" and (" '%s'"):format(tag) or "")
-  local on_commit <const>, leave <close> = view(history, take, guard, title, args)
+  local on_commit <const>, leave <close> = watch_screen(history, take, guard, title)
   local _ = leave
   follow(reader, on_commit)
+end
+
+return function(args)
+  local reader <close>, S = segment.open("reader", args.file, args)
+  for _, path in ipairs(args.paths) do value.type_at(S, path) end
+  local is_live = output.is_terminal(1) and not args.json
+  local watch = is_live and show_live or watch_lines
+  watch(reader, S, args)
 end

@@ -69,6 +69,11 @@ local checks = {
       return 'is neither a boolean nor "lossy"'
     end
   end,
+  feed = function(value)
+    if math.type(value) ~= "integer" or value < 0 then
+      return "is not a number of bytes"
+    end
+  end,
   prefault = check_boolean,
   mlock = check_boolean,
   trust = function(value)
@@ -79,7 +84,7 @@ local checks = {
 }
 
 local of_managers = {
-  create = true, force = true, migrate = true, mode = true, max_readers = true,
+  create = true, force = true, migrate = true, mode = true, max_readers = true, feed = true,
 }
 
 -- What IPM_MIGRATE_NO, YES and LOSSY are called.
@@ -110,7 +115,7 @@ local function check_options(role, options)
     if value ~= nil then
       if of_managers[name] and role ~= "manager" then
         return nil, ("option '%s' is for a manager, not for this %s: a table that both share has "
-          .. "no create, force, migrate, mode and max_readers; give the manager a copy with "
+          .. "no create, force, migrate, mode, max_readers and feed; give the manager a copy with "
           .. "them"):format(name, role)
       end
       local wrong = check(value)
@@ -150,10 +155,10 @@ end
 -- everything that an editor may.
 -- @function manager
 -- @tparam Struct|string shared the struct, or its registered name; it must descend from `base`
--- @tparam[opt] table options the options below. `create`, `force`, `migrate`, `mode` and
--- `max_readers` are for managers only, and the other roles refuse them. If several roles share a
--- table, leave these five out of it, and give the manager a copy with them, or a table that inherits
--- from it by `__index`
+-- @tparam[opt] table options the options below. `create`, `force`, `migrate`, `mode`, `max_readers`
+-- and `feed` are for managers only, and the other roles refuse them. If several roles share a table,
+-- leave these six out of it, and give the manager a copy with them, or a table that inherits from it
+-- by `__index`
 -- @tparam[opt=""] string options.tag tells several segments of the same struct apart: letters,
 -- digits, `.`, `_` and `-`, without `..`, at most 128 characters
 -- @tparam[opt="./.mmap"] string options.mmap_dir the directory of `<Struct>_<tag>.mmap`
@@ -176,6 +181,10 @@ end
 -- directory is made, it gets the matching x bits, and the setgid bit of the directory above
 -- @tparam[opt=128] integer options.max_readers how many readers can hold the lock at the same time,
 -- 1 to 128
+-- @tparam[opt=0] integer options.feed with `create`: the bytes of a ring in the data file, which keeps
+-- what the last commits changed, for feeds. In the ring each commit takes 40 bytes, 8 for each 8
+-- bytes that it changed, and 8 for each 256 bytes of the struct that contain them. The ring must be
+-- large enough for a change of the whole struct. An existing segment keeps its ring, or has none
 -- @tparam[opt=false] boolean options.prefault touch each page at opening, so that later accesses
 -- cause no page faults
 -- @tparam[opt=false] boolean options.mlock keep all pages in memory; includes `prefault`.

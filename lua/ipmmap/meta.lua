@@ -45,6 +45,7 @@
 ---@field path string
 ---@field lock_path string
 ---@field size integer
+---@field feed integer
 ---@field version integer
 ---@field recoveries integer
 ---@field max_readers integer
@@ -60,6 +61,9 @@
 ---@field kept string[]
 ---@field added string[]
 ---@field dropped string[]
+
+---@class ipmmap.Feed
+local Feed = {}
 
 ---@class ipmmap.User
 ---@field pid integer
@@ -98,6 +102,7 @@ local ipmmap = {}
 ---@field migrate? boolean|string with `create`: if the segment has another layout, replace it by one of this layout, with its values, version and time stamp. `true` refuses what could lose a value, with the code `"layout"`; `"lossy"` does not. @{Struct:convert} has the rules. `info().migrated` lists what was done: `kept`, `added` and `dropped` are lists of paths. A path stands for all that is below it, and an index for this element and all after it. A field is `dropped` if it is not in the new layout, or if a value of it did not fit. Handles of the old segment fail with `"replaced"`. This waits for the segment's lock as `force` does, and no commit is lost. The file's owner, mode and `max_readers` stay as they are
 ---@field mode? string the permission bits of both files, in octal. If a directory is made, it gets the matching x bits, and the setgid bit of the directory above
 ---@field max_readers? integer how many readers can hold the lock at the same time, 1 to 128
+---@field feed? integer with `create`: the bytes of a ring in the data file, which keeps what the last commits changed, for feeds. In the ring each commit takes 40 bytes, 8 for each 8 bytes that it changed, and 8 for each 256 bytes of the struct that contain them. The ring must be large enough for a change of the whole struct. An existing segment keeps its ring, or has none
 ---@field prefault? boolean touch each page at opening, so that later accesses cause no page faults
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. `ulimit -l` limits how much memory a process can keep
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
@@ -121,6 +126,33 @@ local ipmmap = {}
 ---@field max_readers? integer how many readers can hold the lock at the same time, 1 to 128
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
 
+---The fields whose bytes were changed by the commit that was told last, in memory order. If commits
+---before it were missed, the fields whose bytes differ from those of the commit told before.
+---@return fun(): string, boolean|number|string # an iterator of path and value, for `for path, value in feed:changes() do`: each scalar and each text, with paths as `read` takes them, such as `"trail[3].x"`. It raises after the feed went on
+function Feed:changes() end
+
+---Close a feed. Closing again is harmless; a feed is also closed when it goes out of scope as a
+---`<close>` variable, when its handle is closed, and when it is collected. Its value raises from then
+---on.
+function Feed:close() end
+
+---The commits for a loop, `for value, version, missed in feed:commits(1) do`, which ends when none
+---comes in time. The loop may be broken off: the feed stays at the commit that it told last.
+---@param seconds? number how long to wait for each commit at most; without it for ever
+---@return fun(): ipmmap.Value, integer, integer # an iterator of what `next` returns. It raises an error object where `next` fails with another code than `"timeout"`
+function Feed:commits(seconds) end
+
+---Go on to the next commit, and sleep until there is one. If it fails, the feed stays where it was.
+---@param seconds? number how long at most; without it for ever
+---@return ipmmap.Value|nil # the struct as of that commit: the same value each time, which cannot be written, and raises after the feed was closed. `S:new(value)` copies it
+---@return integer|nil # version of the commit
+---@return integer|nil # missed: how many commits before it were lost, because the ring had no room for them any more
+function Feed:next(seconds) end
+
+---When the commit that was told last was made.
+---@return number # Unix seconds, to within a tick of the kernel's clock (1 to 10 ms); 0 if that is not known: the segment has no ring, the commit has left it, or none was told yet
+function Feed:time() end
+
 ---Add to a number, atomically: no other process writes between the read of the old value and the write
 ---of the new one. Editors and managers.
 ---@param path string the path of a number
@@ -133,7 +165,8 @@ function Editor:add(path, n) end
 function Editor:clear() end
 
 ---Close the handle. If it holds its lock, the lock is released, and an editor's changes are rolled
----back. To close it again has no effect. A handle is also closed at the end of its block if it is a
+---back. Its feeds are closed. To close it again has no effect. A handle is also closed at the end of
+---its block if it is a
 ---`<close>` variable, and when it is collected.
 function Reader:close() end
 
@@ -155,11 +188,18 @@ function Reader:drain() end
 ---@return integer # the descriptor, the same one at each call. A program may only poll it; the handle closes it
 function Reader:fd() end
 
+---Follow the segment's commits. Any number of feeds may be open beside each other. A feed delays no
+---editor and takes no lock. With a ring (the manager's option `feed`) it tells every commit that it is
+---not too late for; without one it tells the latest, and how many it missed.
+---@param version? integer the first commit told is the one after it; without it, the first one after this call
+---@return ipmmap.Feed # to be closed: `local feed <close> = reader:feed()`. It keeps its handle; closing the handle closes it
+function Reader:feed(version) end
+
 ---Write the data to disk, and return when it is there. Editors and managers.
 function Editor:flush() end
 
 ---Information about the segment, the handle and the lock.
----@return ipmmap.Info # with the fields `name`, of the struct; `role`, of the handle; `tag`; `path` and `lock_path`, of the two files; `size`, of the struct in bytes; `version`; `recoveries`: how many transactions were rolled back because their writer died; `pending`: whether a writer died in a transaction, which the next writer will roll back; `max_readers`; `readers`: how many read locks are held now; `writer_pid`: the process that holds the write lock now, or 0; `writable`: whether this role may write; `lockable`: false if this reader can only read without the lock; `replaced`: whether the segment was replaced or destroyed, or its file was removed; the other fields then show what was last known; `migrated`: what the opening of this handle migrated, or nil: `kept`, `added` and `dropped`, lists of paths, see the option `migrate`
+---@return ipmmap.Info # with the fields `name`, of the struct; `role`, of the handle; `tag`; `path` and `lock_path`, of the two files; `size`, of the struct in bytes; `feed`: the bytes of the ring that feeds read, 0 if there is none; `version`; `recoveries`: how many transactions were rolled back because their writer died; `pending`: whether a writer died in a transaction, which the next writer will roll back; `max_readers`; `readers`: how many read locks are held now; `writer_pid`: the process that holds the write lock now, or 0; `writable`: whether this role may write; `lockable`: false if this reader can only read without the lock; `replaced`: whether the segment was replaced or destroyed, or its file was removed; the other fields then show what was last known; `migrated`: what the opening of this handle migrated, or nil: `kept`, `added` and `dropped`, lists of paths, see the option `migrate`
 function Reader:info() end
 
 ---The time when the segment was last touched, or else created: `header.time_stamp`.
@@ -349,7 +389,7 @@ function ipmmap.lookup(name) end
 ---Open a segment as its manager. A manager may create, reset and destroy the segment, and do
 ---everything that an editor may.
 ---@param shared ipmmap.Struct|string the struct, or its registered name; it must descend from `base`
----@param options? ipmmap.ManagerOptions the options below. `create`, `force`, `migrate`, `mode` and `max_readers` are for managers only, and the other roles refuse them. If several roles share a table, leave these five out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
+---@param options? ipmmap.ManagerOptions the options below. `create`, `force`, `migrate`, `mode`, `max_readers` and `feed` are for managers only, and the other roles refuse them. If several roles share a table, leave these six out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
 ---@return ipmmap.Manager|nil
 ---@return string? message
 ---@return ipmmap.Code? code `"not_found"`, `"layout"`, `"corrupt"`, `"permission"`, `"no_space"`, `"system"`, `"incompatible"`, `"timeout"`

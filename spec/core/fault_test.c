@@ -159,9 +159,20 @@ static int open_on_fuse(void) {
 
 static int open_resident(void) {
     ipm_options options = here();
+    options.own_size = sizeof options;
     options.create = true;
     options.mlock = true;
+    options.feed = 4096;
     return ipm_segment_open(IPM_MANAGER, demo, &options, &made, detail);
+}
+
+static int follow(void) {
+    ipm_feed *feed;
+    int code = ipm_feed_open(holder, IPM_LATEST, &feed, detail);
+    if (code == IPM_OK)
+        code = ipm_feed_next(feed, 0, NULL, NULL, detail) == IPM_ETIMEOUT ? IPM_OK : IPM_ESYSTEM;
+    ipm_feed_close(feed);
+    return code;
 }
 
 static int force_same(void) {
@@ -304,7 +315,8 @@ static const struct step {
     {"opening as editor on FUSE", segment_alone, open_on_fuse, false},
     {"opening as editor in use on FUSE", segment_in_use, open_on_fuse, false},
     {"opening without a lock file", segment_without_lock_file, open_editor, false},
-    {"creating with mlock", empty_area, open_resident, false},
+    {"creating with mlock, and with a ring", empty_area, open_resident, false},
+    {"following", segment_in_use, follow, false},
     {"resetting by force", segment_in_use, force_same, false},
     {"replacing by force", segment_in_use, force_other, true},
     {"migrating", segment_in_use, migrate, true},

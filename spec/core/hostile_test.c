@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 
 #define HEAD 4096 /* the offset of the trailer in a segment of one page */
-#define HEAD_SIZE 192
 #define TAGS 8192
 #define SHADOW 12288
 #define SCHEMA 16384
@@ -116,8 +115,9 @@ static void takes_or_refuses_the_trailer_head(void) {
 static void takes_or_refuses_the_state(void) {
     int opening = flip(HEAD + 128, HEAD + 160, 1);
     CHECK(opening >= 32 * 255 - 128); /* except a sequence near its largest value */
-    opening = flip(HEAD + 164, HEAD + 192, 1);
-    CHECK_INT(opening, 28 * 255);
+    CHECK_INT(flip(HEAD + 164, HEAD + 168, 1), 4 * 255);
+    CHECK_INT(flip(HEAD + 168, HEAD + 192, 1), 3 * (31 + 6 * 255 + 127)); /* positions */
+    CHECK_INT(flip(HEAD + 192, HEAD + 256, 5), 64 * 51);
 }
 
 /* Any value except zero means retired. The opener then waits for the file that replaces it. */
@@ -142,17 +142,20 @@ static void refuses_a_damaged_footer(void) {
 }
 
 static void says_of_which_format_a_file_is(void) {
-    unsigned char old = 1; /* that format had no levels of tags above the blocks */
+    static const char *const texts[] = {"Demo_.mmap is a segment of format 1, and this version",
+                                        "Demo_.mmap is a segment of format 2, and this version"};
     unsigned char own = whole[FOOTER + 8];
     ipm_options options = {.mmap_dir = dir};
     ipm_segment *segment;
     ipm_layout *layout;
-    put(data, FOOTER + 8, old);
-    put(data, HEAD + 8, old);
-    CHECK_ERROR(
-        ipm_segment_open(IPM_READER, demo, &options, &segment, &error), IPM_ECORRUPT,
-        "Demo_.mmap is a segment of format 1, and this version of ipmmap reads only format 2");
-    CHECK_ERROR(ipm_layout_load(data_path(""), &layout, &error), IPM_ECORRUPT, "of format 1");
+    for (unsigned char old = 1; old < own; old++) {
+        put(data, FOOTER + 8, old);
+        put(data, HEAD + 8, old);
+        CHECK_ERROR(ipm_segment_open(IPM_READER, demo, &options, &segment, &error), IPM_ECORRUPT,
+                    texts[old - 1]);
+        CHECK(strstr(error.text, "reads only format 3") != NULL);
+        CHECK_ERROR(ipm_layout_load(data_path(""), &layout, &error), IPM_ECORRUPT, texts[old - 1]);
+    }
     put(data, FOOTER + 8, own);
     put(data, HEAD + 8, own);
 }

@@ -7,7 +7,7 @@ static ipm_trailer_head head;
 static ipm_footer footer;
 
 static void make(uint64_t struct_size, uint64_t schema_size, uint32_t max_readers) {
-    ipm_geometry geometry = ipm_trailer_geometry(struct_size, schema_size);
+    ipm_geometry geometry = ipm_trailer_geometry(struct_size, schema_size, 0);
     memset(&head, 0x55, sizeof head);
     memset(&footer, 0x55, sizeof footer);
     ipm_trailer_describe(&head, &footer, &geometry, max_readers);

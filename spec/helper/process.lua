@@ -117,6 +117,13 @@ function Child:send(line)
   posix.write(self.to, line .. "\n")
 end
 
+--- Closes the child's stdin, which ends it, unless a later fork without a program of its own still
+-- has the pipe.
+function Child:close_input()
+  posix.close(self.to)
+  self.to = nil
+end
+
 --- Sends a signal.
 -- @tparam[opt=SIGKILL] integer signal `posix.SIGINT`, …
 function Child:kill(signal)
@@ -167,7 +174,7 @@ function Child:__gc()
     posix.kill(self.pid, posix.SIGKILL)
     self:wait()
   end
-  posix.close(self.to)
+  if self.to then posix.close(self.to) end
   posix.close(self.from)
 end
 

@@ -12,16 +12,17 @@ local handles = {}
 --- Makes a segment.
 -- @tparam Struct|string struct
 -- @tparam[opt] {string,...} roles of handles beside the manager that makes it
--- @tparam[opt] {tag=string} options for all of them
+-- @tparam[opt] {tag=string,feed=integer} options the tag of all of them, and the manager's `feed`
 -- @treturn string the directory
 -- @treturn Handle the manager, and after it a handle for each of the roles
 function segment.make(struct, roles, options)
   local dir = tmpdir()
+  options = options or {}
   local made = { assert(ipmmap.manager(struct, {
-    create = true, mmap_dir = dir, tag = options and options.tag,
+    create = true, mmap_dir = dir, tag = options.tag, feed = options.feed,
   })) }
   for i, role in ipairs(roles or {}) do
-    made[i + 1] = assert(ipmmap[role](struct, { mmap_dir = dir, tag = options and options.tag }))
+    made[i + 1] = assert(ipmmap[role](struct, { mmap_dir = dir, tag = options.tag }))
   end
   table.move(made, 1, #made, #handles + 1, handles)
   return dir, table.unpack(made)

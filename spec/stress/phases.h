@@ -43,6 +43,7 @@ typedef struct phase_kind {
     bool newcomers; /* the waiters have not opened the segment yet */
     bool sleepers;  /* the waiters wait for a commit, not for the lock */
     bool opens;     /* the phase opens a segment, so it is long */
+    bool has_ring;  /* the segment has a ring, and a survivor follows it */
 } phase_kind;
 
 extern const phase_kind phases[];

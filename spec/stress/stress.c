@@ -44,6 +44,7 @@ ipm_layout *stress_layout(unsigned words) {
 }
 
 ipm_error stress_error;
+uint64_t stress_feed;
 
 int stress_open(ipm_role role, const ipm_layout *layout, bool create, stress_way way,
                 ipm_segment **segment) {
@@ -54,8 +55,10 @@ int stress_open(ipm_role role, const ipm_layout *layout, bool create, stress_way
         .force = way == STRESS_FORCE,
         .migrate = way == STRESS_MIGRATE ? IPM_MIGRATE_YES : IPM_MIGRATE_NO,
     };
-    if (create)
+    if (create) {
         options.max_readers = 20;
+        options.feed = stress_feed;
+    }
     return ipm_segment_open(role, layout, &options, segment, &stress_error);
 }
 

@@ -26,6 +26,9 @@ ipm_layout *stress_layout(unsigned words);
 /* The error of this process's last stress_open that failed. */
 extern ipm_error stress_error;
 
+/* The bytes of the ring of the segments that stress_open makes. */
+extern uint64_t stress_feed;
+
 /* What becomes of a segment that exists; with STRESS_FORCE also of one of the same layout. */
 typedef enum stress_way { STRESS_KEEP, STRESS_FORCE, STRESS_MIGRATE } stress_way;
 

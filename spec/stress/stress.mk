@@ -5,6 +5,7 @@
 # make images   opens copies of a segment's files that were made while its lock was held
 # make crowd    lets 16 processes open a segment that does not exist yet, while its creator dies
 # make news     lets processes wait for each other's commits
+# make followers  kills editors at random while other processes follow every commit, for KILLS=100000
 # make mutants  changes the core one line at a time, and checks that a test fails: the changes listed
 #               in spec/mutation/mutants; with GENERATED=1 all that rules generate, with GENERATED=12
 #               a dozen of them
@@ -14,7 +15,7 @@
 MINUTES   = 1
 LUA_PATHS = LUA_PATH_5_4='lua/?.lua;lua/?/init.lua;;' LUA_CPATH_5_4='$(BUILD)/?.so;;'
 
-STRESS         = sweep chaos images crowd news weak_memory latency
+STRESS         = sweep chaos images crowd news followers weak_memory latency
 STRESS_DIR     = $(BUILD)/spec/stress
 STRESS_SOURCES = $(sort $(wildcard spec/stress/*.c))
 STRESS_OBJECTS = $(STRESS_SOURCES:%.c=$(BUILD)/%.o)
@@ -22,8 +23,8 @@ STRESS_PROGRAMS = $(STRESS:%=$(STRESS_DIR)/%)
 
 # The stress tests that `make test` runs, the quickest first. For each mutant, one of these or of the
 # tests below fails.
-STRESS_QUICK = 'weak_memory 20000' 'crowd 50' 'images 100' 'news 500' 'chaos 1 1000' 'latency 50 2' \
-               'sweep 31'
+STRESS_QUICK = 'weak_memory 20000' 'crowd 50' 'images 100' 'news 500' 'followers 300' \
+               'chaos 1 1000' 'latency 50 2' 'sweep 31'
 
 # The tests that `make mutants` tries first.
 MUTANT_TESTS = queue_test rwlock_test thread_test force_test
@@ -37,8 +38,8 @@ $(STRESS_DIR)/%.o: spec/stress/%.c | toolchain
 $(STRESS_DIR)/sweep: $(STRESS_DIR)/step.o $(STRESS_DIR)/phases.o $(STRESS_DIR)/waiter.o
 $(STRESS_DIR)/chaos: $(STRESS_DIR)/chaos_worker.o $(STRESS_DIR)/chaos_crew.o
 $(STRESS_DIR)/weak_memory: $(STRESS_DIR)/weak.o $(STRESS_DIR)/weak_core.o
-$(STRESS_DIR)/weak_memory: COMPILED_ANEW = %/core/listeners.o %/core/mutex.o \
-    %/core/notify.o %/core/queue.o %/core/rwlock.o %/core/transaction.o
+$(STRESS_DIR)/weak_memory: COMPILED_ANEW = %/core/feed.o %/core/listeners.o %/core/mutex.o \
+    %/core/notify.o %/core/queue.o %/core/ring.o %/core/rwlock.o %/core/transaction.o
 # -z now binds all symbols at the start, so that sweep does not step through the dynamic linker.
 $(STRESS_PROGRAMS): $(STRESS_DIR)/%: $(STRESS_DIR)/%.o $(STRESS_DIR)/stress.o $(CORE:%.c=$(BUILD)/%.o)
 	$(LINK) -Wl,-z,now -o $@ $(filter-out $(COMPILED_ANEW),$^)
@@ -48,6 +49,8 @@ $(STRESS_PROGRAMS): $(STRESS_DIR)/%: $(STRESS_DIR)/%.o $(STRESS_DIR)/stress.o $(
 stress: $(STRESS_PROGRAMS)
 sweep images crowd news weak_memory latency: %: $(STRESS_DIR)/%
 	$<
+followers: $(STRESS_DIR)/followers
+	$< $(or $(KILLS),100000)
 chaos: $(STRESS_DIR)/chaos $(if $(LUA),all)
 	$(if $(LUA),$(LUA_PATHS)) $< $(MINUTES) $(if $(LUA),0 lua5.4 spec/stress/chaos.lua)
 

@@ -33,6 +33,10 @@
 #define LONG_NS (90 * STRESS_MS) /* a longer wait is reported */
 #define AT_LEAST 6000            /* deaths in a whole sweep */
 
+/* A ring in which six commits of the whole struct find room, and more commits than that. */
+#define RING 4096
+#define FILLING 12
+
 typedef enum company_kind { ALONE, IDLE, ONE, TWO, COMPANIES } company_kind;
 
 static const char *const company_names[] = {"alone", "0 waiting", "1 waiting", "2 waiting"};
@@ -54,7 +58,10 @@ static struct {
     unsigned position;
     ipm_segment *editor, *reader; /* this process's handles: the survivors; NULL: none */
     ipm_segment *holder;          /* the survivor that holds the lock, or NULL */
-    ipm_datafile watched;         /* the data file, to read it without a handle */
+    ipm_segment *follower;        /* this process's handle of the feed; NULL: none */
+    ipm_feed *feed;
+    uint64_t told;        /* the version that the feed told last */
+    ipm_datafile watched; /* the data file, to read it without a handle */
     bool is_watched;
     step_child victim;
     waiter waiters[2];
@@ -111,6 +118,18 @@ static void die_while_writing(void) {
     stress_kill(pid);
 }
 
+/* Fill the ring, so that the victim moves its tail, and follow the commits from here on. */
+static void start_following(void) {
+    ipm_segment *editor = stress_must_open(IPM_EDITOR, phase_layout, false);
+    for (; scene.commits < FILLING; scene.commits++)
+        commit_once(editor);
+    ipm_segment_close(editor, NULL);
+    scene.told = scene.commits - 1;
+    scene.follower = stress_must_open(IPM_READER, phase_layout, false);
+    if (ipm_feed_open(scene.follower, scene.told, &scene.feed, NULL) != IPM_OK)
+        stress_die("no feed");
+}
+
 static bool has_survivors(company_kind company) {
     return company != ALONE && scene.phase->scene != NO_LOCK && scene.phase->scene != NOTHING;
 }
@@ -118,7 +137,9 @@ static bool has_survivors(company_kind company) {
 static void set_scene(void) {
     const phase_kind *phase = scene.phase;
     ipm_error error;
-    scene.editor = scene.reader = scene.holder = NULL;
+    scene.editor = scene.reader = scene.holder = scene.follower = NULL;
+    scene.feed = NULL;
+    stress_feed = phase->has_ring ? RING : 0;
     scene.is_watched = false;
     scene.waiting = 0;
     scene.commits = 0;
@@ -135,6 +156,8 @@ static void set_scene(void) {
         ipm_segment_close(scene.editor, NULL);
         scene.editor = NULL;
     }
+    if (phase->has_ring)
+        start_following();
     if (phase->scene == NO_LOCK)
         unlink(stress_lock_path());
     if (phase->scene == DEAD_WRITER)
@@ -245,6 +268,22 @@ static void check_waiter(waiter *w) {
     scene.commits += report.committed;
 }
 
+/* The feed tells each of the commits that were made, from the last one before the death on. */
+static void check_feed(bool is_last) {
+    uint64_t version, missed;
+    while (ipm_feed_next(scene.feed, 0, &version, &missed, NULL) == IPM_OK) {
+        if (missed != 0)
+            fault(&sum.wrong, "a feed misses %llu commits before version %llu",
+                  (unsigned long long)missed, (unsigned long long)version);
+        if (!stress_is_intact(ipm_feed_value(scene.feed), PHASE_WORDS, version))
+            fault(&sum.torn, "a feed tells version %llu torn", (unsigned long long)version);
+        scene.told = version;
+    }
+    if (is_last && scene.told != scene.commits)
+        fault(&sum.wrong, "a feed ends at version %llu instead of %llu",
+              (unsigned long long)scene.told, (unsigned long long)scene.commits);
+}
+
 static ipm_segment *check_open(const char *who, ipm_role role, bool create) {
     ipm_segment *segment;
     int64_t start = stress_now();
@@ -286,6 +325,8 @@ static void check_all(void) {
     ipm_segment *manager = check_open("a manager", IPM_MANAGER, true);
     if (manager != NULL) {
         check_turn("a manager", manager, true);
+        if (scene.feed != NULL)
+            check_feed(true);
         if (ipm_segment_destroy(manager, NULL) != IPM_OK)
             fault(&sum.wrong, "a manager cannot destroy it");
         ipm_segment_close(manager, NULL);
@@ -294,6 +335,8 @@ static void check_all(void) {
 }
 
 static void clear_scene(void) {
+    ipm_feed_close(scene.feed);
+    ipm_segment_close(scene.follower, NULL);
     ipm_segment_close(scene.editor, NULL);
     ipm_segment_close(scene.reader, NULL);
     if (scene.is_watched)
@@ -317,6 +360,8 @@ static step_end run_to(const step_trace *trace, unsigned position, bool into_cal
         let_waiters_go();
     if (scene.is_watched)
         check_snapshot();
+    if (scene.feed != NULL)
+        check_feed(false);
     return end;
 }
 

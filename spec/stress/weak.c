@@ -298,6 +298,14 @@ void weak_copy(void *restrict to, const void *restrict from, size_t size) {
     }
 }
 
+void weak_settle(void *at, size_t size) {
+    for (unsigned char *word = at, *end = word + size; word < end; word += 8) {
+        const place *p = find(word);
+        if (p != NULL)
+            memcpy(word, &p->values[p->count - 1], 8);
+    }
+}
+
 /* ---- Mutexes and futexes ----------------------------------------------------------------- */
 
 static mutex *mutex_of(const void *address) {

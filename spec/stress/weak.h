@@ -57,6 +57,10 @@ void weak_fence(memory_order order);
 /* Copy by words with relaxed accesses. Words that are not watched are copied normally. */
 void weak_copy(void *restrict to, const void *restrict from, size_t size);
 
+/* Store the newest values of the words in a range in memory itself, for code that holds the lock
+ * and so reads it as plain memory. */
+void weak_settle(void *at, size_t size);
+
 /* Robust mutexes. Each lock joins the view of the unlock before it. */
 int weak_trylock(void *mutex);
 int weak_waitlock(void *mutex);

@@ -1,5 +1,5 @@
 /*
- * The core's transactions, notifications and lock, compiled for the machine of weak.h.
+ * The core's transactions, feeds, notifications and lock, compiled for the machine of weak.h.
  */
 #include "weak.h"
 
@@ -75,10 +75,42 @@ static int weak_touch(const char *path) {
 #include "../../src/core/mutex.c"
 #include "../../src/core/notify.c"
 #include "../../src/core/queue.c"
+#include "../../src/core/ring.c"
 #include "../../src/core/rwlock.c"
 #include "../../src/core/transaction.c"
 
 #include "weak_core.h"
+
+static int version_now(ipm_segment *segment, uint64_t *version, ipm_error *error) {
+    (void)error;
+    *version = ipm_snapshot_version(&segment->data.memory);
+    return IPM_OK;
+}
+
+static int look_for_news(ipm_segment *segment, uint64_t version, int64_t timeout_ns, uint64_t *now,
+                         ipm_error *error) {
+    (void)timeout_ns;
+    version_now(segment, now, error);
+    return *now > version ? IPM_OK : IPM_ETIMEOUT;
+}
+
+static void take_turns(ipm_segment *segment, ipm_snapshot *snapshot) {
+    (void)segment;
+    while (!ipm_snapshot_turn(snapshot))
+        ;
+}
+
+#define ipm_segment_version version_now
+#define ipm_segment_wait look_for_news
+#define ipm_segment_take take_turns
+#include "../../src/core/feed.c"
+
+void weak_segment(ipm_segment *segment, const ipm_memory *memory) {
+    memset(segment, 0, sizeof *segment);
+    segment->data.memory = *memory;
+    segment->data.geometry.struct_size = memory->size;
+    segment->name = "Weak";
+}
 
 void weak_change(ipm_transaction *transaction, uint64_t offset, uint64_t size) {
     ipm_transaction_change(transaction, offset, size);

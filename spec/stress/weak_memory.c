@@ -1,9 +1,9 @@
 /*
  * usage: weak_memory [RUNS [SEED]]
  *
- * Runs the core's transactions and snapshots, its notifications and its lock on a simulated machine
- * with memory as weak as C allows. Each runs RUNS times, each time with another order of events.
- * Reports in TAP.
+ * Runs the core's transactions, snapshots and feeds, its notifications and its lock on a simulated
+ * machine with memory as weak as C allows. Each runs RUNS times, each time with another order of
+ * events. Reports in TAP.
  */
 #include "stress.h"
 #include "weak.h"
@@ -126,6 +126,108 @@ static void prepare_transactions(void) {
 
 static void snapshots_are_whole(void) {
     run_all(prepare_transactions);
+}
+
+/* ---- Feeds ------------------------------------------------------------------------------- */
+
+/* A struct of three words, of which one or two are changed at a time, and a ring for two records.
+ */
+#define FED_SIZE 24
+#define RING_SIZE 128
+
+static uint64_t ring_size;
+
+static struct {
+    ipm_state state;
+    _Atomic uint64_t tag;
+    _Atomic uint64_t words[RING_SIZE / 8];
+    _Alignas(8) unsigned char data[FED_SIZE], shadow[FED_SIZE];
+} fed;
+
+/* Each thread has a side of its own. */
+static struct {
+    ipm_ring ring;
+    uint64_t saved;
+} sides[WEAK_THREADS];
+
+static ipm_memory fed_memory(void) {
+    ipm_memory mem = ipm_memory_at(&fed.state, &fed.tag, fed.data, fed.shadow, FED_SIZE);
+    ipm_ring *ring = &sides[weak_self()].ring;
+    *ring = (ipm_ring){.words = fed.words, .size = ring_size, .saved = &sides[weak_self()].saved};
+    mem.ring = ring;
+    return mem;
+}
+
+static void write_fed(ipm_transaction *transaction, uint64_t offset, uint64_t value) {
+    weak_change(transaction, offset, 8);
+    weak_store(fed.data + offset, 8, value, memory_order_relaxed);
+}
+
+/* The first word holds the version, the last one the last version that is a multiple of three. */
+static void transact_fed(void) {
+    ipm_transaction transaction;
+    ipm_memory mem = fed_memory();
+    for (unsigned i = 0; i < 4; i++) {
+        weak_waitlock(&lock);
+        ipm_transaction_recover(&mem);
+        weak_consistent(&lock);
+        uint64_t version = weak_load(fed.data, 8, memory_order_relaxed) + 1;
+        ipm_transaction_open(&transaction, &mem);
+        if (version % 3 == 0)
+            write_fed(&transaction, 16, version);
+        write_fed(&transaction, 0, version);
+        weak_settle(fed.data, FED_SIZE);
+        weak_settle(fed.shadow, FED_SIZE);
+        if (weak_random(4) != 0)
+            ipm_transaction_commit(&transaction);
+        else
+            ipm_transaction_rollback(&transaction);
+        weak_unlock(&lock);
+    }
+}
+
+static void follow(void) {
+    ipm_memory mem = fed_memory();
+    static ipm_segment segment;
+    ipm_feed *feed;
+    uint64_t version, missed, told = weak_random(2) == 0 ? 0 : IPM_LATEST;
+    if (weak_random(2) == 0)
+        while (!weak_is_last())
+            weak_yield();
+    weak_segment(&segment, &mem);
+    if (ipm_feed_open(&segment, told, &feed, NULL) != IPM_OK)
+        stress_die("no feed");
+    uint64_t words[FED_SIZE / 8];
+    memcpy(words, ipm_feed_value(feed), FED_SIZE);
+    if (told == IPM_LATEST)
+        told = words[0];
+    for (unsigned i = 0; i < 8; i++) {
+        if (ipm_feed_next(feed, 0, &version, &missed, NULL) != IPM_OK)
+            continue;
+        memcpy(words, ipm_feed_value(feed), FED_SIZE);
+        expect(version == told + missed + 1, "a feed miscounts");
+        expect(words[0] == version, "a feed tells another version");
+        expect(words[2] == version / 3 * 3, "a feed tells a torn version");
+        told = version;
+    }
+    ipm_feed_close(feed);
+}
+
+static void prepare_feeds(void) {
+    static const uint64_t sizes[] = {64, 96, RING_SIZE};
+    ring_size = sizes[weak_random(3)];
+    memset(&fed, 0, sizeof fed);
+    for (uint64_t offset = 0; offset < FED_SIZE; offset += 8) {
+        weak_watch(fed.data + offset);
+        weak_watch(fed.shadow + offset);
+    }
+    weak_thread(transact_fed, maybe_dies(200));
+    weak_thread(transact_fed, maybe_dies(200));
+    weak_thread(follow, WEAK_DIE_NEVER);
+}
+
+static void feeds_tell_each_commit(void) {
+    run_all(prepare_feeds);
 }
 
 /* ---- Notification ------------------------------------------------------------------------ */
@@ -282,6 +384,7 @@ int main(int argc, char **argv) {
         first_seed = strtoull(argv[2], NULL, 10);
     int64_t start = stress_now();
     run("snapshots show one whole commit and its version", snapshots_are_whole);
+    run("feeds tell each commit, in order, or count it", feeds_tell_each_commit);
     run("a commit wakes all processes that wait for it", news_wake_all);
     run("a commit notifies all event loops that listen", news_reach_event_loops);
     run("the lock keeps readers and writers apart", the_lock_excludes);

@@ -206,7 +206,7 @@ int ipm_datafile_open(const char *path, const ipm_directory *directory, ipm_acce
         file->device = status->st_dev;
         file->inode = status->st_ino;
         if (file->map != NULL) {
-            file->memory = ipm_trailer_memory(file->map, &file->geometry);
+            file->memory = ipm_trailer_memory(file->map, &file->geometry, &file->ring);
             file->retired = &file->memory.state->retired;
         } else {
             code = (int)error->code;
@@ -273,17 +273,19 @@ int ipm_datafile_write(int fd, const void *from, uint64_t size, uint64_t offset)
     return 0;
 }
 
-static int fill_in(ipm_file *file, const char *path, const ipm_layout *layout, uint32_t max_readers,
-                   ipm_error *error) {
+static int fill_in(ipm_file *file, const char *path, const ipm_layout *layout,
+                   const ipm_options *options, ipm_error *error) {
     size_t length;
     const char *text = ipm_layout_text(layout, &length);
     if (length > IPM_MAX_TEXT)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: its schema text is longer than 1 MiB",
                         ipm_layout_type(layout)->name);
-    ipm_geometry geometry = ipm_trailer_geometry(ipm_layout_type(layout)->size, length);
+    const uint64_t size = ipm_layout_type(layout)->size;
+    ipm_geometry geometry =
+        ipm_trailer_geometry(size, length, ipm_trailer_ring(size, options->feed));
     ipm_trailer_head head = {0};
     ipm_footer footer;
-    ipm_trailer_describe(&head, &footer, &geometry, max_readers);
+    ipm_trailer_describe(&head, &footer, &geometry, options->max_readers);
     const uint16_t code = IPM_HEADER_CODE;
     const double now = ipm_time();
     const int fd = file->fd;
@@ -321,15 +323,15 @@ static int move(const char *from, const char *to, bool replace) {
     return rc == 0 ? 0 : errno;
 }
 
-int ipm_datafile_make(const char *path, const ipm_layout *layout, mode_t mode, uint32_t max_readers,
+int ipm_datafile_make(const char *path, const ipm_layout *layout, const ipm_options *options,
                       char **temporary, ipm_error *error) {
     ipm_file file;
     *temporary = temporary_name(path);
     if (*temporary == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot create %s", path);
-    int code = ipm_file_create(*temporary, mode, &file, error);
+    int code = ipm_file_create(*temporary, (mode_t)options->mode, &file, error);
     if (code == IPM_OK) {
-        code = fill_in(&file, path, layout, max_readers, error);
+        code = fill_in(&file, path, layout, options, error);
         close(file.fd);
         if (code == IPM_OK)
             return IPM_OK;
@@ -345,10 +347,10 @@ int ipm_datafile_place(const char *temporary, const char *path, bool replace, ip
     return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot create %s", path);
 }
 
-int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
-                        uint32_t max_readers, bool replace, ipm_error *error) {
+int ipm_datafile_create(const char *path, const ipm_layout *layout, const ipm_options *options,
+                        bool replace, ipm_error *error) {
     char *temporary;
-    int code = ipm_datafile_make(path, layout, mode, max_readers, &temporary, error);
+    int code = ipm_datafile_make(path, layout, options, &temporary, error);
     if (code != IPM_OK)
         return code;
     code = ipm_datafile_place(temporary, path, replace, error);

@@ -9,7 +9,7 @@
 
 /* As in options.c: a member that comes later begins where this ends. */
 #define FIRST_INFO_SIZE 80
-_Static_assert(sizeof(ipm_info) == FIRST_INFO_SIZE, "the first version");
+_Static_assert(offsetof(ipm_info, feed) == FIRST_INFO_SIZE, "the first version");
 
 /* Whether a writer died in a transaction: the transaction stays open, and no living process holds
  * the lock. */
@@ -50,6 +50,7 @@ int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error) {
         .writable = segment->role != IPM_READER,
         .lockable = lockable,
         .replaced = ipm_datafile_is_retired(&segment->data),
+        .feed = segment->data.geometry.ring_size,
     };
     memcpy(info, &all, size);
     return IPM_OK;

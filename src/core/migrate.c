@@ -49,15 +49,31 @@ static int open_old(migrating *m, const ipm_names *names, const ipm_options *opt
     return ipm_segment_open_for(IPM_EDITOR, IPM_WRITE, m->old_layout, &editor, &m->old, error);
 }
 
+/* The bytes of the new file's ring: those asked for, or as many as the old file has, or more if the
+ * new struct needs more. */
+static uint64_t ring_bytes(const ipm_options *options, const ipm_datafile *old,
+                           const ipm_layout *layout) {
+    uint64_t kept = old->geometry.ring_size;
+    uint64_t most = ipm_record_most(ipm_layout_type(layout)->size);
+    if (options->feed != 0)
+        return options->feed;
+    return kept != 0 && kept < most ? most : kept;
+}
+
 /* Make the new file before the old segment is locked: allocating it may take long. */
 static int make_new(migrating *m, ipm_segment *segment, const ipm_layout *layout,
-                    ipm_error *error) {
+                    const ipm_options *options, ipm_error *error) {
     const char *path = segment->names.path;
     const ipm_datafile *old = &m->old->data;
     struct stat status;
     if (lstat(path, &status) != 0)
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
-    int code = ipm_datafile_make(path, layout, old->mode, old->max_readers, &m->temporary, error);
+    const ipm_options made = {
+        .mode = old->mode,
+        .max_readers = old->max_readers,
+        .feed = ring_bytes(options, old, layout),
+    };
+    int code = ipm_datafile_make(path, layout, &made, &m->temporary, error);
     if (code == IPM_OK)
         code = ipm_file_keep_owner(m->temporary, path, &status, error);
     if (code == IPM_OK)
@@ -65,8 +81,19 @@ static int make_new(migrating *m, ipm_segment *segment, const ipm_layout *layout
     return code;
 }
 
-static void carry_on(ipm_state *state, const ipm_memory *old) {
+/*
+ * Give the new file the version of the old one. The sequence is as after so many commits, the last
+ * of which changed every block: so a copy of an older version is brought up to date as a whole, see
+ * ipm_segment_changed.
+ */
+static void carry_on(const ipm_memory *new, const ipm_memory *old) {
+    ipm_state *state = new->state;
     uint64_t version = ipm_snapshot_version(old);
+    uint64_t sequence = 2 * version, tags = ipm_tag_count(new->size);
+    for (uint64_t i = 0; version != 0 && i < tags; i++)
+        atomic_store_explicit(&new->tags[0][i], sequence - 1, memory_order_relaxed);
+    atomic_store_explicit(&state->sequence, sequence, memory_order_relaxed);
+    atomic_store_explicit(&state->version_undone, version, memory_order_relaxed);
     uint64_t recoveries = atomic_load_explicit(&old->state->recoveries, memory_order_relaxed);
     atomic_store_explicit(&state->version, version, memory_order_relaxed);
     atomic_store_explicit(&state->version_before, version, memory_order_relaxed);
@@ -83,7 +110,7 @@ static int switch_over(migrating *m, ipm_segment *segment, ipm_error *error) {
     const char *path = segment->names.path;
     ipm_datafile *old = &m->old->data, *new = &segment->data;
     ipm_conversion_run(m->conversion, old->memory.data, new->memory.data);
-    carry_on(new->memory.state, &old->memory);
+    carry_on(&new->memory, &old->memory);
     if (msync(new->map, new->geometry.file_size, MS_SYNC) != 0)
         return ipm_fail_errno(error, errno, "cannot write %s to disk", path);
     int code = ipm_segment_check_name(m->old, error);
@@ -113,7 +140,7 @@ int ipm_migrate_segment(ipm_segment *segment, const ipm_layout *layout, const ip
     if (code == IPM_OK)
         code = open_old(&m, &segment->names, options, error);
     if (code == IPM_OK)
-        code = make_new(&m, segment, layout, error);
+        code = make_new(&m, segment, layout, options, error);
     if (code == IPM_OK)
         code = ipm_segment_lock(m.old, IPM_PATIENCE_NS, error);
     if (code == IPM_OK) {

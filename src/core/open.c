@@ -11,6 +11,7 @@
 #include "fork.h"
 #include "notify.h"
 #include "options.h"
+#include "reserve.h"
 #include "resident.h"
 #include "segment.h"
 #include "wait.h"
@@ -107,14 +108,25 @@ static void prepare_lock(ipm_segment *segment) {
 
 /* Room for a private copy of the struct: address space only, until a writer dies inside. */
 static int prepare_copy(ipm_segment *segment, ipm_error *error) {
-    uint64_t size = segment->data.memory.size;
-    void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (copy == MAP_FAILED)
-        return ipm_fail_errno(error, errno, "cannot reserve %llu bytes for a copy of %s",
-                              (unsigned long long)size, segment->name);
+    void *copy = NULL;
+    int code = ipm_reserve(segment->data.memory.size, segment->name, &copy, error);
     segment->copy = copy;
-    return IPM_OK;
+    return code;
+}
+
+static uint64_t saved_size(const ipm_segment *segment) {
+    return ipm_block_count(segment->data.geometry.struct_size) * sizeof(uint64_t);
+}
+
+/* Room for a writer's list of the blocks that a transaction has saved, if there is a ring. */
+static int prepare_ring(ipm_segment *segment, ipm_error *error) {
+    ipm_ring *ring = segment->data.memory.ring;
+    if (ring == NULL)
+        return IPM_OK;
+    void *saved = NULL;
+    int code = ipm_reserve(saved_size(segment), segment->name, &saved, error);
+    ring->saved = saved;
+    return code;
 }
 
 static int make_resident(const ipm_segment *segment, bool lock, ipm_error *error) {
@@ -127,6 +139,9 @@ static int make_resident(const ipm_segment *segment, bool lock, ipm_error *error
                             error);
     if (code == IPM_OK && segment->copy != NULL)
         code = ipm_resident(segment->copy, data->memory.size, true, lock, segment->name, error);
+    if (code == IPM_OK && data->ring.saved != NULL)
+        code =
+            ipm_resident(data->ring.saved, saved_size(segment), true, lock, segment->name, error);
     return code;
 }
 
@@ -140,10 +155,9 @@ static int reset(ipm_segment *segment, ipm_error *error) {
 }
 
 static int prepare_use(ipm_segment *segment, const ipm_options *options, ipm_error *error) {
-    int code = IPM_OK;
     prepare_lock(segment);
-    if (segment->role == IPM_READER)
-        code = prepare_copy(segment, error);
+    int code =
+        segment->role == IPM_READER ? prepare_copy(segment, error) : prepare_ring(segment, error);
     if (code == IPM_OK && (options->prefault || options->mlock))
         code = make_resident(segment, options->mlock, error);
     return code;
@@ -228,8 +242,8 @@ void ipm_segment_release(ipm_segment *segment) {
     if (segment->generation == ipm_fork_generation) {
         close_files(segment);
         ipm_descriptor_close(&segment->descriptor);
-        if (segment->copy != NULL)
-            munmap(segment->copy, segment->data.geometry.struct_size);
+        ipm_unreserve(segment->copy, segment->data.geometry.struct_size);
+        ipm_unreserve(segment->data.ring.saved, saved_size(segment));
     }
     ipm_names_free(&segment->names);
     ipm_migration_free(segment->migration);

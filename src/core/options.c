@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "error.h"
+#include "trailer.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -34,6 +35,16 @@ static int copy(const char *name, const ipm_options *given, ipm_options *options
     return IPM_OK;
 }
 
+/* The ring must hold a change of the whole struct: no commit can be too large for it. */
+static int check_feed(const ipm_type *type, uint64_t feed, ipm_error *error) {
+    if (feed == 0 || ipm_trailer_ring(type->size, feed) != 0)
+        return IPM_OK;
+    return ipm_fail(error, IPM_EINVALID, 0,
+                    "%s: feed %llu is too %s: a change of the whole struct needs %llu bytes",
+                    type->name, (unsigned long long)feed, feed > IPM_MAX_RING ? "large" : "small",
+                    (unsigned long long)ipm_record_most(type->size));
+}
+
 static int check_options(ipm_role role, const ipm_type *type, const ipm_options *options,
                          ipm_error *error) {
     if (!ipm_type_is_shared(type))
@@ -43,10 +54,12 @@ static int check_options(ipm_role role, const ipm_type *type, const ipm_options 
                         type->name);
     if (role != IPM_READER && role != IPM_EDITOR && role != IPM_MANAGER)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: %d is not a role", type->name, (int)role);
-    if (role != IPM_MANAGER && (options->create || options->force || options->mode != 0 ||
-                                options->max_readers != 0 || options->migrate != IPM_MIGRATE_NO))
+    if (role != IPM_MANAGER &&
+        (options->create || options->force || options->mode != 0 || options->max_readers != 0 ||
+         options->feed != 0 || options->migrate != IPM_MIGRATE_NO))
         return ipm_fail(error, IPM_EINVALID, 0,
-                        "%s: create, force, migrate, mode and max_readers are a manager's options",
+                        "%s: create, force, migrate, mode, max_readers and feed are a manager's "
+                        "options",
                         type->name);
     if (options->force && !options->create)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: force goes with create", type->name);
@@ -69,7 +82,7 @@ static int check_options(ipm_role role, const ipm_type *type, const ipm_options 
     if (options->path != NULL && (options->tag != NULL || options->mmap_dir != NULL))
         return ipm_fail(error, IPM_EINVALID, 0, "%s: path stands for tag and mmap_dir: give one",
                         type->name);
-    return IPM_OK;
+    return check_feed(type, options->feed, error);
 }
 
 int ipm_options_read(ipm_role role, const ipm_type *type, const ipm_options *given,

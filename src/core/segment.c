@@ -28,6 +28,10 @@ static inline int check_usable(const ipm_segment *segment, ipm_error *error) {
                                                    : IPM_OK;
 }
 
+int ipm_segment_check_usable(const ipm_segment *segment, ipm_error *error) {
+    return check_usable(segment, error);
+}
+
 static int check_writer(const ipm_segment *segment, ipm_error *error) {
     if (segment->role == IPM_READER)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: a reader cannot write", segment->name);
@@ -272,13 +276,17 @@ int ipm_segment_flush(ipm_segment *segment, ipm_error *error) {
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
+void ipm_segment_take(ipm_segment *segment, ipm_snapshot *snapshot) {
+    bool has_lock = segment->lockfile.head != NULL && segment->view == NULL;
+    if (!ipm_snapshot_turn(snapshot))
+        ipm_snapshot_catch_up(snapshot, has_lock ? &segment->lock : NULL);
+}
+
 /* Copy the last commit. returns  its version */
 static uint64_t take_snapshot(ipm_segment *segment, uint64_t offset, uint64_t size, void *into) {
     ipm_snapshot snapshot = {
         .memory = &segment->data.memory, .offset = offset, .size = size, .into = into};
-    bool has_lock = segment->lockfile.head != NULL && segment->view == NULL;
-    if (!ipm_snapshot_turn(&snapshot))
-        ipm_snapshot_catch_up(&snapshot, has_lock ? &segment->lock : NULL);
+    ipm_segment_take(segment, &snapshot);
     return snapshot.version;
 }
 

@@ -1,20 +1,21 @@
 /*
  * The format of the data file: the struct from byte 0 on, then from the next page on the trailer.
  *
- *      struct | head | tags | shadow | schema text | footer
+ *      struct | head | tags | shadow | ring | schema text | footer
  *
- * Head, tags, shadow and schema each start on a page; the footer is the file's last 64 bytes. The
- * offset of each part follows from the sizes of the struct and of the schema text alone. The file's
- * own statements must agree with that, and none of them is used before it is checked.
+ * Head, tags, shadow, ring and schema each start on a page; the footer is the file's last 64 bytes.
+ * The offset of each part follows from the sizes of the struct, the ring and the schema text alone.
+ * The file's own statements must agree with that, and none of them is used before it is checked.
  */
 #ifndef IPM_CORE_TRAILER_H
 #define IPM_CORE_TRAILER_H
 
+#include "ring.h"
 #include "transaction.h"
 
 #include "../ipmmap.h"
 
-#define IPM_FORMAT 2 /* format 1 had no levels of tags */
+#define IPM_FORMAT 3 /* format 1 had no levels of tags, format 2 had no ring */
 #define IPM_BYTE_ORDER_MARK 0x01020304
 
 /* The offsets of the parts in the file. */
@@ -27,6 +28,8 @@ typedef struct ipm_geometry {
     uint64_t schema;
     uint64_t footer;
     uint64_t file_size;
+    uint64_t ring;      /* see ring.h; where the schema is, if there is none */
+    uint64_t ring_size; /* 0: there is none */
 } ipm_geometry;
 
 typedef struct ipm_trailer_head {
@@ -36,8 +39,8 @@ typedef struct ipm_trailer_head {
     uint32_t block_size;
     uint32_t max_readers;
     ipm_geometry geometry;
-    unsigned char reserved[40];
-    ipm_state state; /* on a cache line of its own */
+    unsigned char reserved[24];
+    ipm_state state; /* on cache lines of its own */
 } ipm_trailer_head;
 
 typedef struct ipm_footer {
@@ -51,12 +54,21 @@ typedef struct ipm_footer {
 _Static_assert(offsetof(ipm_trailer_head, block_size) == 16, "file format");
 _Static_assert(offsetof(ipm_trailer_head, geometry) == 24, "file format");
 _Static_assert(offsetof(ipm_trailer_head, state) == 128, "file format");
-_Static_assert(sizeof(ipm_trailer_head) == 192, "file format");
+_Static_assert(sizeof(ipm_trailer_head) == 256, "file format");
 _Static_assert(offsetof(ipm_footer, head) == 16, "file format");
 _Static_assert(sizeof(ipm_footer) == 64, "file format");
 
-/* The geometry of a struct of at most IPM_MAX_SIZE and a text of at most IPM_MAX_TEXT bytes. */
-ipm_geometry ipm_trailer_geometry(uint64_t struct_size, uint64_t schema_size);
+/* The largest ring: one that holds a change of the largest struct, and as much again. */
+#define IPM_MAX_RING (IPM_MAX_SIZE << 2)
+
+/* The size of a ring for so many bytes. returns  0 for 0; also if they are too few or too many */
+uint64_t ipm_trailer_ring(uint64_t struct_size, uint64_t bytes);
+
+/*
+ * The geometry of a struct of at most IPM_MAX_SIZE and a text of at most IPM_MAX_TEXT bytes.
+ * ring_size  by ipm_trailer_ring
+ */
+ipm_geometry ipm_trailer_geometry(uint64_t struct_size, uint64_t schema_size, uint64_t ring_size);
 
 /* Fill in the members that never change. */
 void ipm_trailer_describe(ipm_trailer_head *head, ipm_footer *footer, const ipm_geometry *geometry,
@@ -75,7 +87,7 @@ bool ipm_trailer_begins(const ipm_trailer_head *head, uint64_t at);
 /* Whether a head is correct for its offset and for a file of that size. */
 bool ipm_trailer_is_valid(const ipm_trailer_head *head, uint64_t at, uint64_t file_size);
 
-/* The addresses of the parts in a mapping of the file. */
-ipm_memory ipm_trailer_memory(unsigned char *map, const ipm_geometry *geometry);
+/* The addresses of the parts in a mapping of the file; *ring is filled in if there is one. */
+ipm_memory ipm_trailer_memory(unsigned char *map, const ipm_geometry *geometry, ipm_ring *ring);
 
 #endif

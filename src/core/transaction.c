@@ -1,5 +1,6 @@
 #include "transaction.h"
 
+#include "ring.h"
 #include "word.h"
 
 /*
@@ -39,8 +40,7 @@ ipm_memory ipm_memory_at(ipm_state *state, _Atomic uint64_t *tags, unsigned char
     return memory;
 }
 
-/* The first block from `block` on that was saved at the sequence `since` or later; or `end`. */
-static uint64_t next_saved(const ipm_memory *memory, uint64_t since, uint64_t block, uint64_t end) {
+uint64_t ipm_next_saved(const ipm_memory *memory, uint64_t since, uint64_t block, uint64_t end) {
     unsigned level = 0;
     while (block < end) {
         /* Where the blocks of a tag in the level above begin, load that tag first. */
@@ -77,6 +77,8 @@ static void begin(ipm_transaction *transaction) {
      * previous transaction is over. */
     atomic_thread_fence(memory_order_release);
     atomic_store_explicit(&state->version_before, version, memory_order_relaxed);
+    if (transaction->memory->ring != NULL)
+        ipm_ring_begin(transaction->memory);
     /* Pairs with ipm_snapshot_turn's acquire: a reader that sees it odd sees version_before. */
     atomic_store_explicit(&state->sequence, sequence, memory_order_release);
     /* Pairs with the fence in unchanged: a reader that sees a change sees the odd sequence. */
@@ -98,9 +100,11 @@ void ipm_transaction_save(ipm_transaction *transaction, uint64_t first, uint64_t
         for (unsigned level = memory->top; level > 0; level--)
             atomic_store_explicit(&memory->tags[level][block >> (IPM_FAN_SHIFT * level)],
                                   transaction->sequence, memory_order_relaxed);
-        /* Pairs with the acquire load in next_saved: a reader that sees the tag sees the shadow and
-         * the tags above. The block is unchanged if the writer dies before this store. */
+        /* Pairs with the acquire load in ipm_next_saved: a reader that sees the tag sees the shadow
+         * and the tags above. The block is unchanged if the writer dies before this store. */
         atomic_store_explicit(tag, transaction->sequence, memory_order_release);
+        if (memory->ring != NULL)
+            ipm_ring_note(memory->ring, block);
     }
     /* Pairs with the fences in copy_committed and unchanged: a reader that sees a change sees the
      * tags. */
@@ -112,6 +116,8 @@ bool ipm_transaction_commit(ipm_transaction *transaction) {
     if (transaction->sequence == IPM_NOT_BEGUN)
         return false;
     uint64_t before = atomic_load_explicit(&state->version_before, memory_order_relaxed);
+    if (transaction->memory->ring != NULL)
+        ipm_ring_write(transaction->memory, before + 1);
     atomic_store_explicit(&state->version, before + 1, memory_order_relaxed);
     /* Pairs with ipm_snapshot_turn's acquire: a reader that sees it even sees every change. */
     atomic_store_explicit(&state->sequence, transaction->sequence + 1, memory_order_release);
@@ -127,14 +133,19 @@ static void undo(const ipm_memory *memory, uint64_t sequence) {
     /* Pairs with the fence in unchanged: a reader that sees a block copied back sees the odd
      * sequence. A dead process, and not this one, may have stored that sequence. */
     atomic_thread_fence(memory_order_release);
-    for (uint64_t block = 0; (block = next_saved(memory, sequence, block, end)) < end; block++) {
+    for (uint64_t block = 0; (block = ipm_next_saved(memory, sequence, block, end)) < end;
+         block++) {
         uint64_t offset = block << IPM_BLOCK_SHIFT;
         ipm_copy_shared(memory->data + offset, memory->shadow + offset,
                         block_length(memory, block));
     }
-    /* A writer that died before the last store of its commit has counted the commit already. */
+    /* A writer that died before the last store of its commit has counted the commit already, and
+     * its record with it. */
     uint64_t before = atomic_load_explicit(&state->version_before, memory_order_relaxed);
     atomic_store_explicit(&state->version, before, memory_order_relaxed);
+    atomic_store_explicit(&state->version_undone, before, memory_order_relaxed);
+    if (memory->ring != NULL)
+        ipm_ring_undo(memory);
     /* Pairs with ipm_snapshot_turn's acquire: a reader that sees it even sees the blocks. */
     atomic_store_explicit(&state->sequence, sequence + 1, memory_order_release);
 }
@@ -184,11 +195,11 @@ static void copy_committed(const ipm_snapshot *snapshot, uint64_t sequence) {
     bool rests = !ipm_sequence_is_odd(sequence);
     if (snapshot->since == 0)
         for (block = first; block < end; block = saved + 1) {
-            saved = rests ? end : next_saved(memory, sequence, block, end);
+            saved = rests ? end : ipm_next_saved(memory, sequence, block, end);
             copy_part(snapshot, memory->data, block, saved);
         }
     else
-        for (block = first; (block = next_saved(memory, snapshot->since, block, end)) < end;
+        for (block = first; (block = ipm_next_saved(memory, snapshot->since, block, end)) < end;
              block++)
             if (!ipm_block_is_saved(memory, block, sequence))
                 copy_part(snapshot, memory->data, block, block + 1);
@@ -196,7 +207,7 @@ static void copy_committed(const ipm_snapshot *snapshot, uint64_t sequence) {
         return;
     /* Pairs with ipm_transaction_save's fence: a reader that has read a change sees the tags. */
     atomic_thread_fence(memory_order_acquire);
-    for (block = first; (block = next_saved(memory, sequence, block, end)) < end; block++)
+    for (block = first; (block = ipm_next_saved(memory, sequence, block, end)) < end; block++)
         copy_part(snapshot, memory->shadow, block, block + 1);
 }
 
@@ -208,13 +219,16 @@ static bool unchanged(const ipm_memory *memory, uint64_t sequence) {
     return now == sequence || (ipm_sequence_is_odd(sequence) && now == sequence + 1);
 }
 
-/* The version at that sequence. returns  false: too late, the sequence has changed */
-static bool version_at(const ipm_state *state, uint64_t sequence, uint64_t *version) {
+/* The version and the head at that sequence. returns  false: too late, the sequence has changed */
+static bool version_at(const ipm_state *state, uint64_t sequence, uint64_t *version,
+                       uint64_t *head) {
     if (!ipm_sequence_is_odd(sequence)) { /* `unchanged` says whether that was in time */
         *version = atomic_load_explicit(&state->version, memory_order_relaxed);
+        *head = atomic_load_explicit(&state->feed_head, memory_order_relaxed);
         return true;
     }
     *version = atomic_load_explicit(&state->version_before, memory_order_relaxed);
+    *head = atomic_load_explicit(&state->feed_head_before, memory_order_relaxed);
     /* Pairs with the first fence in begin. */
     atomic_thread_fence(memory_order_acquire);
     return atomic_load_explicit(&state->sequence, memory_order_relaxed) == sequence;
@@ -223,15 +237,13 @@ static bool version_at(const ipm_state *state, uint64_t sequence, uint64_t *vers
 bool ipm_snapshot_turn(ipm_snapshot *snapshot) {
     const ipm_state *state = snapshot->memory->state;
     uint64_t sequence = atomic_load_explicit(&state->sequence, memory_order_acquire);
-    if (!version_at(state, sequence, &snapshot->version))
+    if (!version_at(state, sequence, &snapshot->version, &snapshot->head))
         return false;
     copy_committed(snapshot, sequence);
-    if (unchanged(snapshot->memory, sequence))
-        return true;
     /* The next turn can skip blocks with an older tag. A block that was changed while it was
      * copied, or that was copied from the shadow, has this tag or a later one. */
     snapshot->since = sequence | 1;
-    return false;
+    return unchanged(snapshot->memory, sequence);
 }
 
 uint64_t ipm_snapshot_take(const ipm_memory *memory, uint64_t offset, uint64_t size, void *into) {
@@ -241,11 +253,37 @@ uint64_t ipm_snapshot_take(const ipm_memory *memory, uint64_t offset, uint64_t s
     return snapshot.version;
 }
 
-uint64_t ipm_snapshot_version(const ipm_memory *memory) {
+uint64_t ipm_snapshot_head(const ipm_memory *memory, uint64_t *head) {
     for (;;) {
         uint64_t version;
         uint64_t sequence = atomic_load_explicit(&memory->state->sequence, memory_order_acquire);
-        if (version_at(memory->state, sequence, &version) && unchanged(memory, sequence))
+        if (version_at(memory->state, sequence, &version, head) && unchanged(memory, sequence))
             return version;
+    }
+}
+
+uint64_t ipm_snapshot_version(const ipm_memory *memory) {
+    uint64_t head;
+    return ipm_snapshot_head(memory, &head);
+}
+
+/*
+ * Each commit and each rollback adds two to the sequence, and only a commit counts as a version. So
+ * since the last rollback the two grow together. Before it, the sequence was at least twice the
+ * version.
+ */
+uint64_t ipm_sequence_after(const ipm_memory *memory, uint64_t version) {
+    const ipm_state *state = memory->state;
+    for (;;) {
+        uint64_t now, head;
+        uint64_t sequence = atomic_load_explicit(&state->sequence, memory_order_acquire);
+        if (!version_at(state, sequence, &now, &head))
+            continue;
+        uint64_t undone = atomic_load_explicit(&state->version_undone, memory_order_relaxed);
+        if (!unchanged(memory, sequence))
+            continue;
+        if (version > now)
+            return 0;
+        return version < undone ? 2 * version + 1 : (sequence | 1) - 2 * (now - version);
     }
 }

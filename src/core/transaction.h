@@ -33,15 +33,27 @@ typedef struct ipm_state {
     _Atomic uint64_t version_before; /* the same; counts while the sequence is odd */
     _Atomic uint64_t recoveries;     /* transactions undone because their writer died */
     _Atomic uint32_t retired;        /* an ipm_retired, see datafile.h; 0: in use */
-    unsigned char reserved[28];
+    uint32_t unused;
+    /* The ring (ring.h). The head has two copies, as the version has. */
+    _Atomic uint64_t feed_head;
+    _Atomic uint64_t feed_head_before;
+    _Atomic uint64_t feed_tail;
+    /* The next cache line: only a rollback stores to it. */
+    _Atomic uint64_t version_undone; /* the version when a transaction was last rolled back */
+    unsigned char reserved[56];
 } ipm_state;
 
-_Static_assert(sizeof(ipm_state) == 64, "a cache line");
 _Static_assert(offsetof(ipm_state, retired) == 32, "file format");
+_Static_assert(offsetof(ipm_state, feed_head) == 40, "file format");
+_Static_assert(offsetof(ipm_state, version_undone) == 64, "a cache line, and file format");
+_Static_assert(sizeof(ipm_state) == 128, "two cache lines");
 
 #define IPM_FAN_SHIFT 6
 #define IPM_FAN (UINT64_C(1) << IPM_FAN_SHIFT) /* as many tags have one tag in the level above */
 #define IPM_LEVELS 6                           /* at most: enough for 2^44 bytes */
+
+/* The ring that keeps what commits changed, for feeds: see ring.h. */
+typedef struct ipm_ring ipm_ring;
 
 /* The addresses of a struct, its shadow and its tags: see ipm_memory_at. */
 typedef struct ipm_memory {
@@ -51,6 +63,7 @@ typedef struct ipm_memory {
     uint64_t size;
     unsigned top; /* the highest level */
     _Atomic uint64_t *tags[IPM_LEVELS];
+    ipm_ring *ring; /* NULL: there is none */
 } ipm_memory;
 
 /* A writer's transaction: private, valid while the write lock is held. */
@@ -70,7 +83,7 @@ static inline uint64_t ipm_block_count(uint64_t size) {
 uint64_t ipm_tag_count(uint64_t size);
 
 /*
- * The struct at `data`, with its shadow and its tags.
+ * The struct at `data`, with its shadow and its tags, and without a ring.
  * tags    of level 0, followed by those of level 1, and so on
  * data    aligned to 8, as `shadow` is
  * size    of both; at least 1 byte
@@ -139,6 +152,7 @@ typedef struct ipm_snapshot {
     unsigned char *into;
     uint64_t since;   /* blocks last changed before this sequence are copied already; 0: none */
     uint64_t version; /* of the copy, once a turn has succeeded */
+    uint64_t head;    /* the ring's, at that version */
 } ipm_snapshot;
 
 /* returns  true: `into` has the copy, and `version` its version; false: take another turn */
@@ -149,5 +163,19 @@ uint64_t ipm_snapshot_take(const ipm_memory *memory, uint64_t offset, uint64_t s
 
 /* The number of commits. */
 uint64_t ipm_snapshot_version(const ipm_memory *memory);
+
+/* The same, and the ring's head at that version. */
+uint64_t ipm_snapshot_head(const ipm_memory *memory, uint64_t *head);
+
+/*
+ * The sequence of the first transaction after the commit of a version; all blocks that were changed
+ * since then have this tag or a later one. It is exact for versions since the last rollback. For an
+ * older version it is too small, so more blocks have such a tag.
+ * returns  0: there is no such version yet
+ */
+uint64_t ipm_sequence_after(const ipm_memory *memory, uint64_t version);
+
+/* The first block from `block` on that was saved at the sequence `since` or later; or `end`. */
+uint64_t ipm_next_saved(const ipm_memory *memory, uint64_t since, uint64_t block, uint64_t end);
 
 #endif

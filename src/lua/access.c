@@ -86,6 +86,8 @@ static unsigned char *check_into(lua_State *L, const lipm_handle *handle) {
     unsigned char *base = lipm_base(target->place.memory);
     if (base == NULL)
         lipm_complain_access(L, &target->place);
+    if (!target->place.memory->is_writable)
+        lipm_complain_write(L, &target->place);
     if (target->place.type != handle->memory.type &&
         !ipm_type_equal(target->place.type, handle->memory.type)) {
         luaL_error(L, "%s: a snapshot does not fit into a %s%s", name, target->place.type->name,

@@ -95,7 +95,7 @@ int lipm_setbytes(lua_State *L) {
     if (base == NULL)
         return lipm_complain_access(L, &view->place);
     if (!memory->is_writable)
-        return lipm_complain(L, &view->place, "a reader cannot write");
+        return lipm_complain_write(L, &view->place);
     if (size != view->place.type->size) {
         return lipm_complain(L, &view->place, "%I bytes given, %s has %I", (lua_Integer)size,
                              view->place.type->name, (lua_Integer)view->place.type->size);

@@ -2,8 +2,8 @@
  * The C module ipmmap.core, on which the Lua files in lua/ipmmap are built.
  *
  * Each file of the binding uses only those before it in this order: memory, view, error, names,
- * scalar, plain, draft, assign, path, layout, type, index, value, totable, bytes, handle, slice,
- * lock, access, changed, wait, listen, convert, info, member, open, core.
+ * scalar, plain, draft, assign, path, layout, type, index, value, totable, bytes, feed, handle,
+ * slice, lock, access, changed, wait, commits, leaves, listen, convert, info, member, open, core.
  */
 #include "error.h"
 #include "functions.h"
@@ -46,6 +46,8 @@ int luaopen_ipmmap_core(lua_State *L) {
     lua_setfield(L, -2, "struct");
     lipm_open_handle(L);
     lua_setfield(L, -2, "methods");
+    lipm_open_feed(L);
+    lua_setfield(L, -2, "feed");
     lua_newtable(L);
     lua_setfield(L, -2, "structs");
     lua_pushvalue(L, -1);

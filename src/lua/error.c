@@ -85,43 +85,50 @@ void lipm_pushshown(lua_State *L, int index) {
     }
 }
 
-/* Append the name of the part of a struct or array that contains the byte at *offset, and return
- * the part's type. *offset becomes the byte's offset in that part. */
-static const ipm_type *descend(luaL_Buffer *buffer, const ipm_type *type, uint64_t *offset) {
-    if (type->kind == IPM_ARRAY) {
+static void add_part(luaL_Buffer *buffer, const lipm_step *step, bool is_first) {
+    if (step->field == NULL) {
         char index[32];
-        snprintf(index, sizeof index, "[%llu]",
-                 (unsigned long long)(*offset / type->element->size + 1));
+        snprintf(index, sizeof index, "[%llu]", (unsigned long long)step->index + 1);
         luaL_addstring(buffer, index);
-        *offset %= type->element->size;
-        return type->element;
+    } else {
+        if (!is_first)
+            luaL_addchar(buffer, '.');
+        luaL_addstring(buffer, step->field->name);
     }
-    const ipm_field *field = type->fields;
-    for (uint64_t i = 1; i < type->count && type->fields[i].offset <= *offset; i++)
-        field = &type->fields[i];
-    luaL_addchar(buffer, '.');
-    luaL_addstring(buffer, field->name);
-    *offset -= field->offset;
-    return field->type;
 }
 
 /* No type contains itself, so the first part that has the place's type and offset is the place. */
+static void add_path(luaL_Buffer *buffer, const lipm_place *place, bool is_first) {
+    const ipm_type *at = place->memory->type;
+    uint64_t offset = place->offset;
+    while (!lipm_is_scalar(at) && (at != place->type || offset != 0)) {
+        lipm_step step = lipm_descend(at, offset);
+        add_part(buffer, &step, is_first);
+        at = step.type;
+        offset -= step.offset;
+        is_first = false;
+    }
+}
+
 void lipm_pushpath(lua_State *L, const lipm_place *place) {
     const lipm_memory *memory = place->memory;
-    const ipm_type *type = place->type;
-    uint64_t offset = place->offset;
     if (memory->layout->layout == NULL) {
         lua_pushliteral(L, "?");
         return;
     }
-    const ipm_type *at = memory->type;
     luaL_Buffer buffer;
     luaL_buffinit(L, &buffer);
-    luaL_addstring(&buffer, at->name);
-    if (at->kind == IPM_ARRAY && at != type)
+    luaL_addstring(&buffer, memory->type->name);
+    if (memory->type->kind == IPM_ARRAY && memory->type != place->type)
         luaL_addchar(&buffer, ' ');
-    while (!lipm_is_scalar(at) && (at != type || offset != 0))
-        at = descend(&buffer, at, &offset);
+    add_path(&buffer, place, false);
+    luaL_pushresult(&buffer);
+}
+
+void lipm_pushfieldpath(lua_State *L, const lipm_place *place) {
+    luaL_Buffer buffer;
+    luaL_buffinit(L, &buffer);
+    add_path(&buffer, place, true);
     luaL_pushresult(&buffer);
 }
 
@@ -150,6 +157,8 @@ int lipm_complain(lua_State *L, const lipm_place *place, const char *format, ...
 
 int lipm_complain_access(lua_State *L, const lipm_place *place) {
     const lipm_memory *memory = place->memory;
+    if (!memory->is_live && memory->base == NULL)
+        lipm_complain(L, place, "value used after its feed was closed");
     if (!memory->is_live)
         luaL_error(L, "value used after its struct was collected");
     if (*memory->watched != memory->expected) {
@@ -159,6 +168,13 @@ int lipm_complain_access(lua_State *L, const lipm_place *place) {
         lipm_raise(L, &error);
     }
     lipm_complain(L, place, "view used after its lock was released");
+}
+
+int lipm_complain_write(lua_State *L, const lipm_place *place) {
+    lipm_complain(L, place,
+                  place->memory->is_live
+                      ? "a reader cannot write"
+                      : "a feed's value cannot be written: copy it by S:new(value)");
 }
 
 int lipm_complain_key(lua_State *L, int key, const lipm_place *place) {

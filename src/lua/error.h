@@ -21,14 +21,22 @@ IPM_COLD int lipm_fail(lua_State *L, const ipm_error *error);
 IPM_COLD _Noreturn int lipm_complain(lua_State *L, const lipm_place *place, const char *format,
                                      ...);
 
-/* Raise an error: the memory cannot be accessed now. No lock is held, or there was a fork. */
+/* Raise an error: the memory cannot be accessed now. No lock is held, the feed was closed, or there
+ * was a fork. */
 IPM_COLD _Noreturn int lipm_complain_access(lua_State *L, const lipm_place *place);
+
+/* Raise an error: the memory cannot be written. */
+IPM_COLD _Noreturn int lipm_complain_write(lua_State *L, const lipm_place *place);
 
 /* Raise an error: the key at `key` names no part of the struct or array at that place. */
 IPM_COLD _Noreturn int lipm_complain_key(lua_State *L, int key, const lipm_place *place);
 
 /* Push the place's struct and path, such as "DemoMmapStructure.data_xy". */
 void lipm_pushpath(lua_State *L, const lipm_place *place);
+
+/* Push the place's path without the name of the struct, such as "data_xy". The place is not the
+ * whole struct. */
+void lipm_pushfieldpath(lua_State *L, const lipm_place *place);
 
 /* Push the value at `index` as messages show it: 'text', 3.5, a table. Calls no metamethod. */
 void lipm_pushshown(lua_State *L, int index);

@@ -37,6 +37,7 @@ int lipm_handle_add(lua_State *L);
 int lipm_handle_touch(lua_State *L);
 int lipm_handle_clear(lua_State *L);
 int lipm_handle_wait(lua_State *L);
+int lipm_handle_feed(lua_State *L);
 int lipm_handle_fd(lua_State *L);
 int lipm_handle_drain(lua_State *L);
 int lipm_handle_users(lua_State *L);
@@ -46,6 +47,13 @@ int lipm_handle_info(lua_State *L);
 int lipm_handle_flush(lua_State *L);
 int lipm_handle_destroy(lua_State *L);
 int lipm_handle_close(lua_State *L);
+
+/* Methods of feeds. */
+int lipm_feed_next(lua_State *L);
+int lipm_feed_changes(lua_State *L);
+int lipm_feed_commits(lua_State *L);
+int lipm_feed_time(lua_State *L);
+int lipm_feed_close(lua_State *L);
 
 /* Metamethods of handles. lipm_handle_unknown is the __index of the table of methods. */
 int lipm_handle_collect(lua_State *L);

@@ -70,22 +70,27 @@ lipm_handle *lipm_pinwriter(lua_State *L) {
 
 /* ---- Closing ------------------------------------------------------------------------------ */
 
+/* The lock is released first: if that fails, because another thread holds it, nothing is closed. */
 static int close_handle(lipm_handle *handle, ipm_error *error) {
     if (handle->segment == NULL)
         return IPM_OK;
-    int code = ipm_segment_close(handle->segment, error);
-    if (code == IPM_OK) {
-        handle->segment = NULL;
-        handle->memory.base = NULL;
-        handle->layout->handles--;
-        lipm_freelayout(handle->layout);
-    }
-    return code;
+    int code = lipm_is_locked(handle) ? ipm_segment_rollback(handle->segment, error) : IPM_OK;
+    if (code == IPM_EINVALID)
+        return code;
+    while (handle->feeds != NULL)
+        lipm_endfeed(handle->feeds);
+    ipm_segment_close(handle->segment, NULL);
+    handle->segment = NULL;
+    handle->memory.base = NULL;
+    handle->layout->handles--;
+    lipm_freelayout(handle->layout);
+    return IPM_OK;
 }
 
 /***
 Close the handle. If it holds its lock, the lock is released, and an editor's changes are rolled
-back. To close it again has no effect. A handle is also closed at the end of its block if it is a
+back. Its feeds are closed. To close it again has no effect. A handle is also closed at the end of
+its block if it is a
 `<close>` variable, and when it is collected.
 @function Handle:close
 @raise an error if another thread holds the handle's lock

@@ -4,7 +4,7 @@
 #ifndef LIPM_HANDLE_H
 #define LIPM_HANDLE_H
 
-#include "memory.h"
+#include "feed.h"
 
 #include <lua.h>
 
@@ -16,6 +16,7 @@ typedef struct lipm_handle {
     uint64_t epoch;         /* how many times the lock was taken */
     uint64_t opened;        /* the version when the handle was opened */
     struct lipm_root *root; /* the newest root view; it may have been collected: see lock.c */
+    lipm_feed *feeds;       /* the open feeds of this handle */
     ipm_role role;
     bool is_root_spare; /* the next lock can use `root` again */
     bool is_pinned;     /* a method was called under this lock: the program still uses the lock */

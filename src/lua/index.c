@@ -106,7 +106,7 @@ static int set_part(lua_State *L, lipm_place part, const lipm_names *names) {
     lipm_memory *memory = part.memory;
     lipm_scalar scalar;
     if (!memory->is_writable)
-        return lipm_complain(L, &part, "a reader cannot write");
+        return lipm_complain_write(L, &part);
     if (!lipm_is_scalar(part.type) || part.offset < memory->reserved)
         return assign_part(L, &part, names);
     if (!lipm_toscalar(L, 3, part.type, &scalar))

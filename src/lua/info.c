@@ -46,7 +46,8 @@ int lipm_handle_last_update(lua_State *L) {
 Information about the segment, the handle and the lock.
 @function Handle:info
 @treturn table with the fields `name`, of the struct; `role`, of the handle; `tag`; `path` and
-`lock_path`, of the two files; `size`, of the struct in bytes; `version`; `recoveries`: how many
+`lock_path`, of the two files; `size`, of the struct in bytes; `feed`: the bytes of the ring that
+feeds read, 0 if there is none; `version`; `recoveries`: how many
 transactions were rolled back because their writer died; `pending`: whether a writer died in a
 transaction, which the next writer will roll back; `max_readers`; `readers`: how many read locks are
 held now; `writer_pid`: the process that holds the write lock now, or 0; `writable`: whether this
@@ -78,6 +79,7 @@ int lipm_handle_info(lua_State *L) {
         uint64_t value;
     } integers[] = {
         {"size", info.size},
+        {"feed", info.feed},
         {"version", info.version},
         {"recoveries", info.recoveries},
         {"max_readers", info.max_readers},

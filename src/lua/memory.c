@@ -2,6 +2,22 @@
 
 #include "../core/transaction.h"
 
+lipm_step lipm_descend(const ipm_type *type, uint64_t offset) {
+    if (type->kind == IPM_ARRAY) {
+        uint64_t index = offset / type->element->size;
+        return (lipm_step){NULL, index, type->element, index * type->element->size};
+    }
+    uint64_t first = 0, count = type->count;
+    while (count > 1) {
+        uint64_t half = count / 2;
+        bool is_before = type->fields[first + half].offset <= offset;
+        first = is_before ? first + half : first;
+        count = is_before ? count - half : half;
+    }
+    const ipm_field *field = &type->fields[first];
+    return (lipm_step){field, first, field->type, field->offset};
+}
+
 /* Makes whole blocks ready for changes, which costs the same as one byte of each block. */
 unsigned char *lipm_makeready(lipm_memory *memory, uint64_t offset, uint64_t size) {
     uint64_t first = offset & ~(IPM_BLOCK_SIZE - 1);

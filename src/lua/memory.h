@@ -1,8 +1,9 @@
 /*
  * Memory, and places in it.
  *
- * A memory holds the bytes of one struct or array: those of a detached value, or those of a segment
- * while a handle holds its lock. A place is a part of a memory; messages show its path.
+ * A memory holds the bytes of one struct or array: those of a detached value, those of a feed until
+ * it is closed, or those of a segment while a handle holds its lock. A place is a part of a memory;
+ * messages show its path.
  *
  * Lua may run other code whenever it allocates memory (finalizers), builds a message or interrupts
  * a wait (hooks). That code may unlock or close any handle. So an address from lipm_base or
@@ -40,7 +41,7 @@ enum {
 typedef struct lipm_memory {
     lipm_layout *layout;
     const ipm_type *type;    /* the type of the whole */
-    unsigned char *base;     /* NULL: no lock is held, so the memory must not be accessed */
+    unsigned char *base;     /* NULL: no lock is held, or the feed is closed: do not access it */
     const uint32_t *watched; /* a handle: the fork generation; a value: the layout's `alive` */
     uint32_t expected;       /* if *watched differs, the memory must not be accessed either */
     uint32_t reserved;       /* how many bytes at the start cannot be assigned: a live header */
@@ -49,7 +50,7 @@ typedef struct lipm_memory {
     uint64_t ready_size;
     ipm_segment *segment; /* NULL: the memory of a detached value */
     bool is_live;         /* the memory belongs to a handle */
-    bool is_writable;
+    bool is_writable;     /* false for readers and feeds */
 } lipm_memory;
 
 /* The part of a memory that has this type and begins at this offset, in bytes. */
@@ -73,6 +74,18 @@ static inline lipm_place lipm_elementplace(const lipm_place *whole, uint64_t ind
     const ipm_type *element = whole->type->element;
     return (lipm_place){whole->memory, element, whole->offset + index * element->size};
 }
+
+/* One step into a struct or array: to a field, or to an element. */
+typedef struct lipm_step {
+    const ipm_field *field; /* NULL: an element */
+    uint64_t index;         /* of the field or element, from 0 */
+    const ipm_type *type;
+    uint64_t offset; /* in the struct or array */
+} lipm_step;
+
+/* The step to the part that contains the byte at `offset`. For a byte of padding, the step to the
+ * part before it. */
+lipm_step lipm_descend(const ipm_type *type, uint64_t offset);
 
 /* The address of the memory's first byte, or NULL if the memory must not be accessed now. */
 static inline unsigned char *lipm_base(const lipm_memory *memory) {

@@ -1,10 +1,11 @@
 /*
- * Opening and repairing segments; the metatables and methods of handles.
+ * Opening and repairing segments; the metatables and methods of handles and of feeds.
  */
 #include "open.h"
 
 #include "../core/abandon.h"
 #include "error.h"
+#include "feed.h"
 #include "functions.h"
 #include "handle.h"
 #include "layout.h"
@@ -32,6 +33,7 @@ static const luaL_Reg handle_methods[] = {
     {"touch", lipm_handle_touch},
     {"clear", lipm_handle_clear},
     {"wait", lipm_handle_wait},
+    {"feed", lipm_handle_feed},
     {"fd", lipm_handle_fd},
     {"drain", lipm_handle_drain},
     {"users", lipm_handle_users},
@@ -106,6 +108,38 @@ static void push_class(lua_State *L, int owner, ipm_role role) {
     lua_replace(L, -2);
 }
 
+/* ---- Feeds -------------------------------------------------------------------------------- */
+
+static int feed_tostring(lua_State *L) {
+    const lipm_feed *feed = lipm_checkanyfeed(L);
+    if (feed->feed == NULL)
+        lua_pushliteral(L, LIPM_FEED_CLASS " (closed)");
+    else
+        lua_pushfstring(L, LIPM_FEED_CLASS ": %s", lipm_handlename(feed->handle));
+    return 1;
+}
+
+static const luaL_Reg feed_methods[] = {
+    {"next", lipm_feed_next}, {"changes", lipm_feed_changes}, {"commits", lipm_feed_commits},
+    {"time", lipm_feed_time}, {"close", lipm_feed_close},     {NULL, NULL},
+};
+
+static const luaL_Reg feed_metamethods[] = {
+    {"__gc", lipm_feed_close},
+    {"__close", lipm_feed_close},
+    {"__tostring", feed_tostring},
+    {NULL, NULL},
+};
+
+void lipm_open_feed(lua_State *L) {
+    luaL_newlib(L, feed_methods);
+    luaL_newmetatable(L, LIPM_FEED_CLASS);
+    luaL_setfuncs(L, feed_metamethods, 0);
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
 /* ---- Opening ------------------------------------------------------------------------------ */
 
 /* Push the user ids of the option `trust`, as an array of uint32_t in a userdata. */
@@ -149,6 +183,7 @@ int lipm_open(lua_State *L) {
     lua_getfield(L, 3, "mlock");
     push_trust(L, 3);
     lua_getfield(L, 3, "migrate");
+    lua_getfield(L, 3, "feed");
     ipm_options options = {
         .own_size = sizeof options,
         .tag = lua_tostring(L, 4),
@@ -163,6 +198,7 @@ int lipm_open(lua_State *L) {
         .trust = lua_touserdata(L, 13),
         .trust_count = lua_rawlen(L, 13) / sizeof(uint32_t),
         .migrate = (ipm_migrate)luaL_optinteger(L, 14, IPM_MIGRATE_NO),
+        .feed = (uint64_t)luaL_optinteger(L, 15, 0),
     };
     lipm_handle *handle = lipm_pushhandle(L, role, layout);
     push_class(L, 2, role);

@@ -81,14 +81,20 @@ int lipm_keepwaiting(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_
     }
 }
 
+bool lipm_slice_ended(lua_State *L, int code, int64_t slice_ns) {
+    if (code != IPM_EINTERRUPTED && (code != IPM_ETIMEOUT || slice_ns == 0))
+        return false;
+    lipm_runhooks(L);
+    return true;
+}
+
 int lipm_waitcommit(lua_State *L, const lipm_handle *handle, uint64_t version,
                     const lipm_deadline *until, uint64_t *now, ipm_error *error) {
     for (;;) {
-        int64_t now_ns = lipm_deadline_slice(until);
-        int code = ipm_segment_wait(handle->segment, version, now_ns, now, error);
-        if (code != IPM_EINTERRUPTED && (code != IPM_ETIMEOUT || now_ns == 0))
+        int64_t slice_ns = lipm_deadline_slice(until);
+        int code = ipm_segment_wait(handle->segment, version, slice_ns, now, error);
+        if (!lipm_slice_ended(L, code, slice_ns))
             return code;
-        lipm_runhooks(L);
         lipm_checkopen(L, handle);
     }
 }

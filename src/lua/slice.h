@@ -24,6 +24,13 @@ int64_t lipm_deadline_slice(const lipm_deadline *until);
 void lipm_runhooks(lua_State *L);
 
 /*
+ * Whether a wait ended only because its slice was over. In that case the debug hooks have run,
+ * which may have closed the handle, and the caller begins the next slice. code  the result of the
+ * wait
+ */
+bool lipm_slice_ended(lua_State *L, int code, int64_t slice_ns);
+
+/*
  * The number of seconds at `index`, in nanoseconds. Numbers below 0 count as 0. Raises if the value
  * is no number.
  * absent  the result if the value is nil or missing

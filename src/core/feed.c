@@ -1,0 +1,354 @@
+/*
+ * Following a segment's commits.
+ *
+ * The feed has a private copy of the struct. Each record of the ring leads it to the next version.
+ * If the ring has overwritten the next record, the feed takes a snapshot of the latest version, and
+ * goes back from there by the records that the ring still has: see seek.
+ */
+#include "segment.h"
+
+#include "error.h"
+#include "page.h"
+#include "reserve.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Records that were copied from the ring at once. They are private, and whole. */
+typedef struct batch {
+    unsigned char *bytes; /* NULL: there is no ring */
+    uint64_t room;
+    uint64_t start; /* the position of the first byte */
+    uint64_t from;  /* the records before it were overwritten, perhaps while they were copied */
+    uint64_t end;
+} batch;
+
+struct ipm_feed {
+    ipm_segment *segment;
+    ipm_snapshot snapshot;    /* of the whole struct, into `value` */
+    unsigned char *value;     /* the struct as of `version` */
+    unsigned char *before;    /* as of the version that was told before */
+    uint64_t *flags;          /* a bit for each block: the two may differ there */
+    const ipm_record *record; /* the last one that was found, in the batch */
+    const ipm_record *step;   /* the one by which `value` and `before` differ; NULL: see `flags` */
+    uint64_t version;         /* not told yet, if a seek has gone past the next one */
+    uint64_t told;
+    uint64_t position; /* of the record that leads to the next version */
+    uint64_t head;     /* of the ring, as it was seen last */
+    batch batch;
+    double time;
+    uint64_t reserved; /* the size of the memory at `value` */
+};
+
+#define BATCH 16384 /* bytes that are copied from the ring at once, at most; or one record */
+#define SEEKS 2     /* how often a seek may be overtaken: see seek */
+
+/* ---- The copies -------------------------------------------------------------------------- */
+
+static uint64_t struct_size(const ipm_feed *feed) {
+    return feed->segment->data.geometry.struct_size;
+}
+
+static uint64_t block_count(const ipm_feed *feed) {
+    return ipm_block_count(struct_size(feed));
+}
+
+static uint64_t flags_size(const ipm_feed *feed) {
+    return (block_count(feed) + 63) / 64 * 8;
+}
+
+static bool is_flagged(const ipm_feed *feed, uint64_t block) {
+    return (feed->flags[block / 64] >> block % 64 & 1) != 0;
+}
+
+/* Make `before` equal to `value`. */
+static void keep_value(ipm_feed *feed) {
+    if (feed->step != NULL) {
+        ipm_record_apply(feed->step, struct_size(feed), feed->before, feed->flags, false);
+        return;
+    }
+    for (uint64_t block = 0; block < block_count(feed); block++)
+        if (is_flagged(feed, block)) {
+            uint64_t at = block << IPM_BLOCK_SHIFT, left = struct_size(feed) - at;
+            memcpy(feed->before + at, feed->value + at,
+                   left < IPM_BLOCK_SIZE ? left : IPM_BLOCK_SIZE);
+        }
+    memset(feed->flags, 0, flags_size(feed));
+}
+
+/* `value` may differ from `before` anywhere. */
+static void flag_all(ipm_feed *feed) {
+    feed->step = NULL;
+    memset(feed->flags, 0xFF, flags_size(feed));
+}
+
+/* ---- The ring ---------------------------------------------------------------------------- */
+
+static const ipm_memory *memory_of(const ipm_feed *feed) {
+    return &feed->segment->data.memory;
+}
+
+/* Copy what the ring has from a position on, which lies before the head. */
+static void fill_batch(ipm_feed *feed, uint64_t at) {
+    batch *b = &feed->batch;
+    const uint64_t left = feed->head - at, most = memory_of(feed)->ring->size;
+    uint64_t size = (left < b->room ? left : b->room) & ~UINT64_C(7);
+    if (size > most) /* the tail has passed the position */
+        size = most;
+    uint64_t tail = ipm_ring_copy(memory_of(feed), at, b->bytes, size);
+    *b = (batch){b->bytes, b->room, at, tail > at ? tail : at, at + size};
+}
+
+typedef enum reading { READ, GONE, WRONG } reading;
+
+/* Find the record at a position in the batch. GONE: it is not there, or only a part of it. */
+static reading look_in_batch(ipm_feed *feed, uint64_t at) {
+    const batch *b = &feed->batch;
+    if (at < b->from || at >= b->end || b->end - at < sizeof(ipm_record))
+        return GONE;
+    const ipm_record *record = (const ipm_record *)(void *)(b->bytes + (at - b->start));
+    if (!ipm_record_is_at(record, at, feed->head - at))
+        return WRONG;
+    feed->record = record;
+    return record->size <= b->end - at ? READ : GONE;
+}
+
+/* Find the record at a position before the head. GONE: the tail has passed it, and is batch.from;
+ * WRONG: the ring is damaged. */
+static reading find_record(ipm_feed *feed, uint64_t at) {
+    if (at % 8 != 0)
+        return WRONG;
+    reading found = look_in_batch(feed, at);
+    if (found != GONE)
+        return found;
+    fill_batch(feed, at);
+    found = look_in_batch(feed, at);
+    return found == GONE && feed->batch.from <= at ? WRONG : found;
+}
+
+/* Go on by the next record. returns  false: it cannot be read; `value` may be spoiled */
+static bool take_record(ipm_feed *feed) {
+    if (feed->position >= feed->head)
+        ipm_snapshot_head(memory_of(feed), &feed->head);
+    if (feed->position >= feed->head || find_record(feed, feed->position) != READ ||
+        feed->record->version != feed->version + 1 ||
+        !ipm_record_apply(feed->record, struct_size(feed), feed->value, feed->flags, true))
+        return false;
+    feed->version++;
+    feed->position += feed->record->size;
+    feed->time = (double)feed->record->time / 1e9;
+    return true;
+}
+
+/* Take the latest version. With a `since` of the snapshot of 0 it copies the whole struct. */
+static void take_latest(ipm_feed *feed, uint64_t since) {
+    feed->snapshot.since = since;
+    ipm_segment_take(feed->segment, &feed->snapshot);
+    feed->version = feed->snapshot.version;
+    feed->position = feed->head = feed->snapshot.head;
+    feed->time = 0;
+}
+
+/*
+ * Go back from the latest version, which was just taken, to the oldest one from `wanted` on whose
+ * later records the ring still has. Records before the position `from` are not used.
+ * returns  false: the ring went by, or is damaged, and `value` is spoiled
+ */
+static bool go_back(ipm_feed *feed, uint64_t wanted, uint64_t from) {
+    const uint64_t latest = feed->version, head = feed->head;
+    uint64_t at = ipm_ring_tail(memory_of(feed)), applied = 0; /* the last record's version */
+    while (at < head) {
+        reading found = find_record(feed, at);
+        if (found == GONE && applied == 0) {
+            at = feed->batch.from; /* nothing is lost yet */
+            continue;
+        }
+        if (found != READ)
+            return false;
+        const ipm_record *record = feed->record;
+        if (at >= from && record->version > wanted) {
+            if (applied == 0) {
+                feed->version = record->version - 1;
+                feed->position = at;
+            }
+            if ((applied != 0 && record->version != applied + 1) ||
+                !ipm_record_apply(record, struct_size(feed), feed->value, NULL, false))
+                return false;
+            applied = record->version;
+        }
+        at += record->size;
+    }
+    return at == head && (applied == 0 || applied == latest);
+}
+
+/*
+ * Make `value` the struct as of `wanted`, or as of the oldest later version that can be told.
+ * Beside editors that never rest, the ring may overtake the way back from the tail; then half of
+ * the ring is enough, and if that fails too, the latest version.
+ */
+static void seek(ipm_feed *feed, uint64_t wanted) {
+    const ipm_ring *ring = memory_of(feed)->ring;
+    flag_all(feed);
+    take_latest(feed, 0);
+    if (ring == NULL || wanted >= feed->version)
+        return;
+    for (unsigned i = 0; i < SEEKS; i++) {
+        uint64_t tail = ipm_ring_tail(memory_of(feed)), kept = feed->head - tail;
+        if (kept > ring->size)
+            break;
+        if (go_back(feed, wanted, tail + kept / 2 * i))
+            return;
+        take_latest(feed, 0);
+    }
+}
+
+/* ---- Without a ring ---------------------------------------------------------------------- */
+
+/* Take the latest version, and copy only what was changed since the one before it. */
+static void take_changes(ipm_feed *feed) {
+    const ipm_memory *memory = memory_of(feed);
+    uint64_t since = feed->snapshot.since, count = block_count(feed);
+    take_latest(feed, since);
+    feed->step = NULL;
+    for (uint64_t block = 0; (block = ipm_next_saved(memory, since, block, count)) < count; block++)
+        feed->flags[block / 64] |= UINT64_C(1) << block % 64;
+}
+
+/* ---- The interface ----------------------------------------------------------------------- */
+
+/* Addresses for a feed's copies, in one piece of memory. */
+static int prepare_feed(ipm_feed *feed, ipm_error *error) {
+    const ipm_memory *memory = memory_of(feed);
+    const uint64_t copy = ipm_page_up(memory->size), flags = ipm_page_up(flags_size(feed));
+    const uint64_t most = ipm_record_most(memory->size), room = most > BATCH ? most : BATCH;
+    feed->reserved = 2 * copy + flags + (memory->ring != NULL ? room : 0);
+    void *made = NULL;
+    int code = ipm_reserve(feed->reserved, feed->segment->name, &made, error);
+    if (code != IPM_OK)
+        return code;
+    unsigned char *reserved = made;
+    feed->value = reserved;
+    feed->before = reserved + copy;
+    feed->flags = (uint64_t *)(void *)(reserved + 2 * copy);
+    if (memory->ring != NULL)
+        feed->batch = (batch){.bytes = reserved + 2 * copy + flags, .room = room};
+    feed->snapshot = (ipm_snapshot){.memory = memory, .size = memory->size, .into = feed->value};
+    return IPM_OK;
+}
+
+static int open_feed(ipm_segment *segment, uint64_t version, ipm_feed **feed, ipm_error *error) {
+    uint64_t latest;
+    *feed = NULL;
+    int code = ipm_segment_version(segment, &latest, error);
+    if (code == IPM_OK && version > latest && version != IPM_LATEST)
+        code = ipm_fail(error, IPM_EINVALID, 0, "%s: there is no version %llu yet", segment->name,
+                        (unsigned long long)version);
+    if (code != IPM_OK)
+        return code;
+    ipm_feed *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return ipm_fail_errno(error, ENOMEM, "cannot open a feed of %s", segment->name);
+    made->segment = segment;
+    code = prepare_feed(made, error);
+    if (code != IPM_OK) {
+        free(made);
+        return code;
+    }
+    seek(made, version);
+    keep_value(made);
+    made->told = version != IPM_LATEST ? version : made->version;
+    *feed = made;
+    return IPM_OK;
+}
+
+int ipm_feed_open(ipm_segment *segment, uint64_t version, ipm_feed **feed, ipm_error *error) {
+    ipm_error detail;
+    return ipm_report(open_feed(segment, version, feed, &detail), &detail, error);
+}
+
+void ipm_feed_close(ipm_feed *feed) {
+    if (feed == NULL)
+        return;
+    ipm_unreserve(feed->value, feed->reserved);
+    free(feed);
+}
+
+/* Go on from `told` to the next version that can be told. */
+static void move_on(ipm_feed *feed) {
+    if (feed->version > feed->told) /* a seek has gone past the next one */
+        return;
+    keep_value(feed);
+    if (feed->batch.bytes == NULL) {
+        take_changes(feed);
+        return;
+    }
+    if (take_record(feed)) {
+        feed->step = feed->record;
+        return;
+    }
+    seek(feed, feed->told);
+    if (feed->version == feed->told && !take_record(feed)) {
+        flag_all(feed);
+        take_latest(feed, 0);
+    }
+}
+
+/* Whether the next commit is in the batch. Then it needs no look at shared memory, which would slow
+ * the editors down. */
+static bool has_next(ipm_feed *feed) {
+    return feed->version == feed->told && look_in_batch(feed, feed->position) == READ &&
+           feed->record->version == feed->told + 1;
+}
+
+int ipm_feed_next(ipm_feed *feed, int64_t timeout_ns, uint64_t *version, uint64_t *missed,
+                  ipm_error *error) {
+    const uint64_t told = feed->told;
+    uint64_t now;
+    int code = has_next(feed) ? ipm_segment_check_fork(feed->segment, error)
+                              : ipm_segment_wait(feed->segment, told, timeout_ns, &now, error);
+    if (code != IPM_OK)
+        return code;
+    move_on(feed);
+    feed->told = feed->version;
+    if (feed->version <= told)
+        return ipm_fail(error, IPM_ECORRUPT, 0,
+                        "%s is damaged: it said that there is a version after %llu, and has none",
+                        feed->segment->names.path, (unsigned long long)told);
+    if (version != NULL)
+        *version = feed->version;
+    if (missed != NULL)
+        *missed = feed->version - told - 1;
+    return IPM_OK;
+}
+
+const void *ipm_feed_value(const ipm_feed *feed) {
+    return feed->value;
+}
+
+double ipm_feed_time(const ipm_feed *feed) {
+    return feed->time;
+}
+
+/* The first byte from `at` on in which the two copies differ; or the struct's size. */
+static uint64_t next_difference(const ipm_feed *feed, uint64_t at) {
+    const uint64_t size = struct_size(feed);
+    while (at < size) {
+        uint64_t next = (at | (IPM_BLOCK_SIZE - 1)) + 1, end = next < size ? next : size;
+        if (is_flagged(feed, at >> IPM_BLOCK_SHIFT) &&
+            memcmp(feed->value + at, feed->before + at, end - at) != 0)
+            break;
+        at = end;
+    }
+    while (at < size && feed->value[at] == feed->before[at])
+        at++;
+    return at;
+}
+
+bool ipm_feed_changes(const ipm_feed *feed, ipm_range *range) {
+    const uint64_t size = struct_size(feed);
+    uint64_t end = range->offset = next_difference(feed, range->offset + range->size);
+    while (end < size && feed->value[end] != feed->before[end])
+        end++;
+    range->size = end - range->offset;
+    return range->size != 0;
+}

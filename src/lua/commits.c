@@ -1,0 +1,211 @@
+/***
+Feeds: the commits of a segment, one after the other.
+@submodule ipmmap
+*/
+#include "error.h"
+#include "feed.h"
+#include "functions.h"
+#include "index.h"
+#include "slice.h"
+
+#include <lauxlib.h>
+
+/* ---- Opening and closing ------------------------------------------------------------------ */
+
+/* The version at 2: that of the moment if there is none. */
+static uint64_t check_version(lua_State *L, const lipm_handle *handle) {
+    int is_whole;
+    if (lua_isnoneornil(L, 2))
+        return IPM_LATEST;
+    lua_Integer version = lua_tointegerx(L, 2, &is_whole);
+    if (lua_type(L, 2) != LUA_TNUMBER || !is_whole || version < 0) {
+        lipm_pushshown(L, 2);
+        luaL_error(L, "%s: %s is not a version", lipm_handlename(handle), lua_tostring(L, -1));
+    }
+    return (uint64_t)version;
+}
+
+/* Push a feed of the handle at 1 that is not open yet. */
+static lipm_feed *push_feed(lua_State *L, lipm_handle *handle) {
+    lipm_feed *feed = lua_newuserdatauv(L, sizeof *feed, LIPM_FEED_VALUES);
+    *feed = (lipm_feed){
+        .brand = &lipm_feed_brand,
+        .memory =
+            {
+                .layout = handle->layout,
+                .type = handle->memory.type,
+                .watched = &handle->layout->alive,
+                .expected = 1,
+            },
+        .handle = handle,
+    };
+    luaL_setmetatable(L, LIPM_FEED_CLASS);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, LIPM_FEED_HANDLE);
+    return feed;
+}
+
+/* Give the feed on the top its value: a view of its memory, which keeps the feed. */
+static void make_value(lua_State *L, lipm_feed *feed) {
+    lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
+    int owner = lua_gettop(L);
+    lipm_view *view = lua_newuserdatauv(L, sizeof *view, LIPM_VIEW_VALUES);
+    const lipm_names *names = lipm_pushmetatable(L, owner, feed->memory.type);
+    *view = (lipm_view){&lipm_view_brand, {&feed->memory, feed->memory.type, 0}, names};
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, owner - 1);
+    lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
+    lua_setiuservalue(L, owner - 1, LIPM_FEED_VALUE);
+    lua_pop(L, 1);
+}
+
+/***
+Follow the segment's commits. Any number of feeds may be open beside each other. A feed delays no
+editor and takes no lock. With a ring (the manager's option `feed`) it tells every commit that it is
+not too late for; without one it tells the latest, and how many it missed.
+@function Handle:feed
+@tparam[opt] integer version the first commit told is the one after it; without it, the first one
+after this call
+@treturn Feed to be closed: `local feed <close> = reader:feed()`. It keeps its handle; closing the
+handle closes it
+@raise no version, or one that is yet to come; an error object: `"replaced"`, `"forked"`, `"system"`
+*/
+int lipm_handle_feed(lua_State *L) {
+    lipm_handle *handle = lipm_pinhandle(L);
+    uint64_t version = check_version(L, handle);
+    ipm_error error;
+    lua_settop(L, 1);
+    lipm_feed *feed = push_feed(L, handle);
+    make_value(L, feed);
+    lipm_checkopen(L, handle);
+    if (ipm_feed_open(handle->segment, version, &feed->feed, &error) != IPM_OK)
+        return lipm_raise(L, &error);
+    feed->memory.base = (unsigned char *)ipm_feed_value(feed->feed);
+    lipm_addfeed(&handle->feeds, feed);
+    return 1;
+}
+
+/***
+Close a feed. Closing again is harmless; a feed is also closed when it goes out of scope as a
+`<close>` variable, when its handle is closed, and when it is collected. Its value raises from then
+on.
+@function Feed:close
+*/
+int lipm_feed_close(lua_State *L) {
+    lipm_endfeed(lipm_checkanyfeed(L));
+    return 0;
+}
+
+void lipm_checkopenfeed(lua_State *L, const lipm_feed *feed) {
+    if (feed->feed == NULL)
+        luaL_error(L, "%s: this feed is closed", lipm_handlename(feed->handle));
+}
+
+lipm_feed *lipm_checkfeed(lua_State *L) {
+    lipm_feed *feed = lipm_checkanyfeed(L);
+    lipm_checkopenfeed(L, feed);
+    return feed;
+}
+
+/* ---- Telling ------------------------------------------------------------------------------ */
+
+typedef struct told_commit {
+    uint64_t version, missed;
+} told_commit;
+
+static int keep_following(lua_State *L, lipm_feed *feed, int64_t timeout_ns, told_commit *commit,
+                          ipm_error *error) {
+    lipm_deadline until = lipm_deadline_start(timeout_ns);
+    for (;;) {
+        int64_t slice_ns = lipm_deadline_slice(&until);
+        int code = ipm_feed_next(feed->feed, slice_ns, &commit->version, &commit->missed, error);
+        if (!lipm_slice_ended(L, code, slice_ns))
+            return code;
+        lipm_checkopenfeed(L, feed);
+    }
+}
+
+/*
+ * Go on to the next commit, and push it: the value, the version, and how many were missed. The feed
+ * is at `index`. A commit that is there already costs no look at the clock here.
+ */
+static int tell_commit(lua_State *L, int index, lipm_feed *feed, int64_t timeout_ns,
+                       ipm_error *error) {
+    told_commit commit;
+    int code = ipm_feed_next(feed->feed, 0, &commit.version, &commit.missed, error);
+    if (code == IPM_ETIMEOUT && timeout_ns > 0)
+        code = keep_following(L, feed, timeout_ns, &commit, error);
+    if (code != IPM_OK)
+        return code;
+    feed->told++;
+    lua_getiuservalue(L, index, LIPM_FEED_VALUE);
+    lua_pushinteger(L, (lua_Integer)commit.version);
+    lua_pushinteger(L, (lua_Integer)commit.missed);
+    return IPM_OK;
+}
+
+/***
+Go on to the next commit, and sleep until there is one. If it fails, the feed stays where it was.
+@function Feed:next
+@tparam[opt] number seconds how long at most; without it for ever
+@treturn[1] value the struct as of that commit: the same value each time, which cannot be written,
+and raises after the feed was closed. `S:new(value)` copies it
+@treturn[1] integer version of the commit
+@treturn[1] integer missed: how many commits before it were lost, because the ring had no room for
+them any more
+@treturn[2] nil
+@treturn[2] string message
+@treturn[2] string code: `"timeout"`, `"replaced"`, `"forked"`, `"corrupt"`, `"system"`
+@raise if it would sleep while the handle holds its lock; the feed is closed
+*/
+int lipm_feed_next(lua_State *L) {
+    lipm_feed *feed = lipm_checkfeed(L);
+    int64_t timeout_ns = lipm_checkseconds(L, 2, IPM_FOREVER, lipm_handlename(feed->handle));
+    ipm_error error;
+    feed->handle->is_pinned = true;
+    return tell_commit(L, 1, feed, timeout_ns, &error) == IPM_OK ? 3 : lipm_fail(L, &error);
+}
+
+enum { FEED_UPVALUE = 1, TIMEOUT_UPVALUE, COMMITS_UPVALUES = TIMEOUT_UPVALUE };
+
+static int next_in_loop(lua_State *L) {
+    lipm_feed *feed = lua_touserdata(L, lua_upvalueindex(FEED_UPVALUE));
+    int64_t timeout_ns = lua_tointeger(L, lua_upvalueindex(TIMEOUT_UPVALUE));
+    ipm_error error;
+    lipm_checkopenfeed(L, feed);
+    feed->handle->is_pinned = true;
+    int code = tell_commit(L, lua_upvalueindex(FEED_UPVALUE), feed, timeout_ns, &error);
+    if (code == IPM_OK)
+        return 3;
+    return code == IPM_ETIMEOUT ? 0 : lipm_raise(L, &error);
+}
+
+/***
+The commits for a loop, `for value, version, missed in feed:commits(1) do`, which ends when none
+comes in time. The loop may be broken off: the feed stays at the commit that it told last.
+@function Feed:commits
+@tparam[opt] number seconds how long to wait for each commit at most; without it for ever
+@treturn function an iterator of what `next` returns. It raises an error object where `next` fails
+with another code than `"timeout"`
+@raise the feed is closed
+*/
+int lipm_feed_commits(lua_State *L) {
+    const lipm_feed *feed = lipm_checkfeed(L);
+    int64_t timeout_ns = lipm_checkseconds(L, 2, IPM_FOREVER, lipm_handlename(feed->handle));
+    lua_pushvalue(L, 1);
+    lua_pushinteger(L, timeout_ns);
+    lua_pushcclosure(L, next_in_loop, COMMITS_UPVALUES);
+    return 1;
+}
+
+/***
+When the commit that was told last was made.
+@function Feed:time
+@treturn number Unix seconds, to within a tick of the kernel's clock (1 to 10 ms); 0 if that is not
+known: the segment has no ring, the commit has left it, or none was told yet
+@raise the feed is closed
+*/
+int lipm_feed_time(lua_State *L) {
+    lua_pushnumber(L, ipm_feed_time(lipm_checkfeed(L)->feed));
+    return 1;
+}

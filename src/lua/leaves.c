@@ -1,0 +1,82 @@
+/***
+What a commit changed: the scalars and texts of a feed's value.
+@submodule ipmmap
+*/
+#include "error.h"
+#include "feed.h"
+#include "functions.h"
+#include "handle.h"
+#include "scalar.h"
+
+#include <lauxlib.h>
+
+typedef struct change_list {
+    lipm_feed *feed;
+    uint64_t told;   /* the feed's, when the list was begun */
+    ipm_range range; /* the present one of the ranges that changed */
+    uint64_t at;     /* the bytes before it were listed */
+} change_list;
+
+/* The scalar that the byte at `offset` is in; the one before it if it is in none. */
+static lipm_place find_leaf(lipm_memory *memory, uint64_t offset) {
+    lipm_place leaf = {memory, memory->type, 0};
+    while (!lipm_is_scalar(leaf.type)) {
+        lipm_step step = lipm_descend(leaf.type, offset - leaf.offset);
+        leaf.type = step.type;
+        leaf.offset += step.offset;
+    }
+    return leaf;
+}
+
+static bool next_leaf(change_list *list, lipm_place *leaf) {
+    for (;;) {
+        for (; list->at < list->range.offset + list->range.size; list->at++) {
+            *leaf = find_leaf(&list->feed->memory, list->at);
+            uint64_t end = leaf->offset + leaf->type->size;
+            if (list->at < end) {
+                list->at = end;
+                return true;
+            }
+        }
+        if (!ipm_feed_changes(list->feed->feed, &list->range))
+            return false;
+        if (list->at < list->range.offset)
+            list->at = list->range.offset;
+    }
+}
+
+enum { LIST_UPVALUE = 1, LISTED_UPVALUE, CHANGES_UPVALUES = LISTED_UPVALUE };
+
+static int next_change(lua_State *L) {
+    change_list *list = lua_touserdata(L, lua_upvalueindex(LIST_UPVALUE));
+    lipm_place leaf;
+    lipm_checkopenfeed(L, list->feed);
+    if (list->told != list->feed->told) {
+        return luaL_error(L, "%s: the feed went on while its changes were listed",
+                          lipm_handlename(list->feed->handle));
+    }
+    if (!next_leaf(list, &leaf))
+        return 0;
+    lipm_pushfieldpath(L, &leaf);
+    lipm_checkopenfeed(L, list->feed);
+    lipm_pushlive(L, &leaf);
+    return 2;
+}
+
+/***
+The fields whose bytes were changed by the commit that was told last, in memory order. If commits
+before it were missed, the fields whose bytes differ from those of the commit told before.
+@function Feed:changes
+@treturn function an iterator of path and value, for `for path, value in feed:changes() do`: each
+scalar and each text, with paths as `read` takes them, such as `"trail[3].x"`. It raises after the
+feed went on
+@raise the feed is closed
+*/
+int lipm_feed_changes(lua_State *L) {
+    lipm_feed *feed = lipm_checkfeed(L);
+    change_list *list = lua_newuserdatauv(L, sizeof *list, 0);
+    *list = (change_list){.feed = feed, .told = feed->told};
+    lua_pushvalue(L, 1);
+    lua_pushcclosure(L, next_change, CHANGES_UPVALUES);
+    return 1;
+}
