@@ -149,6 +149,24 @@ static void starts_where_the_ring_starts(void) {
     end_with(feed);
 }
 
+/* At the end of a full ring each commit removes the record that the feed needs next. */
+static void does_not_fall_behind_again_at_once(void) {
+    unsigned falls = 0;
+    uint64_t told = 0, version, missed;
+    start_with(RING);
+    ipm_feed *feed = feed_after(editor, 0);
+    commit_until(200);
+    for (uint64_t v = 201; v <= 1200; v++) {
+        commit_until(v);
+        CHECK_INT(ipm_feed_next(feed, 0, &version, &missed, &error), IPM_OK);
+        CHECK_INT(version, told + missed + 1);
+        told = version;
+        falls += missed > 0;
+    }
+    CHECK(falls > 0 && falls <= 1000 / 20);
+    end_with(feed);
+}
+
 static void refuses_a_version_of_the_future(void) {
     ipm_feed *feed;
     start_with(RING);
@@ -609,6 +627,7 @@ int main(void) {
     run("goes around the ring, with records of all sizes", goes_around_the_ring);
     run("starts at an older version", starts_at_an_older_version);
     run("starts where the ring starts", starts_where_the_ring_starts);
+    run("does not fall behind again at once", does_not_fall_behind_again_at_once);
     run("refuses a version of the future", refuses_a_version_of_the_future);
     run("gives the latest commit without a ring", gives_the_latest_without_a_ring);
     run("tells only what was committed", tells_only_what_was_committed);

@@ -35,13 +35,13 @@ struct ipm_feed {
     uint64_t told;
     uint64_t position; /* of the record that leads to the next version */
     uint64_t head;     /* of the ring, as it was seen last */
+    bool is_behind;    /* it has not caught up with the head since the last seek */
     batch batch;
     double time;
     uint64_t reserved; /* the size of the memory at `value` */
 };
 
 #define BATCH 16384 /* bytes that are copied from the ring at once, at most; or one record */
-#define SEEKS 2     /* how often a seek may be overtaken: see seek */
 
 /* ---- The copies -------------------------------------------------------------------------- */
 
@@ -128,8 +128,10 @@ static reading find_record(ipm_feed *feed, uint64_t at) {
 
 /* Go on by the next record. returns  false: it cannot be read; `value` may be spoiled */
 static bool take_record(ipm_feed *feed) {
-    if (feed->position >= feed->head)
+    if (feed->position >= feed->head) {
+        feed->is_behind = false;
         ipm_snapshot_head(memory_of(feed), &feed->head);
+    }
     if (feed->position >= feed->head || find_record(feed, feed->position) != READ ||
         feed->record->version != feed->version + 1 ||
         !ipm_record_apply(feed->record, struct_size(feed), feed->value, feed->flags, true))
@@ -182,9 +184,11 @@ static bool go_back(ipm_feed *feed, uint64_t wanted, uint64_t from) {
 }
 
 /*
- * Make `value` the struct as of `wanted`, or as of the oldest later version that can be told.
- * Beside editors that never rest, the ring may overtake the way back from the tail; then half of
- * the ring is enough, and if that fails too, the latest version.
+ * Make `value` the struct as of `wanted`, or as of the oldest later version that can be told, and
+ * copy the records that come next. Beside editors that never rest, the ring may overtake the way
+ * back from the tail. Then half of the ring is enough, and if that fails too, the latest version. A
+ * feed that falls behind again before it has caught up begins with half of the ring: otherwise it
+ * would have to seek for every few commits.
  */
 static void seek(ipm_feed *feed, uint64_t wanted) {
     const ipm_ring *ring = memory_of(feed)->ring;
@@ -192,12 +196,15 @@ static void seek(ipm_feed *feed, uint64_t wanted) {
     take_latest(feed, 0);
     if (ring == NULL || wanted >= feed->version)
         return;
-    for (unsigned i = 0; i < SEEKS; i++) {
+    for (uint64_t halves = feed->is_behind ? 1 : 0; halves < 2; halves++) {
         uint64_t tail = ipm_ring_tail(memory_of(feed)), kept = feed->head - tail;
         if (kept > ring->size)
             break;
-        if (go_back(feed, wanted, tail + kept / 2 * i))
+        if (go_back(feed, wanted, tail + kept / 2 * halves) &&
+            (feed->position == feed->head || find_record(feed, feed->position) == READ)) {
+            feed->is_behind = true;
             return;
+        }
         take_latest(feed, 0);
     }
 }
