@@ -124,6 +124,25 @@ static void goes_around_the_ring(void) {
     end_with(feed);
 }
 
+/* More than it reads at once, so that a record begins in one batch and ends in the next. */
+static void tells_many_commits_that_are_there(void) {
+    start_with(16 * RING);
+    ipm_feed *feed = feed_after(editor, IPM_LATEST);
+    for (uint64_t version = 1; version <= 500; version++) {
+        CHECK_INT(ipm_segment_lock(editor, 0, &error), IPM_OK);
+        set_both(editor, (int64_t)version);
+        for (uint64_t i = 0; i <= version % 7; i++)
+            set_at(editor, 24 + i * 72, (int64_t)version);
+        CHECK_INT(ipm_segment_unlock(editor, &error), IPM_OK);
+    }
+    for (uint64_t version = 1; version <= 500; version++)
+        if (!tells(feed, version, 0) ||
+            !CHECK_INT(field_of(feed, 24 + version % 7 * 72), (int64_t)version))
+            break;
+    tells_no_more(feed);
+    end_with(feed);
+}
+
 static void starts_at_an_older_version(void) {
     start_with(RING);
     commit_until(9);
@@ -625,6 +644,7 @@ int main(void) {
     run("tells when a commit was made", tells_when_a_commit_was_made);
     run("leaves the last commits only, and counts the others", leaves_the_last_commits_only);
     run("goes around the ring, with records of all sizes", goes_around_the_ring);
+    run("tells many commits that are there already", tells_many_commits_that_are_there);
     run("starts at an older version", starts_at_an_older_version);
     run("starts where the ring starts", starts_where_the_ring_starts);
     run("does not fall behind again at once", does_not_fall_behind_again_at_once);

@@ -161,8 +161,8 @@ static bool go_back(ipm_feed *feed, uint64_t wanted, uint64_t from) {
     uint64_t at = ipm_ring_tail(memory_of(feed)), applied = 0; /* the last record's version */
     while (at < head) {
         reading found = find_record(feed, at);
-        if (found == GONE && applied == 0) {
-            at = feed->batch.from; /* nothing is lost yet */
+        if (found == GONE) { /* if a record was applied, the next version does not follow it */
+            at = feed->batch.from;
             continue;
         }
         if (found != READ)
@@ -193,19 +193,16 @@ static bool go_back(ipm_feed *feed, uint64_t wanted, uint64_t from) {
 static void seek(ipm_feed *feed, uint64_t wanted) {
     const ipm_ring *ring = memory_of(feed)->ring;
     flag_all(feed);
-    take_latest(feed, 0);
-    if (ring == NULL || wanted >= feed->version)
-        return;
-    for (uint64_t halves = feed->is_behind ? 1 : 0; halves < 2; halves++) {
+    for (uint64_t halves = feed->is_behind ? 1 : 0;; halves++) {
+        take_latest(feed, 0);
         uint64_t tail = ipm_ring_tail(memory_of(feed)), kept = feed->head - tail;
-        if (kept > ring->size)
-            break;
+        if (ring == NULL || wanted >= feed->version || halves > 1 || kept > ring->size)
+            return;
         if (go_back(feed, wanted, tail + kept / 2 * halves) &&
             (feed->position == feed->head || find_record(feed, feed->position) == READ)) {
             feed->is_behind = true;
             return;
         }
-        take_latest(feed, 0);
     }
 }
 
