@@ -240,7 +240,7 @@ static void dies_in_a_transaction(peer *test) {
     ipm_segment_lock(own, 0, &error);
     set_both(own, 77);
     /* As far as a commit that dies before its last store. */
-    ipm_ring_write(&own->data.memory, 2);
+    ipm_ring_write(&own->data.memory);
     _exit(tap.bad);
 }
 

@@ -25,7 +25,6 @@ typedef struct batch {
 
 struct ipm_feed {
     ipm_segment *segment;
-    ipm_snapshot snapshot;    /* of the whole struct, into `value` */
     unsigned char *value;     /* the struct as of `version` */
     unsigned char *before;    /* as of the version that was told before */
     uint64_t *flags;          /* a bit for each block: the two may differ there */
@@ -33,6 +32,8 @@ struct ipm_feed {
     const ipm_record *step;   /* the one by which `value` and `before` differ; NULL: see `flags` */
     uint64_t version;         /* not told yet, if a seek has gone past the next one */
     uint64_t told;
+    uint64_t
+        since; /* blocks that were last changed before this sequence are as in the last snapshot */
     uint64_t position; /* of the record that leads to the next version */
     uint64_t head;     /* of the ring, as it was seen last */
     bool is_behind;    /* it has not caught up with the head since the last seek */
@@ -142,12 +143,17 @@ static bool take_record(ipm_feed *feed) {
     return true;
 }
 
-/* Take the latest version. With a `since` of the snapshot of 0 it copies the whole struct. */
+/* Take the latest version. Blocks that were last changed before the sequence `since` are in `value`
+ * already; 0: none. */
 static void take_latest(ipm_feed *feed, uint64_t since) {
-    feed->snapshot.since = since;
-    ipm_segment_take(feed->segment, &feed->snapshot);
-    feed->version = feed->snapshot.version;
-    feed->position = feed->head = feed->snapshot.head;
+    const ipm_memory *memory = memory_of(feed);
+    ipm_snapshot snapshot;
+    ipm_snapshot_start(&snapshot, memory, 0, memory->size, feed->value);
+    snapshot.since = since;
+    feed->since = ipm_sequence_now(memory);
+    ipm_segment_take(feed->segment, &snapshot);
+    feed->version = snapshot.version;
+    feed->position = feed->head = snapshot.head;
     feed->time = 0;
 }
 
@@ -211,7 +217,7 @@ static void seek(ipm_feed *feed, uint64_t wanted) {
 /* Take the latest version, and copy only what was changed since the one before it. */
 static void take_changes(ipm_feed *feed) {
     const ipm_memory *memory = memory_of(feed);
-    uint64_t since = feed->snapshot.since, count = block_count(feed);
+    uint64_t since = feed->since, count = block_count(feed);
     take_latest(feed, since);
     feed->step = NULL;
     for (uint64_t block = 0; (block = ipm_next_saved(memory, since, block, count)) < count; block++)
@@ -236,7 +242,6 @@ static int prepare_feed(ipm_feed *feed, ipm_error *error) {
     feed->flags = (uint64_t *)(void *)(reserved + 2 * copy);
     if (memory->ring != NULL)
         feed->batch = (batch){.bytes = reserved + 2 * copy + flags, .room = room};
-    feed->snapshot = (ipm_snapshot){.memory = memory, .size = memory->size, .into = feed->value};
     return IPM_OK;
 }
 
