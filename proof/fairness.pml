@@ -66,7 +66,7 @@ bit wants;            /* the observed process waits for the lock */
 #define STEP(action) if :: action DIE STOP fi
 #define LAST_STEP(action) if :: action DIE fi
 
-/* After a slice of waiting for a place in vain. */
+/* After a slice of the wait for a place. */
 #if STOPS && !defined(NOBODY_TRIES)
 #define SLICE_OVER :: atomic { stops > 0 && !gate -> gate = 1; has_gate = 1; goto leave }
 #else

@@ -50,7 +50,7 @@ bit usable[FILES];   /* its mutexes were initialised since the reboot */
 byte data_path, datas;
 byte retired[FILES];
 byte users[FILES];
-byte lock_of[FILES]; /* what its users lock */
+byte lock_of[FILES]; /* the lock file that its users lock */
 
 #define LIVE 0
 #define RETIRED 1
@@ -80,7 +80,7 @@ byte deaths, done;
 #define OPEN_OR_MAKE_LOCK(file, made) d_step { \
     if :: lock_path == 0 -> NEW_LOCK; made = 1 :: else -> made = 0 fi; file = lock_path }
 
-/* Where a mapping keeps no file lock, and the descriptor is closed all the same. */
+/* A mutant: a mapping keeps no file lock, but the descriptor is closed nevertheless. */
 #ifdef MAPPING_KEEPS_NO_LOCK
 #define GET_IN atomic { sharers[lock]--; in_lock = 0 }
 #else
@@ -101,7 +101,7 @@ inline open_files() {
         fi
      fi;
      if
-     :: data == 0 -> break /* not found; it looks for 100 ms, or gives up */
+     :: data == 0 -> break /* not found; the opener tries again for 100 ms, or gives up */
      :: else
      fi;
      /* ipm_lockfile_open */
@@ -171,14 +171,14 @@ lock_again:
      :: else ->
         if
         :: data_path != data -> STEP(atomic { sharers[in_lock]--; in_lock = 0; lock = 0 })
-        :: else -> /* in */
+        :: else -> /* the segment is open */
            atomic {
              if
              :: !retired[data] ->
                 assert(usable[lock]);
                 assert(users[data] == 0 || lock_of[data] == lock);
                 assert(data_path == data)
-             :: else /* just now: its first lock will report it */
+             :: else /* it was retired just now, which its first lock will report */
              fi;
              lock_of[data] = lock; users[data]++; in_data = data
            };

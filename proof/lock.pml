@@ -48,7 +48,7 @@
 byte own[SLOTS + 1]; /* the mutexes' owners */
 bit flag;            /* writing */
 byte mark;           /* high_water */
-bit kept[READERS + 1]; /* since a reader looked at the mark it was not lowered: for its count */
+bit kept[READERS + 1]; /* the mark was not lowered since the reader checked it (the count in high_water.h) */
 byte seq, ver, before;                  /* sequence, version, version_before */
 byte data0, data1, shadow0, shadow1, tag0, tag1;
 byte above;                             /* the tag of the upper level */
@@ -71,7 +71,7 @@ byte reading, writing, deaths, timeouts;
 /* release_gate: consistent, then unlock; without the first the mutex is lost for ever */
 #define UNLOCK_GATE d_step { assert(!told); own[GATE] = 0 }
 
-/* undo in transaction.c; a step a block. next_saved: whether it comes to the block. */
+/* undo in transaction.c; each block is one step. next_saved: whether the search finds the block. */
 #define SAVED(tag, from) (above >= from && tag >= from)
 inline undo_block(data, shadow, tag) {
   STEP(d_step { if :: SAVED(tag, seq) -> data = shadow :: else fi })
@@ -93,7 +93,7 @@ inline undo() {
 #endif
 }
 
-/* ipm_transaction_save of one block, and a change in it */
+/* ipm_transaction_save of one block, and a change of the block */
 inline change(data, shadow, tag) {
 #ifdef TAG_BEFORE_SHADOW
   STEP(tag = seq);
@@ -285,7 +285,7 @@ grab:
      :: atomic { tried < SLOTS && !FREE(slot) -> slot = (slot + 1) % SLOTS; tried++; goto grab }
      :: atomic { !gate && tried == SLOTS && !FREE(slot) -> tried = 0; goto slow }
      :: atomic { gate && tried == SLOTS && !FREE(slot) && FREE((slot + 1) % SLOTS) ->
-          slot = (slot + 1) % SLOTS; goto grab } /* await_slot: whichever comes free */
+          slot = (slot + 1) % SLOTS; goto grab } /* await_slot: the first slot that becomes free */
      :: atomic { gate && tried == SLOTS && TIMEOUT(slot); tried = 0 };
 #ifndef READER_INCONSISTENT
         told = 0;
@@ -348,8 +348,8 @@ behind_gate:
      STEP(flag = 0);
 #endif
 held:
-     /* readable in segment.c: in place, or a copy when a writer died inside. In one step: as
-      * ENTER and the writers assert, nobody changes anything while a reader is inside. */
+     /* readable in segment.c: the struct itself, or a copy if a writer died inside. This is one
+      * step, because no process changes the struct while a reader is inside (see ENTER). */
      STEP(d_step {
        if
 #ifdef READ_IN_PLACE
@@ -378,8 +378,8 @@ done:
   skip
 }
 
-/* copy_committed in transaction.c, of one block: in later turns only if it was saved since, and not
- * if the transaction under way has saved it; then from the shadow what that has saved */
+/* copy_committed in transaction.c for one block. A later turn copies the block only if it was saved
+ * since the turn before. If the open transaction has saved it, it is copied from the shadow. */
 #define LEFT_OUT(tag) ((below && tag == s) || (since > 0 && !(below && tag >= since)))
 inline copy_data(copy, data, tag) {
   if
@@ -395,12 +395,12 @@ inline copy_shadow(copy, shadow, tag) {
   fi
 }
 
-/* ipm_snapshot_turn until one succeeds. It may be one under the read lock: then it is what `held`
- * does in a locked reader. A snapshot's own death affects no other process. */
+/* ipm_snapshot_turn until one succeeds. A turn under the read lock does the same as `held` in a
+ * locked reader. The death of a process that takes a snapshot affects no other process. */
 proctype Snapshot() {
   byte s, since, v, copy0, copy1;
-  bit below;               /* the tag above tells that there is something to be looked for */
-  byte want0, want1, want; /* what belongs to the sequence */
+  bit below;               /* the tag above shows that the search goes down */
+  byte want0, want1, want; /* the values of the commit that belongs to the sequence */
 turn:
   atomic { s = seq; want0 = good0; want1 = good1; want = commits };
   if

@@ -90,10 +90,10 @@ typedef Place {
 };
 Place memory[PLACES];
 
-/* The writers' view, and that at the last release fence of the present one. */
+/* The view that the writers hand on, and the present writer's view at its last release fence. */
 byte view[PLACES], fenced[PLACES];
 
-/* What belongs to each sequence. */
+/* The values that belong to each sequence. */
 typedef Commit {
   byte data0, data1, version
 };
@@ -101,7 +101,7 @@ Commit committed[2 * ROUNDS + 1];
 
 byte i, message;
 
-/* A writer reads what was stored last: its view has all of it. */
+/* A writer reads the last message of a place, because its view includes all messages. */
 #define VALUE(place) memory[place].message[memory[place].last].value
 
 inline store(place, new, order) {
@@ -125,7 +125,7 @@ inline release_fence() {
   }
 }
 
-/* It may die here. */
+/* The writer may die here. */
 #define OR_DIE if :: true :: goto next fi
 
 inline set_committed(at, value0, value1, count) {
@@ -204,7 +204,7 @@ inline change(data) {
   OR_DIE
 }
 
-/* The reader. Its view, and what an acquire fence adds to it. */
+/* The reader's view, and the view that an acquire fence adds to it. */
 byte seen[PLACES], offered[PLACES];
 
 inline load(place, order, into) {
@@ -244,7 +244,7 @@ inline acquire_fence() {
   }
 }
 
-/* next_saved, as far as it goes for a block: `t` is its tag, or 0 where it is not come to. */
+/* next_saved for one block: `t` is the block's tag, or 0 if the search does not go down to it. */
 inline look(from, tag) {
   if
   :: below < from
@@ -252,7 +252,7 @@ inline look(from, tag) {
   fi
 }
 
-/* Whether the block is to be copied from the struct, which `t` says afterwards. */
+/* Sets `t`: whether the block is to be copied from the struct. */
 inline look_for_data(tag) {
   if
   :: since == 0 && s % 2 == 0 -> t = 1
@@ -363,7 +363,7 @@ init {
   do
   :: round == ROUNDS -> break
   :: round < ROUNDS ->
-     /* The lock is handed over: the view, and no fence. */
+     /* The lock hands the view over, but makes no fence. */
      d_step {
        for (i : 0 .. PLACES - 1) { fenced[i] = 0 };
        i = 0; round++

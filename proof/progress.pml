@@ -21,11 +21,11 @@
 #endif
 
 bit odd;            /* the sequence */
-byte went;          /* how often it went on since the turn began; 2: twice or more */
+byte went;          /* how often the sequence changed since the turn began; 2: twice or more */
 bit flag, gate, slot;
 bit queued;         /* the reader, first and urgent */
 bit idle;           /* the gate's holder has stopped */
-bit held_on;        /* the gate was held by the same all the time since the wait began */
+bit held_on;        /* the same process has held the gate since the wait began */
 bit wants;          /* a snapshot is under way */
 byte deaths, stops;
 

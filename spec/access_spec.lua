@@ -74,7 +74,7 @@ describe("access by path", function()
     assert.equal(8, reader:read "int32")
   end)
 
-  it("gives an aggregate as a detached value", function()
+  it("returns a struct or an array as a detached value", function()
     editor:write("points[2]", { x = 1, y = 2 })
     local points = reader:read "points"
     assert.equal(24, #points)
@@ -93,7 +93,7 @@ describe("access by path", function()
     assert.equal(2.0, points[2].y)
   end)
 
-  it("refuses a path that leads nowhere", function()
+  it("refuses a path that leads to no field", function()
     for _, path in ipairs { "", "nope", "point.z", "points[25]", "points[0].x", "points.x", "points[1", "int32.x",
                             "int32[1]", "." } do
       refused("AccessSpec", reader.read, reader, path)
@@ -109,7 +109,7 @@ describe("access by path", function()
     refused("no field 'nope'", reader.read, reader, "nope")
   end)
 
-  it("refuses a wrong value and leaves everything as it was", function()
+  it("refuses a wrong value and changes nothing", function()
     is_unchanged_by(function()
       refused("AccessSpec.int32: 2147483648 is out of range for int32 (-2147483648 to 2147483647)",
         editor.write, editor, "int32", 2147483648)
@@ -151,7 +151,7 @@ describe("access by path", function()
       assert.equal(4.0, reader:read "points[2].y")
     end)
 
-    it("is all or nothing", function()
+    it("stores nothing if one of the fields is refused", function()
       is_unchanged_by(function()
         refused("AccessSpec.int8: 200 is out of range", editor.set, editor, {
           int32 = 1, text = "x", point = { x = 2 }, int8 = 200,
@@ -167,14 +167,14 @@ describe("access by path", function()
       end)
     end)
 
-    it("leaves the transaction around it as it was when it fails", function()
+    it("does not change the open transaction if it fails", function()
       local data <close> = editor:lock()
       data.int32 = 4
       refused("AccessSpec.int8: 200", editor.set, editor, { int32 = 5, float = 3, int8 = 200 })
       assert.same({ 4, 0.0 }, { data.int32, data.float })
     end)
 
-    it("takes a value of the struct, of which it copies all but the header", function()
+    it("takes a value of the struct, and copies everything but the header", function()
       local stamp = reader:last_update()
       editor:set(S:new { int32 = 5, text = "v", points = { [1] = { x = 1 } } })
       assert.equal(5, reader:read "int32")
@@ -192,8 +192,8 @@ describe("access by path", function()
     end)
   end)
 
-  describe("set from a table of a snapshot", function()
-    it("leaves the header out", function()
+  describe("set with a table made from a snapshot", function()
+    it("does not set the header", function()
       local stamp = reader:last_update()
       editor:write("int32", 5)
       local saved = ipmmap.totable(reader:snapshot())
@@ -212,7 +212,7 @@ describe("access by path", function()
       assert.equal(stamp, reader:last_update())
     end)
 
-    it("refuses a header that is none", function()
+    it("refuses an incomplete or wrong header", function()
       is_unchanged_by(function()
         for _, wrong in ipairs {
           5, {}, { time_stamp = 1 }, { header_code = 0x1128 }, { header_code = "x", time_stamp = 1 },
@@ -224,7 +224,7 @@ describe("access by path", function()
     end)
   end)
 
-  it("names the difference to a value of another layout", function()
+  it("names the first difference if a value has another layout", function()
     local changed = ipmmap.parse(tostring(S):gsub("int8: int8", "int8: int16"))
     local difference = ": int8: int16 at 18 given, int8 at 17 here"
     is_unchanged_by(function()
@@ -236,7 +236,7 @@ describe("access by path", function()
   end)
 
   describe("add", function()
-    it("gives the new value", function()
+    it("returns the new value", function()
       assert.equal(5, editor:add("int32", 5))
       assert.equal(3, editor:add("int32", -2.0))
       assert.equal("integer", math.type(editor:add("int32", 0)))
@@ -253,7 +253,7 @@ describe("access by path", function()
       int64 = { math.mininteger, math.maxinteger }, uint64 = { 0, -1 },
     }
     for name, limit in pairs(limits) do
-      it("of " .. name .. " raises where it would leave the range, and leaves the old", function()
+      it("to " .. name .. " raises if the sum is out of range, and keeps the old value", function()
         editor:write(name, limit[1])
         is_unchanged_by(function()
           refused(("AccessSpec.%s: "):format(name), editor.add, editor, name, -1)
@@ -268,7 +268,7 @@ describe("access by path", function()
       end)
     end
 
-    it("of uint64 is unsigned", function()
+    it("to a uint64 treats the old value as unsigned", function()
       editor:write("uint64", math.maxinteger)
       assert.equal(math.mininteger, editor:add("uint64", 1))
       assert.equal(-1, editor:add("uint64", math.maxinteger))
@@ -278,7 +278,7 @@ describe("access by path", function()
         editor.add, editor, "uint64", 2)
     end)
 
-    it("of finite numbers raises where the sum is none, and of infinity gives infinity", function()
+    it("raises if the sum of finite numbers is infinite, but can add to infinity", function()
       for name, huge in pairs { float = 3e38, double = 1.5e308 } do
         editor:write(name, huge)
         is_unchanged_by(function()
@@ -291,7 +291,7 @@ describe("access by path", function()
       end
     end)
 
-    it("refuses what is no number", function()
+    it("refuses a field or an amount that is not a number", function()
       is_unchanged_by(function()
         refused("AccessSpec.text: char[16] is not a number to add to",
           editor.add, editor, "text", 1)
@@ -308,7 +308,7 @@ describe("access by path", function()
       end)
     end)
 
-    it("refused within a lock leaves the transaction as it was", function()
+    it("does not change the open transaction if it is refused", function()
       editor:lock()
       editor:write("int8", 100)
       refused("AccessSpec.int8: 100 + 100 is out of range for int8 (-128 to 127)",
@@ -318,7 +318,7 @@ describe("access by path", function()
     end)
   end)
 
-  it("clear zeroes every field and the time stamp, but not the header's code", function()
+  it("sets every field and the time stamp to zero with clear, but not the header's code", function()
     editor:set { int32 = 1, long = ("x"):rep(5000), points = { { x = 1 }, { y = 2 } } }
     editor:clear()
     assert.equal("\x28\x11" .. ("\0"):rep(S.size - 2), ipmmap.bytes(reader:snapshot()))
@@ -326,7 +326,7 @@ describe("access by path", function()
   end)
 
   describe("snapshot", function()
-    it("gives the whole struct as last committed", function()
+    it("returns the whole struct as last committed", function()
       editor:set { int32 = 5, points = { { x = 1 } } }
       local data <close> = editor:lock()
       data.int32 = 6
@@ -338,7 +338,7 @@ describe("access by path", function()
       end
     end)
 
-    it("goes into a value if one is given", function()
+    it("is stored in a value that is passed", function()
       editor:write("int32", 5)
       local value = S:new()
       local points = value.points
@@ -350,7 +350,7 @@ describe("access by path", function()
       assert.equal(3.0, points[1].x)
     end)
 
-    it("refuses anything else to go into", function()
+    it("refuses to be stored in anything but a value of the struct", function()
       local data <close> = editor:lock()
       for _, wrong in ipairs { 5, {}, "x", data, ipmmap.lookup("AccessSpecPoint"):new(), S } do
         assert.has_error(function() reader:snapshot(wrong) end)

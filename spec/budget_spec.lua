@@ -19,7 +19,7 @@ local function succeeds(command)
   return (os.execute(command .. " >/dev/null 2>&1"))
 end
 
---- What callgrind counted between the marks: instructions of one operation.
+--- The instructions of one operation: what callgrind counted between the marks.
 local function count_instructions()
   local dir = tmpdir()
   assert(succeeds(("valgrind --tool=callgrind --callgrind-out-file=%s/out %s %s"):format(dir, PROGRAM, dir)))
@@ -35,7 +35,7 @@ local function count_instructions()
   return counts
 end
 
---- What strace saw of the first thread between the marks: system calls of one operation.
+--- The system calls of one operation: what strace saw of the first thread between the marks.
 local function count_calls()
   local dir = tmpdir()
   assert(succeeds(("strace -f -s 100 -o %s/out %s %s"):format(dir, PROGRAM, dir)))
@@ -47,7 +47,7 @@ local function count_calls()
     if mark then
       counts[mark] = count / TIMES
       count = 0
-    elseif thread == main and call:find("^%l") then -- a call's beginning: not "<... resumed>", nor a signal
+    elseif thread == main and call:find("^%l") then -- the start of a call, not "<... resumed>" or a signal
       count = count + 1
     end
   end

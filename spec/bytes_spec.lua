@@ -1,4 +1,4 @@
--- What views and values are made into and of: plain tables, and bytes.
+-- Conversion of views and values to plain tables, and to and from bytes.
 local ipmmap = require "ipmmap"
 local refused = require "spec.helper.refused"
 
@@ -13,7 +13,7 @@ local All = ipmmap.struct("BytesSpecAll", {
 })
 
 describe("totable", function()
-  it("gives plain tables, recursively", function()
+  it("returns plain tables, also for nested structs and arrays", function()
     local v = All:new { text = "hi", grid = { { 1 }, { 2 } } }
     local t = ipmmap.totable(v)
     assert.equal("table", type(t.points[3]))
@@ -35,7 +35,7 @@ describe("totable", function()
 end)
 
 describe("bytes and setbytes", function()
-  it("give and take the raw memory", function()
+  it("read and write the raw memory", function()
     local v = ipmmap.lookup("BytesSpecPoint"):new { x = 1.5, y = -2 }
     assert.equal(string.pack("dd", 1.5, -2), ipmmap.bytes(v))
     ipmmap.setbytes(v, string.pack("dd", 3, 4))
@@ -50,7 +50,7 @@ describe("bytes and setbytes", function()
     assert.equal(All.size, #ipmmap.bytes(all))
   end)
 
-  it("take exactly as many bytes as there are", function()
+  it("refuse fewer or more bytes than the view has", function()
     local v = ipmmap.lookup("BytesSpecPoint"):new { x = 1 }
     refused("BytesSpecPoint: 15 bytes given, BytesSpecPoint has 16", function()
       ipmmap.setbytes(v, ("a"):rep(15))
@@ -62,7 +62,7 @@ describe("bytes and setbytes", function()
     assert.equal(1.0, v.x)
   end)
 
-  it("take no byte for a bool but 0 and 1, and nothing but zeros after the NUL of a text", function()
+  it("refuse a bool other than 0 and 1, and bytes other than 0 after the NUL of a text", function()
     local Flags = ipmmap.struct("BytesSpecFlags", {
       { "on", "bool" }, { "rows", "bool[2][3]" }, { "text", "char[4]" }, { "texts", "char[2][3]" },
       { "letter", "char" },

@@ -6,7 +6,7 @@ local function run(script, shell)
 end
 
 describe("a TAP report", function()
-  it("is passed on, with the verdict of its lines", function()
+  it("is printed, and fails if one of its lines is a failure", function()
     assert.same({ true, "# running sh -c true; echo ok 1 - a; echo 1..1\nok 1 - a\n1..1\n" },
                 { run(".ci/tap", "true; echo ok 1 - a; echo 1..1") })
     assert.same({ false, "# running sh -c true; echo not ok 1 - a; echo 1..1\nnot ok 1 - a\n1..1\n" },
@@ -31,7 +31,7 @@ describe("the summary of TAP reports", function()
   local tmpdir = require "spec.helper.tmpdir"
   local reports = tmpdir() .. "/reports"
 
-  --- Sums up what stands in the file of reports.
+  --- Writes the report to a file, and returns the summary's success and output.
   local function summary(report, mode)
     local file <close> = assert(io.open(reports, "w"))
     file:write(report)
@@ -53,24 +53,24 @@ describe("the summary of TAP reports", function()
   }, "\n") .. "\n"
   local END <const> = "skipped: c: needs root\n2 passed, 3 failed, 1 skipped\n"
 
-  it("is each failure with what was said of it, then who was skipped and why, and one line of counts", function()
+  it("prints each failure with its diagnostics, each skipped test with the reason, and a line of counts", function()
     assert.same({ false, FAILURES .. END }, summary(REPORT))
     assert.same({ true, "1 passed, 0 failed\n" }, summary("# running x\n# chatter\nok 1 - a\n1..1\n"))
   end)
 
-  it("has each line before it, if asked", function()
+  it("prints all lines of the reports before it, if asked to", function()
     assert.same({ false, REPORT .. END }, summary(REPORT, "all"))
   end)
 
-  it("of a report that was summed up already counts nothing twice", function()
+  it("does not count a report twice that contains a summary already", function()
     assert.same({ false, FAILURES .. END }, summary(REPORT .. END .. "2 passed, 3 failed\n"))
   end)
 
-  it("fails when nothing was run", function()
+  it("fails if no test was run", function()
     assert.same({ false, "0 passed, 0 failed\n" }, summary("# running x\n"))
   end)
 
-  it("names the tests that busted skips, with the reason, and shows why others fail", function()
+  it("names the tests that busted skips with the reason, and shows why other tests fail", function()
     local spec = tmpdir() .. "/some_spec.lua"
     local file = assert(io.open(spec, "w"))
     file:write [[
@@ -90,7 +90,7 @@ describe("the summary of TAP reports", function()
     assert.matches("\nskipped: it is skipped: there is no moon\n1 passed, 2 failed, 1 skipped\n$", output)
   end)
 
-  it("is the end of what CI runs, which counts a step's silent failure as one", function()
+  it("is the last output of a CI run, and counts a step that fails without output as one failure", function()
     local dir = tmpdir()
     assert(os.execute(("cp -r .ci %s && mkdir %s/bin"):format(dir, dir)))
     local make = assert(io.open(dir .. "/bin/make", "w"))
@@ -111,7 +111,7 @@ describe("the summary of TAP reports", function()
 end)
 
 describe("a check by exit status", function()
-  it("is one line when it passes, and tells what was printed when it fails", function()
+  it("prints one line if it passes, and the command's output if it fails", function()
     assert.same({ true, "ok - name\n" }, { run(".ci/check name", "echo fine") })
     assert.same({ false, "# hm\n# boom\nnot ok - name\n" },
                 { run(".ci/check name", "echo hm; echo boom; exit 1") })
@@ -119,7 +119,7 @@ describe("a check by exit status", function()
 end)
 
 describe("the installer of packages", function()
-  it("is silent when nothing is missing", function()
+  it("prints nothing if nothing is missing", function()
     if not os.execute("command -v dpkg-query >/dev/null") then pending("needs Debian") end
     assert.same({ true, "" }, { run(".ci/packages test libc6 dash #", "") })
   end)

@@ -6,7 +6,7 @@ local tmpdir = require "spec.helper.tmpdir"
 
 local SEED <const> = 20240229
 
-describe("a log that was damaged or made up", function()
+describe("a log that was damaged or forged", function()
   local dir, path, open, S, whole, count
 
   local function write(bytes)
@@ -14,7 +14,7 @@ describe("a log that was damaged or made up", function()
     out:write(bytes)
   end
 
-  -- A log of that many states; `contents` are frames' as they are.
+  -- Makes a log of that many states. Each of `contents` is the raw content of one more frame.
   local function make(states, contents)
     local header, sum = log.header(tostring(S), "")
     local parts, old = { header }, ("\0"):rep(S.size)
@@ -39,7 +39,7 @@ describe("a log that was damaged or made up", function()
     math.randomseed(SEED)
   end)
 
-  -- The frames that can be read, as texts, and why there are no more.
+  -- Returns the frames that can be read, as texts, and why reading ended.
   local function frames()
     local file <close> = assert(io.open(path, "rb"))
     local reader = log.reader(file)
@@ -56,7 +56,7 @@ describe("a log that was damaged or made up", function()
 
   local function byte() return string.char(math.random(0, 255)) end
 
-  -- Changes of a log; each gives a text that is not the log's beginning.
+  -- Changes to a log. The result of each is not a beginning of the log.
   local mutations = {
     function(text)
       local at = math.random(#text)
@@ -90,7 +90,7 @@ describe("a log that was damaged or made up", function()
     return text
   end
 
-  -- Replays it, which must fail and leave no segment.
+  -- Asserts that a replay of the log fails and leaves no segment.
   local function is_refused(bytes, pattern, what)
     write(bytes)
     local status, out, err = cli.run { "replay", path, dir .. "/new", "--speed", "max" }
@@ -100,7 +100,7 @@ describe("a log that was damaged or made up", function()
     assert.is_nil(io.open(dir .. "/new/Demo_.mmap"), what)
   end
 
-  it("gives no frame that was not recorded, wherever it is changed", function()
+  it("yields only frames that were recorded, wherever it is damaged", function()
     write(whole)
     local recorded, why = frames()
     assert.same({ count, "end" }, { #recorded, why })
@@ -114,7 +114,7 @@ describe("a log that was damaged or made up", function()
     end
   end)
 
-  it("is replayed up to a cut, or not at all", function()
+  it("is replayed up to the place where it was cut off, or not at all", function()
     for round = 1, 40 do
       write(mutate())
       local read, ending = frames()
@@ -137,7 +137,7 @@ describe("a log that was damaged or made up", function()
     return table.concat(parts)
   end
 
-  it("is refused whole when a frame says what a recording cannot", function()
+  it("is refused as a whole if a frame contains what no recording contains", function()
     for what, content in pairs {
       ["an offset that wraps"] = frame(2e9, { math.maxinteger, "x" }),
       ["an offset below 0"] = frame(2e9, { -1, "xx" }),
@@ -158,14 +158,14 @@ describe("a log that was damaged or made up", function()
     end
   end)
 
-  it("is refused when a frame is longer than it says, twice", function()
+  it("is refused if a frame's length is impossible, although both copies of the length agree", function()
     for _, length in ipairs { math.maxinteger, -1, 1 << 31, 0 } do
       is_refused(whole .. string.pack("<i8i8i8", length, ~length, 0) .. ("x"):rep(100),
         "demo.log is damaged", tostring(length))
     end
   end)
 
-  it("is refused when its struct cannot be shared or recorded, or its tag is none", function()
+  it("is refused if its struct cannot be shared or recorded, or if its tag is invalid", function()
     local content = frame(2e9, { 0, "x" })
     local huge = tostring(S):gsub("char%[256%]", "char[1099511620000]")
     for pattern, header in pairs {
@@ -180,14 +180,14 @@ describe("a log that was damaged or made up", function()
     end
   end)
 
-  it("cannot come from a pipe, which is said", function()
+  it("is refused with a message if it comes from a pipe", function()
     write(whole)
     local status, _, err = cli.run { "replay", "/dev/stdin" }
     assert.equal(2, status)
     assert.matches("/dev/stdin cannot be read twice", err)
   end)
 
-  it("leaves a segment that is there as it is", function()
+  it("does not change an existing segment when it is refused", function()
     local manager <close> = assert(open("manager", { create = true }))
     manager:set { text = "before" }
     write(make(3, { frame(2e9, { math.maxinteger, "x" }) }))

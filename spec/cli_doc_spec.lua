@@ -1,6 +1,6 @@
 local cli_doc = require "spec.helper.cli_doc"
 
--- What differs from run to run, as what it is.
+-- Patterns for output that differs from run to run, each with the word that replaces it.
 local VOLATILE <const> = {
   { "%d%d%d%d%-%d%d%-%d%d %d%d:%d%d:%d%d", "DATE" },
   { "time_stamp = [%d.]+", "time_stamp = TIME" },

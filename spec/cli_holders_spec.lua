@@ -7,9 +7,9 @@ local process = require "spec.helper.process"
 local somebody = require "spec.helper.somebody"
 local tmpdir = require "spec.helper.tmpdir"
 
-local PATIENCE <const> = 10 -- seconds: what opening waits for a byte that is held
+local PATIENCE <const> = 10 -- seconds that an opening waits for a byte that is held
 
-describe("ipmmap who, of those who hold bytes of the lock file,", function()
+describe("ipmmap who, about processes that hold bytes of the lock file,", function()
   local dir, file, lock_file, manager
 
   before_each(function()
@@ -44,7 +44,7 @@ describe("ipmmap who, of those who hold bytes of the lock file,", function()
     return status, out, err
   end
 
-  it("names one that keeps others from opening, without waiting for it", function()
+  it("names a process that keeps others from opening the segment, without waiting for it", function()
     local child = holder(2)
     local status, out, err = who()
     assert.equal(7, status)
@@ -55,7 +55,7 @@ describe("ipmmap who, of those who hold bytes of the lock file,", function()
     assert.same({ 0, "nobody holds the lock or waits for it\n", "" }, { who() })
   end)
 
-  it("names one that initialises it", function()
+  it("names a process that initialises the lock file", function()
     manager:close()
     local child = holder(0)
     local status, out = who()
@@ -64,7 +64,7 @@ describe("ipmmap who, of those who hold bytes of the lock file,", function()
     child:kill()
   end)
 
-  it("names one that manages it, beside those who hold the lock", function()
+  it("names a process that holds the managers' lock, beside the holder of the write lock", function()
     local child = holder(1)
     local _ <close> = manager:lock()
     local status, out, err = who()
@@ -79,7 +79,7 @@ describe("ipmmap who, of those who hold bytes of the lock file,", function()
     child:kill()
   end)
 
-  it("names each of several, and all that one does", function()
+  it("names each of several processes, with what each of them does", function()
     local first, second = holder(1), holder(2)
     local other = holder(5000)
     local status, out = who()
@@ -90,7 +90,7 @@ describe("ipmmap who, of those who hold bytes of the lock file,", function()
     for _, child in ipairs { first, second, other } do child:kill() end
   end)
 
-  it("does not take those who use the segment for such", function()
+  it("does not list processes that only have the segment open", function()
     local child = process.spawn((demo(dir)) .. [[
       local reader = assert(open("reader"))
       print("open")
@@ -101,7 +101,7 @@ describe("ipmmap who, of those who hold bytes of the lock file,", function()
     child:kill()
   end)
 
-  it("tells that a byte is held by a process that it may not look into", function()
+  it("reports a held byte even if it may not inspect the process that holds it", function()
     local argv, why = somebody()
     if not argv then return pending(why) end
     os.execute(("chmod 755 '%s'; chmod 666 '%s' '%s'"):format(dir, file, lock_file))

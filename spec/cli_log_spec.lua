@@ -20,7 +20,7 @@ describe("ipmmap record and replay", function()
 
   after_each(function() manager:close() end)
 
-  -- Records what another process commits, one commit after the other has been recorded.
+  -- Records the commits of another process, which commits again after each has been recorded.
   local function record_commits(count)
     local errors = dir .. "/record.err"
     local recorder = cli.start { "record", file, "-o", log, "--commits", tostring(count), "--json",
@@ -36,13 +36,13 @@ describe("ipmmap record and replay", function()
     return json.decode(out)
   end
 
-  -- Puts an hour between each two frames of the log.
+  -- Sets the frames' times so that there is an hour between each two.
   local function spread_out()
     local text = cli.read_file(log)
     local schema, tag, at = string.unpack("<s4s4", text, #"IPMLOG2\n" + 1)
     local head, sum = format.header(schema, tag)
     local parts = { head }
-    at = at + 8 -- the header's check
+    at = at + 8 -- skip the header's checksum
     while at <= #text do
       local length = string.unpack("<i8", text, at)
       local content = text:sub(at + 24, at + 23 + length)
@@ -54,7 +54,7 @@ describe("ipmmap record and replay", function()
     assert(handle:write(table.concat(parts)))
   end
 
-  it("bring every commit back, in order and at its pace", function()
+  it("replay every commit in its order and at its time", function()
     local done = record_commits(5)
     assert.same({ log = log, commits = 5, missed = 0, bytes = cli.size(log) }, done)
     local child = process.spawn(prelude .. [[
@@ -76,14 +76,14 @@ describe("ipmmap record and replay", function()
     assert.equal("", (cli.output { "diff", file, dir .. "/Demo_r.mmap" }))
   end)
 
-  it("bring back what a host in C wrote, though it leaves bytes after a text's NUL", function()
+  it("replay what a C host wrote, even if it leaves bytes after the NUL of a text", function()
     ipmmap.struct("HostPart", { { "is_on", "bool" }, { "name", "char[8]" } })
     local Host = ipmmap.base:extend("Host", {
       { "count", "int64" }, { "flags", "bool[2]" }, { "text", "char[16]" }, { "parts", "HostPart[3]" },
     })
     local host <close> = assert(ipmmap.manager(Host, { create = true, mmap_dir = dir }))
     local path = host:info().path
-    -- As strcpy and a bool from an int do, past this library.
+    -- Stores that a C program can make: strcpy leaves bytes after the NUL, and a bool can be 2.
     local function write(field, bytes)
       local out <close> = assert(io.open(path, "r+b"))
       out:seek("set", Host:offsetof(field))
@@ -110,12 +110,12 @@ describe("ipmmap record and replay", function()
     local value = replayed:snapshot()
     assert.same({ 2, "short", true, false }, { value.count, value.text, value.flags[1], value.flags[2] })
     assert.same({ is_on = true, name = "ab" }, ipmmap.totable(value.parts[3]))
-    ipmmap.setbytes(Host:new(), ipmmap.bytes(value)) -- which would refuse such bytes
-    local left = "short\0er text\0x" -- what the replayed one has not
+    ipmmap.setbytes(Host:new(), ipmmap.bytes(value)) -- raises if the bytes are invalid
+    local left = "short\0er text\0x" -- bytes that the replayed segment must not have
     assert.is_truthy(ipmmap.bytes(host:snapshot()):find(left, 1, true))
   end)
 
-  it("keep to the pace, or go faster", function()
+  it("replay at the recorded speed, or faster", function()
     local recorder = cli.start { "record", file, "-o", log, "--commits", "2" }
     while cli.size(log) < 100 do ipmmap.sleep(0.005) end
     manager:write("count", 1)
@@ -129,7 +129,7 @@ describe("ipmmap record and replay", function()
     assert.equal(0, (cli.run { "replay", log, dir, "--tag", "pace", "--speed", "max" }))
   end)
 
-  it("say how many commits went by unseen", function()
+  it("report how many commits were missed", function()
     local recorder = cli.start { "record", "--json", file, "-o", log }
     while cli.size(log) < 100 do ipmmap.sleep(0.005) end
     local writer = process.spawn(prelude .. [[
@@ -139,7 +139,7 @@ describe("ipmmap record and replay", function()
     ]])
     writer:expect("done")
     writer:join()
-    repeat -- what is recorded so far, until it is all
+    repeat -- until the log has all commits
       cli.run { "replay", log, dir, "--tag", "r", "--speed", "max" }
     until cli.output { "get", dir .. "/Demo_r.mmap", "twin" } == "20000\n"
     recorder:kill(posix.SIGINT)
@@ -149,7 +149,7 @@ describe("ipmmap record and replay", function()
     assert.equal(20000, done.commits + done.missed)
   end)
 
-  it("cope with a log that is cut off anywhere", function()
+  it("handle a log that is cut off at any byte", function()
     record_commits(4)
     local whole = cli.read_file(log)
     local cut = dir .. "/cut.log"
@@ -170,7 +170,7 @@ describe("ipmmap record and replay", function()
     end
   end)
 
-  it("refuse what is no log, and leave everything as it is", function()
+  it("refuse a file that is not a log, and change nothing", function()
     local version = manager:version()
     local other = dir .. "/other.log"
     local out = assert(io.open(other, "w"))
@@ -195,13 +195,13 @@ describe("ipmmap record and replay", function()
     assert.equal(0, other:version())
   end)
 
-  it("say that the log cannot be written", function()
+  it("report that the log cannot be written", function()
     local status, out, err = cli.run { "record", file, "-o", dir .. "/nowhere/demo.log" }
     assert.same({ 3, "" }, { status, out })
     assert.matches("^ipmmap: cannot write .*No such file", err)
   end)
 
-  it("do not overwrite a file, nor record what is not there", function()
+  it("do not overwrite a file, and do not record a segment that does not exist", function()
     local status, _, err = cli.run { "record", file, "-o", file }
     assert.equal(2, status)
     assert.matches("is there already", err)
@@ -211,7 +211,7 @@ describe("ipmmap record and replay", function()
     assert.equal(0, cli.size(log))
   end)
 
-  it("end, with what was recorded so far, when the segment is destroyed", function()
+  it("end when the segment is destroyed, and keep what was recorded until then", function()
     local recorder = cli.start { "record", file, "-o", log }
     while cli.size(log) < 100 do ipmmap.sleep(0.005) end
     manager:destroy()
@@ -223,7 +223,7 @@ describe("ipmmap record and replay", function()
     assert.equal("before\n", cli.output { "get", dir .. "/Demo_r.mmap", "text" })
   end)
 
-  it("show a bar on a terminal when it takes long", function()
+  it("show a progress bar on a terminal if the replay takes long", function()
     local recorder = cli.start { "record", file, "-o", log, "--commits", "1" }
     while cli.size(log) < 100 do ipmmap.sleep(0.005) end
     ipmmap.sleep(0.5)
@@ -256,7 +256,7 @@ describe("ipmmap doctor", function()
     return status, out
   end
 
-  it("finds nothing wrong with a segment that others use", function()
+  it("finds no problem in a segment that other processes use", function()
     local writer = process.spawn(prelude .. [[
       local editor = assert(open("editor"))
       print("busy")
@@ -268,7 +268,7 @@ describe("ipmmap doctor", function()
     writer:kill()
   end)
 
-  it("finds a transaction whose writer died, and has it undone", function()
+  it("finds the transaction of a writer that died, and rolls it back", function()
     local child = process.spawn(prelude .. [[
       local view = assert(open("editor")):lock()
       view.count = 99
@@ -289,7 +289,7 @@ describe("ipmmap doctor", function()
     assert.same({ 1, 1 }, { manager:read("count"), manager:info().recoveries })
   end)
 
-  it("finds what a dead creator left behind, and removes it; a living one's it leaves", function()
+  it("removes the temporary file of a creator that died, but not of one that lives", function()
     local child = process.start { "true" }
     child:wait()
     local dead = ("%s/Demo_x.mmap.%d-1a2b.new"):format(dir, child.pid)
@@ -304,7 +304,7 @@ describe("ipmmap doctor", function()
     assert(io.open(living)):close()
   end)
 
-  it("finds a damaged segment and unsafe permissions, and leaves them alone", function()
+  it("finds a damaged segment and unsafe permissions, and does not change them", function()
     local broken <close> = assert(io.open(dir .. "/Broken_.mmap", "w"))
     broken:write("no segment")
     broken:flush()
@@ -327,7 +327,7 @@ describe("ipmmap doctor", function()
     out:write(bytes)
   end
 
-  it("finds a header code that was overwritten, and writes it again while others use the segment",
+  it("finds an overwritten header code, and restores it while other processes use the segment",
     function()
       overwrite(0, "\0\0")
       local status, out = doctor(file)
@@ -342,7 +342,7 @@ describe("ipmmap doctor", function()
       assert.equal(2, manager:read("count"))
     end)
 
-  it("does not repair what it would have to guess, and says so", function()
+  it("does not repair damage that would need a guess, and says so", function()
     overwrite(#cli.read_file(file) - 64, "rubbish")
     local before = cli.read_file(file)
     local status, out = doctor("--repair", file)
@@ -351,7 +351,7 @@ describe("ipmmap doctor", function()
     assert.equal(before, cli.read_file(file))
   end)
 
-  it("says why it could not repair", function()
+  it("says why a repair failed", function()
     overwrite(0, "\0\0")
     os.execute(("mv '%s' '%s/other.mmap'"):format(file, dir))
     local status, out = doctor("--repair", dir .. "/other.mmap")
@@ -359,8 +359,8 @@ describe("ipmmap doctor", function()
     assert.matches("; cannot repair it: .*if it were called Demo_<tag>.mmap\n", out)
   end)
 
-  it("finds a segment whose manager died while it destroyed it", function()
-    -- Retired is a word at 160 in the trailer's head, whose place the footer tells.
+  it("finds a segment whose manager died while destroying it", function()
+    -- The retired flag is a word at 160 in the trailer's head. The footer has the head's offset.
     local bytes = cli.read_file(file)
     local head = string.unpack("<I8", bytes, #bytes - 64 + 17)
     manager:close()
@@ -376,7 +376,7 @@ describe("ipmmap doctor", function()
     manager = assert(open("manager", { create = true }))
   end)
 
-  it("says that there is no such file", function()
+  it("reports a file that does not exist", function()
     assert.equal(3, (cli.run { "doctor", dir .. "/nothing" }))
   end)
 end)

@@ -5,7 +5,7 @@ local process = require "spec.helper.process"
 local segment = require "spec.helper.segment"
 local tmpdir = require "spec.helper.tmpdir"
 
--- Names that other languages reserve, a parent with padding at its end, arrays of everything.
+-- A struct with names that other languages reserve, a parent with padding at its end, and arrays.
 local DEFINE <const> = [[
   local ipmmap = require "ipmmap"
   ipmmap.struct("class", { { "int", "int8" }, { "end", "double" } })
@@ -69,7 +69,7 @@ describe("ipmmap schema", function()
     assert.same({ "wide", 16 }, { layout.fields[2].name, layout.fields[2].offset })
   end)
 
-  it("prints a definition in Lua that gives the same layout", function()
+  it("prints a definition in Lua that has the same layout", function()
     local path = generate("--lua", "schema.lua")
     local child = process.spawn([[
       local ipmmap = require "ipmmap"
@@ -103,7 +103,7 @@ describe("ipmmap schema", function()
     assert.equal(19, asserts) -- 17 fields, and 2 parents as members
   end)
 
-  it("prints a Python module that reads the live segment, of one commit", function()
+  it("prints a Python module that reads one whole commit from the live segment", function()
     if not os.execute("command -v python3 >/dev/null") then pending("there is no python3") end
     generate("--python", "schema.py")
     local lines = run { "python3", "-c", [[
@@ -119,7 +119,7 @@ print(value.text.decode(), value.grid[1][2], getattr(value.struct[0], "int"), va
     assert.same({ "live 1.5 -3 True" }, lines)
   end)
 
-  it("prints a Python module whose read waits for no editor, busy or stopped inside", function()
+  it("prints a Python module whose reads do not wait for an editor that is busy or stopped in its lock", function()
     if not os.execute("command -v python3 >/dev/null") then pending("there is no python3") end
     writer:kill()
     writer:wait()
@@ -148,7 +148,7 @@ print(value.text.decode(), value.count, value.twin)
     child:kill()
   end)
 
-  it("prints a Python module that reads a big struct beside an editor that never rests", function()
+  it("prints a Python module that can read a big struct while an editor commits without a pause", function()
     if not os.execute("command -v python3 >/dev/null") then pending("there is no python3") end
     local define = [[
       local ipmmap = require "ipmmap"
@@ -214,8 +214,8 @@ for path in sys.argv[2:]:
   end)
 end)
 
--- Keywords, macros, and names that the generated text itself uses or that its language gives a
--- meaning; names that renaming could make of others; fields that are called as structs are.
+-- Keywords, macros, names that the generated text uses or that have a meaning in its language; names
+-- that a generator could make by renaming other names; and fields with the names of structs.
 local FIELDS <const> = {}
 for name in ([[_Bool linux unix errno INT32_MAX INT32_C class class_ class__ true NULL assert bool
   signed EOF EINVAL I complex offsetof int32_t static_assert asm typeof nullptr parent parent_
@@ -235,7 +235,7 @@ struct MmapStructureHeader { header_code: int16
 struct BaseMmapStructure { header: MmapStructureHeader }
 ]]
 
-describe("ipmmap schema, of a struct with hostile names,", function()
+describe("ipmmap schema, for a struct whose names are keywords or clash in other languages,", function()
   local dir, N
 
   setup(function()
@@ -272,7 +272,7 @@ describe("ipmmap schema, of a struct with hostile names,", function()
   local COMPILERS <const> = { "gcc -std=c11 -x c", "gcc -std=gnu11 -x c", "g++ -std=c++17 -x c++",
     "g++ -std=gnu++17 -x c++" }
 
-  it("prints a C header for C and C++, before and after the standard headers, and twice", function()
+  it("prints a C header that C and C++ can include before or after the standard headers, and twice", function()
     generate("--c", "names.h")
     local standard = {}
     for name in ([[assert complex errno float inttypes limits math signal stdalign stdbool stdint
@@ -302,7 +302,7 @@ describe("ipmmap schema, of a struct with hostile names,", function()
     end
   end)
 
-  it("prints C headers that share a struct, unless its layouts differ", function()
+  it("prints C headers that can be used together if they define the same struct with the same layout", function()
     generate("--c", "names.h")
     local T = assert(ipmmap.parse(tostring(N):gsub("struct Names : Elder", "struct Others : Elder")))
     assert(ipmmap.manager(T, { create = true, mmap_dir = dir })):close()

@@ -20,7 +20,7 @@ describe("the command", function()
 
   after_each(function() manager:close() end)
 
-  -- A process that commits all the time: count and twin are always the same.
+  -- A process that commits without a pause. count and twin are equal in every commit.
   local function busy()
     local child = process.spawn(prelude .. [[
       local editor = assert(open("editor"))
@@ -43,7 +43,7 @@ describe("the command", function()
     assert.equal(version, manager:version())
   end
 
-  it("ls lists segments while another process changes one", function()
+  it("lists segments with ls while another process changes one", function()
     local writer = busy()
     local out = cli.output { "ls", dir }
     assert.matches("^NAME +TAG +SIZE +VERSION +TOUCHED +WRITER +READERS +HEALTH\n", out)
@@ -56,7 +56,7 @@ describe("the command", function()
     writer:kill()
   end)
 
-  it("ls tells when the header was touched, which commits do not move", function()
+  it("shows with ls when the header was touched, which commits do not change", function()
     local touched = manager:last_update()
     manager:write("count", 8)
     local row = json.decode(cli.output { "ls", "--json", dir })[1]
@@ -64,7 +64,7 @@ describe("the command", function()
     assert.is_nil(row.updated)
   end)
 
-  it("ls shows what is broken among the others", function()
+  it("shows damaged segments with ls among the others", function()
     local broken <close> = assert(io.open(dir .. "/Broken_.mmap", "w"))
     broken:write("no segment")
     broken:flush()
@@ -74,26 +74,26 @@ describe("the command", function()
     assert.matches("Broken_.mmap +.*corrupt\n", cli.output { "ls", dir })
   end)
 
-  it("ls names a file that cannot be opened by its file's name", function()
+  it("shows with ls the file name of a segment that cannot be opened", function()
     assert(os.rename(file, dir .. "/Demo_a b.mmap"))
     assert.matches("\nDemo_a b.mmap +.*corrupt\n", (cli.output { "ls", dir }))
   end)
 
-  it("ls and doctor leave hidden names alone, such as the directory .mmap of the segments", function()
+  it("ignores hidden names with ls and doctor, such as the directory .mmap", function()
     local above = tmpdir()
     assert(os.execute("mkdir " .. above .. "/.mmap"))
     assert.equal("ipmmap: no segments in " .. above .. "\n", (select(3, cli.run { "ls", above })))
     assert.equal(above .. ": ok\n", cli.output { "doctor", above })
   end)
 
-  it("ls says that a directory is empty, or not there", function()
+  it("reports with ls that a directory is empty or does not exist", function()
     local status, out, err = cli.run { "ls", tmpdir() }
     assert.same({ 0, "" }, { status, out })
     assert.matches("no segments in", err)
     fails(3, "no such file or directory: ", { "ls", dir .. "/nothing" })
   end)
 
-  it("show shows the values, nested", function()
+  it("prints the values of nested fields with show", function()
     local out = cli.output { "show", file }
     assert.matches("^Demo, version 1\n", out)
     assert.matches('\ncount = 7\ntext = "hello"\n', out)
@@ -101,7 +101,7 @@ describe("the command", function()
     assert.equal("points[1] = { x = 0.1, y = 0.0 }\n", cli.output { "show", file, "points[1]" })
   end)
 
-  it("show never mixes two commits of a process that is busy", function()
+  it("never mixes two commits of a busy process with show", function()
     local writer = busy()
     for _ = 1, 5 do
       local shown = json.decode(cli.output { "show", file, "--json" })
@@ -111,7 +111,7 @@ describe("the command", function()
     writer:kill()
   end)
 
-  it("show and get wait for nobody, even beside a writer that is stopped in its lock", function()
+  it("does not wait with show and get, even if a writer is stopped in its lock", function()
     local child = process.spawn(prelude .. [[
       local editor = assert(open("editor"))
       local view <close> = editor:lock()
@@ -126,13 +126,13 @@ describe("the command", function()
     child:kill()
   end)
 
-  it("get prints a value: a text as it is, a part as JSON", function()
+  it("prints a text as it is with get, and a struct or an array as JSON", function()
     assert.equal("hello\n", cli.output { "get", file, "text" })
     assert.equal('"hello"\n', cli.output { "get", "--json", file, "text" })
     assert.same({ x = 0.1, y = 0 }, json.decode(cli.output { "get", file, "points[1]" }))
   end)
 
-  it("set sets several values as one transaction", function()
+  it("sets several values as one transaction with set", function()
     assert.equal("", cli.output { "set", file, "count=0x10", "text=a = b", "points[2].x=-1e3",
       'points[3]={"x": 1, "y": 2}', "twin=-9223372036854775808" })
     assert.equal(2, manager:version())
@@ -141,7 +141,7 @@ describe("the command", function()
       { value.count, value.text, value.points[2].x, value.points[3].y, value.twin })
   end)
 
-  it("set and a busy process do not disturb each other", function()
+  it("sets values with set while another process commits without a pause", function()
     local writer = busy()
     for i = 1, 5 do
       cli.output { "set", file, "text=" .. i }
@@ -152,7 +152,7 @@ describe("the command", function()
     assert.equal(manager:read("count"), manager:read("twin"))
   end)
 
-  it("set gives up when the lock is not free in time", function()
+  it("gives up with set if the lock is not free in time", function()
     local _ <close> = manager:lock()
     fails(7, "not free in time", { "set", file, "count=1", "--timeout", "0.05" })
   end)
@@ -173,7 +173,7 @@ describe("the command", function()
     fails(2, "no field 'nope'", { "watch", file, "nope" })
   end)
 
-  it("refuses what is not a segment, is not there, or may not be read", function()
+  it("refuses a file that is not a segment, does not exist, or may not be read", function()
     local text <close> = assert(io.open(dir .. "/text_.mmap", "w"))
     text:write(("no segment\n"):rep(1000))
     text:flush()
@@ -188,7 +188,7 @@ describe("the command", function()
     end)() })
   end)
 
-  it("copes with a segment that is being replaced by one of another layout, again and again",
+  it("works while a segment is replaced again and again by one of another layout",
     function()
       local other = tmpdir()
       local child = process.spawn([[
@@ -209,7 +209,7 @@ describe("the command", function()
       ]], other)
       child:expect("busy")
       local path, shown = other .. "/Other_.mmap", 0
-      local function assert_gone(status, err) -- 3: it took long to replace it
+      local function assert_gone(status, err) -- 3: the replacement took too long
         assert.is_true(status == 9 or status == 3, err)
         assert.matches("^ipmmap: [^\n]*destroyed[^\n]*\n$", err)
       end
@@ -240,7 +240,7 @@ describe("the command", function()
     assert.same({ "exit", 6 }, { child:wait() })
   end)
 
-  it("says that a command line is wrong, with the usage", function()
+  it("reports a wrong command line, with the usage", function()
     for _, argv in ipairs { { "nope" }, {}, { "get", file }, { "set", file, "count=1", "--timeout",
                             "x" }, { "schema", "--c", "--lua", file } } do
       local status, out, err = cli.run(argv)
@@ -249,7 +249,7 @@ describe("the command", function()
     end
   end)
 
-  it("names an argument as its usage does when it is missing or wrong", function()
+  it("names a missing or wrong argument as in the usage", function()
     for usage, argv in pairs {
       [" FILE PATH\n\nipmmap: missing argument 'FILE'\n"] = { "get" },
       [" FILE PATH\n\nipmmap: missing argument 'PATH'\n"] = { "get", file },
@@ -277,7 +277,7 @@ describe("the command", function()
     end
   end)
 
-  it("looks into ./.mmap where no directory is given", function()
+  it("uses ./.mmap if no directory is given", function()
     local here = tmpdir()
     for _, name in ipairs { "ls", "doctor" } do
       local status, out, err = cli.run { name, cwd = here }
@@ -289,7 +289,7 @@ describe("the command", function()
     assert.matches("%./%.mmap/Demo_%.mmap: ok\n", (select(2, cli.run { "doctor", cwd = here })))
   end)
 
-  it("says that its output could not be written, and is silent if nobody reads it any more", function()
+  it("reports that its output could not be written, but not if the reader of its pipe has ended", function()
     local function ending(command, before)
       local shell <close> = assert(io.popen((before or "") .. "bin/ipmmap " .. command, "r"))
       return shell:read("a")
@@ -303,7 +303,7 @@ describe("the command", function()
       ("mkfifo %s/left && exec 3<>%s/left 4>%s/left 3<&- && "):format(dir, dir, dir)))
   end)
 
-  it("names what it needs and does not find, and where that comes from", function()
+  it("names a module that is missing, and where to get it", function()
     local nowhere = {}
     for _, name in ipairs { "LUA_PATH", "LUA_PATH_5_4", "LUA_CPATH", "LUA_CPATH_5_4" } do
       nowhere[#nowhere + 1] = name .. "=/nowhere/?"
@@ -320,7 +320,7 @@ describe("the command", function()
       shell:read("a"))
   end)
 
-  it("tells its version", function()
+  it("prints its version", function()
     assert.equal(("ipmmap %s\n"):format(ipmmap._VERSION), cli.output { "--version" })
     assert.equal(cli.read_file("src/ipmmap.h"):match('IPM_VERSION "([^"]+)"'), ipmmap._VERSION)
     assert.matches("%-%-version", cli.output { "man" }:gsub("\\", ""))
@@ -335,7 +335,7 @@ describe("the command", function()
     end
   end)
 
-  it("who says who holds the lock, who waits, and who died with it", function()
+  it("lists with who the processes that hold the lock, wait for it, or died with it", function()
     assert.equal("nobody holds the lock or waits for it\n", cli.output { "who", file })
     local source = prelude .. [[
       local handle = assert(open(...))
@@ -371,7 +371,7 @@ describe("the command", function()
     assert.matches("to be recovered\n", cli.output { "ls", dir })
   end)
 
-  it("rm destroys a segment, telling those who have it open", function()
+  it("destroys a segment with rm, so that open handles fail with replaced", function()
     local child = process.spawn(prelude .. [[
       local reader = assert(open("reader"))
       print("open")
@@ -384,7 +384,7 @@ describe("the command", function()
     assert.equal("no\n", io.popen(("test -e '%s' || echo no"):format(file)):read("a"))
   end)
 
-  it("diff compares layouts and values", function()
+  it("compares layouts and values with diff", function()
     assert.equal("", cli.output { "diff", file, file })
     local other <close> = assert(ipmmap.manager(ipmmap.lookup("Demo"),
       { create = true, mmap_dir = dir, tag = "b" }))
@@ -405,7 +405,7 @@ describe("the command", function()
     assert.same({ { path = "count", first = "7", second = "8" } }, found.values)
   end)
 
-  it("finds the lock files elsewhere by --lock-dir", function()
+  it("finds lock files in another directory with --lock-dir", function()
     local locks = tmpdir()
     local apart <close> = assert(ipmmap.manager("Demo",
       { create = true, mmap_dir = dir, lock_dir = locks, tag = "apart" }))
@@ -415,7 +415,7 @@ describe("the command", function()
     assert.equal(7, status)
   end)
 
-  it("writes colours to a terminal only, and not with NO_COLOR", function()
+  it("writes colours only to a terminal, and not with NO_COLOR", function()
     assert.is_nil(cli.output { "show", file }:find("\27", 1, true))
     local terminal = cli.terminal(80, 24, { "show", file, env = { "TERM=xterm" } })
     terminal:finish()
@@ -426,7 +426,7 @@ describe("the command", function()
     assert.is_nil(terminal.output:find("\27", 1, true))
   end)
 
-  it("ends when nobody reads what it prints", function()
+  it("ends when the reader of its output ends", function()
     local child = process.start { "sh", "-c", ("'%s/bin/ipmmap' watch '%s' | head -n 1"):format(
       posix.getcwd(), file) }
     local writer = busy()
@@ -435,7 +435,7 @@ describe("the command", function()
     writer:kill()
   end)
 
-  it("prints completions that the shells take, and a manual page", function()
+  it("prints completions that the shells accept, and a manual page", function()
     local bash = cli.output { "completion", "bash" }
     assert.matches("doctor", bash)
     local path = tmpdir() .. "/completion"

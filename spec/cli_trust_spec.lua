@@ -4,7 +4,7 @@ local json = require "dkjson"
 local stranger = require "spec.helper.stranger"
 local tmpdir = require "spec.helper.tmpdir"
 
-describe("a stranger's segment in a directory for all", function()
+describe("a segment of another user in a directory that all users may write to", function()
   local dir, file, log
 
   before_each(function()
@@ -25,7 +25,7 @@ describe("a stranger's segment in a directory for all", function()
     end)
   end
 
-  it_needs_a_stranger("is used by no command without --trust, which the message names", function()
+  it_needs_a_stranger("is used by no command without --trust, and the message names that option", function()
     cli.output { "record", file, "-o", log, "--seconds", "0.01", "--json", "--trust", "anyone" }
     for _, argv in ipairs {
       { "show", file }, { "get", file, "count" }, { "set", file, "count=8" }, { "who", file },
@@ -39,7 +39,7 @@ describe("a stranger's segment in a directory for all", function()
     assert.equal("7\n", cli.output { "get", file, "count", "--trust", "anyone" })
   end)
 
-  it_needs_a_stranger("is used with its user's number or name, one of several, or anyone", function()
+  it_needs_a_stranger("is used if --trust has the number or name of its user, or anyone", function()
     for _, trust in ipairs {
       { "--trust", "65534" }, { "--trust", "nobody" }, { "--trust", "anyone" },
       { "--trust=1", "--trust", "65534" }, { "--trust", "anyone", "--trust", "1" },
@@ -64,7 +64,7 @@ describe("a stranger's segment in a directory for all", function()
       assert.equal(3, (run("show", file)))
     end)
 
-  it_needs_a_stranger("is a row of ls with its refusal, beside the others", function()
+  it_needs_a_stranger("is listed by ls with the refusal, beside the other segments", function()
     local rows = json.decode(cli.output { "ls", "--json", dir })
     assert.equal(2, #rows)
     assert.same({ file, "Demo", "permission" }, { rows[1].path, rows[1].name, rows[1].health })
@@ -75,7 +75,7 @@ describe("a stranger's segment in a directory for all", function()
     assert.same({ "ok", "ok" }, { rows[1].health, rows[2].health })
   end)
 
-  it_needs_a_stranger("is a finding of doctor, beside the others", function()
+  it_needs_a_stranger("is reported by doctor, beside the other problems", function()
     local status, out, err = cli.run { "doctor", dir }
     assert.same({ 1, "" }, { status, err })
     assert.matches("Demo_.mmap: .* belongs to user 65534, .* with %-%-trust that .*%(permission%)\n",
@@ -84,7 +84,7 @@ describe("a stranger's segment in a directory for all", function()
     assert.equal(0, (cli.run { "doctor", dir, "--trust", "65534" }))
   end)
 
-  it_needs_a_stranger("is repaired with --trust alone", function()
+  it_needs_a_stranger("is repaired only with --trust", function()
     local out <close> = assert(io.open(file, "r+b"))
     out:write("\0\0")
     out:flush()
@@ -96,7 +96,7 @@ describe("a stranger's segment in a directory for all", function()
     assert.matches("%(repaired%)\n", said)
   end)
 
-  it_needs_a_stranger("has its lock file refused as well", function()
+  it_needs_a_stranger("is refused also if only its lock file belongs to the other user", function()
     os.execute(("chown 0 '%s'"):format(file))
     local status, _, err = cli.run { "who", file }
     assert.equal(6, status)
@@ -106,7 +106,7 @@ describe("a stranger's segment in a directory for all", function()
     assert.equal(0, (cli.run { "who", file, "--trust", "nobody" }))
   end)
 
-  it("--trust refuses what is no user", function()
+  it("is refused if --trust names no existing user", function()
     for _, name in ipairs { "no-such-user", "", "-1", "4294967295", "99999999999999999999", "1.5",
                             "'; echo 0; '" } do
       local status, out, err = cli.run { "--trust=" .. name, "get", file, "count" }
@@ -115,7 +115,7 @@ describe("a stranger's segment in a directory for all", function()
     end
   end)
 
-  it("--trust is in the help, the manual page and the completions", function()
+  it("has the option --trust in the help, the manual page and the completions", function()
     assert.matches("%-%-trust USER", cli.output { "--help" })
     assert.matches("%-%-trust USER", cli.output { "man" }:gsub("\\", ""))
     for _, shell in ipairs { "bash", "zsh", "fish" } do

@@ -38,7 +38,7 @@ local FULL <const> = {
   },
 }
 
--- All but the header.
+-- The struct's bytes without the header.
 local function data(handle) return ipmmap.bytes(handle:snapshot()):sub(17) end
 
 describe("a value's JSON", function()
@@ -56,7 +56,7 @@ describe("a value's JSON", function()
     second:close()
   end)
 
-  -- A shell's pipe of two commands.
+  -- Runs two commands of ipmmap, with a pipe from the first to the second.
   local function pipe(from, to)
     local child = process.start { "sh", "-c", ('"%s/bin/ipmmap" %s | "%s/bin/ipmmap" %s; echo $?')
       :format(posix.getcwd(), from, posix.getcwd(), to), cwd = dir }
@@ -64,7 +64,7 @@ describe("a value's JSON", function()
     child:join()
   end
 
-  it("of the whole struct is set again to the last bit, but for the header", function()
+  it("of a whole struct restores every bit except the header", function()
     local header = ipmmap.bytes(second:snapshot()):sub(1, 16)
     pipe("show --json Values_a.mmap", "set --json Values_b.mmap")
     assert.equal(data(first), data(second))
@@ -72,7 +72,7 @@ describe("a value's JSON", function()
     assert.equal(1, second:version())
   end)
 
-  it("of each field is set again, from standard input and from the command line", function()
+  it("of each field restores it, from standard input and from the command line", function()
     for _, path in ipairs { "b", "i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "f", "d", "c",
       "text", "texts", "part", "texts[1]", "u64[2]", "part[1].f[1][1]", "part[2].d[3]" } do
       second:clear()
@@ -86,14 +86,14 @@ describe("a value's JSON", function()
     assert.equal(data(first), data(second))
   end)
 
-  it("is JSON for others, with NaN and infinities as strings", function()
+  it("is valid for other JSON parsers, with NaN and infinities as strings", function()
     local value, _, problem = json.decode(cli.output { "show", "--json", dir .. "/Values_a.mmap" })
     assert(value, problem)
     assert.same({ "nan", "inf", "-inf", 0, 0x1p-1074 }, value.part[1].d)
     assert.equal("-inf", value.f)
   end)
 
-  it("without a value on the command line is one value, and complete", function()
+  it("on standard input must be one complete value", function()
     for _, case in ipairs {
       { '{"i8": [1, 2}', "neither ',' nor ']' at byte 13" }, { "[]", "is not a JSON object" },
       { '{"i8": [1, 2]} x', "more than one value at byte 16" }, { "", "no value at byte 1" },
@@ -125,7 +125,7 @@ describe("ipmmap set", function()
 
   after_each(segment.close)
 
-  it("takes NaN and infinities in every spelling", function()
+  it("takes all spellings of NaN and the infinities", function()
     for written, expected in pairs {
       nan = "nan", NaN = "nan", ["-NAN"] = "nan", inf = "inf", Infinity = "inf", ["+INF"] = "inf",
       ["-inf"] = "-inf", ["-Infinity"] = "-inf",
@@ -137,7 +137,7 @@ describe("ipmmap set", function()
     end
   end)
 
-  it("takes the greatest integers, and wraps and rounds none", function()
+  it("takes the largest integers without wrapping or rounding them", function()
     for _, written in ipairs { "u64[1]=18446744073709551615", "u64[1]=0xffffffffffffffff",
       "i64[1]=9223372036854775807", "i64[1]=-9223372036854775808", "i64[1]=0x7fffffffffffffff",
       "i64[1]=1e3" } do
@@ -157,7 +157,7 @@ describe("ipmmap set", function()
   end)
 end)
 
--- Whether a text would do something to a terminal.
+-- Whether a text contains bytes that control a terminal.
 local function is_harmful(output)
   return output:gsub("\r?\n", ""):find("[%z\1-\31\127]") or not utf8.len(output)
     or output:find("\u{9b}", 1, true) or output:find("\u{202e}", 1, true)
@@ -175,7 +175,7 @@ describe("hostile bytes", function()
 
   after_each(segment.close)
 
-  it("in a text field do nothing to a terminal", function()
+  it("in a text field do not control the terminal", function()
     for _, argv in ipairs { { "get", file, "text" }, { "get", file, "c" }, { "get", file, "texts" },
       { "show", file }, { "show", file, "text" }, { "get", "--json", file, "text" },
       { "show", "--json", file } } do
@@ -189,11 +189,11 @@ describe("hostile bytes", function()
     assert.equal("a\\x1b]0;owned\\x07\\x7f \\u{9b}2J\\u{202e} \\x9b\\xff b\r\n", terminal.output)
   end)
 
-  it("in a text field come out of a pipe as they are", function()
+  it("in a text field are written to a pipe unchanged", function()
     assert.equal(TEXT .. "\n", cli.output { "get", file, "text" })
   end)
 
-  it("in two texts make a difference", function()
+  it("in two texts make them different", function()
     local other <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "b" }))
     other:set { text = TEXT:gsub("\255", "\254"), texts = { "\27c" }, c = "\7" }
     local status, out = cli.run { "diff", file, dir .. "/Values_b.mmap" }
@@ -202,7 +202,7 @@ describe("hostile bytes", function()
     assert.falsy(is_harmful(out))
   end)
 
-  it("in the name of a file or a process do nothing to a terminal", function()
+  it("in the name of a file or a process do not control the terminal", function()
     local hostile = dir .. "/\27[31m\155\n\u{202e}.mmap"
     assert(io.open(hostile, "w")):close()
     for _, argv in ipairs { { "ls", dir }, { "doctor", dir }, { "doctor", hostile },

@@ -56,7 +56,7 @@ describe("ipmmap watch", function()
     assert.truthy(terminal.output:match(".*\27%[H(.*)"):find("\27[1;33m41", 1, true))
     manager:set { count = 20, text = "new" }
     terminal:wait_for(shows("version 2 .*\ncount +20 +▁█▄\ntext +\"new\""))
-    terminal:wait_for(function(_, output) -- and it fades
+    terminal:wait_for(function(_, output) -- the highlight ends
       return not output:match(".*\27%[H(.*)"):find("\27[1;33m", 1, true)
     end)
     quit(terminal, "q")
@@ -76,7 +76,7 @@ describe("ipmmap watch", function()
     quit(terminal, "q")
   end)
 
-  it("quits at Ctrl-C and at SIGTERM, too", function()
+  it("also quits at Ctrl-C and at SIGTERM", function()
     for _, how in ipairs { "\3", posix.SIGTERM, posix.SIGINT } do
       local terminal = watch(80, 24)
       terminal:wait_for(shows("version 0"))
@@ -96,7 +96,7 @@ describe("ipmmap watch", function()
     assert.matches("\27%[%?1049l" .. before .. "\r\nend\r\n$", terminal.output)
   end)
 
-  it("fits 20 columns and survives a resize", function()
+  it("fits into 20 columns, and goes on after a resize", function()
     local terminal = watch(20, 10)
     local function fits(columns, rows)
       return function(lines)
@@ -121,7 +121,7 @@ describe("ipmmap watch", function()
     quit(terminal, "q")
   end)
 
-  it("scrolls what does not fit", function()
+  it("scrolls if the rows do not fit", function()
     local terminal = watch(60, 10)
     terminal:wait_for(shows("arrows scroll: 1%-8 of 53"))
     terminal:send("\27[B")
@@ -133,7 +133,7 @@ describe("ipmmap watch", function()
     quit(terminal, "q")
   end)
 
-  it("goes to the first and the last row at Home and End, however the terminal sends them", function()
+  it("goes to the first and last row at Home and End, in all encodings of these keys", function()
     local terminal = watch(60, 10)
     terminal:wait_for(shows("arrows scroll: 1%-8 of 53"))
     for _, keys in ipairs { { "\27[F", "\27[H" }, { "\27OF", "\27OH" }, { "\27[4~", "\27[1~" },
@@ -143,12 +143,12 @@ describe("ipmmap watch", function()
       terminal:send(keys[2])
       terminal:wait_for(shows("arrows scroll: 1%-8 of 53"))
     end
-    terminal:send("\27[B\27OBj\27[A") -- as a terminal sends keys that are held
+    terminal:send("\27[B\27OBj\27[A") -- several keys in one read, as when keys repeat
     terminal:wait_for(shows("arrows scroll: 3%-10 of 53"))
     quit(terminal, "\27[Fq")
   end)
 
-  it("shows the header after all else", function()
+  it("shows the header after all other fields", function()
     local terminal = watch(60, 60)
     local lines = terminal:wait_for(shows("q quits"))
     assert.matches("^count ", lines[2])
@@ -158,7 +158,7 @@ describe("ipmmap watch", function()
     quit(terminal, "q")
   end)
 
-  it("marks what changed without colours where NO_COLOR is set", function()
+  it("marks changes without colours if NO_COLOR is set", function()
     local terminal = watch(60, 10, { "count" }, { "TERM=xterm", "NO_COLOR=1", "LC_ALL=C" })
     terminal:wait_for(shows("count +0 +_"))
     manager:write("count", 5)
@@ -167,7 +167,7 @@ describe("ipmmap watch", function()
     quit(terminal, "q")
   end)
 
-  it("shows texts that are no text safely", function()
+  it("shows a text field with control bytes safely", function()
     manager:write("text", "a\27[2J\255\nb")
     local terminal = watch(60, 10, { "text" })
     terminal:wait_for(shows('text +"a\\x1b%[2J\\xff\\nb"'))
@@ -182,7 +182,7 @@ describe("ipmmap watch", function()
     assert.matches("\27%[%?1049l.*ipmmap: .*was replaced or destroyed", terminal.output)
   end)
 
-  it("prints a line for each commit into a pipe", function()
+  it("prints a line for each commit if its output is a pipe", function()
     local child = cli.start { "watch", file, "count", "text" }
     child:expect('version 0: count = 0, text = ""')
     manager:write("count", 5)

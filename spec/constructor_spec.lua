@@ -38,7 +38,7 @@ describe("a constructor", function()
     refused("option 'tag': 5 is not a string", ipmmap.editor, S, setmetatable({}, { __index = { tag = 5 } }))
   end)
 
-  it("gives nil, message and code where there is no segment", function()
+  it("returns nil, message and code if there is no segment", function()
     for _, open in ipairs { ipmmap.manager, ipmmap.editor, ipmmap.reader } do
       local handle, message, code = open(S, { mmap_dir = dir })
       assert.is_nil(handle)
@@ -49,7 +49,7 @@ describe("a constructor", function()
     assert.is_false(exists(dir .. "/nowhere"))
   end)
 
-  it("gives the code layout, names the first difference, and leaves the file alone", function()
+  it("returns the code layout, names the first difference, and does not change the file", function()
     ipmmap.manager(S, { create = true, mmap_dir = dir }):close()
     local path = dir .. "/ConstructorSpec_.mmap"
     run(("cp '%s' '%s/before'"):format(path, dir))
@@ -71,7 +71,7 @@ describe("a constructor", function()
     assert.truthy(exists(path))
   end)
 
-  it("gives the code corrupt for what is not a segment", function()
+  it("returns the code corrupt for a file that is not a segment", function()
     local file = assert(io.open(dir .. "/ConstructorSpec_.mmap", "w"))
     file:write(("not a segment "):rep(1000))
     file:close()
@@ -125,7 +125,7 @@ describe("a constructor", function()
     assert.truthy(message:find("constructor_spec.lua:", 1, true), message)
   end)
 
-  it("refuses a tag that is none, and makes nothing", function()
+  it("refuses an invalid tag, and makes no file", function()
     for _, tag in ipairs { "a/b", "..", "../up", "/", "a..b", "a b", "a\0b", "é", ("a"):rep(129), 5, true, {} } do
       refused("option 'tag': ", ipmmap.editor, S, { tag = tag })
       refused("ConstructorSpec: option 'tag': ", ipmmap.manager, S, { create = true, mmap_dir = dir, tag = tag })
@@ -134,7 +134,7 @@ describe("a constructor", function()
     assert.equal("", run("ls -A " .. dir))
   end)
 
-  it("keeps segments of different tags apart", function()
+  it("opens different segments for different tags", function()
     local a <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "v1.2" }))
     local b <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "v1.3" }))
     a:write("number", 2)
@@ -146,7 +146,7 @@ describe("a constructor", function()
     assert.equal(dir .. "/ConstructorSpec_aZ09._-.mmap", all:info().path)
   end)
 
-  it("makes the directories it needs, however their names end", function()
+  it("makes the directories that it needs, with or without slashes at the end", function()
     for _, ending in ipairs { "", "/", "///" } do
       local mmap_dir, lock_dir = dir .. "/a/b" .. ending, dir .. "/c" .. ending
       local m <close> = assert(ipmmap.manager(S, {
@@ -163,7 +163,7 @@ describe("a constructor", function()
     fails("deadlock", other:try_lock())
   end)
 
-  it("uses ./.mmap unless told otherwise, and other relative directories where it is told so", function()
+  it("uses ./.mmap by default, and other relative directories if asked to", function()
     local child = process.start { "lua5.4", "-e", [[
       local ipmmap = require "ipmmap"
       local S = ipmmap.base:extend("ConstructorSpec", { { "number", "int32" } })
@@ -182,7 +182,7 @@ describe("a constructor", function()
     end
   end)
 
-  it("gives the data file the mode asked for, and the lock file what of it may write", function()
+  it("gives the data file the requested mode, and the lock file a mode for the same writers", function()
     local m <close> = assert(ipmmap.manager(S, {
       create = true, mmap_dir = dir .. "/m", mode = "640",
     }))
@@ -190,7 +190,7 @@ describe("a constructor", function()
       :format(m:info().path, m:info().lock_path, dir)))
   end)
 
-  it("gives the files to their owner alone without a mode, and heeds no umask with one", function()
+  it("makes files private without the option mode, and ignores the umask with it", function()
     process.start { "sh", "-c", 'umask 077; exec "$@"', "sh", "lua5.4", "-e", DEFINE .. ([[
       assert(ipmmap.manager(S, { create = true, mmap_dir = %q }))
       assert(ipmmap.manager(S, { create = true, mmap_dir = %q, mode = "664" }))
@@ -201,7 +201,7 @@ describe("a constructor", function()
     end
   end)
 
-  it("limits how many readers hold the lock at once, as max_readers says", function()
+  it("limits the number of readers that hold the lock to max_readers", function()
     local m <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, max_readers = 2 }))
     assert.equal(2, m:info().max_readers)
     local function hold()
@@ -223,7 +223,7 @@ describe("a constructor", function()
     one:join()
   end)
 
-  it("keeps a segment of the same layout, unless it is to be forced", function()
+  it("keeps an existing segment of the same layout, unless force is given", function()
     do
       local m <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
       m:write("number", 7)

@@ -1,4 +1,4 @@
--- Opening what is no segment's file, or no longer.
+-- Opening files that are not segments, or are damaged.
 local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
 local tmpdir = require "spec.helper.tmpdir"
@@ -40,7 +40,7 @@ describe("a damaged file:", function()
     ["a damaged footer"] = function(text) return text:sub(1, -65) .. ("\xff"):rep(64) end,
     ["a damaged schema"] = function(text) return (text:gsub("data_int", "data\1int")) end,
   } do
-    it(what .. " is refused and left alone", function()
+    it(what .. " is refused and not changed", function()
       local damaged = damage(whole)
       write_file(path, damaged)
       for _, role in ipairs { "manager", "editor", "reader" } do
@@ -55,7 +55,7 @@ describe("a damaged file:", function()
     end)
   end
 
-  it("what is no regular file is refused without waiting for it", function()
+  it("a FIFO, a directory or a symbolic link is refused at once", function()
     os.remove(path)
     for _, make in ipairs { "mkfifo %s", "mkdir %s", "ln -s /etc/passwd %s", "ln -s loop %s" } do
       os.execute(make:format(path))
@@ -67,7 +67,7 @@ describe("a damaged file:", function()
     end
   end)
 
-  it("a damaged lock file does no harm", function()
+  it("a damaged lock file is initialised again", function()
     for _, text in ipairs { "", "x", ("\xff"):rep(100), ("\xff"):rep(65536) } do
       write_file(dir .. "/CorruptSpec_.lock", text)
       local e <close> = assert(ipmmap.editor(S, { mmap_dir = dir }))

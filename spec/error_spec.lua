@@ -1,5 +1,5 @@
--- Error objects: what methods that promise a result raise where the world fails. And what the system
--- refuses.
+-- Error objects, which methods raise for failures of the environment; and errors of the operating
+-- system.
 local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
 local posix = require "spec.helper.posix"
@@ -40,7 +40,7 @@ describe("an error object", function()
     assert.equal(("%s:%d: %s"):format(file, here, raised.message), tostring(raised))
   end
 
-  it("begins with the caller's position as text, and its message does not", function()
+  it("has the caller's position in its tostring, but not in its message", function()
     local _ <close> = reader:lock()
     for _, call in ipairs {
       function() here = line_of_caller() local _ <close> = manager:lock() end,
@@ -57,7 +57,7 @@ describe("an error object", function()
     end
   end)
 
-  it("of a commit that fails has the position of the block's end, and of the call of with", function()
+  it("of a failed commit has the position of the block's end, or of the call of with", function()
     is_positioned(raised_by(function()
       here = line_of_caller() + 3
       do
@@ -76,13 +76,13 @@ describe("an error object", function()
     end), "replaced")
   end)
 
-  it("raised to a caller in C has no position, as error gives none", function()
+  it("has no position if the caller is a C function, like an error of error()", function()
     local _ <close> = reader:lock()
     local raised = raised_by(manager.lock, manager)
     assert.equal(raised.message, tostring(raised))
   end)
 
-  it("goes on as it is", function()
+  it("stays the same object when it is raised again", function()
     local _ <close> = reader:lock()
     local raised = raised_by(function() here = line_of_caller() manager:touch() end)
     assert.equal(raised, raised_by(function() error(raised) end))
@@ -90,7 +90,7 @@ describe("an error object", function()
   end)
 end)
 
-describe("what the system refuses:", function()
+describe("an error of the operating system:", function()
   local dir
   before_each(function() dir = tmpdir() end)
 
@@ -98,7 +98,7 @@ describe("what the system refuses:", function()
     return assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
   end
 
-  -- Runs a chunk, in which S and dir are there, by a command line that ends with its program.
+  -- Runs a chunk, which can use S and dir. `argv` is the start of the command line.
   local function spawn_by(argv, source)
     local all = table.move(argv, 1, #argv, 1, {})
     for _, word in ipairs { "lua5.4", posix.getcwd() .. "/spec/helper/child.lua", DEFINE .. source, dir } do
@@ -107,7 +107,7 @@ describe("what the system refuses:", function()
     return process.start(all)
   end
 
-  it("permission, with the path and the system's words", function()
+  it("a denied access returns permission, with the path and the system's text", function()
     local argv, why = somebody()
     if not argv then return pending(why) end
     create():close()
@@ -128,7 +128,7 @@ describe("what the system refuses:", function()
     child:join()
   end)
 
-  it("space, at the creation, which leaves nothing", function()
+  it("a creation without room on the disk returns no_space, and leaves no file", function()
     local mount = "mount -t tmpfs -o size=64k,mode=700 none " .. dir
     if not os.execute(("unshare -m sh -c '%s' 2>/dev/null"):format(mount)) then
       return pending("needs root, to mount a tmpfs")
@@ -144,7 +144,7 @@ describe("what the system refuses:", function()
     child:join()
   end)
 
-  it("a path, with the code system and its words", function()
+  it("a path that is too long or goes through a file returns system, with the system's text", function()
     assert(io.open(dir .. "/file", "w")):close()
     for _, role in ipairs { "manager", "editor", "reader" } do
       local message = fails("system", ipmmap[role](S, { mmap_dir = dir .. ("/x"):rep(4000) }))
@@ -157,7 +157,7 @@ describe("what the system refuses:", function()
     fails("system", ipmmap.manager(S, { mmap_dir = dir .. "/file/below", create = true }))
   end)
 
-  it("a lock between pid namespaces, which leaves reading without the lock", function()
+  it("a lock file of another pid namespace returns incompatible, and reads without the lock still work", function()
     if not os.execute("unshare --pid --fork true 2>/dev/null") then
       return pending("needs root, to make a pid namespace")
     end

@@ -27,7 +27,7 @@ local function interrupt(child)
 end
 
 describe("the demos", function()
-  it("show the reader, started first, what the editor writes, and end by Ctrl-C", function()
+  it("show in the reader, which is started first, what the editor writes, and end at Ctrl-C", function()
     local dir = tmpdir()
     local reader = demo("demo_reader.lua", dir)
     reader:match("^waiting for demo_editor.lua: .*DemoMmapStructure")
@@ -42,7 +42,7 @@ describe("the demos", function()
     interrupt(editor)
   end)
 
-  it("end by Ctrl-C while the reader waits for the segment", function()
+  it("end at Ctrl-C while the reader waits for the segment", function()
     local reader = demo("demo_reader.lua", tmpdir())
     reader:match("^waiting for")
     interrupt(reader)

@@ -1,4 +1,4 @@
--- Who forgets <close>, or takes a handle for a view, is told.
+-- Warnings about a forgotten <close>, and errors about the use of a handle as a view.
 local ipmmap = require "ipmmap"
 local process = require "spec.helper.process"
 local segment = require "spec.helper.segment"
@@ -22,7 +22,7 @@ describe("a lock whose view is not marked <close>", function()
   before_each(function() dir, manager = segment.make(S) end)
   after_each(segment.close)
 
-  -- What a chunk prints in which `editor` and `reader` are open.
+  -- Runs a chunk, which can use `editor` and `reader`, and returns its output.
   local function output_of(source)
     local child = process.spawn(DEFINE .. [[
       local editor = assert(ipmmap.editor(S, { mmap_dir = ... }))
@@ -40,7 +40,7 @@ describe("a lock whose view is not marked <close>", function()
     .. "`local view <close> = handle:lock()`, or handle:with(function(view) ... end)"
   local of_writer, of_reader = WARNING:format("rolled back and "), WARNING:format("")
 
-  it("is warned of when the collector releases it, once for each handle", function()
+  it("causes a warning when the collector releases it, once for each handle", function()
     assert.same({ of_writer, "again", "reader", of_reader }, output_of [[
       editor:lock().hp = 5
       collect()
@@ -54,7 +54,7 @@ describe("a lock whose view is not marked <close>", function()
     assert.equal(0, manager:read "hp")
   end)
 
-  it("is warned of when its handle is collected", function()
+  it("causes a warning when its handle is collected", function()
     assert.same({ of_writer, "end" }, output_of [[
       editor:lock().hp = 5
       editor = nil
@@ -63,7 +63,7 @@ describe("a lock whose view is not marked <close>", function()
     ]])
   end)
 
-  it("is warned of when the state ends", function()
+  it("causes a warning when the Lua state ends", function()
     assert.same({ "end", of_writer }, output_of [[
       EDITOR = editor
       EDITOR:lock()
@@ -74,7 +74,7 @@ describe("a lock whose view is not marked <close>", function()
     assert.equal(0, manager:read "hp")
   end)
 
-  it("is not warned of when it is released", function()
+  it("causes no warning if it is released", function()
     assert.same({ "end" }, output_of [[
       do
         local view <close> = editor:lock()
@@ -92,7 +92,7 @@ describe("a lock whose view is not marked <close>", function()
     ]])
   end)
 
-  it("is kept while methods are used under it, after a call of with too", function()
+  it("is kept if methods of the handle are used under it, also after a call of with", function()
     manager:with(function(view) view.hp = 1 end)
     manager:lock()
     manager:write("hp", 2)
@@ -101,7 +101,7 @@ describe("a lock whose view is not marked <close>", function()
     assert.equal(2, manager:read "hp")
   end)
 
-  it("is named as the cause when a second lock is refused", function()
+  it("is named as the cause if a second lock is refused", function()
     local view = manager:lock()
     refused({
       "forgotten_spec.lua:", "Forgotten: this handle holds its lock already, and unlock() or rollback() releases it",
@@ -124,7 +124,7 @@ describe("a handle", function()
   before_each(function() _, manager = segment.make(S) end)
   after_each(segment.close)
 
-  it("has no fields, and says how they are read and written", function()
+  it("has no fields, and its error says how to read and write them", function()
     refused({ "forgotten_spec.lua:", "Forgotten.hp: a handle has no fields: read it by handle:read('hp')", "lock()" },
       function() return manager.hp end)
     refused({ "forgotten_spec.lua:", "Forgotten.hp: a handle has no fields: write it by handle:write('hp', value)",
@@ -133,7 +133,7 @@ describe("a handle", function()
     assert.equal(0, manager:read "hp")
   end)
 
-  it("has methods and nothing else", function()
+  it("has methods, and no other members", function()
     refused({ "forgotten_spec.lua:", "Forgotten: 'hpp' is neither a method of a handle nor a field of its struct" },
       function() return manager.hpp end)
     refused({ "Forgotten: 1 is neither a method" }, function() return manager[1] end)
@@ -141,11 +141,11 @@ describe("a handle", function()
     refused({ "Forgotten: a handle cannot be changed ('hpp')" }, function() manager.hpp = 5 end)
     refused({ "Forgotten: a handle cannot be changed ('read')" }, function() manager.read = print end)
     assert.equal("function", type(manager.lock))
-    assert.has_error(function() assert.same({ manager }, {}) end) -- what shows values looks at it without harm
+    assert.has_error(function() assert.same({ manager }, {}) end) -- showing a handle in a message is allowed
     assert.equal("ipmmap.manager", getmetatable(manager).__name)
   end)
 
-  it("says so when it is closed, and when its struct is gone", function()
+  it("raises an error that says that it is closed, also if its Struct was collected", function()
     manager:close()
     refused({ "Forgotten.hp: a handle has no fields" }, function() return manager.hp end)
     refused({ "Forgotten.hp: a handle has no fields" }, function() manager.hp = 1 end)

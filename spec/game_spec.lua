@@ -23,7 +23,7 @@ local function storm(dir)
   return tuner
 end
 
---- Reads the report to the game's end.
+--- Reads the report until the game ends.
 local function report(game)
   local times = "(%d+), median [%d.]+ ms, 99%% [%d.]+ ms, worst ([%d.]+) ms$"
   local it = {}
@@ -42,19 +42,19 @@ local function open(role, name, dir)
   return assert(ipmmap[role](name, { mmap_dir = dir .. "/.mmap" }))
 end
 
---- A moment that is never the same: up to a few milliseconds.
+--- Sleeps for a random time of up to a few milliseconds.
 local function any_moment()
   ipmmap.sleep(math.random() * 0.005)
 end
 
 describe("the game", function()
-  it("prints its frame times, the worst under a tuner that writes without pause included", function()
+  it("prints its frame times, even while a tuner writes without a pause", function()
     local dir = tmpdir()
     local game = play(dir, 100)
     game:match("^running from frame 1$")
     local state, tuning = open("reader", "GameState", dir), open("reader", "GameTuning", dir)
     local tuner = storm(dir)
-    for _ = 1, 30 do -- frames, in each of which the tuning has changed
+    for _ = 1, 30 do -- frames; the tuning changes in each of them
       assert(tuning:wait(tuning:version(), 10))
       assert(state:wait(state:version(), 10))
     end
@@ -69,7 +69,7 @@ describe("the game", function()
     assert.equal(0, it.unpublished)
   end)
 
-  it("takes settings from tune.lua, and shows its state there", function()
+  it("takes settings from tune.lua, and tune.lua shows its state", function()
     local dir = tmpdir()
     local game = play(dir, 100)
     game:match("^running")
@@ -83,7 +83,7 @@ describe("the game", function()
     report(game)
   end)
 
-  it("goes on as before when the tuner is killed, at any moment", function()
+  it("goes on if the tuner is killed at any moment", function()
     local dir = tmpdir()
     local game = play(dir, 100)
     game:match("^running")
@@ -104,7 +104,7 @@ describe("the game", function()
     assert.equal(0, it.unpublished)
   end)
 
-  it("goes on while the tuner is stopped with the lock in its hands", function()
+  it("goes on while the tuner is stopped and holds the lock", function()
     local dir = tmpdir()
     local game = play(dir, 100)
     game:match("^running")
@@ -125,7 +125,7 @@ describe("the game", function()
     tuner:kill()
   end)
 
-  it("is killed at any moment without disturbing the tuner, and goes on where it was", function()
+  it("can be killed at any moment without disturbing the tuner, and goes on from its last state", function()
     local dir = tmpdir()
     local first = play(dir, 100)
     first:match("^running from frame 1$")
@@ -142,7 +142,7 @@ describe("the game", function()
       game:wait()
       assert(tuning:wait(tuning:version(), 10))
     end
-    tuner:kill(0) -- is there still
+    tuner:kill(0) -- is still alive
     tuner:kill()
   end)
 end)

@@ -16,7 +16,7 @@ describe("a handle", function()
   end)
   after_each(segment.close)
 
-  it("says what it knows of its segment", function()
+  it("returns information about its segment", function()
     manager:write("number", 1)
     local info = manager:info()
     assert.same({
@@ -34,7 +34,7 @@ describe("a handle", function()
     assert.equal(1, manager:info().readers)
   end)
 
-  it("says it or is closed, when a finalizer closes it meanwhile", function()
+  it("returns correct information, or raises an error if a finalizer closes it meanwhile", function()
     local there = { mmap_dir = ("%s/%s"):format(dir, ("long"):rep(20)), create = true }
     local first <close> = assert(ipmmap.manager(S, there))
     local expected = first:info()
@@ -49,14 +49,14 @@ describe("a handle", function()
     end
   end)
 
-  it("tells its class and file as a string", function()
+  it("has its class and file in its tostring", function()
     assert.equal("ipmmap.manager: " .. dir .. "/HandleSpec_t.mmap", tostring(manager))
     assert.equal("ipmmap.reader: " .. dir .. "/HandleSpec_t.mmap", tostring(reader))
     reader:close()
     assert.equal("ipmmap.reader (closed)", tostring(reader))
   end)
 
-  it("counts commits", function()
+  it("counts commits in version", function()
     local before = reader:version()
     manager:write("number", 1)
     assert.equal(before + 1, reader:version())
@@ -98,7 +98,7 @@ describe("a handle", function()
     assert.has_error(function() manager:wait(manager:version()) end)
   end)
 
-  it("is woken by another process's commit", function()
+  it("is woken by the commit of another process", function()
     local child = process.spawn([[
       local ipmmap = require "ipmmap"
       local S = ipmmap.base:extend("HandleSpec", { { "number", "int32" } })
@@ -112,7 +112,7 @@ describe("a handle", function()
     child:expect "true\t42"
   end)
 
-  it("tells when the segment was last touched", function()
+  it("returns the time when the segment was last touched", function()
     local created = reader:last_update()
     assert.equal("float", math.type(created))
     assert.truthy(before_opening <= created and created <= ipmmap.now())
@@ -125,7 +125,7 @@ describe("a handle", function()
     end)
   end)
 
-  it("clears all but the header's code", function()
+  it("clears everything but the header's code", function()
     manager:write("number", 4)
     manager:clear()
     local copy = reader:snapshot()
@@ -134,7 +134,7 @@ describe("a handle", function()
     assert.equal(0x1128, copy.header.header_code)
   end)
 
-  it("touches and clears within its lock as part of the transaction", function()
+  it("touches and clears as part of the transaction if it holds its lock", function()
     manager:write("number", 4)
     local stamp = reader:last_update()
     manager:lock()
@@ -153,7 +153,7 @@ describe("a handle", function()
     assert.truthy(reader:last_update() > 0)
   end)
 
-  it("flushes, under its lock too", function()
+  it("can flush with and without its lock", function()
     manager:write("number", 4)
     manager:flush()
     manager:lock().number = 5
@@ -162,7 +162,7 @@ describe("a handle", function()
     assert.equal(4, reader:read "number")
   end)
 
-  it("as an editor does all that a manager does, but for destroying", function()
+  it("as an editor can do all that a manager can, except to destroy", function()
     local editor <close> = assert(ipmmap.editor(S, { mmap_dir = dir, tag = "t" }))
     editor:with(function(data) data.number = 1 end)
     editor:set { number = editor:read "number" + 1 }
@@ -175,7 +175,7 @@ describe("a handle", function()
     assert.equal(0, reader:read "number")
   end)
 
-  it("as a reader reads and waits without the lock, where it may not write to the lock file", function()
+  it("as a reader reads and waits without the lock if it may not write to the lock file", function()
     local argv, why = somebody()
     if not argv then return pending(why) end
     manager:write("number", 6)
@@ -214,7 +214,7 @@ describe("a handle", function()
     refused("HandleSpec: only a manager can destroy a segment", editor.destroy, editor)
   end)
 
-  it("says replaced once the segment was destroyed", function()
+  it("fails with replaced after the segment was destroyed", function()
     local editor <close> = assert(ipmmap.editor(S, { mmap_dir = dir, tag = "t" }))
     manager:destroy()
     assert.is_false(exists(dir .. "/HandleSpec_t.mmap"))
@@ -247,7 +247,7 @@ describe("a handle", function()
     assert.equal(1, again:read "number")
   end)
 
-  it("says replaced once its files were removed by hand, when it waits or is asked", function()
+  it("notices in drain and in wait that its files were removed by hand", function()
     local fd = reader:fd()
     os.execute(("rm '%s/HandleSpec_t.mmap' '%s/HandleSpec_t.lock'"):format(dir, dir))
     assert.is_true(posix.poll(fd, 10))
@@ -256,12 +256,12 @@ describe("a handle", function()
     assert.equal("replaced", raised.code)
     assert.is_true(reader:info().replaced)
     assert.equal("replaced", select(2, pcall(reader.read, reader, "number")).code)
-    local version = manager:version() -- which nobody has told yet
+    local version = manager:version() -- the manager has not noticed yet
     assert.equal("replaced", select(3, manager:wait(version, 10)))
     assert.equal("replaced", select(2, pcall(manager.write, manager, "number", 1)).code)
   end)
 
-  it("rolls back and releases a lock that is held when the segment is destroyed", function()
+  it("rolls back and releases its lock if the segment is destroyed meanwhile", function()
     local data = manager:lock()
     data.number = 5
     manager:destroy()
@@ -269,7 +269,7 @@ describe("a handle", function()
     getmetatable(data).__close(data)
   end)
 
-  it("is closed twice without harm, and of no use afterwards", function()
+  it("can be closed twice, and raises an error afterwards", function()
     manager:close()
     manager:close()
     for _, name in ipairs {
@@ -321,7 +321,7 @@ describe("a handle", function()
     require("ipmmap.core").structs.HandleSpecGone = nil
   end)
 
-  it("has methods that know their handles", function()
+  it("has methods that refuse anything but a handle", function()
     for name, method in pairs(getmetatable(manager).__index) do
       for _, wrong in ipairs { 5, {}, "x", io.stdout, S, S:new(), "lock" } do
         assert.has_error(function() method(wrong, name == "with" and print or "number", 1) end)
@@ -335,7 +335,7 @@ describe("a handle", function()
     end
   end)
 
-  it("of the parent is of no use in a fork's child, and closing it there harms nobody", function()
+  it("of the parent fails in a fork's child, and closing it there has no effect on others", function()
     local data = manager:lock()
     data.number = 5
     local child = process.fork(function()
@@ -393,7 +393,7 @@ describe("a handle", function()
 end)
 
 describe("the time", function()
-  it("is now in Unix seconds, and passes while asleep", function()
+  it("is in Unix seconds, and passes during a sleep", function()
     local earlier, before, later = os.time(), ipmmap.now(), os.time()
     assert.truthy(earlier <= before and before < later + 1)
     ipmmap.sleep(0.01)

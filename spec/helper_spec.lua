@@ -11,7 +11,7 @@ describe("a spawned child", function()
     assert.same({ "exit", 0 }, { child:wait() })
   end)
 
-  it("reads the lines that it is sent", function()
+  it("reads the lines that the test sends", function()
     local child = process.spawn([[for line in io.lines() do print(line:upper()) end]])
     child:send("hello")
     child:expect("HELLO")
@@ -19,7 +19,7 @@ describe("a spawned child", function()
     assert.equal("AG", child:match("^(AG)AIN$"))
   end)
 
-  it("has the module paths of the test, in any directory", function()
+  it("has the module paths of the test in any directory", function()
     local dir = tmpdir()
     local child = process.spawn([[
       local posix = require "spec.helper.posix"
@@ -31,7 +31,7 @@ describe("a spawned child", function()
     child:join()
   end)
 
-  it("fails the test when it prints something else, nothing, or fails", function()
+  it("fails the test if it prints another line or none, or if it fails", function()
     assert.error_matches(function() process.spawn([[print "b"]]):expect("a") end,
                          'was to print "a", and printed "b"')
     assert.error_matches(function() process.spawn(""):expect("a") end, "printed nothing more")
@@ -39,7 +39,7 @@ describe("a spawned child", function()
     assert.error_matches(function() process.spawn([[os.exit(3)]]):join() end, "ended by exit 3")
   end)
 
-  it("is killed by a signal", function()
+  it("can be killed by a signal", function()
     local child = process.spawn([[print "ready" io.read()]])
     child:expect("ready")
     child:kill()
@@ -47,7 +47,7 @@ describe("a spawned child", function()
     assert.has_error(function() child:kill() end, "the child has ended already")
   end)
 
-  it("is stopped and goes on", function()
+  it("can be stopped and continued", function()
     local child = process.spawn([[print(io.read()) io.read()]])
     child:stop()
     child:send("late")
@@ -56,7 +56,7 @@ describe("a spawned child", function()
     child:expect("late")
   end)
 
-  it("does not outlive the test that forgot it", function()
+  it("is killed at the end of a test that has not waited for it", function()
     local child = process.spawn([[print "ready" io.read()]])
     child:expect("ready")
     local pid = child.pid
@@ -65,19 +65,19 @@ describe("a spawned child", function()
     assert.error_matches(function() posix.kill(pid, 0) end, "No such process")
   end)
 
-  it("does not outlive its parent", function()
+  it("is killed when its parent ends", function()
     local child = process.spawn([[
       if require("spec.helper.posix").fork() == 0 then print "grandchild" end
       io.read()
     ]])
     child:expect("grandchild")
     child:kill()
-    assert.is_nil(child:line()) -- as nobody has the other end any more
+    assert.is_nil(child:line()) -- the other end of the pipe is closed
   end)
 end)
 
 describe("a forked child", function()
-  it("shares what was made before", function()
+  it("shares what the parent made before the fork", function()
     local value = 17
     local child = process.fork(function() print(value, io.read()) end)
     child:send("x")
@@ -91,7 +91,7 @@ describe("a forked child", function()
     assert.same({ "exit", 1 }, { child:wait() })
   end)
 
-  it("leaves other children and directories alone", function()
+  it("does not end other children of its parent, nor remove directories", function()
     local dir = tmpdir()
     local other = process.spawn([[print(io.read())]])
     local child = process.fork(function()
@@ -106,7 +106,7 @@ describe("a forked child", function()
 end)
 
 describe("tmpdir", function()
-  it("gives a fresh directory, which is removed when the process ends", function()
+  it("makes a new directory, and removes it when the process ends", function()
     local child = process.spawn([[
       local tmpdir = require "spec.helper.tmpdir"
       local a, b = tmpdir(), tmpdir()
@@ -124,7 +124,7 @@ describe("tmpdir", function()
 end)
 
 describe("waiting", function()
-  it("has a deadline", function()
+  it("fails after a deadline", function()
     local input, output = posix.pipe()
     assert.same({ nil, "timeout" }, { posix.read(input, 1, 0) })
     posix.write(output, "x")
@@ -136,7 +136,7 @@ describe("waiting", function()
     assert.same({ nil, "timeout" }, { posix.wait(child.pid, 0) })
   end)
 
-  it("raises when nobody reads what is written", function()
+  it("raises an error if the reader of the pipe has ended", function()
     local input, output = posix.pipe()
     posix.close(input)
     assert.error_matches(function() posix.write(output, "x") end, "write: Broken pipe")
@@ -144,10 +144,10 @@ describe("waiting", function()
   end)
 end)
 
-describe("the command line of somebody else", function()
-  it("is none where the directories above the tree keep others out", function()
+describe("a command line that runs as another user", function()
+  it("is nil if other users cannot enter the directories above the tree", function()
     if io.popen("id -u"):read("n") ~= 0 then return pending("needs root, to become somebody else") end
-    local dir = require "spec.helper.tmpdir" () -- nobody else may enter it
+    local dir = require "spec.helper.tmpdir" () -- other users may not enter it
     assert(os.execute(("install -d -m 755 %s/tree && install -m 644 /dev/null %s/tree/README.md"):format(dir, dir)))
     local child = process.spawn([[
       require("spec.helper.posix").chdir(...)

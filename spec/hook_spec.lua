@@ -1,11 +1,12 @@
--- Errors that debug hooks raise at any moment, as watchdogs and lua's Ctrl-C do.
+-- Errors that debug hooks raise at any moment, as a watchdog does, or Ctrl-C in the lua program.
 local ipmmap = require "ipmmap"
 local segment = require "spec.helper.segment"
 
 local S = ipmmap.base:extend("HookSpec", { { "number", "int32" }, { "twin", "int32" } })
 
---- Calls fn, and has a hook raise at the n-th event in it; at those after it too, as many `times`.
--- @treturn boolean whether it came to that
+--- Calls fn. A hook raises an error at the n-th event in it, and at the following events: `times`
+-- errors in all.
+-- @treturn boolean whether there was an n-th event
 local function interrupt(n, times, fn)
   local count, is_inside = 0, false
   local function hook()
@@ -28,7 +29,8 @@ describe("an error that a debug hook raises", function()
   before_each(function() _, editor, other, reader = segment.make(S, { "editor", "reader" }) end)
   after_each(segment.close)
 
-  -- Interrupts fn at each of its events in turn; after each the lock is free, and nothing is torn.
+  -- Interrupts fn at each of its events in turn. Asserts each time that the lock is free, and that
+  -- a snapshot shows one whole commit.
   local function survives(fn, before_look)
     local n = 0
     repeat
@@ -42,7 +44,7 @@ describe("an error that a debug hook raises", function()
     assert.is_true(n > 10)
   end
 
-  it("leaves no lock held by with: a function that returns", function()
+  it("leaves no lock held by with if the function returns", function()
     survives(function()
       editor:with(function(data)
         data.number = data.number + 1
@@ -51,7 +53,7 @@ describe("an error that a debug hook raises", function()
     end)
   end)
 
-  it("leaves no lock held by with: a function that fails", function()
+  it("leaves no lock held by with if the function fails", function()
     survives(function()
       editor:with(function(data)
         data.number = 5
@@ -61,7 +63,7 @@ describe("an error that a debug hook raises", function()
     assert.equal(0, reader:read "number")
   end)
 
-  it("leaves no lock held by with: a function that uses the handle's methods", function()
+  it("leaves no lock held by with if the function calls methods of the handle", function()
     survives(function()
       editor:with(function()
         editor:add("number", 1)
@@ -70,7 +72,7 @@ describe("an error that a debug hook raises", function()
     end)
   end)
 
-  it("leaves no lock held by with: a function that yields", function()
+  it("leaves no lock held by with if the function yields", function()
     survives(function()
       local resume = coroutine.wrap(function()
         editor:with(function(data)
@@ -87,13 +89,13 @@ describe("an error that a debug hook raises", function()
     end)
   end)
 
-  it("leaves no lock held by a reader's with", function()
+  it("leaves no lock held by with of a reader", function()
     survives(function()
       reader:with(function(data) return data.number end)
     end)
   end)
 
-  it("at the very closing of with's view too leaves the lock to the collector", function()
+  it("while with closes its view leaves the lock to the collector", function()
     local was_held = false
     local n = 0
     repeat
@@ -114,7 +116,7 @@ describe("an error that a debug hook raises", function()
     assert.equal(0, reader:read "number")
   end)
 
-  describe("between lock and <close>", function()
+  describe("between the return of lock and <close>", function()
     before_each(function()
       local lock = editor.lock
       pcall(function()
@@ -131,13 +133,13 @@ describe("an error that a debug hook raises", function()
       assert.is_false(segment.is_free(other))
     end)
 
-    it("leaves a lock that the collector releases", function()
+    it("leaves the lock held until the collector releases it", function()
       collectgarbage()
       collectgarbage()
       assert.is_true(segment.is_free(other))
     end)
 
-    it("leaves a lock that methods keep, and a second one names the cause and the way out", function()
+    it("leaves the lock held if methods use it, and a second lock's error names the cause and remedy", function()
       editor:write("number", 5)
       collectgarbage()
       for _, name in ipairs { "lock", "try_lock", "with" } do

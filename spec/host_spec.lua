@@ -39,27 +39,27 @@ end
 describe("make host", function()
   setup(function() run("make -s host") end)
 
-  it("builds a shared library that exports what the header declares, and nothing else", function()
+  it("builds a shared library that exports only what the header declares", function()
     local declared = matches(read("src/ipmmap.h"), "IPM_API [^;]-(ipm_[%w_]+)%(")
     local exported = matches(run("nm -D --defined-only build/libipmmap.so"), " %u ([%g]+)")
     assert.is_true(#declared > 20)
     assert.same(sorted(declared), sorted(exported))
   end)
 
-  it("gives the shared library a name that changes when programs must be built anew", function()
+  it("changes the shared library's name with each version that programs must be rebuilt for", function()
     local major, minor = read("src/ipmmap.h"):match('IPM_VERSION "(%d+)%.(%d+)%.%d+"')
     assert.equal(("libipmmap.so.%s.%s"):format(major, minor),
                  run("objdump -p build/libipmmap.so"):match("SONAME%s+(%g+)"))
   end)
 
-  it("builds what neither prints nor ends the program", function()
+  it("builds libraries that neither print nor end the program", function()
     local called = run("nm -D --undefined-only build/libipmmap.so")
     for _, name in ipairs { "stdout", "stderr", "printf", "puts", "perror", "exit", "_exit", "abort", "sigaction" } do
       assert.is_nil(called:match(" U " .. name .. "[@\n]"), name)
     end
   end)
 
-  it("has the reference docs/c-api.md, made from the header as it is", function()
+  it("has an up-to-date reference docs/c-api.md", function()
     assert(run("lua5.4 tools/c_api.lua <src/ipmmap.h") == read("docs/c-api.md"),
            "the header has changed: run make docs/c-api.md")
   end)
@@ -73,7 +73,7 @@ describe("make host", function()
   end)
 end)
 
-describe("the library that hosts get", function()
+describe("the library for hosts", function()
   local of_other_things = { examples = true, game = true, host = true, reference = true }
   local specs = {}
   for path in io.popen("ls spec/*_spec.lua"):lines() do
@@ -84,7 +84,7 @@ describe("the library that hosts get", function()
   specs = table.concat(specs, " ")
 
   for kind, what in pairs { static = "libipmmap_lua.a", amalgamation = "dist/ipmmap.c" } do
-    it("passes the specs, built from " .. what, function()
+    it("passes the specs if it is built from " .. what, function()
       run(("make -s build/%s/ipmmap.so"):format(kind))
       local ok, output = try(("busted --run=%s --output=TAP %s"):format(kind, specs))
       assert(ok, output:match("\nnot ok.*"))
@@ -139,7 +139,7 @@ describe("a table of C fields", function()
       "FIELD(a, char[MAX])", "a: a count in char%[MAX%] is no decimal number" },
   }
   for language, compile in pairs { C = "cc -std=c11 -x c", ["C++"] = "c++ -std=c++11 -x c++" } do
-    it("is refused by a " .. language .. " compiler when it is not the struct's", function()
+    it("is refused by a " .. language .. " compiler if it does not match the struct", function()
       local dir = tmpdir()
       local all = {}
       for _, some in ipairs { cases, language == "C++" and of_cpp or {} } do
@@ -172,7 +172,7 @@ describe("make install", function()
     end
   end)
 
-  -- As DESTDIR stands before the prefix, pkg-config needs to hear of it.
+  -- pkg-config has to know the prefix with DESTDIR before it.
   local function build(name, package, compiler)
     run(([[%s sh -c '%s %s.c -Wall -Wextra -Werror -o %s \
         $(pkg-config --define-variable=prefix=%s/opt/it --cflags --libs %s) %s']])
@@ -180,7 +180,7 @@ describe("make install", function()
                 name == "embed" and "$(pkg-config --cflags --libs lua5.4)" or ""))
   end
 
-  it("puts in place what the host of the documentation needs, and it shares a value with a script", function()
+  it("installs what the documented host needs, and that host shares a value with a script", function()
     build("thermostat", "ipmmap")
     local host = process.start { "sh", "-c", env .. "exec ./thermostat" }
     host:expect("the target is 20 degrees")
@@ -190,7 +190,7 @@ describe("make install", function()
     host:join()
   end)
 
-  it("puts in place what a host with Lua inside needs, which then ships one file", function()
+  it("installs what a host with Lua inside needs, and that host needs no other file at run time", function()
     build("thermostat", "ipmmap")
     build("embed", "ipmmap-lua")
     local host = process.start { "sh", "-c", env .. "exec ./thermostat" }
@@ -202,7 +202,7 @@ describe("make install", function()
     host:join()
   end)
 
-  it("puts in place what the README's host and script need, and its shell blocks do what they say", function()
+  it("installs what the host and the script of the README need, and the README's shell blocks work", function()
     write(dir .. "/host.c", block("README.md", "host.c"))
     local compiling, script = block("README.md", "cc"), block("README.md", "lua5.4")
     local system = ("export PKG_CONFIG_SYSROOT_DIR=%s\n"):format(installed)
@@ -215,7 +215,7 @@ describe("make install", function()
     host:join()
   end)
 
-  it("says the version by pkg-config", function()
+  it("reports the version through pkg-config", function()
     local version = read("src/ipmmap.h"):match('IPM_VERSION "([^"]+)"')
     assert.equal(version .. "\n" .. version .. "\n", run(env .. "pkg-config --modversion ipmmap ipmmap-lua"))
   end)

@@ -15,7 +15,8 @@ local function files(directory)
   return lines(run(("find %s ! -type d"):format(quote(directory))))
 end
 
--- A machine with make, a C compiler and Lua's headers. Who asks for a package is written down.
+-- Makes a directory of programs like that of a machine with make, a C compiler and Lua's headers
+-- only. Its package managers write down each call, and fail. Returns the start of a command line.
 local function bare_machine(bin)
   run(([[mkdir -p %s && cd %s && ln -s /usr/bin/* . && rm -f lua* busted* apt* dpkg* sudo* && \
          printf '#!/bin/sh\necho "$0 $*" >>%s\nexit 1\n' >asked && chmod +x asked && \
@@ -24,7 +25,7 @@ local function bare_machine(bin)
   return "env -i PATH=" .. quote(bin) .. " "
 end
 
-describe("a source tree whose path has a space and a quote in it", function()
+describe("a source tree whose path contains a space and a quote", function()
   local top = tmpdir() .. "/it's a tree"
   local source, root, prefix = top .. "/ipmmap", top .. "/a root", "/opt/my dir"
   local bin = tmpdir() .. "/bin"
@@ -37,12 +38,12 @@ describe("a source tree whose path has a space and a quote in it", function()
         :format(quote(source), quote(source)))
   end)
 
-  it("is built and tested with a compiler and Lua's headers alone", function()
+  it("can be built and tested with only a compiler and Lua's headers", function()
     run(make .. "-s all build/spec/core/name_test")
     assert.matches("\n1%.%.[1-9]%d*\n$", run(in_source .. "build/spec/core/name_test"))
   end)
 
-  it("is installed with no more than that, into places with spaces, and says what it leaves out", function()
+  it("can be installed with only these into directories with spaces, and says what it leaves out", function()
     local output = run(make .. "install " .. places)
     assert.matches("\nleft out: the manual page and completions of the command ipmmap, as it cannot run here to "
                    .. "print them: it needs what Debian has in the packages lua5%.4 lua%-argparse ", output)
@@ -53,7 +54,7 @@ describe("a source tree whose path has a space and a quote in it", function()
     assert.is_true(#installed > 30)
   end)
 
-  it("can be used where it was installed", function()
+  it("can be used from where it was installed", function()
     local at = root .. prefix
     local modules = at .. "/share/lua/5.4/"
     assert.equal("true\n", run(([[cd / && env --unset=LUA_PATH_5_4 --unset=LUA_CPATH_5_4 LUA_CPATH=%s LUA_PATH=%s \
@@ -68,12 +69,12 @@ describe("a source tree whose path has a space and a quote in it", function()
     run(("LD_LIBRARY_PATH=%s %s"):format(quote(at .. "/lib"), quote(top .. "/host")))
   end)
 
-  it("is uninstalled file by file: what others put beside or near it stays", function()
+  it("is uninstalled file by file, and files of other programs stay", function()
     local near = {
       root .. prefix .. "/lib/libipmmap.so.mine", root .. prefix .. "/share/lua/5.4/ipmmap/mine.lua",
       root .. prefix .. "/share/lua/5.4/ipmmap_cli/mine.lua", root .. "/opt/my/mine",
     }
-    local elsewhere = { -- where words of these paths lead
+    local elsewhere = { -- files at the paths that the words of these paths would be
       source .. "/dir/share/lua/5.4/ipmmap/mine", source .. "/dir/lib/lua/5.4/ipmmap/mine",
       source .. "/root/opt/my/mine", top .. "/a",
     }
@@ -83,14 +84,14 @@ describe("a source tree whose path has a space and a quote in it", function()
     run(make .. "-s uninstall " .. places)
     assert.same(near, files(root))
     for _, file in ipairs(elsewhere) do assert(io.open(file), file):close() end
-    assert.is_nil(io.open(root .. prefix .. "/lib/lua/5.4/ipmmap")) -- a directory of its own, and empty
+    assert.is_nil(io.open(root .. prefix .. "/lib/lua/5.4/ipmmap")) -- a directory of ipmmap alone, which was empty
   end)
 
-  it("has asked for no package in all of that", function()
+  it("has installed no package during these steps", function()
     assert.same({}, lines(run(("cat %s 2>/dev/null || true"):format(quote(bin .. "/asks")))))
   end)
 
-  it("says what is missing, and the package that has it", function()
+  it("names a missing tool, and the package that contains it", function()
     local ok, output = try(make .. "-s host")
     assert.is_false(ok)
     assert.matches("^no lua5%.4: on Debian it is in the package lua5%.4\n", output)

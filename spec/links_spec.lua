@@ -1,7 +1,7 @@
 local markdown = require "spec.helper.markdown"
 
 describe("the Markdown files", function()
-  it("have links that lead to a file, and to a heading of it", function()
+  it("have links that lead to existing files and headings", function()
     local pages = markdown.pages()
     assert.is_true(#pages >= 15)
     for _, page in ipairs(pages) do

@@ -5,13 +5,14 @@ local segment = require "spec.helper.segment"
 
 local S = ipmmap.base:extend("LiveText", { { "name", "char[32]" }, { "story", "char[2000]" } })
 
--- What Lua takes for one text is the text that its bytes say: nothing after a NUL, and found by them.
+-- Whether a Lua string is valid: it has no NUL, and its hash fits its bytes, so that an equal string
+-- finds it in a table.
 local function is_sound(text)
   local copy = text:sub(1, 1) .. text:sub(2)
   return not text:find("\0", 1, true) and copy == text and ({ [text] = true })[copy] == true
 end
 
-describe("a text that somebody changes without the lock", function()
+describe("a text that another process changes without the lock", function()
   local _, manager, reader, path
   setup(function()
     _, manager, reader = segment.make(S, { "reader" })
@@ -19,14 +20,14 @@ describe("a text that somebody changes without the lock", function()
   end)
   teardown(segment.close)
 
-  -- A text that Lua does not have as a string any more, so that it makes one when it reads it.
+  -- Stores a text, and collects Lua's string of it, so that the next read has to make a new string.
   local function store(field, letter, length)
     manager:write(field, letter:rep(length))
     collectgarbage()
     collectgarbage()
   end
 
-  -- Between any two steps of what `read` does that allocate memory the text becomes a shorter one.
+  -- Replaces the text by a shorter one at each allocation of `read` in turn.
   local function is_whole_at_each_step(field, length, short, read)
     local bytes = ("b"):rep(short) .. ("\0"):rep(length - short)
     local n, reached = 0, true
@@ -59,7 +60,7 @@ describe("a text that somebody changes without the lock", function()
     end,
   }
   for name, read in pairs(readers) do
-    it("is whole in Lua at each step of " .. name, function()
+    it("is a valid Lua string, whenever it changes during " .. name, function()
       for field, lengths in pairs { name = { 20, 2 }, story = { 1500, 700 } } do
         is_whole_at_each_step(field, lengths[1], lengths[2], function(view)
           return read(view, field)
@@ -68,8 +69,8 @@ describe("a text that somebody changes without the lock", function()
     end)
   end
 
-  -- Whether a change falls between two steps is chance here; above it is not.
-  it("is sound beside a process that changes it all the time", function()
+  -- In this test the moments of the changes are random; in those above they are not.
+  it("is a valid Lua string while a process changes it without a pause", function()
     local child = process.spawn([[
       local path, offset = ...
       local file = assert(io.open(path, "r+b"))

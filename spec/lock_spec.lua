@@ -21,7 +21,7 @@ describe("a lock", function()
     assert.is_true(segment.is_free(other))
   end)
 
-  it("rolls back when an error ends its block, and the error goes on", function()
+  it("rolls back if an error ends its block, and passes the error on", function()
     local raised = {}
     local ok, error_object = pcall(function()
       local data <close> = editor:lock()
@@ -34,7 +34,7 @@ describe("a lock", function()
     assert.is_true(segment.is_free(other))
   end)
 
-  it("rolls back when a refused value ends its block", function()
+  it("rolls back if the error about a refused value ends its block", function()
     assert.has_error(function()
       local data <close> = editor:lock()
       data.number = 1
@@ -72,13 +72,13 @@ describe("a lock", function()
     assert.is_true(segment.is_free(other))
   end)
 
-  it("refuses to be released without being held", function()
+  it("raises an error if it is released without being held", function()
     refused("LockSpec: unlock without a lock", editor.unlock, editor)
     refused("LockSpec: rollback without a lock", editor.rollback, editor)
     refused("LockSpec: unlock without a lock", reader.unlock, reader)
   end)
 
-  it("is refused to a handle that holds it", function()
+  it("is refused if the handle holds it already", function()
     local data <close> = editor:lock()
     refused("LockSpec: this handle holds its lock already", editor.lock, editor)
     refused("LockSpec: this handle holds its lock already", editor.try_lock, editor)
@@ -89,7 +89,7 @@ describe("a lock", function()
     refused("LockSpec: this handle holds its lock already", reader.lock, reader)
   end)
 
-  it("is a deadlock through another handle of the thread", function()
+  it("fails with deadlock if the thread holds it through another handle", function()
     local _ <close> = editor:lock()
     for _, handle in ipairs { other, reader } do
       local ok, raised = pcall(handle.lock, handle)
@@ -104,7 +104,7 @@ describe("a lock", function()
     assert.equal("deadlock", raised.code)
   end)
 
-  it("for reading is a deadlock through another handle of the thread, for reading too", function()
+  it("fails with deadlock even if both handles take the read lock", function()
     local another <close> = assert(ipmmap.reader(S, { mmap_dir = dir }))
     reader:lock()
     for _, handle in ipairs { editor, another } do
@@ -141,21 +141,21 @@ describe("a lock", function()
     data.number = 1
   end)
 
-  it("refuses seconds that are none", function()
+  it("refuses a timeout that is not a number", function()
     for _, seconds in ipairs { "1", 0 / 0, {} } do
       assert.error_matches(function() editor:try_lock(seconds) end, "LockSpec.*seconds")
     end
     assert.is_true(segment.is_free(other))
   end)
 
-  it("takes any number of seconds", function()
+  it("takes any number as a timeout", function()
     for _, seconds in ipairs { 0, -1, 1e-12, 5, 1e300, math.huge } do
       local view <close> = assert(editor:try_lock(seconds))
       assert.equal(0, view.number)
     end
   end)
 
-  it("taken in one coroutine can be released in another", function()
+  it("can be released in another coroutine than the one that took it", function()
     local data
     coroutine.wrap(function() data = editor:lock() end)()
     data.number = 1
@@ -164,7 +164,7 @@ describe("a lock", function()
     assert.is_true(segment.is_free(other))
   end)
 
-  it("rolls back when the error that ends its block is nil", function()
+  it("rolls back if the error that ends its block is nil", function()
     assert.is_false(pcall(function()
       local data <close> = editor:lock()
       data.number = 1
@@ -183,7 +183,7 @@ describe("a lock", function()
     assert.is_true(segment.is_free(other))
   end)
 
-  it("rolls back when a finalizer fails in its block", function()
+  it("rolls back if the error of a finalizer ends its block", function()
     local is_done
     setmetatable({}, { __gc = function()
       local data <close> = editor:lock()
@@ -196,7 +196,7 @@ describe("a lock", function()
     assert.is_true(segment.is_free(other))
   end)
 
-  it("rolls back when its coroutine is closed in mid-block", function()
+  it("rolls back if its coroutine is closed inside the block", function()
     local co = coroutine.create(function()
       local data <close> = editor:lock()
       data.number = 1
@@ -208,7 +208,7 @@ describe("a lock", function()
     assert.is_true(segment.is_free(other))
   end)
 
-  it("rolls back when os.exit closes the state in mid-block", function()
+  it("rolls back if os.exit closes the state inside the block", function()
     process.spawn([[
       local ipmmap = require "ipmmap"
       ipmmap.struct("LockSpecPoint", { { "x", "double" } })
@@ -223,7 +223,7 @@ describe("a lock", function()
     assert.is_true(segment.is_free(other))
   end)
 
-  it("commits in whatever function it is closed at the end of a block", function()
+  it("commits at the end of its block, whatever function that block is in", function()
     local function lock() return editor:lock() end
     do
       local data <close> = lock()
@@ -240,8 +240,8 @@ describe("a lock", function()
     assert.is_true(segment.is_free(other))
   end)
 
-  describe("with a function", function()
-    it("passes the view and arguments, and returns what it returns", function()
+  describe("taken by with", function()
+    it("passes the view and the arguments to the function, and returns its results", function()
       assert.same({ 1, nil, 3, n = 3 }, table.pack(editor:with(function(data, a, b, c)
         data.number = 5
         assert.is_nil(b)
@@ -252,7 +252,7 @@ describe("a lock", function()
       assert.equal(0, select("#", editor:with(function() end)))
     end)
 
-    it("rolls back on an error, which goes on", function()
+    it("rolls back on an error of the function, and passes the error on", function()
       local raised = {}
       assert.equal(raised, select(2, pcall(editor.with, editor, function(data)
         data.number = 5
@@ -263,7 +263,7 @@ describe("a lock", function()
       assert.is_true(segment.is_free(other))
     end)
 
-    it("may be left by a yield", function()
+    it("stays held while the function yields", function()
       local co = coroutine.wrap(function()
         return editor:with(function(data)
           coroutine.yield("inside")
@@ -276,7 +276,7 @@ describe("a lock", function()
       assert.equal(6, reader:read "number")
     end)
 
-    it("may be released inside", function()
+    it("can be released inside the function", function()
       editor:with(function(data)
         data.number = 1
         editor:unlock()
@@ -288,7 +288,7 @@ describe("a lock", function()
       assert.equal(1, reader:read "number")
     end)
 
-    it("takes what can be called, and nothing else", function()
+    it("accepts only values that can be called", function()
       assert.equal(7, editor:with(setmetatable({}, { __call = function() return 7 end })))
       refused("with takes a function, not nil", editor.with, editor)
       refused("with takes a function, not 5", editor.with, editor, 5)

@@ -1,4 +1,4 @@
--- The view of a lock that is closed late, or forgotten, or used when the state ends.
+-- Views of locks that are closed late, are forgotten, or are used while the Lua state closes.
 local ipmmap = require "ipmmap"
 local process = require "spec.helper.process"
 local refused = require "spec.helper.refused"
@@ -17,7 +17,7 @@ describe("a lock", function()
   after_each(segment.close)
 
   describe("whose view is closed late", function()
-    it("is left alone if it was released before", function()
+    it("is not affected if it was released before", function()
       local first = editor:lock()
       editor:unlock()
       local close = getmetatable(first).__close
@@ -32,7 +32,7 @@ describe("a lock", function()
       assert.equal(1, reader:read "number")
     end)
 
-    it("is not released by the block of an earlier one", function()
+    it("is not released by the end of an earlier lock's block", function()
       local second
       do
         local first <close> = editor:lock()
@@ -47,7 +47,7 @@ describe("a lock", function()
       assert.equal(1, reader:read "number")
     end)
 
-    it("survives the collection by hand of its view", function()
+    it("stays held if a program calls __gc of its view", function()
       local data = editor:lock()
       data.number = 1
       local gc = getmetatable(data).__gc
@@ -64,12 +64,30 @@ describe("a lock", function()
     end)
   end)
 
+  it("can be taken repeatedly, with garbage collections in between, and by a finalizer", function()
+    local function count()
+      local data <close> = editor:lock()
+      data.number = data.number + 1
+      data.point.x = data.number
+    end
+    for _ = 1, 3 do
+      count()
+      count()
+      collectgarbage()
+    end
+    setmetatable({}, { __gc = count })
+    collectgarbage()
+    count()
+    assert.same({ 8, 8.0 }, { reader:read "number", reader:read "point.x" })
+    assert.is_true(segment.is_free(other))
+  end)
+
   describe("whose view is forgotten", function()
     local function collect()
       for _ = 1, 4 do collectgarbage() end
     end
 
-    it("is released though a second lock was refused meanwhile", function()
+    it("is released although a second lock was refused meanwhile", function()
       editor:lock().number = 1
       refused("LockViewSpec: this handle holds its lock already", editor.lock, editor)
       refused("LockViewSpec: this handle holds its lock already", editor.try_lock, editor)
@@ -78,7 +96,7 @@ describe("a lock", function()
       assert.equal(0, reader:read "number")
     end)
 
-    it("is rolled back and released by the collector, and unlock says so", function()
+    it("is rolled back and released by the collector, and unlock reports that", function()
       editor:lock().number = 1
       collect()
       assert.is_true(segment.is_free(other))
@@ -109,7 +127,7 @@ describe("a lock", function()
       assert.equal(2, reader:read "number")
     end)
 
-    it("is kept over allocations before the first method", function()
+    it("is kept during allocations before the first method call", function()
       editor:lock()
       collectgarbage()
       editor:write("number", 1)
@@ -117,7 +135,7 @@ describe("a lock", function()
       assert.equal(1, reader:read "number")
     end)
 
-    it("is released with its coroutine", function()
+    it("is released when its coroutine is collected", function()
       local co = coroutine.wrap(function()
         local data <close> = editor:lock()
         data.number = 1
@@ -130,7 +148,7 @@ describe("a lock", function()
       assert.equal(0, reader:read "number")
     end)
 
-    it("is released with its handle", function()
+    it("is released when its handle is collected", function()
       local third = assert(ipmmap.editor(S, { mmap_dir = dir }))
       third:lock().number = 1
       third = nil -- luacheck: ignore
@@ -154,7 +172,7 @@ describe("a lock", function()
     end)
   end)
 
-  it("is released before a finalizer older than the module looks at its view", function()
+  it("is released before a finalizer that is older than the module uses its view", function()
     local child = process.spawn([[
       local late = setmetatable({}, { __gc = function()
         print(pcall(function() return DATA.number end))

@@ -5,7 +5,7 @@ local tmpdir = require "spec.helper.tmpdir"
 
 local PAGE <const> = "docs/lua-api.md"
 
--- The first of the page's blocks is the preamble of the others.
+-- The page's first block comes before each of the others.
 local blocks = markdown.blocks(PAGE, "lua")
 
 local function run(source)
@@ -20,12 +20,12 @@ local function run(source)
 end
 
 describe("the Lua reference", function()
-  it("is made from the sources as they are", function()
+  it("is up to date with the sources", function()
     local pipe <close> = assert(io.popen "lua5.4 tools/lua_api.lua 2>&1")
     assert(pipe:read "a" == markdown.read(PAGE), "the sources have changed: run make " .. PAGE)
   end)
 
-  it("has an example of each function", function()
+  it("has an example for each function", function()
     local count = 0
     for _, entry in pairs(lua_comments.read()) do
       if entry.kind == "function" or entry.kind == "table" then count = count + 1 end

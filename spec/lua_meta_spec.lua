@@ -17,7 +17,7 @@ local function annotated()
   return classes
 end
 
--- The fields of an annotated class, those that may be nil with a question mark at the end.
+-- The fields of an annotated class. A field that may be nil has a question mark at the end.
 local function fields_of(class)
   local fields = {}
   local text = markdown.read(FILE):match("\n%-%-%-@class " .. class .. "\n(.-)\n\n")
@@ -51,12 +51,12 @@ end
 describe("the annotations of the library", function()
   local classes = annotated()
 
-  it("are made from the sources as they are", function()
+  it("are up to date with the sources", function()
     local pipe <close> = assert(io.popen("lua5.4 tools/lua_meta.lua"))
     assert.is_true(pipe:read("a") == markdown.read(FILE), "the comments have changed: run make annotations")
   end)
 
-  it("are of every function of the module, and no other", function()
+  it("cover exactly the functions of the module", function()
     local registered = {}
     for name, value in pairs(ipmmap) do
       if type(value) == "function" then registered[name] = true end
@@ -64,11 +64,11 @@ describe("the annotations of the library", function()
     assert.same(registered, keys(classes.ipmmap))
   end)
 
-  it("are of every method of handles, and no other", function()
+  it("cover exactly the methods of handles", function()
     assert.same(keys(core.methods), keys(classes.Reader, classes.Editor, classes.Manager))
   end)
 
-  it("are of every method of Structs, and no other", function()
+  it("cover exactly the methods of Structs", function()
     assert.same({
       new = true, offsetof = true, extend = true, type = true, convert = true,
     }, keys(classes.Struct))
@@ -87,7 +87,7 @@ describe("the annotations of the library", function()
     check(ipmmap.base, classes.Struct, 1)
   end)
 
-  it("give a role the methods that it may use, and no other", function()
+  it("give each role exactly the methods that it may use", function()
     local S = ipmmap.base:extend("Annotated", { { "n", "int32" } })
     local arguments = {
       read = { "n" }, write = { "n", 1 }, set = { { n = 1 } }, add = { "n", 1 }, wait = { 0, 0 },
@@ -112,7 +112,7 @@ describe("the annotations of the library", function()
     assert.same({}, refused.manager)
   end)
 
-  it("have every field of the tables that methods return", function()
+  it("have all fields of the tables that methods return", function()
     local S = ipmmap.base:extend("Annotated", { { "n", "int32" } })
     local dir = tmpdir()
     ipmmap.manager(S, { create = true, mmap_dir = dir }):close()
@@ -130,7 +130,7 @@ describe("the annotations of the library", function()
     assert.same(without_marks "ipmmap%.Type", keys(child, child.fields[#child.fields].type))
   end)
 
-  it("have the classes of schema --luals for the base, and else none that a struct could have", function()
+  it("have the classes of schema --luals for the base, and no other class that a struct could have", function()
     local text = markdown.read(FILE)
     local of_base = generate(ipmmap.base):gsub("^%-%-%-@meta\n", "")
     assert.is_truthy(text:find(of_base, 1, true), of_base)

@@ -9,7 +9,10 @@ local S = ipmmap.base:extend("MemorySpec", {
   { "text", "char[600]" },
 })
 
--- Not by a pipe, which would be among them.
+local many_points = {}
+for i = 1, 24 do many_points[i] = { x = i } end
+
+-- The list goes to a file: the descriptor of a pipe would be in the list.
 local function descriptors()
   local list = tmpdir() .. "/descriptors"
   assert(os.execute(("ls /proc/$PPID/fd >'%s'"):format(list)))
@@ -28,7 +31,7 @@ describe("an allocation that fails", function()
   setup(function() dir, manager, editor, reader = segment.make(S, { "editor", "reader" }) end)
   teardown(segment.close)
 
-  -- Fails each allocation of fn in turn; after each, `check` finds all as it was.
+  -- Lets each allocation of fn fail in turn, and calls `check` after each.
   local function survives(fn, check)
     for n = 1, 10000 do
       local failed, ok, result = memory.fail(n, fn)
@@ -47,7 +50,7 @@ describe("an allocation that fails", function()
     editor:rollback()
   end
 
-  it("leaves no lock behind: in a block", function()
+  it("leaves no lock held by a block", function()
     local tries = survives(function()
       local data <close> = manager:lock()
       data.number = 1
@@ -59,7 +62,7 @@ describe("an allocation that fails", function()
     assert.truthy(tries > 10)
   end)
 
-  it("leaves no lock behind: explicitly locked and unlocked", function()
+  it("leaves no lock held by explicit lock and unlock", function()
     survives(function()
       local third <close> = assert(ipmmap.editor(S, { mmap_dir = dir }))
       local data = third:lock()
@@ -68,10 +71,11 @@ describe("an allocation that fails", function()
     end, is_free)
   end)
 
-  it("leaves no lock behind: methods outside a lock", function()
+  it("leaves no lock held by methods outside a lock", function()
     survives(function()
       manager:write("points[2]", { x = 4 })
       manager:set { number = 1, points = { { x = 1 } } }
+      manager:set { points = many_points }
       manager:add("number", 1)
       manager:touch()
       reader:read "text"
@@ -82,7 +86,7 @@ describe("an allocation that fails", function()
     end, is_free)
   end)
 
-  it("leaves no lock behind: errors", function()
+  it("leaves no lock held by calls that raise errors", function()
     survives(function()
       pcall(manager.write, manager, "number", 1.5)
       pcall(manager.add, manager, "number", 2 ^ 40 | 0)
@@ -96,8 +100,8 @@ describe("an allocation that fails", function()
     end)
   end)
 
-  it("leaves no mapping and no descriptor behind", function()
-    collectgarbage() -- what earlier tests have left open
+  it("leaks no mapping and no descriptor", function()
+    collectgarbage() -- closes the handles of earlier tests
     collectgarbage()
     local mapped = mappings(dir)
     local open = descriptors()
@@ -125,7 +129,7 @@ describe("an allocation that fails", function()
     end, is_free)
   end)
 
-  it("leaves the registry as it was", function()
+  it("does not change the registry", function()
     local n = 0
     survives(function()
       n = n + 1

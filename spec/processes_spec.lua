@@ -4,7 +4,7 @@ local posix = require "spec.helper.posix"
 local process = require "spec.helper.process"
 local tmpdir = require "spec.helper.tmpdir"
 
-describe("between processes", function()
+describe("several processes", function()
   local dir, prelude, open, manager
 
   before_each(function()
@@ -34,7 +34,7 @@ describe("between processes", function()
     print("released")
   ]]
 
-  it("a commit of one is read by another", function()
+  it("read the commits of each other", function()
     local reader = spawn [[
       local reader = assert(open("reader"))
       print(reader:read("count"), reader:read("text"), reader:version())
@@ -50,7 +50,7 @@ describe("between processes", function()
     reader:join()
   end)
 
-  it("writers exclude each other", function()
+  it("exclude each other as writers", function()
     local holder = spawn(HOLD, "editor")
     holder:expect("held")
     local view, message, code = manager:try_lock(0.01)
@@ -67,7 +67,7 @@ describe("between processes", function()
     end
   end)
 
-  it("a writer waits for a reader that is inside, and readers share", function()
+  it("share the read lock, which a writer waits for", function()
     local holder = spawn(HOLD, "reader")
     holder:expect("held")
     assert.equal("timeout", select(3, manager:try_lock(0.01)))
@@ -84,7 +84,7 @@ describe("between processes", function()
     manager:unlock()
   end)
 
-  it("lock-free reads go on while a writer holds the lock, is stopped, or has died", function()
+  it("can read without the lock while a writer holds the lock, is stopped or has died", function()
     manager:set { count = 1, text = "before" }
     local reader = assert(open("reader"))
     local writer = spawn [[
@@ -122,7 +122,7 @@ describe("between processes", function()
     reader:close()
   end)
 
-  it("who waits for a lock goes on when its holder is killed", function()
+  it("get the lock when its holder is killed", function()
     local holder = spawn(HOLD, "editor")
     holder:expect("held")
     local waiter = spawn [[
@@ -137,9 +137,9 @@ describe("between processes", function()
     waiter:join()
   end)
 
-  it("a writer that dies before it changed anything leaves nothing to recover", function()
+  it("have nothing to recover if a writer dies before it changes anything", function()
     manager:write("count", 3)
-    local holder = spawn(HOLD, "editor") -- which changes only what is 0
+    local holder = spawn(HOLD, "editor") -- changes nothing, because count is not 0
     holder:expect("held")
     holder:kill()
     holder:wait()
@@ -148,16 +148,16 @@ describe("between processes", function()
     assert.equal(3, manager:read("count"))
   end)
 
-  -- Returns once the process sleeps in the kernel on a word of memory, as in the lock's queue.
+  -- Returns when the process sleeps in a futex call, as it does in the lock's queue.
   local function await_sleep(child)
     local number
     repeat
       local file <close> = assert(io.open(("/proc/%d/syscall"):format(child.pid)))
       number = file:read("n")
-    until number == 202 or number == 98 -- futex(2) on x86_64 and elsewhere
+    until number == 202 or number == 98 -- the number of futex on x86_64, and on other machines
   end
 
-  it("keeps its place in the lock's queue, however long it waits", function()
+  it("keep their places in the lock's queue, however long they wait", function()
     local holder = spawn(HOLD, "editor")
     holder:expect("held")
     local waiters = {}
@@ -175,7 +175,7 @@ describe("between processes", function()
     assert.equal(712, manager:read("count"))
   end)
 
-  it("wait returns at another's commit, and when the segment is destroyed", function()
+  it("return from wait when another process commits or destroys the segment", function()
     local waiter = spawn [[
       local reader = assert(open("reader"))
       local version = reader:version()
@@ -198,7 +198,7 @@ describe("between processes", function()
     waiter:join()
   end)
 
-  it("a commit wakes all that wait for it", function()
+  it("are all woken by one commit", function()
     local waiters = {}
     for i, role in ipairs { "reader", "editor", "manager" } do
       waiters[i] = spawn([[
@@ -215,7 +215,7 @@ describe("between processes", function()
     end
   end)
 
-  it("additions of several processes are all counted", function()
+  it("lose none of their additions", function()
     local adders = {}
     for i = 1, 2 do
       adders[i] = spawn [[
@@ -231,7 +231,7 @@ describe("between processes", function()
     assert.equal(4000, manager:read("count"))
   end)
 
-  it("a rollback is no commit", function()
+  it("do not count a rollback as a commit", function()
     local version = manager:version()
     manager:lock().count = 9
     manager:rollback()
@@ -240,7 +240,7 @@ describe("between processes", function()
     assert.equal(0, manager:read("count"))
   end)
 
-  it("handles elsewhere say replaced after a forced change of layout", function()
+  it("fail with replaced after force has changed the layout", function()
     local reader = spawn [[
       local reader = assert(open("reader"))
       print("open")
@@ -269,7 +269,7 @@ describe("between processes", function()
     reader:join()
   end)
 
-  it("force starts afresh what was replaced while it waited for the lock", function()
+  it("can force a segment that was replaced while the manager waited for the lock", function()
     local holder = spawn(HOLD, "editor")
     holder:expect("held")
     local forcing = spawn [[
@@ -289,7 +289,7 @@ describe("between processes", function()
     assert.equal(0, assert(open("reader")):read("count"))
   end)
 
-  it("force resets in place, and handles elsewhere go on", function()
+  it("go on after force has reset a segment of the same layout in place", function()
     manager:set { count = 5, text = "old" }
     local reader = spawn [[
       local reader = assert(open("reader"))
@@ -306,7 +306,7 @@ describe("between processes", function()
     reader:join()
   end)
 
-  it("a handle carried over a fork says forked, and its closing leaves the parent's lock", function()
+  it("fail with forked in the child of a fork, where closing a handle keeps the parent's lock", function()
     local view = manager:lock()
     view.count = 3
     local child = process.fork(function()
@@ -328,7 +328,7 @@ describe("between processes", function()
     assert.equal(4, manager:read("count"))
   end)
 
-  it("an opener gets in after the first user was killed at any lock", function()
+  it("can open a segment after its only user was killed while it held the lock", function()
     manager:close()
     local first = spawn(HOLD, "editor")
     first:expect("held")
@@ -344,7 +344,7 @@ describe("between processes", function()
     manager = assert(open("manager"))
   end)
 
-  it("an editor killed in mid-write, again and again, tears nothing and blocks nobody", function()
+  it("read whole commits and are not blocked while editors are killed again and again", function()
     local reader = assert(open("reader"))
     local locked = assert(open("reader"))
     for round = 1, 40 do

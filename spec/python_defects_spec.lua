@@ -1,4 +1,4 @@
--- The known defects of Python's ipmmap, each once: what it did wrong is said in the test's name.
+-- A test for each known defect of Python's ipmmap. The test's name says what is right here.
 local demo = require "spec.helper.demo"
 local exists = require "spec.helper.exists"
 local process = require "spec.helper.process"
@@ -12,7 +12,7 @@ describe("unlike Python's ipmmap,", function()
     prelude, open = demo(dir)
   end)
 
-  it("tags v1.2 and v1.3 are two files", function()
+  it("the tags v1.2 and v1.3 belong to two files", function()
     local two <close> = assert(open("manager", { create = true, tag = "v1.2" }))
     local three <close> = assert(open("manager", { create = true, tag = "v1.3" }))
     two:write("count", 2)
@@ -31,7 +31,7 @@ describe("unlike Python's ipmmap,", function()
     entries:close()
   end)
 
-  it("mmap_dir = './' works, with or without slashes", function()
+  it("mmap_dir = './' works, with any number of slashes", function()
     local child = process.start {
       "lua5.4", "-e", [[
         local ipmmap = require "ipmmap"
@@ -67,7 +67,7 @@ describe("unlike Python's ipmmap,", function()
     assert.same({ 1, 0 }, { value.a, value.b })
   end)
 
-  it("a NUL and an overlong string are refused, and leave the old one in place", function()
+  it("a string with a NUL or too many bytes is refused, and the old value stays", function()
     local editor <close> = assert(open("manager", { create = true }))
     editor:write("text", "old")
     assert.has_error(function() editor:write("text", "a\0b") end)
@@ -77,7 +77,7 @@ describe("unlike Python's ipmmap,", function()
     assert.equal(("x"):rep(256), editor:read("text"))
   end)
 
-  it("an escaped view raises, and holds no lock", function()
+  it("a view that is used after its block raises an error, and holds no lock", function()
     local editor <close> = assert(open("manager", { create = true }))
     local other <close> = assert(open("editor"))
     local escaped
@@ -92,7 +92,7 @@ describe("unlike Python's ipmmap,", function()
     assert.equal(0, view.count)
   end)
 
-  it("an error in mid-write rolls back", function()
+  it("an error between two writes rolls both back", function()
     local editor <close> = assert(open("manager", { create = true }))
     editor:set { count = 1, text = "before" }
     assert.has_error(function()
@@ -113,7 +113,7 @@ describe("unlike Python's ipmmap,", function()
     view.count = 1
   end)
 
-  it("a file with a wrong magic is refused, and stays as it is", function()
+  it("a file with a wrong magic is refused and not changed", function()
     local path = dir .. "/Demo_.mmap"
     local junk = ("\x11\x28junk"):rep(4000)
     local file = assert(io.open(path, "wb"))
@@ -133,7 +133,7 @@ describe("unlike Python's ipmmap,", function()
     assert.equal(0, fresh:read("count"))
   end)
 
-  it("a grandchild struct is found", function()
+  it("a struct that extends an extended struct is found", function()
     local ipmmap = require "ipmmap"
     local child = ipmmap.base:extend("Child", { { "a", "int32" } })
     local grandchild = child:extend("Grandchild", { { "b", "int32" } })
@@ -143,7 +143,7 @@ describe("unlike Python's ipmmap,", function()
     assert.same({ 1, 2 }, { manager:read("a"), manager:read("b") })
   end)
 
-  it("force under a live reader does not crash it", function()
+  it("force does not crash a process that reads the segment", function()
     assert(open("manager", { create = true })):close()
     local reader = process.spawn(prelude .. [[
       local reader = assert(open("reader"))

@@ -3,7 +3,7 @@ local process = require "spec.helper.process"
 local tmpdir = require "spec.helper.tmpdir"
 
 describe("the README", function()
-  it("has Lua blocks that run in two processes, as its text says, and print what they say", function()
+  it("has Lua blocks that run in two processes as described, and print what their comments say", function()
     local blocks = markdown.blocks("README.md", "lua")
     assert.is_true(#blocks >= 7)
     local dir = tmpdir()
@@ -15,14 +15,14 @@ describe("the README", function()
     write("reader.lua", table.remove(blocks, 3))
     write("writer.lua", table.concat(blocks, "\nprint('so far') io.read()\n", 2))
 
-    -- With the directory where it starts among those of its modules, as Lua has it by itself.
+    -- The module path includes the working directory, as Lua's default path does.
     local function start(name)
       return process.start {
         "sh", "-c", 'LUA_PATH_5_4="./?.lua;$LUA_PATH_5_4" exec lua5.4 ' .. name, cwd = dir,
       }
     end
 
-    local function go_on(child) -- to the next block
+    local function go_on(child) -- lets the child run its next block
       child:expect("so far")
       child:send("")
     end
@@ -38,7 +38,7 @@ describe("the README", function()
     go_on(writer)
     writer:match("Player%.hp: 3000000000 is out of range for int32")
     go_on(writer)
-    go_on(writer) -- over the block of with, which prints nothing
+    go_on(writer) -- the block with `with`, which prints nothing
     writer:expect("99")
     go_on(writer)
     writer:match("Player_level%-2%.mmap")

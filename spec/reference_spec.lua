@@ -18,7 +18,7 @@ local function documented()
   return functions
 end
 
--- The functions that the __index of Structs looks names up in: the facts and the methods.
+-- The functions in the two tables that the __index of Structs searches: properties and methods.
 local function of_structs()
   local found = {}
   local index, i = core.struct.metatable.__index, 1
@@ -33,7 +33,7 @@ local function of_structs()
   return found
 end
 
--- The names of the options that a constructor looks for in its table.
+-- The names of the options that a constructor reads from its table.
 local function options_of(constructor)
   local asked = {}
   local options = setmetatable({}, { __index = function(_, name) asked[name] = true end })
@@ -50,7 +50,7 @@ end
 describe("the reference", function()
   local functions = documented()
 
-  it("has every function of the module, and no other", function()
+  it("has exactly the functions of the module", function()
     local registered = {}
     for name, value in pairs(ipmmap) do
       if type(value) == "function" then registered[name] = true end
@@ -58,13 +58,13 @@ describe("the reference", function()
     assert.same(registered, functions.module)
   end)
 
-  it("has every method of handles, and no other", function()
+  it("has exactly the methods of handles", function()
     local registered = {}
     for name in pairs(core.methods) do registered[name] = true end
     assert.same(registered, functions.Handle)
   end)
 
-  it("has every method of Structs, and no other, and what a Struct knows of itself", function()
+  it("has exactly the methods and properties of Structs", function()
     local registered = of_structs()
     for name in entries.Struct.text:gmatch "`(%l+)`" do
       assert.is_true(registered[name], name)
@@ -73,7 +73,7 @@ describe("the reference", function()
     assert.same(registered, functions.Struct)
   end)
 
-  it("has every argument of the functions in Lua, and no other", function()
+  it("has exactly the arguments of the functions that are written in Lua", function()
     local function check(name, fn, self)
       local info, count = debug.getinfo(fn, "u"), self
       for _, param in ipairs(entries[name].params) do
@@ -87,7 +87,7 @@ describe("the reference", function()
     check("Struct:extend", ipmmap.base.extend, 1)
   end)
 
-  it("has every option of the constructors, and no other", function()
+  it("has exactly the options of the constructors", function()
     local options = {}
     for _, param in ipairs(entries.manager.params) do
       options[param.name:match "^options%.(.*)" or 0] = true
@@ -96,7 +96,7 @@ describe("the reference", function()
     assert.same(options_of(ipmmap.manager), options)
   end)
 
-  it("names the options of the other roles, and no other", function()
+  it("names exactly the options of each role", function()
     for _, role in ipairs { "editor", "reader" } do
       local named = set(entries[role].params[2].text:gmatch "`([%w_]+)`")
       named.manager = nil
@@ -108,13 +108,13 @@ describe("the reference", function()
     end
   end)
 
-  it("has every error code that a program in Lua can get, and no other", function()
+  it("has exactly the error codes that a Lua program can get", function()
     local codes = set(markdown.read("src/core/error.c"):gmatch '%[IPM_%u+%] = "([%l_]+)"')
     codes.ok, codes.invalid, codes.interrupted = nil, nil, nil -- success; bugs; calls of C hosts
     assert.same(codes, set(lua_comments.list(entries.ipmmap, "The codes:")))
   end)
 
-  it("names no code that is not in its list", function()
+  it("names only codes that are in its list", function()
     local codes = set(lua_comments.list(entries.ipmmap, "The codes:"))
     for name, entry in pairs(entries) do
       local texts = { entry.raises or "" }
@@ -125,7 +125,7 @@ describe("the reference", function()
     end
   end)
 
-  it("has every type, and no other", function()
+  it("has exactly the scalar types", function()
     assert.same(types.scalars, set(lua_comments.list(entries.ipmmap, "The types:")))
   end)
 end)

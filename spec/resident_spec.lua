@@ -26,7 +26,7 @@ describe("a handle opened with mlock", function()
 end)
 
 describe("a handle opened with prefault", function()
-  it("is one for all roles, and takes a boolean", function()
+  it("can have any role; the option takes a boolean", function()
     local options = { mmap_dir = tmpdir(), prefault = true }
     assert.truthy(ipmmap.manager(Resident, { mmap_dir = options.mmap_dir, create = true, prefault = true }))
     assert.truthy(ipmmap.editor(Resident, options))

@@ -22,7 +22,7 @@ end
 
 local luarocks = "luarocks --lua-version 5.4 "
 
---- Puts a program and the modules of a tree together: nothing else is found.
+--- A command line that runs a program with the modules of a tree, and no others.
 local function with_modules_of(tree, command)
   return ([[cd / && env --unset=LUA_PATH_5_4 --unset=LUA_CPATH_5_4 LUA_CPATH='%s/lib/lua/5.4/?.so' \
     LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua' %s]]):format(tree, tree, tree, command)
@@ -47,14 +47,14 @@ describe("the rockspec", function()
     end
   end)
 
-  it("packs, and installs the packed rock, from any directory into any tree", function()
+  it("can be packed, and the packed rock can be installed from any directory into any tree", function()
     for _, tree in ipairs { made, installed } do
       assert.equal("true\n", run(with_modules_of(tree,
         [[lua5.4 -e 'print(require("ipmmap").base.size == 16)']])))
     end
   end)
 
-  it("builds with luarocks's flags, whatever flags were there before", function()
+  it("builds with the flags of luarocks, whatever flags an earlier build had", function()
     local flags = "CFLAGS='-O0 -fPIC' LIBFLAG='-shared -s'"
     local output = run(("cd '%s' && %s make --tree '%s/c' %s ipmmap-scm-1.rockspec")
                        :format(source, luarocks, dir, flags))
@@ -64,16 +64,16 @@ describe("the rockspec", function()
     assert.matches(" %-shared %-s [^\n]*core%.so", output)
   end)
 
-  -- So that a host with a library of another version inside does not get calls from this one.
+  -- A host may contain another version of the library. The module must not call that one.
   for what, tree in pairs { ["make builds"] = made_by_make, ["luarocks builds"] = installed } do
-    describe("and the module that " .. what, function()
+    describe("with the module that " .. what, function()
       local core = tree .. "/lib/lua/5.4/ipmmap/core.so"
 
-      it("shows its opener and nothing else", function()
+      it("exports only the function that opens the module", function()
         assert.matches("^%x+ T luaopen_ipmmap_core\n$", run("nm -D --defined-only " .. core))
       end)
 
-      it("works in a host that has functions of the same names", function()
+      it("works in a host that has functions with the same names", function()
         local host = assert(io.open(dir .. "/host.c", "w"))
         host:write [[
           #include <lauxlib.h>
@@ -110,7 +110,7 @@ describe("the rockspec", function()
     end)
   end
 
-  it("runs the specs by luarocks test", function()
+  it("runs the specs with luarocks test", function()
     assert.matches("\n[1-9]%d* successes / 0 failures / 0 errors",
                    run(luarocks .. "test ipmmap-scm-1.rockspec -- spec/struct_spec.lua"))
   end)
@@ -120,7 +120,7 @@ describe("the rockspec of the command", function()
   local rockspec = {}
   assert(loadfile("ipmmap-cli-scm-1.rockspec", "t", rockspec))()
 
-  it("has the Lua modules of the Makefile, under their names", function()
+  it("has the Lua modules of the Makefile under their names", function()
     local files = {}
     for name, file in pairs(rockspec.build.modules) do
       files[#files + 1] = file
@@ -130,20 +130,21 @@ describe("the rockspec of the command", function()
     assert.same(makefile_list("CLI_MODULES"), files)
   end)
 
-  it("depends on the library, whose rock depends on Lua alone", function()
+  it("depends on the library, whose rock depends only on Lua", function()
     local library = {}
     assert(loadfile("ipmmap-scm-1.rockspec", "t", library))()
     assert.same({ "lua >= 5.4" }, library.dependencies)
     assert.truthy(table.concat(rockspec.dependencies, " "):find("ipmmap", 1, true))
   end)
 
-  it("builds, and its command works in the tree", function()
+  it("builds, and the command works in the tree", function()
     local source, tree = sources(), tmpdir() .. "/tree"
     for _, name in ipairs { "ipmmap", "ipmmap-cli" } do
       run(("cd '%s' && %s make --deps-mode none --tree %s %s-scm-1.rockspec")
         :format(source, luarocks, tree, name))
     end
-    -- As the other rocks are the system's packages here, luarocks does not look into the tree.
+    -- The dependencies are packages of the system, not rocks (--deps-mode none). So the command that
+    -- luarocks installs does not set the module path to the tree.
     local help = run(([[cd / && env --unset=LUA_PATH_5_4 --unset=LUA_CPATH_5_4 \
       LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;;' \
       LUA_CPATH='%s/lib/lua/5.4/?.so;;' %s/bin/ipmmap --help]]):format(tree, tree, tree, tree))

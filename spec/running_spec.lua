@@ -6,7 +6,7 @@ describe("docs/running.md", function()
   local kept = markdown.read("docs/running.md"):match("\n  d (/[%w/-]+) ")
   local lines = markdown.read("docs/running.md"):match("\n  (d " .. kept:gsub("%p", "%%%0") .. " .-\n  x [^\n]+)")
 
-  --- Whether a cleaner that removes everything from the directory above leaves the segment there.
+  --- Whether the segment survives a cleaner that removes everything from the directory above it.
   local function survives(configuration, command)
     local top = tmpdir()
     local manager <close> = assert(ipmmap.manager(ipmmap.base:extend("Kept", { { "n", "int32" } }),
@@ -22,7 +22,7 @@ describe("docs/running.md", function()
     return data ~= nil
   end
 
-  it("names what keeps systemd-tmpfiles from a segment", function()
+  it("has settings that keep systemd-tmpfiles from removing a segment", function()
     if not os.execute("systemd-tmpfiles --version >/dev/null 2>&1") then return pending("needs systemd-tmpfiles") end
     assert.is_false(survives("", ""))
     assert.is_true(survives((lines:gsub("my%-game my%-game", "- -")), ""))

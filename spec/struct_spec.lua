@@ -9,7 +9,7 @@ local function raises(message, fn, ...)
 end
 
 describe("struct", function()
-  it("gives the name, the size and the alignment in bytes", function()
+  it("has the properties name, and size and align in bytes", function()
     local S = ipmmap.struct("StructSpecMixed", {
       { "a", "int8" }, { "b", "int64" }, { "c", "bool" },
     })
@@ -23,7 +23,7 @@ describe("struct", function()
     assert.same({ 0, 4, 8, 12 }, { S:offsetof "b", S:offsetof "a", S:offsetof "c", S.size })
   end)
 
-  it("lays out the demo struct as C does", function()
+  it("lays out the demo struct as a C compiler does", function()
     ipmmap.struct("StructSpecMulti", {
       { "multi_data_int", "int32" }, { "multi_points", "StructSpecPoint[24]" },
     })
@@ -54,7 +54,7 @@ describe("struct", function()
     end
   end)
 
-  it("takes a Struct, its name, and both with dimensions, for a field's type", function()
+  it("takes a Struct, its name, and arrays of both as a field's type", function()
     local Point = ipmmap.lookup "StructSpecPoint"
     local S = ipmmap.struct("StructSpecTypes", {
       { "a", Point }, { "b", Point[2] }, { "c", Point[2][3] }, { "d", " StructSpecPoint [2] [3] " },
@@ -76,7 +76,7 @@ describe("struct", function()
       { v["end"], v.lock, v.close, v.struct, v.__index, v.name, v.size, v.new, v.__close })
   end)
 
-  it("gives the canonical schema text", function()
+  it("has the canonical schema text as its tostring", function()
     local S = ipmmap.struct("StructSpecText", { { "p", "StructSpecPoint[2]" }, { "s", "char[8]" } })
     assert.equal([[
 struct StructSpecPoint {
@@ -90,7 +90,7 @@ struct StructSpecText {
 ]], tostring(S))
   end)
 
-  it("gives the first Struct again for the same definition", function()
+  it("returns the registered Struct for the same definition", function()
     local first = ipmmap.struct("StructSpecAgain", { { "x", "int32" } })
     assert.equal(first, ipmmap.struct("StructSpecAgain", { { "x", "int32" } }))
     assert.equal(first, ipmmap.lookup "StructSpecAgain")
@@ -98,7 +98,7 @@ struct StructSpecText {
     assert.equal(pair, ipmmap.struct("StructSpecPair", { { "points", ipmmap.lookup("StructSpecPoint")[2] } }))
   end)
 
-  it("refuses another definition of the same name, and names the difference", function()
+  it("refuses another definition of a registered name, and names the first difference", function()
     local first = ipmmap.struct("StructSpecOther", { { "x", "int32" } })
     raises("StructSpecOther is defined already with another layout: "
       .. "x: int32 at 0 there, int64 at 0 here",
@@ -119,7 +119,7 @@ struct StructSpecText {
       ipmmap.struct, "StructSpecNested", { { "points", "StructSpecPoint[5]" } })
   end)
 
-  it("refuses as a plain struct what extends another, and the reverse, and names the difference", function()
+  it("refuses a registered name for a struct with another parent, and names the difference", function()
     local fields = { { "n", "int32" } }
     local extended = ipmmap.base:extend("StructSpecShared", fields)
     raises("StructSpecShared is defined already with another layout: n: int32 at 16 there, int32 at 0 here",
@@ -148,7 +148,7 @@ struct StructSpecText {
     end)
   end)
 
-  it("can be collected by hand without harm", function()
+  it("raises an error if it is used after a program has called its __gc", function()
     local S = ipmmap.struct("StructSpecGone", { { "p", "StructSpecPoint" } })
     local v = S:new { p = { x = 1 } }
     local nested = v.p
@@ -171,7 +171,7 @@ struct StructSpecText {
       end)
     end
 
-    refuses("a name that is none",
+    refuses("a name with a space",
       "'a b' is not a struct's name (letters, digits and _, at most 63)",
       "a b", { { "x", "int32" } })
     refuses("a number for a name", "5 is not a struct's name (letters, digits and _, at most 63)",
@@ -182,32 +182,32 @@ struct StructSpecText {
       refuses(("the name '%s'"):format(name),
         ("'%s' is not a struct's name (letters, digits and _, at most 63)"):format(name), name, { { "x", "int32" } })
     end
-    it("a table for a name", function()
+    it("a name that is a table", function()
       assert.error_matches(function() ipmmap.struct({}, { { "x", "int32" } }) end, " is not a struct's name")
     end)
     refuses("a scalar's name", "'int32' is the name of a type already",
       "int32", { { "x", "int32" } })
     refuses("a struct without fields", "StructSpecBad: a struct needs a field or a parent",
       "StructSpecBad", {})
-    refuses("fields that are no table",
+    refuses("fields that are nil",
       "StructSpecBad: fields are a list of { name, type }, not nil",
       "StructSpecBad", nil)
     refuses("fields that are a string", "StructSpecBad: fields are a list of { name, type }, not 'x int32'",
       "StructSpecBad", "x int32")
-    refuses("fields by name",
+    refuses("a table with fields by name",
       "StructSpecBad: fields are a list of { name, type }, which has no key 'x'",
       "StructSpecBad", { x = "int32" })
     refuses("a nil before a field", "StructSpecBad: field 1 is not { name, type }",
       "StructSpecBad", { nil, { "x", "int32" } })
     refuses("a nil between fields", "StructSpecBad: field 2 is not { name, type }",
       "StructSpecBad", { { "x", "int32" }, nil, { "y", "int32" } })
-    refuses("a field that is no pair", "StructSpecBad.y: field 2 is not { name, type }",
+    refuses("a field without a type", "StructSpecBad.y: field 2 is not { name, type }",
       "StructSpecBad", { { "x", "int32" }, { "y" } })
-    refuses("a field of three", "StructSpecBad.x: field 1 is not { name, type }",
+    refuses("a field with a third element", "StructSpecBad.x: field 1 is not { name, type }",
       "StructSpecBad", { { "x", "int32", 4 } })
-    refuses("a field with more in it", "StructSpecBad.x: field 1 is not { name, type }",
+    refuses("a field with a named element", "StructSpecBad.x: field 1 is not { name, type }",
       "StructSpecBad", { { "x", "int32", unit = "m" } })
-    refuses("a field's name that is none",
+    refuses("a field's name that begins with a digit",
       "StructSpecBad: field 1: '1x' is not a name (letters, digits and _, at most 63)",
       "StructSpecBad", { { "1x", "int32" } })
     for shown, name in pairs { ["'a.b'"] = "a.b", ["''"] = "", ["1"] = 1 } do
@@ -215,12 +215,12 @@ struct StructSpecText {
         ("StructSpecBad: field 1: %s is not a name (letters, digits and _, at most 63)"):format(shown),
         "StructSpecBad", { { name, "int32" } })
     end
-    refuses("two fields of one name", "StructSpecBad.x: there are two fields of that name",
+    refuses("two fields of the same name", "StructSpecBad.x: there are two fields of that name",
       "StructSpecBad", { { "x", "int32" }, { "x", "int8" } })
     refuses("an unknown type", "StructSpecBad.x: 'int33' is neither a type (bool, char, int8 to uint64, float, "
       .. "double) nor a registered struct",
       "StructSpecBad", { { "x", "int33" } })
-    it("a type of another language, and says what it is here", function()
+    it("a type of another language, and names the type to use instead", function()
       local text = "text of at most N bytes is 'char[N]', such as 'char[64]'"
       for _, name in ipairs { "string", "str", "String", "text", "char*", "char *", "const char *", "char[]" } do
         local message = select(2, pcall(ipmmap.struct, "StructSpecBad", { { "x", name } }))
@@ -239,7 +239,7 @@ struct StructSpecText {
       end
     end)
 
-    refuses("a type that is none", "StructSpecBad.x: 'int32[' is not a type",
+    refuses("a type that is no valid text", "StructSpecBad.x: 'int32[' is not a type",
       "StructSpecBad", { { "x", "int32[" } })
     refuses("an array without a length", "StructSpecBad.x: 'int32[]' is not a type",
       "StructSpecBad", { { "x", "int32[]" } })
@@ -253,11 +253,11 @@ struct StructSpecText {
       "StructSpecBad", { { "x", 4 } })
     refuses("an array of nothing", "StructSpecBad.x: 'int32[0]': an array has at least one element",
       "StructSpecBad", { { "x", "int32[0]" } })
-    refuses("itself for a field", "StructSpecBad.x: 'StructSpecBad' is neither a type (bool, char, int8 to "
+    refuses("a struct that contains itself", "StructSpecBad.x: 'StructSpecBad' is neither a type (bool, char, int8 to "
       .. "uint64, float, double) nor a registered struct",
       "StructSpecBad", { { "x", "StructSpecBad" } })
 
-    it("a registered struct for a part of itself, at any depth", function()
+    it("a struct that would contain itself, at any depth", function()
       local Inner = ipmmap.struct("StructSpecInner", { { "x", "int32" } })
       local Outer = Inner:extend("StructSpecOuter", { { "more", Inner } })
       raises("StructSpecInner.y: a struct cannot be part of itself",
@@ -267,7 +267,7 @@ struct StructSpecText {
       raises("StructSpecInner: a struct cannot be part of itself", Outer.extend, Outer, "StructSpecInner", {})
     end)
 
-    it("a Struct that is not the registered one of its name, and to extend it", function()
+    it("a Struct that is not registered, as a type and as a parent", function()
       local other = assert(ipmmap.parse("struct StructSpecPoint {\n  x: float\n}\n"))
       for _, type in ipairs { other, other[2] } do
         for _, fields in ipairs { { { "p", type } }, { { "q", "StructSpecPoint" }, { "p", type } } } do
@@ -282,7 +282,7 @@ struct StructSpecText {
       assert.is_nil(ipmmap.lookup "StructSpecBad")
     end)
 
-    it("a struct that was collected by hand", function()
+    it("a struct whose __gc a program has called", function()
       local Gone = ipmmap.struct("StructSpecGone", { { "x", "int32" } })
       debug.getmetatable(Gone).__gc(Gone)
       assert.has_error(function() ipmmap.struct("StructSpecBad", { { "gone", "StructSpecGone" } }) end)
@@ -301,7 +301,7 @@ struct StructSpecText {
       assert.truthy(message:find("StructSpecBad.x", 1, true), message)
     end)
 
-    it("structs nested without end", function()
+    it("structs that are nested too deeply", function()
       local inner = ipmmap.struct("StructSpecDeep0", { { "x", "int32" } })
       assert.has_error(function()
         for depth = 1, 100 do
@@ -310,7 +310,7 @@ struct StructSpecText {
       end)
     end)
 
-    it("an array of no Struct", function()
+    it("an array of anything but a Struct", function()
       local Point = ipmmap.lookup "StructSpecPoint"
       raises("StructSpecPoint[0]: an array has at least one element", function()
         return Point[0]
@@ -320,7 +320,7 @@ struct StructSpecText {
       end)
     end)
 
-    it("and says where in the caller's file", function()
+    it("with an error that has the caller's position", function()
       local ok, message = pcall(function() ipmmap.struct("StructSpecBad", { { "x", "int33" } }) end)
       assert.is_false(ok)
       assert.truthy(message:find("struct_spec.lua:", 1, true))
@@ -339,7 +339,7 @@ describe("extend", function()
     assert.equal(24, Child.size)
   end)
 
-  it("allows a child without fields, and grandchildren", function()
+  it("allows structs without fields of their own, and structs that extend extended structs", function()
     local Child = Parent:extend("StructSpecSame", {})
     assert.equal(Parent.size, Child.size)
     local Grandchild = Child:extend("StructSpecGrandchild", { { "d", Parent } })
@@ -347,12 +347,12 @@ describe("extend", function()
     assert.truthy(tostring(Grandchild):find("StructSpecGrandchild : StructSpecSame {", 1, true))
   end)
 
-  it("refuses a field that the parent has", function()
+  it("refuses a field name that the parent has", function()
     raises("StructSpecBad.b: there are two fields of that name",
       Parent.extend, Parent, "StructSpecBad", { { "b", "int8" } })
   end)
 
-  it("is a method", function()
+  it("must be called as a method", function()
     raises("extend is a method of a Struct: write S:extend(name, fields)",
       Parent.extend, "StructSpecBad", {})
   end)
@@ -371,7 +371,7 @@ end)
 describe("offsetof", function()
   local S = ipmmap.struct("StructSpecPaths", { { "grid", "StructSpecPoint[2][3]" }, { "n", "int32" } })
 
-  it("refuses a path that leads nowhere", function()
+  it("refuses a path that leads to no field", function()
     for _, path in ipairs {
       "", "x", "grid[3]", "grid[0]", "grid[1][4]", "grid.x", "grid[1]x", "grid[", "grid[1][1].z",
       ".grid", "grid.", "grid[1.5]", "grid[x]", "grid[1][1]..x", "n.x", "n[1]",
@@ -386,7 +386,7 @@ describe("offsetof", function()
     assert.has_error(function() S.offsetof("grid") end)
   end)
 
-  it("takes more paths than it remembers", function()
+  it("takes more paths than its cache holds", function()
     local Wide = ipmmap.struct("StructSpecWide", { { "a", "int16[2000]" } })
     for _ = 1, 2 do
       for i = 1, 2000 do
@@ -397,7 +397,7 @@ describe("offsetof", function()
 end)
 
 describe("lookup and load", function()
-  it("find what modules define", function()
+  it("find the structs that modules define", function()
     package.preload.struct_spec_one = function()
       return ipmmap.struct("StructSpecLoaded", { { "x", "int32" } })
     end
@@ -408,11 +408,11 @@ describe("lookup and load", function()
     assert.is_nil(more)
   end)
 
-  it("give nil for a name that is not registered", function()
+  it("return nil for a name that is not registered", function()
     assert.is_nil(ipmmap.lookup "StructSpecUnknown")
   end)
 
-  it("refuse what is no list of names", function()
+  it("refuse anything but a list of names", function()
     raises("load takes a list of module names, not 'x'", ipmmap.load, "x")
     raises("load: 5 is not a module's name", ipmmap.load, { 5 })
     raises("load: nil is not a module's name", ipmmap.load, { nil, "struct_spec_missing" })
@@ -421,7 +421,7 @@ describe("lookup and load", function()
     assert.truthy(tostring(message):find("struct_spec_missing", 1, true), message)
   end)
 
-  it("keep the registry when the modules are loaded again", function()
+  it("keep the registered structs if the modules are loaded again", function()
     local kept = ipmmap.lookup "StructSpecPoint"
     local loaded = {}
     for _, name in ipairs { "ipmmap", "ipmmap.core", "ipmmap.struct", "ipmmap.handle" } do

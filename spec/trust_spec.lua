@@ -13,7 +13,7 @@ describe("the option trust", function()
     assert(open("manager", { create = true })):close()
   end)
 
-  it("takes a user id, a list of them, and anyone", function()
+  it("takes a user id, a list of user ids, or anyone", function()
     for _, value in ipairs { 0, 65534, 0xfffffffe, {}, { 1000 }, { 0, 65534 }, "anyone" } do
       for _, role in ipairs { "manager", "editor", "reader" } do
         assert(open(role, { trust = value })):close()
@@ -21,7 +21,7 @@ describe("the option trust", function()
     end
   end)
 
-  it("refuses what is none of these", function()
+  it("refuses any other value", function()
     for _, value in ipairs { "nobody", "0", "", -1, 0xffffffff, 1.5, 1000.0, true, { "anyone" },
                              { -1 }, { 1, "0" }, { 1, 2.0 }, { user = 1000 }, { [2] = 1000 } } do
       local ok, message = pcall(open, "reader", { trust = value })
@@ -31,7 +31,7 @@ describe("the option trust", function()
     end
   end)
 
-  it("decides whether a stranger's files in a directory for all are used", function()
+  it("decides whether files of another user are used in a directory that all users may write to", function()
     if not stranger.can_plant() then return pending(stranger.NEEDS) end
     stranger.plant(dir, "Demo_")
     for _, role in ipairs { "manager", "editor", "reader" } do
@@ -46,7 +46,7 @@ describe("the option trust", function()
     end
   end)
 
-  it("is one of repair, too", function()
+  it("works for repair too", function()
     if not stranger.can_plant() then return pending(stranger.NEEDS) end
     local path = dir .. "/Demo_.mmap"
     local out <close> = assert(io.open(path, "r+b"))

@@ -1,11 +1,12 @@
--- Every userdata: ended twice, ended by hand and then collected, used after its end.
+-- Each userdata is closed twice, finalized by a call of its metamethod and then collected, and used
+-- after that.
 local ipmmap = require "ipmmap"
 local refused = require "spec.helper.refused"
 local segment = require "spec.helper.segment"
 
 local S = ipmmap.base:extend("UserdataSpec", { { "n", "int32" } })
 
--- Calls a metamethod by hand, more than once.
+-- Calls a metamethod three times.
 local function by_hand(name, object)
   for _ = 1, 3 do getmetatable(object)[name](object) end
 end
@@ -14,13 +15,13 @@ local function collect()
   for _ = 1, 3 do collectgarbage() end
 end
 
-describe("a userdata's end:", function()
+describe("repeated closing and collecting has no further effect on", function()
   local dir, manager, other
   before_each(function() dir, manager, other = segment.make(S, { "editor" }) end)
   after_each(segment.close)
 
   for _, metamethod in ipairs { "__close", "__gc" } do
-    it("a handle of each role, by " .. metamethod, function()
+    it("a handle of each role, first by " .. metamethod, function()
       for _, role in ipairs { "manager", "editor", "reader" } do
         local handle = assert(ipmmap[role](S, { mmap_dir = dir }))
         local view = handle:lock()
@@ -39,7 +40,7 @@ describe("a userdata's end:", function()
     end)
   end
 
-  it("a view of lock and of try_lock", function()
+  it("a view of lock and try_lock", function()
     for _, name in ipairs { "lock", "try_lock" } do
       local view = manager[name](manager)
       view.n = 1
@@ -73,7 +74,7 @@ describe("a userdata's end:", function()
     assert.equal(3, manager:read "n")
   end)
 
-  it("a Struct, and values and parts of it", function()
+  it("a Struct, with its values and their parts", function()
     local T = ipmmap.parse("struct UserdataSpecPart {\n  x: int32\n}\n"
       .. "struct UserdataSpecGone {\n  p: UserdataSpecPart\n}\n")
     local value = T:new { p = { x = 5 } }

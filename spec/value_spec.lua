@@ -13,8 +13,8 @@ local All = ipmmap.base:extend("ValueSpecAll", {
   { "pair", "int16[2]" },
 })
 
---- Describes what detached values and views under a lock have in common.
--- @tparam function body called with a function that makes one, of zeros
+--- Describes behaviours that detached values and views have in common.
+-- @tparam function body called with a function that makes a value or a view, of zeros
 local function describe_both(what, body)
   describe(what .. " of a detached value", function() body(function() return All:new() end) end)
   describe(what .. " of a view", function()
@@ -35,7 +35,7 @@ describe_both("a scalar field", function(make)
     int32 = { -2147483648, 2147483647 }, uint32 = { 0, 4294967295 },
   }
   for name, limit in pairs(limits) do
-    it("of type " .. name .. " takes its range and no more", function()
+    it("of type " .. name .. " takes the values in its range, and no others", function()
       for _, value in ipairs(limit) do
         v[name] = value
         assert.equal(value, v[name])
@@ -71,7 +71,7 @@ describe_both("a scalar field", function(make)
   end)
 
   for _, name in ipairs { "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64" } do
-    it("of type " .. name .. " takes an integral float, and refuses what is no integer", function()
+    it("of type " .. name .. " takes an integral float, and refuses other values", function()
       v[name] = 7.0
       assert.equal("integer", math.type(v[name]))
       for shown, wrong in pairs {
@@ -98,7 +98,7 @@ describe_both("a scalar field", function(make)
     assert.not_equal(v.double, v.double)
   end)
 
-  it("of type float or double refuses what is no number", function()
+  it("of type float or double refuses anything but a number", function()
     for _, name in ipairs { "float", "double" } do
       v[name] = 0.25
       for shown, wrong in pairs { ["'1'"] = "1", ["true"] = true, ["a table"] = {} } do
@@ -111,7 +111,7 @@ describe_both("a scalar field", function(make)
     end
   end)
 
-  it("of type float rounds, and refuses a finite number beyond its range", function()
+  it("of type float rounds, and refuses a finite number out of its range", function()
     v.float = 0.1
     assert.equal(string.unpack("f", string.pack("f", 0.1)), v.float)
     local largest = string.unpack("<f", "\xff\xff\x7f\x7f")
@@ -130,7 +130,7 @@ describe_both("a scalar field", function(make)
     assert.not_equal(v.float, v.float)
   end)
 
-  it("of type bool takes a boolean only", function()
+  it("of type bool takes only a boolean", function()
     v.bool = true
     assert.is_true(v.bool)
     refused("ValueSpecAll.bool: 0 is not a boolean (bool)", function() v.bool = 0 end)
@@ -141,7 +141,7 @@ describe_both("a scalar field", function(make)
     assert.is_false(v.bool)
   end)
 
-  it("of text is zero-filled and read up to its first NUL", function()
+  it("of type char is filled with zeros, and read up to the first NUL", function()
     v.text = "12345678"
     assert.equal("12345678", v.text)
     v.text = "abc"
@@ -156,7 +156,7 @@ describe_both("a scalar field", function(make)
     assert.same({ "", "four" }, ipmmap.totable(v).texts)
   end)
 
-  it("of text refuses a longer string, a NUL and a number", function()
+  it("of type char refuses a longer string, a NUL and a number", function()
     v.text = "old"
     refused("ValueSpecAll.text: '123456789' has 9 bytes, char[8] holds 8", function()
       v.text = "123456789"
@@ -175,7 +175,7 @@ describe_both("a scalar field", function(make)
 end)
 
 describe("a value", function()
-  it("is zeroed, then assigned from the table", function()
+  it("is zero except for the fields in the table", function()
     local v = All:new { int8 = 5, points = { { x = 1 }, { y = 2 } }, grid = { { 1, 2, 3 }, { 4 } } }
     assert.equal(5, v.int8)
     assert.equal(0, v.int16)
@@ -185,7 +185,7 @@ describe("a value", function()
     assert.same({ { 1, 2, 3 }, { 4, 0, 0 } }, ipmmap.totable(v).grid)
   end)
 
-  it("can be made of another value, and is a copy", function()
+  it("can be made from another value, and is a copy", function()
     local v = All:new { int8 = 5 }
     local copy = All:new(v)
     v.int8 = 6
@@ -200,7 +200,7 @@ describe("a value", function()
     assert.equal(5.0, v.header.time_stamp)
   end)
 
-  it("refuses a table with a mistake, whatever else is in it", function()
+  it("refuses a table with a mistake, even if all else in it is right", function()
     refused("ValueSpecAll: no field 'nope'", function() All:new { int8 = 1, nope = 2 } end)
     refused("ValueSpecAll: no field 1", function() All:new { 5 } end)
     refused("ValueSpecAll.points[2].x: 'a' is not a number", function()
@@ -225,7 +225,7 @@ describe_both("assignment to a struct or an array", function(make)
     v.point, v.points = { x = 1, y = 2 }, { { x = 3 }, { x = 4 }, { x = 5 } }
   end)
 
-  it("from a table sets the keys given", function()
+  it("from a table sets the fields in the table", function()
     v.point = { y = 9 }
     assert.same({ x = 1, y = 9 }, ipmmap.totable(v.point))
     v.points = { { y = 7 } }
@@ -251,7 +251,7 @@ describe_both("assignment to a struct or an array", function(make)
     assert.same({ { x = 8, y = 0 }, { x = 0, y = 0 }, { x = 0, y = 0 } }, ipmmap.totable(v.points))
     v.point = v.point
     assert.equal(5.0, v.point.x)
-    v.pair = All:new { pair = { 7, 8 } }.pair -- which is not at a multiple of 8 bytes
+    v.pair = All:new { pair = { 7, 8 } }.pair -- its offset is no multiple of 8
     assert.same({ 7, 8 }, ipmmap.totable(v.pair))
     v.grid[1] = { 1, 2, 3 }
     v.grid[2] = v.grid[1]
@@ -263,7 +263,7 @@ describe_both("assignment to a struct or an array", function(make)
     assert.same({ x = 1, y = 2 }, ipmmap.totable(v.points[1]))
   end)
 
-  it("stores nothing if anything is refused", function()
+  it("stores nothing if one of the values is refused", function()
     local before = ipmmap.bytes(v)
     for _, wrong in ipairs {
       { { x = 1 }, { x = 1 }, { x = 1 }, { x = 1 } }, { [2] = { x = 9 } },
@@ -285,7 +285,7 @@ describe_both("assignment to a struct or an array", function(make)
     assert.equal(before, ipmmap.bytes(v))
   end)
 
-  it("says what is wrong", function()
+  it("names in its error the value that is wrong", function()
     refused("ValueSpecAll.points: index 4 is out of range (1 to 3)", function()
       v.points = { {}, {}, {}, {} }
     end)
@@ -311,7 +311,7 @@ describe_both("assignment to a struct or an array", function(make)
     refused("ValueSpecAll.points[2]: no field 'z'", function() v.points[2] = { z = 1 } end)
   end)
 
-  it("refuses a table whose metatable shows more than is in it", function()
+  it("refuses a table whose metatable shows fields that the table does not contain", function()
     local use = " metatable%s, which assignment does not use: give a plain table"
     for name, metatable in pairs {
       __index = { __index = function() return 9 end }, __pairs = { __pairs = pairs },
@@ -344,7 +344,7 @@ describe_both("assignment to a struct or an array", function(make)
     assert.same({ x = 1.0, y = 2.0 }, ipmmap.totable(v.point))
   end)
 
-  it("takes an object of a class, whose methods are behind __index", function()
+  it("takes an object of a class that has methods behind __index", function()
     local Class = { length = function() error "called" end }
     Class.__index = setmetatable(Class, { __index = { base = print } })
     v.point = setmetatable({ x = 3, y = 4 }, Class)
@@ -358,7 +358,7 @@ describe_both("assignment to a struct or an array", function(make)
 end)
 
 describe_both("an index", function(make)
-  it("counts from 1 to the length, and raises beyond", function()
+  it("goes from 1 to the length, and raises an error outside", function()
     local v = make()
     for i = 1, 3 do v.grid[2][i] = 10 * i end
     assert.same({ 2, 3, 3 }, { #v.grid, #v.grid[1], #v.points })
@@ -375,8 +375,8 @@ describe_both("an index", function(make)
   end)
 end)
 
-describe_both("a walk", function(make)
-  it("by ipairs and pairs gives elements in order, and fields in memory order", function()
+describe_both("an iteration", function(make)
+  it("by ipairs and pairs visits elements in order, and fields in memory order", function()
     local v = make()
     v.grid[1] = { 6, 5, 4 }
     for _, walk in ipairs { ipairs, pairs } do

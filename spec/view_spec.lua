@@ -33,7 +33,7 @@ describe("a view", function()
     assert.equal(0x1128, data.header.header_code)
   end)
 
-  it("gives its fields to pairs in memory order", function()
+  it("gives pairs its fields in memory order", function()
     local data <close> = reader:lock()
     local names = {}
     for name, value in pairs(data) do
@@ -62,7 +62,7 @@ describe("a view", function()
     assert.same({ 4, 5, 6 }, seen)
   end)
 
-  it("finds fields by long names and many, made up at run time or not", function()
+  it("finds fields by long names, and by names that are made at run time", function()
     local fields = {}
     for i = 1, 300 do
       fields[i] = { ("f"):rep(i % 60 + 1) .. i, "int32" }
@@ -79,7 +79,7 @@ describe("a view", function()
     refused("no field", function() return value[io.stdout] end)
   end)
 
-  it("raises for a field or an index that is not there", function()
+  it("raises an error for a field or an index that does not exist", function()
     local data <close> = manager:lock()
     refused("ViewSpec: no field 'nope'", function() return data.nope end)
     refused("ViewSpec: no field 'nope'", function() data.nope = 1 end)
@@ -113,7 +113,7 @@ describe("a view", function()
     assert.equal(data.points[1], data.points[1.0])
   end)
 
-  it("names the path of what it refuses", function()
+  it("names the field's path in its errors", function()
     local data <close> = manager:lock()
     refused("ViewSpec.points[3].x: 'a' is not a number (double)", function()
       data.points[3].x = "a"
@@ -123,7 +123,7 @@ describe("a view", function()
     end)
   end)
 
-  it("of a reader raises on assignment", function()
+  it("of a reader raises an error on assignment", function()
     local data <close> = reader:lock()
     refused("ViewSpec.number: a reader cannot write", function() data.number = 1 end)
     refused("ViewSpec.point.x: a reader cannot write", function() data.point.x = 1 end)
@@ -135,7 +135,7 @@ describe("a view", function()
     assert.equal(0, data.number)
   end)
 
-  it("has fields of any name, as it has no methods", function()
+  it("has fields of any name, because it has no methods", function()
     local _, own = segment.make(ipmmap.base:extend("ViewSpecWords", { { "close", "int8" }, { "lock", "int8" } }))
     local data <close> = own:lock()
     data.close, data.lock = 1, 2
@@ -165,7 +165,7 @@ describe("a view", function()
     ipmmap.setbytes(data.header, bytes:sub(1, 16))
   end)
 
-  it("raises once its lock was released", function()
+  it("raises an error after its lock was released", function()
     local data, point, points
     do
       local view <close> = manager:lock()
@@ -188,7 +188,7 @@ describe("a view", function()
     assert.equal(0, manager:read "number")
   end)
 
-  it("that escaped works again under the next lock of its handle", function()
+  it("that a program keeps works again under the next lock of its handle", function()
     local point
     do
       local data <close> = manager:lock()
@@ -200,7 +200,7 @@ describe("a view", function()
     assert.equal(point, data.point)
   end)
 
-  it("raises after its handle was closed", function()
+  it("raises an error after its handle was closed", function()
     local data = manager:lock()
     local point = data.point
     manager:close()
@@ -211,7 +211,7 @@ describe("a view", function()
     getmetatable(data).__gc(data)
   end)
 
-  it("is assigned from the view of another handle, and to values", function()
+  it("can be assigned from a view of another handle, and to values", function()
     local other = assert(ipmmap.manager(S, { create = true, mmap_dir = tmpdir(), tag = "b" }))
     local to <close> = other:lock()
     do
@@ -227,7 +227,7 @@ describe("a view", function()
     assert.equal(3.0, manager:read "many[1].x")
   end)
 
-  it("has metamethods that know their views when called by hand", function()
+  it("has metamethods that refuse wrong arguments when a program calls them", function()
     local data <close> = manager:lock()
     local struct, array = getmetatable(data), getmetatable(data.points)
     for _, wrong in ipairs { 5, {}, "x", io.stdout, manager, S } do
@@ -256,7 +256,7 @@ describe("a view", function()
     assert.equal(0, data.number)
   end)
 
-  it("survives whatever is done to its metatable", function()
+  it("does not crash when a program changes its metatable", function()
     local struct = ipmmap.struct("ViewSpecEmptied", { { "x", "double" }, { "y", "int32" } })
     local big = ipmmap.struct("ViewSpecBig", { { "pad", "char[100000000]" }, { "x", "int32" } })
     local metatable, kept = getmetatable(struct:new()), {}
@@ -280,7 +280,7 @@ describe("a view", function()
     end
   end)
 
-  it("allocates nothing for a lock, accesses and the release, once warm", function()
+  it("allocates nothing for a lock, accesses and the unlock after the first time", function()
     local function round(i)
       local data <close> = manager:lock()
       data.number = i

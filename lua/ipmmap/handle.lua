@@ -14,7 +14,7 @@ local function is_user(value)
   return math.type(value) == "integer" and value >= 0 and value < ANYONE
 end
 
--- The users that an option's value names, or nil.
+-- The list of user ids that the value of the option `trust` stands for, or nil if it is invalid.
 local function users_of(value)
   if value == "anyone" then
     return { ANYONE }
@@ -40,7 +40,7 @@ local function check_boolean(value)
   return type(value) ~= "boolean" and "is not a boolean" or nil
 end
 
--- What is wrong with an option's value, or nil.
+-- For each option, a function that returns what is wrong with a value, or nil.
 local checks = {
   tag = function(value)
     if type(value) ~= "string" then
@@ -92,7 +92,7 @@ local function show(value)
   return type(value) == "string" and ("'%s'"):format(value) or tostring(value)
 end
 
--- A copy for the core; nil and what is wrong with them.
+-- Checks the options. Returns a copy for the core, or nil and what is wrong.
 local function check_options(role, options)
   if options == nil then
     return {}
@@ -106,7 +106,7 @@ local function check_options(role, options)
   end
   local checked = {}
   for name, check in pairs(checks) do
-    local value = options[name] -- its own, or what it inherits by __index
+    local value = options[name] -- may be inherited by __index
     if value ~= nil then
       if of_managers[name] and role ~= "manager" then
         return nil, ("option '%s' is for a manager, not for this %s: a table that both share has "
@@ -150,20 +150,20 @@ end
 -- everything that an editor may.
 -- @function manager
 -- @tparam Struct|string shared the struct, or its registered name; it must descend from `base`
--- @tparam[opt] table options those below. `create`, `force`, `migrate`, `mode` and
--- `max_readers` are for managers alone, and the other roles refuse them. If several roles share a
+-- @tparam[opt] table options the options below. `create`, `force`, `migrate`, `mode` and
+-- `max_readers` are for managers only, and the other roles refuse them. If several roles share a
 -- table, leave these five out of it, and give the manager a copy with them, or a table that
 -- inherits from it by `__index`
--- @tparam[opt=""] string options.tag names one of several segments of the same struct: letters,
--- digits, `.`, `_`, `-`
+-- @tparam[opt=""] string options.tag tells several segments of the same struct apart: letters,
+-- digits, `.`, `_` and `-`, without `..`, at most 128 characters
 -- @tparam[opt="./.mmap"] string options.mmap_dir the directory of `<Struct>_<tag>.mmap`
 -- @tparam[opt=mmap_dir] string options.lock_dir the directory of `<Struct>_<tag>.lock`
--- @tparam[opt=false] boolean options.create make the segment if it is not there; an existing one of
--- the same layout is kept as it is
--- @tparam[opt=false] boolean options.force with `create`: start afresh. An existing segment of the
--- same layout is reset in place, one of another layout is replaced. This waits for the segment's
--- lock, ten seconds at most. If the lock is not free by then, the code is `"timeout"`, and the
--- segment is unchanged
+-- @tparam[opt=false] boolean options.create make the segment if there is none; an existing segment
+-- of the same layout is kept as it is
+-- @tparam[opt=false] boolean options.force with `create`: start with an empty segment. An existing
+-- segment of the same layout is reset in place, one of another layout is replaced. This waits for
+-- the segment's lock for at most ten seconds. If the lock is not free by then, the code is
+-- `"timeout"`, and the segment is unchanged
 -- @tparam[opt=false] boolean|string options.migrate with `create`: if the segment has another
 -- layout, replace it by one of this layout, with its values, version and time stamp. `true` refuses
 -- what could lose a value, with the code `"layout"`; `"lossy"` does not. @{Struct:convert} has the
@@ -172,14 +172,14 @@ end
 -- `dropped` if it is not in the new layout, or if a value of it did not fit. Handles elsewhere say
 -- `"replaced"`. This waits for the segment's lock as `force` does, and no commit is lost. The
 -- file's owner, mode and `max_readers` stay as they are
--- @tparam[opt="600"] string options.mode permission bits of both files, in octal; a directory that
--- is made gets the matching x bits, and the setgid bit of the directory above
+-- @tparam[opt="600"] string options.mode the permission bits of both files, in octal. If a
+-- directory is made, it gets the matching x bits, and the setgid bit of the directory above
 -- @tparam[opt=128] integer options.max_readers how many readers can hold the lock at the same time,
 -- 1 to 128
--- @tparam[opt=false] boolean options.prefault touch each page at opening, so that later use takes
--- no page fault
--- @tparam[opt=false] boolean options.mlock keep all pages in memory; includes `prefault`. The limit
--- is `ulimit -l`
+-- @tparam[opt=false] boolean options.prefault touch each page at opening, so that later accesses
+-- cause no page faults
+-- @tparam[opt=false] boolean options.mlock keep all pages in memory; includes `prefault`.
+-- `ulimit -l` limits how much memory a process can keep
 -- @tparam[opt] integer|{integer,...}|string options.trust trusted user ids, or `"anyone"`. In a
 -- directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to
 -- this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the
@@ -192,13 +192,14 @@ end
 -- @treturn[2] string message
 -- @treturn[2] string code: `"not_found"`, `"layout"`, `"corrupt"`, `"permission"`, `"no_space"`,
 -- `"system"`, `"incompatible"`, `"timeout"`
--- @raise a struct that is not registered or has no common header; a bad option
+-- @raise an error if the struct is not registered or has no common header, or if an option is
+-- unknown or has a bad value
 function handle.manager(shared, options)
   local opened, message, code = open("manager", shared, options)
   return opened, message, code
 end
 
---- Open a segment as an editor. An editor may lock it for writing, read and write.
+--- Open a segment as an editor. An editor may take the write lock, read and write.
 -- @function editor
 -- @tparam Struct|string shared as for `manager`
 -- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for
@@ -213,8 +214,8 @@ function handle.editor(shared, options)
   return opened, message, code
 end
 
---- Open a segment as a reader. A reader may lock it for reading, and read. It maps the data
--- read-only. If it may not write to the lock file, or the disk has no room for that file, it can
+--- Open a segment as a reader. A reader may take the read lock, and read. It maps the data
+-- read-only. If it may not write to the lock file, or if the disk has no room for that file, it can
 -- still read without the lock.
 -- @function reader
 -- @tparam Struct|string shared as for `manager`
@@ -243,19 +244,20 @@ end
 
 local of_repair = { lock_dir = true, trust = true }
 
---- Repair a data file that is `"corrupt"` as far as that needs no guess: a header code that
--- something else has overwritten is set again. It is a transaction of its own, so others may be
--- using the segment.
+--- Repair a data file that is `"corrupt"`. Only damage that can be repaired without a guess is
+-- repaired: a header code that another program has overwritten is set again. This is a transaction,
+-- so other processes may use the segment at the same time.
 -- @function repair
--- @tparam string path of the data file, `<Struct>_<tag>.mmap`
--- @tparam[opt] table options `lock_dir` and `trust`, as for `manager`; `lock_dir` is otherwise the
+-- @tparam string path the path of the data file, `<Struct>_<tag>.mmap`
+-- @tparam[opt] table options `lock_dir` and `trust`, as for `manager`. `lock_dir` is by default the
 -- directory of the data file
--- @treturn[1] boolean whether there was something to repair, and it was
+-- @treturn[1] boolean true: the file was repaired; false: there was nothing to repair
 -- @treturn[2] nil
 -- @treturn[2] string message
--- @treturn[2] string code: `"corrupt"`, with what is damaged and stays so; `"timeout"`: the lock
--- was not free within 10 seconds; or as for `editor`
--- @raise the path is not named so; a bad option
+-- @treturn[2] string code: `"corrupt"`: there is other damage, which the message names;
+-- `"timeout"`: the lock was not free within 10 seconds; or as for `editor`
+-- @raise an error if the path is not the name of a data file, or if an option is unknown or has a
+-- bad value
 function handle.repair(path, options)
   if type(path) ~= "string" then
     error(("repair takes a data file's path, not %s"):format(show(path)), 2)

@@ -8,7 +8,7 @@
 --       data.count = data.count + 1
 --     end
 --
--- `_VERSION` is the version of the library, as text.
+-- `ipmmap._VERSION` is the version of the library, as text.
 --
 -- ## Errors
 --
@@ -18,8 +18,8 @@
 -- A failure that can happen in a correct program has a code. The functions `manager`, `editor`,
 -- `reader`, `describe`, `repair` and `adopt` and the methods `convert`, `try_lock` and `wait`
 -- return it as `nil, message, code`. Methods that promise a result raise an error object with the
--- fields `code` and `message`. Its tostring is the message after the caller's position, as with
--- `error`.
+-- fields `code` and `message`. `tostring` of it gives the caller's position and the message, as in
+-- an error that `error` raises.
 --
 -- The codes:
 --
@@ -29,7 +29,7 @@
 -- - `permission`: access is denied, or the file has several names or an owner that is not trusted.
 -- - `no_space`: there is no room on the disk, in the quota, or within `ulimit -f`.
 -- - `system`: another call of the operating system failed. The message has its text and the path.
--- - `timeout`: it did not happen within the given time.
+-- - `timeout`: what the call waited for did not happen within the given time.
 -- - `deadlock`: this thread already holds a lock on the segment through another handle.
 -- - `incompatible`: the lock file is in use by another libc, architecture or pid namespace. Readers
 --   can still read without the lock.
@@ -38,36 +38,38 @@
 --
 -- ## Types
 --
--- A field's type is one of these, or the name of a registered struct, or the Struct itself. Any
--- number of `[N]` may follow: `"float[4][4]"`, `"Point[24]"`. The layout is that of a C compiler on
--- a 64-bit machine.
+-- A *Struct* is an object that stands for a struct's definition. A field's type is one of the names
+-- below, or the name of a registered struct, or a Struct. Any number of `[N]` may follow:
+-- `"float[4][4]"`, `"Point[24]"`. The layout is that of a C compiler on a 64-bit machine.
 --
 -- The types:
 --
--- - `bool`: 1 byte. It takes a boolean only.
--- - `int8`, `int16`, `int32`, `int64`: signed integers. A value out of range raises.
--- - `uint8`, `uint16`, `uint32`: unsigned integers. A value out of range raises.
+-- - `bool`: 1 byte. It takes only booleans.
+-- - `int8`, `int16`, `int32`, `int64`: signed integers. A value out of range raises an error.
+-- - `uint8`, `uint16`, `uint32`: unsigned integers. A value out of range raises an error.
 -- - `uint64`: the 64 bits of a Lua integer.
--- - `float`, `double`: any number. A finite number outside the range of `float` raises.
--- - `char`: with a count, as in `"char[16]"`, a string of at most so many bytes. It is filled with
---   zeros and read up to the first NUL. A longer string, or one with a NUL in it, raises.
+-- - `float`, `double`: any number. A finite number outside the range of `float` raises an error.
+-- - `char`: with a count, as in `"char[16]"`, a string of at most that many bytes. The rest is
+--   filled with zeros, and a read stops at the first NUL. A longer string, or one that contains a
+--   NUL, raises an error.
 --
--- An integer field takes a float only if it is integral. No value is ever wrapped or truncated: if
--- a value is refused, the old one stays.
+-- An integer field takes a float only if it is integral. No value is ever wrapped or truncated. If
+-- a value is refused, the field keeps its old value.
 --
 -- ## Views and values
 --
--- A *view* is live memory of a segment. `lock`, `try_lock` and `with` give one. It works while its
--- handle holds the lock, and raises afterwards. A reader's view raises on assignment. A *value* is
--- detached: it lies in this process's memory. `new`, `read` and `snapshot` give one.
+-- A *view* is live memory of a segment. `lock`, `try_lock` and `with` return views. A view works
+-- while its handle holds the lock; any use afterwards raises an error. An assignment to a reader's
+-- view also raises an error. A *value* is a detached copy in this process's memory. `new`, `read`
+-- and `snapshot` return values.
 --
 -- Both have fields (`v.name`) and elements (`v.route[1]`), and work with `#`, `pairs` and `ipairs`.
 -- Arrays start at 1. A field may have any name, so views and values have no methods: `totable`,
 -- `bytes` and `setbytes` are functions of the module.
 --
--- A struct or array field takes a table, or a view or value of the same type. A table sets the
--- fields whose keys it has. An unknown key raises. For an array, a table has the elements 1 to n,
--- and n is at most the array's count.
+-- A struct or array field takes a table, or a view or value of the same type. A table sets only the
+-- fields that it contains. An unknown key raises an error. For an array, a table has the elements 1
+-- to n, where n is at most the array's count.
 -- @module ipmmap
 
 local core = require "ipmmap.core"

@@ -90,24 +90,24 @@ local Manager = {}
 local ipmmap = {}
 
 ---@class ipmmap.ManagerOptions
----@field tag? string names one of several segments of the same struct: letters, digits, `.`, `_`, `-`
+---@field tag? string tells several segments of the same struct apart: letters, digits, `.`, `_` and `-`, without `..`, at most 128 characters
 ---@field mmap_dir? string the directory of `<Struct>_<tag>.mmap`
 ---@field lock_dir? string the directory of `<Struct>_<tag>.lock`
----@field create? boolean make the segment if it is not there; an existing one of the same layout is kept as it is
----@field force? boolean with `create`: start afresh. An existing segment of the same layout is reset in place, one of another layout is replaced. This waits for the segment's lock, ten seconds at most. If the lock is not free by then, the code is `"timeout"`, and the segment is unchanged
+---@field create? boolean make the segment if there is none; an existing segment of the same layout is kept as it is
+---@field force? boolean with `create`: start with an empty segment. An existing segment of the same layout is reset in place, one of another layout is replaced. This waits for the segment's lock for at most ten seconds. If the lock is not free by then, the code is `"timeout"`, and the segment is unchanged
 ---@field migrate? boolean|string with `create`: if the segment has another layout, replace it by one of this layout, with its values, version and time stamp. `true` refuses what could lose a value, with the code `"layout"`; `"lossy"` does not. @{Struct:convert} has the rules. `info().migrated` lists what was done: `kept`, `added` and `dropped` are lists of paths. A path stands for all that is below it, and an index for this element and all after it. A field is `dropped` if it is not in the new layout, or if a value of it did not fit. Handles elsewhere say `"replaced"`. This waits for the segment's lock as `force` does, and no commit is lost. The file's owner, mode and `max_readers` stay as they are
----@field mode? string permission bits of both files, in octal; a directory that is made gets the matching x bits, and the setgid bit of the directory above
+---@field mode? string the permission bits of both files, in octal. If a directory is made, it gets the matching x bits, and the setgid bit of the directory above
 ---@field max_readers? integer how many readers can hold the lock at the same time, 1 to 128
----@field prefault? boolean touch each page at opening, so that later use takes no page fault
----@field mlock? boolean keep all pages in memory; includes `prefault`. The limit is `ulimit -l`
+---@field prefault? boolean touch each page at opening, so that later accesses cause no page faults
+---@field mlock? boolean keep all pages in memory; includes `prefault`. `ulimit -l` limits how much memory a process can keep
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
 
 ---@class ipmmap.Options
----@field tag? string names one of several segments of the same struct: letters, digits, `.`, `_`, `-`
+---@field tag? string tells several segments of the same struct apart: letters, digits, `.`, `_` and `-`, without `..`, at most 128 characters
 ---@field mmap_dir? string the directory of `<Struct>_<tag>.mmap`
 ---@field lock_dir? string the directory of `<Struct>_<tag>.lock`
----@field prefault? boolean touch each page at opening, so that later use takes no page fault
----@field mlock? boolean keep all pages in memory; includes `prefault`. The limit is `ulimit -l`
+---@field prefault? boolean touch each page at opening, so that later accesses cause no page faults
+---@field mlock? boolean keep all pages in memory; includes `prefault`. `ulimit -l` limits how much memory a process can keep
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
 
 ---@class ipmmap.RepairOptions
@@ -115,122 +115,151 @@ local ipmmap = {}
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
 
 ---@class ipmmap.AdoptOptions
----@field tag? string names one of several segments of the same struct: letters, digits, `.`, `_`, `-`
+---@field tag? string tells several segments of the same struct apart: letters, digits, `.`, `_` and `-`, without `..`, at most 128 characters
 ---@field mmap_dir? string the directory of `<Struct>_<tag>.mmap`
 ---@field lock_dir? string the directory of `<Struct>_<tag>.lock`
 ---@field max_readers? integer how many readers can hold the lock at the same time, 1 to 128
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
 
----Add to a number, atomically: no other write comes between. Editors and managers.
----@param path string of a number
----@param n number what to add; integral if the field is an integer
+---Add to a number, atomically: no other process writes between the read of the old value and the write
+---of the new one. Editors and managers.
+---@param path string the path of a number
+---@param n number the number to add, which may be negative; integral if the field is an integer
 ---@return number # the new value
 function Editor:add(path, n) end
 
----Zero every field and the time stamp; the header's code stays. Editors and managers.
+---Set every field and the time stamp to zero; the header's code stays. Like `write`, this is a
+---transaction of its own unless the handle holds its lock. Editors and managers.
 function Editor:clear() end
 
----Unlock (an editor rolls back) and unmap. Closing again is harmless; a handle is also closed when
----it goes out of scope as a `<close>` variable, and when it is collected.
+---Close the handle. If it holds its lock, the lock is released, and an editor's changes are rolled
+---back. To close it again has no effect. A handle is also closed at the end of its block if it is a
+---`<close>` variable, and when it is collected.
 function Reader:close() end
 
----Remove both files; handles elsewhere then say `"replaced"`, and so does this one. A lock that it
----holds is rolled back and released. Managers only.
+---Remove both files. After that all handles of the segment, this one too, fail with `"replaced"`. If
+---this handle holds its lock, its changes are rolled back and the lock is released. Managers only.
 function Manager:destroy() end
 
----Make the descriptor of `fd` quiet until the next commit.
----@return integer # the version: a commit after it makes the descriptor readable
+---Make the descriptor of `fd` unreadable until the next commit.
+---@return integer # the present version. Any commit after it makes the descriptor readable
 function Reader:drain() end
 
----A file descriptor for an event loop: it polls readable after each commit, and once the segment is
----replaced or destroyed. `drain` makes it quiet again. It costs an editor one system call for each
----commit that finds it drained, and nothing when nobody listens. A reader that may not write to the
----lock file gets one that is readable every 10 ms. It is also readable a second after the last
----`drain`, commit or not: an editor may die between a commit and telling of it. Commits before the
----first call are not told: look at the segment after it. The handle closes it.
----@return integer # to be polled and nothing else; the same one each time
+---A file descriptor for an event loop. It becomes readable after each commit, and when the segment is
+---replaced or destroyed. `drain` makes it unreadable again. It also becomes readable a second after
+---the last `drain`, because an editor may die between its commit and the notification. It does not
+---report commits from before the first call of `fd`, so read the segment after that call.
+---
+---An editor makes one system call for the first commit after a `drain`, and none if no process
+---listens. If a reader may not write to the lock file, its descriptor becomes readable every 10 ms.
+---@return integer # the descriptor, the same one at each call. A program may only poll it; the handle closes it
 function Reader:fd() end
 
----Return when the data is on disk. Editors and managers.
+---Write the data to disk, and return when it is there. Editors and managers.
 function Editor:flush() end
 
----What is known of the segment.
----@return ipmmap.Info # `name` of the struct; `role`; `tag`; `path` and `lock_path` of the two files; `size` of the struct in bytes; `version`; `recoveries`: transactions rolled back because their writer died; `writable`: whether this role may write; `lockable`: false if this reader has only lock-free reads; `pending`: a writer died in a transaction, which the next one will undo; `max_readers`; `readers`: read locks held just now; `writer_pid`: the process that holds the write lock just now, or 0; `migrated`: what this handle's opening migrated, or nil: `kept`, `added` and `dropped`, lists of paths, see the option `migrate`; `replaced`: the segment was replaced or destroyed, or its file was removed, and the rest is the last that is known of it
+---Information about the segment, the handle and the lock.
+---@return ipmmap.Info # with the fields `name`, of the struct; `role`, of the handle; `tag`; `path` and `lock_path`, of the two files; `size`, of the struct in bytes; `version`; `recoveries`: how many transactions were rolled back because their writer died; `pending`: whether a writer died in a transaction, which the next writer will roll back; `max_readers`; `readers`: how many read locks are held now; `writer_pid`: the process that holds the write lock now, or 0; `writable`: whether this role may write; `lockable`: false if this reader can only read without the lock; `migrated`: what the opening of this handle migrated, in the lists of paths `kept`, `added` and `dropped` (see the option `migrate`), or nil; `replaced`: whether the segment was replaced or destroyed, or its file was removed; the other fields then show what was last known
 function Reader:info() end
 
----When the segment was last touched, or else created: `header.time_stamp`.
+---The time when the segment was last touched, or else created: `header.time_stamp`.
 ---@return number # Unix seconds
 function Reader:last_update() end
 
----Take the role's lock, for writing or for reading, and wait for it.
----@return ipmmap.View # the struct in live memory, to be closed: `local data <close> = editor:lock()`. The end of its block commits, also by `return`, `break` and `goto`. An error rolls back, and so does whatever else closes it: `coroutine.close`, `os.exit(code, true)`, a C function (which can call `unlock`). Without `<close>` the lock is held until `unlock` or `rollback`, or until the collector finds the view forgotten, rolls back and warns. An error that a debug hook raises (a watchdog, Ctrl-C) can come after `lock` has returned and before its view is marked, or as the view is closed: then the lock is held as without `<close>`. Programs that go on after such an error use `with`, which has no such moment
+---Take the lock, and wait for it without a limit. Editors and managers take the write lock, readers
+---the read lock. The view belongs in a `<close>` variable: `local data <close> = editor:lock()`.
+---
+---The end of the variable's block releases the lock and commits the changes, also if the block ends by
+---`return`, `break` or `goto`. If an error ends the block, the changes are rolled back. They are also
+---rolled back if `coroutine.close`, `os.exit(code, true)` or a C function closes the view; a C
+---function can call `unlock` to commit.
+---
+---Without `<close>` the lock is held until `unlock` or `rollback`, or until the collector finds that
+---the view was forgotten; it then rolls back, releases the lock and warns. The same happens if a debug
+---hook (a watchdog, Ctrl-C) raises an error after `lock` has returned and before the variable is
+---marked, or while the view is closed. A program that goes on after such an error should use `with`,
+---which has no such moment.
+---@return ipmmap.View # the struct in live memory
 function Reader:lock() end
 
----Read one field. Outside a lock: as last committed, consistent, waiting for no writer. Within the
----handle's own lock: what the lock sees, its own changes included.
+---Read one field. If the handle holds its lock, the result includes the handle's own changes.
+---Otherwise it is the field as last committed, and the call waits for no writer.
 ---@param path string such as `"multi_pts.multi_points[3].x"`; indices start at 1
----@return boolean|integer|number|string|ipmmap.Value # a scalar, or a detached value of a struct or array
+---@return boolean|integer|number|string|ipmmap.Value # a scalar; or, for a struct or an array, a detached value
 function Reader:read(path) end
 
----Undo everything since the lock was taken, and release it. Editors and managers.
+---Undo all changes since the lock was taken, and release the lock. Editors and managers.
 function Editor:rollback() end
 
----Write several fields as one transaction, all or nothing. Editors and managers.
----@param fields table|ipmmap.View|ipmmap.Value the fields to set, nested tables and all; or a view or value of the same struct. Of a view, a value, and a table that `totable` made of one, the header is left out
+---Write several fields: all of them, or none. If the handle holds its lock, this is part of that
+---transaction. Otherwise it is a transaction of its own. Editors and managers.
+---@param fields table|ipmmap.View|ipmmap.Value a table of the fields to set, with nested tables for structs and arrays; or a view or value of the same struct. The header of a view, of a value, and of a table from `totable` is left out: the segment keeps its own
 function Editor:set(fields) end
 
----Copy the whole struct as last committed. Consistent, and waits for no editor that holds the lock, is
----stopped or has died; within the handle's own lock too it shows the last commit.
----@param into? ipmmap.Value a detached value of the same struct, to be used again
----@return ipmmap.Value # `into` if given
+---Copy the whole struct as last committed. The call does not wait for an editor that holds the lock,
+---is stopped or has died. If the handle itself holds the lock, the copy does not include the changes
+---of the open transaction.
+---@param into? ipmmap.Value a detached value of the same struct, which is overwritten
+---@return ipmmap.Value # `into`, or a new value
 function Reader:snapshot(into) end
 
----Set `header.time_stamp` to now. Editors and managers.
+---Set `header.time_stamp` to the present time. Like `write`, this is a transaction of its own unless
+---the handle holds its lock. Editors and managers.
 function Editor:touch() end
 
----Take the role's lock if it can be had at once, or within a time.
----@param seconds? number how long to try; 0 or less: once
----@return ipmmap.View|nil # as `lock` returns it
+---Take the lock as `lock` does, but wait at most for the given time.
+---@param seconds? number how long to wait at most; with 0 or less the call tries once
+---@return ipmmap.View|nil # as for `lock`
 ---@return string? message
----@return ipmmap.Code? code `"timeout"`, or what `lock` raises
+---@return ipmmap.Code? code `"timeout"`, or a code that `lock` raises
 function Reader:try_lock(seconds) end
 
----Release the lock; an editor's changes are committed.
+---Release the lock. An editor's changes are committed.
 function Reader:unlock() end
 
----The processes that hold the lock or wait for it just now.
----@return ipmmap.User[] # each with `pid`; `alive`: the lock of a dead holder goes to the next process that asks for it; `writes`: it is the write lock; `waits`: it does not hold the lock but waits for it; `since`: Unix seconds. Empty if this reader cannot use the lock file
+---The processes that hold the lock or wait for it now.
+---@return ipmmap.User[] # a table for each process, with the fields `pid`; `alive`: false if the process has died, in which case the next process that asks gets the lock; `writes`: true for the write lock, false for the read lock; `waits`: true if the process waits for the lock, false if it holds it; `since`: when it got the lock or began to wait, in Unix seconds. The list is empty if this reader cannot use the lock file
 function Reader:users() end
 
----The number of commits since the segment was created: it grows with each.
+---The number of commits since the segment was created.
 ---@return integer
 function Reader:version() end
 
----The same, with the version that it shows, which `version` before or after could not tell.
----@param into? ipmmap.Value a detached value of the same struct, to be used again
----@return ipmmap.Value # `into` if given
+---Copy the whole struct as `snapshot` does, and return the version of the copy too. A separate call of
+---`version` could give another version, because an editor may commit between the two calls.
+---@param into? ipmmap.Value a detached value of the same struct, which is overwritten
+---@return ipmmap.Value # `into`, or a new value
 ---@return integer # the version
 function Reader:versioned_snapshot(into) end
 
----Wait for a commit after a version.
----@param version integer|string as `version()` or `wait` gave it; or the path of a field to wait for a change of
----@param seconds? number how long at most; without it for ever
----@return integer|boolean|number|string|ipmmap.Value|nil # the version now, at once if it is newer already; or the field's new value, as `read` returns it, as soon as it differs from the one that `wait` saw last through this handle. What was there when the handle was opened counts as seen: the first wait for a field returns at once if there was a commit since
+---Wait for a commit, or for the change of a field.
+---
+---With a version, the call waits for a commit after that version. If there was one already, it returns
+---at once.
+---
+---With the path of a field, the call waits until the field's value differs from the value that `wait`
+---saw last through this handle. The first wait for a field has no such value: it returns at once if
+---there was a commit since the handle was opened, and otherwise after the next commit that changes the
+---field.
+---@param version integer|string a version, as `version` or `wait` returned it; or the path of a field
+---@param seconds? number how long to wait at most; without it the call waits for ever
+---@return integer|boolean|number|string|ipmmap.Value|nil # with a version, the present version; with a path, the field's new value, as `read` returns it
 ---@return string? message
 ---@return ipmmap.Code? code `"timeout"`, `"replaced"`, `"forked"`, `"system"`
 function Reader:wait(version, seconds) end
 
----Call a function under the handle's lock: committed when it returns; on an error an editor rolls
----back, and the error goes on. No error leaves the lock held, one that a debug hook raises included.
----@param fn function called with the view and the other arguments
----@param ... any further arguments
----@return any ... # what `fn` returned
+---Call a function while the handle holds its lock. When the function returns, the changes are
+---committed. If it raises an error, an editor's changes are rolled back, and the error is passed on.
+---No error leaves the lock held, not even an error that a debug hook raises.
+---@param fn function called as `fn(view, ...)`
+---@param ... any further arguments for `fn`
+---@return any ... # the results of `fn`
 function Reader:with(fn, ...) end
 
----Write one field: within the handle's own lock as part of that transaction, outside it as a whole
----transaction, which waits for the lock. Editors and managers.
+---Write one field. If the handle holds its lock, the write is part of that transaction. Otherwise it
+---waits for the lock and is a transaction of its own. Editors and managers.
 ---@param path string such as `"multi_pts.multi_points[3].x"`; indices start at 1
----@param value boolean|integer|number|string|table|ipmmap.View|ipmmap.Value
+---@param value boolean|integer|number|string|table|ipmmap.View|ipmmap.Value a value of the field's type; for a struct or an array a table, or a view or value of the same type
 function Editor:write(path, value) end
 
 ---Convert a struct of another layout, such as a value that was stored before the definition changed.
@@ -246,27 +275,31 @@ function Editor:write(path, value) end
 ---@return ipmmap.Code? code `"layout"`
 function Struct:convert(from, how) end
 
----Define and register a child: the parent's fields at the same offsets, then its own.
+---Define and register a struct that extends this one: it has this struct's fields at the same
+---offsets, followed by its own.
 ---@param name string
 ---@param fields ipmmap.Field[] as for `struct`; may be empty
 ---@return ipmmap.Struct
 function Struct:extend(name, fields) end
 
----A detached value in this process's memory, zeroed, then assigned from the table.
----@param init? table|ipmmap.View|ipmmap.Value the fields to set; or a view or value of the same struct to copy
+---Make a detached value in this process's memory. All its bytes are zero, except for the fields that
+---`init` sets.
+---@param init? table|ipmmap.View|ipmmap.Value a table of the fields to set; or a view or value of the same struct to copy
 ---@return ipmmap.Value
 function Struct:new(init) end
 
----Where a part lies.
+---The offset of a part of the struct.
 ---@param path string such as `"multi_pts.multi_points[3].x"`; indices start at 1
 ---@return integer # bytes from the start of the struct
 function Struct:offsetof(path) end
 
----How the struct is made up: a table with `name` as it is written (`"char[256]"`, `"Point2D[24]"`),
----`kind` (`"bool"`, `"int8"`, … `"double"`, `"char"`, `"array"`, `"struct"`), `size` and `align` in
----bytes; of an array also `count` and `element`, such a table; of a struct `fields`, a list of
----`{ name, offset, type }` in memory order with offsets from the struct's start, and `parent`.
----@return ipmmap.Type # the same table for the same type wherever it occurs in it
+---Describe the struct and all types in it. Each type is described by a table with `name`, as in a
+---definition (`"char[256]"`, `"Point2D[24]"`); `kind` (`"bool"`, `"int8"`, … `"double"`, `"char"`,
+---`"array"`, `"struct"`); `size` and `align` in bytes. For an array it also has `count` and `element`,
+---the description of the elements' type. For a struct it also has `fields`, a list of
+---`{ name, offset, type }` in memory order with offsets in bytes from the struct's start; and
+---`parent`, the description of the struct that it extends, or nil.
+---@return ipmmap.Type # the description of the struct. A type that occurs several times has one table
 function Struct:type() end
 
 ---Make a segment of a plain file that begins with the struct's bytes, the common header included,
@@ -282,20 +315,20 @@ function Struct:type() end
 ---@return ipmmap.Code? code `"layout"`: the file is too short, or has something after the struct; `"corrupt"`: it does not start with the header code, or is a damaged segment; or as for `manager`
 function ipmmap.adopt(shared, path, options) end
 
----The raw bytes of a view or value, as they lie in memory: native byte order, padding included.
+---The raw bytes of a view or value as they lie in memory, in native byte order and with padding.
 ---@param v ipmmap.View|ipmmap.Value
 ---@return string # as many bytes as `v` has
 function ipmmap.bytes(v) end
 
----The Struct that a segment's data file describes: for tools that work on any segment. It is not
----registered, so it can be opened but not nested.
----@param path string of the data file
+---Make a Struct from the schema in a segment's data file. This is for tools that open any segment. The
+---Struct is not registered, so it can be opened but not nested.
+---@param path string the path of the data file
 ---@return ipmmap.Struct|nil
 ---@return string? message
 ---@return ipmmap.Code? code `"not_found"`, `"corrupt"`, `"permission"`, `"system"`
 function ipmmap.describe(path) end
 
----Open a segment as an editor. An editor may lock it for writing, read and write.
+---Open a segment as an editor. An editor may take the write lock, read and write.
 ---@param shared ipmmap.Struct|string as for `manager`
 ---@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for `manager`
 ---@return ipmmap.Editor|nil
@@ -303,38 +336,38 @@ function ipmmap.describe(path) end
 ---@return ipmmap.Code? code as for `manager`
 function ipmmap.editor(shared, options) end
 
----Load the modules that define structs, so that they are registered.
----@param modules string[] names, as for `require`
----@return any ... # what each of them returned
+---Load modules that define structs, so that these structs are registered.
+---@param modules string[] the modules' names, as for `require`
+---@return any ... # what each module returned, in the same order
 function ipmmap.load(modules) end
 
----The Struct registered under a name.
+---The Struct that is registered under a name.
 ---@param name string
----@return ipmmap.Struct|nil # nil if there is none
+---@return ipmmap.Struct|nil # nil if no Struct has the name
 function ipmmap.lookup(name) end
 
 ---Open a segment as its manager. A manager may create, reset and destroy the segment, and do
 ---everything that an editor may.
 ---@param shared ipmmap.Struct|string the struct, or its registered name; it must descend from `base`
----@param options? ipmmap.ManagerOptions those below. `create`, `force`, `migrate`, `mode` and `max_readers` are for managers alone, and the other roles refuse them. If several roles share a table, leave these five out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
+---@param options? ipmmap.ManagerOptions the options below. `create`, `force`, `migrate`, `mode` and `max_readers` are for managers only, and the other roles refuse them. If several roles share a table, leave these five out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
 ---@return ipmmap.Manager|nil
 ---@return string? message
 ---@return ipmmap.Code? code `"not_found"`, `"layout"`, `"corrupt"`, `"permission"`, `"no_space"`, `"system"`, `"incompatible"`, `"timeout"`
 function ipmmap.manager(shared, options) end
 
----The time as `header.time_stamp` has it.
+---The present time, in the same form as `header.time_stamp`.
 ---@return number # Unix seconds
 function ipmmap.now() end
 
----A Struct from schema text, as `tostring` of a Struct gives it: for tools for any struct.
----It is not registered, so it can be opened but not nested.
+---Make a Struct from schema text, as `tostring` of a Struct gives it. This is for tools that work
+---with any struct. The Struct is not registered, so it can be opened but not nested.
 ---@param text string
----@return ipmmap.Struct|nil # the last one in the text
+---@return ipmmap.Struct|nil # the last struct that the text defines
 ---@return string? message what is wrong with the text
 function ipmmap.parse(text) end
 
----Open a segment as a reader. A reader may lock it for reading, and read. It maps the data
----read-only. If it may not write to the lock file, or the disk has no room for that file, it can
+---Open a segment as a reader. A reader may take the read lock, and read. It maps the data
+---read-only. If it may not write to the lock file, or if the disk has no room for that file, it can
 ---still read without the lock.
 ---@param shared ipmmap.Struct|string as for `manager`
 ---@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for `manager`
@@ -343,35 +376,35 @@ function ipmmap.parse(text) end
 ---@return ipmmap.Code? code as for `manager`
 function ipmmap.reader(shared, options) end
 
----Repair a data file that is `"corrupt"` as far as that needs no guess: a header code that
----something else has overwritten is set again. It is a transaction of its own, so others may be
----using the segment.
----@param path string of the data file, `<Struct>_<tag>.mmap`
----@param options? ipmmap.RepairOptions `lock_dir` and `trust`, as for `manager`; `lock_dir` is otherwise the directory of the data file
----@return boolean|nil # whether there was something to repair, and it was
+---Repair a data file that is `"corrupt"`. Only damage that can be repaired without a guess is
+---repaired: a header code that another program has overwritten is set again. This is a transaction,
+---so other processes may use the segment at the same time.
+---@param path string the path of the data file, `<Struct>_<tag>.mmap`
+---@param options? ipmmap.RepairOptions `lock_dir` and `trust`, as for `manager`. `lock_dir` is by default the directory of the data file
+---@return boolean|nil # true: the file was repaired; false: there was nothing to repair
 ---@return string? message
----@return ipmmap.Code? code `"corrupt"`, with what is damaged and stays so; `"timeout"`: the lock was not free within 10 seconds; or as for `editor`
+---@return ipmmap.Code? code `"corrupt"`: there is other damage, which the message names; `"timeout"`: the lock was not free within 10 seconds; or as for `editor`
 function ipmmap.repair(path, options) end
 
 ---Set the raw bytes of a view or value.
----@param v ipmmap.View|ipmmap.Value
----@param bytes string exactly as many as `v` has; for a whole segment they begin with the header as it is, which only creation, touch and clear set. Each bool is 0 or 1, and nothing but zeros follows the first NUL of a text
+---@param v ipmmap.View|ipmmap.Value the view or value to overwrite
+---@param bytes string exactly as many bytes as `v` has. Each bool is 0 or 1. Only zeros follow the first NUL of a text. If `v` is the view of a whole segment, the bytes begin with the segment's header as it is, because only creation, `touch` and `clear` set it
 function ipmmap.setbytes(v, bytes) end
 
----Sleep; Ctrl-C ends it.
----@param seconds number 0 or less: not at all
+---Sleep. Ctrl-C ends the sleep.
+---@param seconds number how long to sleep; with 0 or less the call returns at once
 function ipmmap.sleep(seconds) end
 
----Define and register a plain struct, which others can nest.
----Defining a name again with the same layout gives the first Struct.
----@param name string letters, digits and `_`, at most 63
----@param fields ipmmap.Field[] a list of `{ name, type }` in memory order. A type is `bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float double char`, the name of a registered struct or the Struct itself, each with any number of `[N]` after it: `"char[256]"`, `"float[4][4]"`, `"Point2D[24]"`
+---Define and register a plain struct. Other structs can nest it.
+---If the name is registered with the same layout already, the result is the registered Struct.
+---@param name string letters, digits and `_`, at most 63 characters
+---@param fields ipmmap.Field[] a list of `{ name, type }` in memory order. A type is `bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float double char`, the name of a registered struct, or a Struct. Any number of `[N]` may follow: `"char[256]"`, `"float[4][4]"`, `"Point2D[24]"`
 ---@return ipmmap.Struct
 function ipmmap.struct(name, fields) end
 
----A view or value as plain tables, recursively: structs by field name, arrays from 1.
+---Copy a view or value into plain tables, including all nested structs and arrays.
 ---@param v ipmmap.View|ipmmap.Value
----@return table
+---@return table # for a struct, a table by field name; for an array, a list
 function ipmmap.totable(v) end
 
 return ipmmap

@@ -1,5 +1,5 @@
---- Structs: definitions in Lua tables, the registry of their names, and arrays of them.
--- The C core reads the types and lays a struct out. Each Lua state has one registry.
+--- Structs: their definitions in Lua tables, the registry of their names, and arrays of Structs.
+-- The C core parses the types and computes the layout. Each Lua state has one registry.
 -- @submodule ipmmap
 
 local core = require "ipmmap.core"
@@ -14,7 +14,7 @@ local MAX_NAME = 63
 
 local SCALARS <const> = types.scalars
 
--- Raise the caller's bug; `level` as for error.
+-- Raises an error about a bug of the caller. `level` is as for `error`.
 local function refuse(level, format, ...)
   error(format:format(...), level + 1)
 end
@@ -55,7 +55,7 @@ end
 
 -- Definitions ----------------------------------------------------------------------------------
 
--- A type as text, which the core reads; nil and the reason for what is neither text nor a Struct.
+-- Returns a field's type as text, which the core parses; or nil and why the type is refused.
 local function type_text(written)
   local is_array = getmetatable(written) == array
   if is_array or is_struct(written) then
@@ -70,7 +70,7 @@ local function type_text(written)
   return written
 end
 
--- The end of the message about text that is no type: what to write instead, or nothing.
+-- The end of the message about an unknown type: what to write instead, or "".
 local function advice(written)
   local suggested = types.suggest(written)
   if suggested == "char[N]" then
@@ -100,10 +100,10 @@ local function check_field(name, index, field, level)
   end
 end
 
--- The fields as the core takes them: a list of name, type, name, type, and so on.
+-- The fields in the form that the core takes: a list of name, type, name, type, and so on.
 local function declare(name, fields, level)
   local declared = {}
-  for index = 1, #fields do -- not ipairs, which would leave out what comes after a nil
+  for index = 1, #fields do -- not ipairs, which would silently stop at a nil
     local field = fields[index]
     check_field(name, index, field, level + 1)
     local text, reason = type_text(field[2])
@@ -141,25 +141,25 @@ local function define(name, parent, fields, level)
   return registered[name]
 end
 
---- Define and register a plain struct, which others can nest.
--- Defining a name again with the same layout gives the first Struct.
+--- Define and register a plain struct. Other structs can nest it.
+-- If the name is registered with the same layout already, the result is the registered Struct.
 -- @function struct
--- @tparam string name letters, digits and `_`, at most 63
+-- @tparam string name letters, digits and `_`, at most 63 characters
 -- @tparam table fields a list of `{ name, type }` in memory order. A type is `bool int8 uint8 int16
--- uint16 int32 uint32 int64 uint64 float double char`, the name of a registered struct or the
--- Struct itself, each with any number of `[N]` after it: `"char[256]"`, `"float[4][4]"`,
--- `"Point2D[24]"`
+-- uint16 int32 uint32 int64 uint64 float double char`, the name of a registered struct, or a
+-- Struct. Any number of `[N]` may follow: `"char[256]"`, `"float[4][4]"`, `"Point2D[24]"`
 -- @treturn Struct
--- @raise a name, field or type that will not do; the name is registered with another layout
+-- @raise an error if a name, field or type is invalid, or if the name is registered with another
+-- layout
 function struct.struct(name, fields)
   return define(name, nil, fields, 2)
 end
 
---- Load the modules that define structs, so that they are registered.
+--- Load modules that define structs, so that these structs are registered.
 -- @function load
--- @tparam {string,...} modules names, as for `require`
--- @return what each of them returned
--- @raise what `require` raises
+-- @tparam {string,...} modules the modules' names, as for `require`
+-- @return what each module returned, in the same order
+-- @raise an error if an element is not a string; errors of `require`
 function struct.load(modules)
   if type(modules) ~= "table" then
     refuse(2, "load takes a list of module names, not %s", show(modules))
@@ -175,26 +175,27 @@ function struct.load(modules)
   return table.unpack(results, 1, #modules)
 end
 
---- The Struct registered under a name.
+--- The Struct that is registered under a name.
 -- @function lookup
 -- @tparam string name
--- @treturn ?Struct nil if there is none
+-- @treturn ?Struct nil if no Struct has the name
 function struct.lookup(name)
   return registered[name]
 end
 
---- A Struct from schema text, as `tostring` of a Struct gives it: for tools for any struct.
--- It is not registered, so it can be opened but not nested.
+--- Make a Struct from schema text, as `tostring` of a Struct gives it. This is for tools that work
+-- with any struct. The Struct is not registered, so it can be opened but not nested.
 -- @function parse
 -- @tparam string text
--- @treturn[1] Struct the last one in the text
+-- @treturn[1] Struct the last struct that the text defines
 -- @treturn[2] nil
 -- @treturn[2] string message: what is wrong with the text
 function struct.parse(text)
   return core.struct.parse(text)
 end
 
---- The registered Struct that a Struct or a name means, if it can be shared; raises otherwise.
+--- The Struct that `named` is, or that is registered under this name. Raises an error at `level` if
+-- there is none, or if it cannot be shared.
 -- @local
 function struct.check_shared(named, level)
   local found = is_struct(named) and named or registered[named]
@@ -208,7 +209,7 @@ function struct.check_shared(named, level)
   return found
 end
 
--- What a Struct answers to ----------------------------------------------------------------------
+-- Properties and methods of Structs ------------------------------------------------------------
 
 local facts = { name = core.struct.name, size = core.struct.size, align = core.struct.align }
 
@@ -217,7 +218,8 @@ local methods = {
   convert = core.struct.convert,
 }
 
---- Define and register a child: the parent's fields at the same offsets, then its own.
+--- Define and register a struct that extends this one: it has this struct's fields at the same
+-- offsets, followed by its own.
 -- @function Struct:extend
 -- @tparam string name
 -- @tparam table fields as for `struct`; may be empty
@@ -230,8 +232,9 @@ function methods:extend(name, fields)
   return define(name, self, fields, 2)
 end
 
---- A Struct: `name`, `size` and `align` in bytes, its methods, `S[N]` for the type of an array of
--- it, and `tostring(S)`, the canonical schema text.
+--- A Struct `S` has the properties `name`, `size` and `align`, the last two in bytes, and the
+-- methods below. `S[N]` is the type of an array of N of these structs. `tostring(S)` is the
+-- canonical schema text.
 -- @type Struct
 metatable.__index = function(self, key)
   if math.type(key) == "integer" then
@@ -245,12 +248,13 @@ metatable.__newindex = function(self, key)
   refuse(2, "%s: a Struct cannot be changed (%s)", self.name, show(key))
 end
 
--- The header that all shared structs begin with, as ipmmap.h has it.
+-- The header at the start of each shared struct, as in ipmmap.h.
 struct.struct("MmapStructureHeader", { { "header_code", "int16" }, { "time_stamp", "double" } })
 
---- The Struct that holds the common header, 16 bytes: `header.header_code` (int16, always 0x1128)
--- and `header.time_stamp` (double, Unix seconds). Read like any field; set only by creation,
--- `touch` and `clear`. Whatever descends from it can be shared.
+--- The Struct that contains the common header of 16 bytes: `header.header_code` (int16, always
+-- 0x1128) and `header.time_stamp` (double, Unix seconds). Programs can read both like any field.
+-- Only creation, `touch` and `clear` set them. A struct can be shared if it extends `base` directly
+-- or through other structs.
 -- @table base
 struct.base = struct.struct("BaseMmapStructure", { { "header", "MmapStructureHeader" } })
 

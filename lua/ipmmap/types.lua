@@ -1,4 +1,4 @@
--- The scalar types, and what they are called elsewhere: in C, Python's ctypes, Rust, Go and Lua.
+-- The scalar types, and their names in C, Python's ctypes, Rust, Go and Lua.
 local types = {}
 
 types.scalars = {
@@ -8,7 +8,7 @@ types.scalars = {
 
 local TEXT <const> = "char[N]"
 
--- By the type, its other names: in lower case, without spaces, "const", "c_" and "_t".
+-- The other names of each type, in lower case, without spaces, "const", "c_" and "_t".
 local others = {
   bool = { "_bool", "boolean", "logical" },
   int8 = { "i8", "s8", "sbyte", "schar", "signedchar" },
@@ -36,9 +36,10 @@ for name, list in pairs(others) do
   for _, other in ipairs(list) do meant[other] = name end
 end
 
---- What a type that is none is called here: "int32[4]" for "int[4]", "char[N]" for "string".
+--- The type that a definition with an unknown type probably means: "int32[4]" for "int[4]",
+-- "char[N]" for "string".
 -- @local
--- @tparam string written
+-- @tparam string written the unknown type
 -- @treturn ?string
 function types.suggest(written)
   local name, dimensions = written:match "^([^%[]*)(.*)$"

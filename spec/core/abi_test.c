@@ -1,6 +1,6 @@
 /*
- * Random structs, laid out here and by the C compiler ($CC, or cc): sizes and offsets agree.
- * SEED=n repeats a run.
+ * Compares the layouts of random structs with those of the C compiler ($CC, or cc). SEED=n repeats
+ * a run.
  */
 #include "../../src/ipmmap.h"
 #include "tap.h"
@@ -22,12 +22,13 @@ static const struct {
 
 enum { SCALARS = sizeof scalars / sizeof *scalars };
 
-/* What is generated: struct S<i>, whose fields are named f<i>_<j>, so a child's own differ. */
+/* The generated structs are named S<i>, and their fields f<i>_<j>, so that a child's fields have
+ * other names than its parent's. */
 static struct {
-    int parent; /* or -1 */
+    int parent; /* the parent's index, or -1 */
     int fields;
     int depth;
-    long bound; /* of the size, generously */
+    long bound; /* an upper bound of the size in bytes */
 } structs[STRUCTS];
 
 static uint64_t state;
@@ -40,7 +41,7 @@ static int random_below(int limit) {
     return (int)((z ^ z >> 31) % (uint64_t)limit);
 }
 
-/* An earlier struct that is neither too deep nor too large, or -1. */
+/* The index of an earlier struct that is neither too deep nor too large, or -1. */
 static int choose_struct(int i) {
     for (int attempt = 0; i > 0 && attempt < 10; attempt++) {
         int other = random_below(i);
@@ -133,7 +134,7 @@ static char *read_all(FILE *in) {
     return text;
 }
 
-/* What the compiled program prints, to be freed. */
+/* Compile and run the program. Returns its output, which the caller frees. */
 static char *compile_and_run(const char *source) {
     char directory[] = "/tmp/ipmmap-abi-XXXXXX", path[PATH_MAX], command[3 * PATH_MAX];
     const char *compiler = getenv("CC");
@@ -196,6 +197,6 @@ static void agrees_with_the_compiler(void) {
 }
 
 int main(void) {
-    run("gives sizes and offsets as the C compiler does", agrees_with_the_compiler);
+    run("computes the same sizes and offsets as the C compiler", agrees_with_the_compiler);
     return done();
 }

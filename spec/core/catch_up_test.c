@@ -1,6 +1,6 @@
 /*
- * Snapshots beside writers that never rest, are stopped or die: each ends. Turns are counted by the
- * instructions of a process that is stepped through, while a writer commits after each of them.
+ * Snapshots end beside writers that commit without a pause, are stopped or die. A test executes a
+ * snapshot in single steps and commits after each instruction; it counts the instructions.
  */
 #include "../../src/core/catch_up.h"
 #include "../../src/core/word.h"
@@ -8,14 +8,14 @@
 
 #include <sys/ptrace.h>
 
-/* ---- After each instruction a commit ----------------------------------------------------- */
+/* ---- A commit after each instruction ----------------------------------------------------- */
 
 static struct stepped {
-    volatile bool is_done; /* the child is through */
+    volatile bool is_done; /* the child has finished */
     bool is_good;
 } * stepped;
 
-/* A child's body: `take` is stepped through. */
+/* The body of a child, whose instructions in `take` are counted. */
 static void step_through(bool (*take)(void)) {
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
         peer_die("PTRACE_TRACEME");
@@ -26,8 +26,8 @@ static void step_through(bool (*take)(void)) {
 }
 
 /*
- * How many instructions a child's body takes while this process commits after each of the first
- * `commits` ones; `most` if it does not end within so many.
+ * The number of instructions in which a child's body ends, while this process commits after each of
+ * the first `commits` ones. The result is `most` if the body does not end within so many.
  */
 static unsigned instructions(void (*body)(peer *), void (*commit_one)(void), unsigned commits,
                              unsigned most) {
@@ -48,13 +48,13 @@ static unsigned instructions(void (*body)(peer *), void (*commit_one)(void), uns
     return count;
 }
 
-/* ---- Of memory --------------------------------------------------------------------------- */
+/* ---- Snapshots of plain memory ----------------------------------------------------------- */
 
 #define BLOCKS 70 /* two levels of tags */
 #define SIZE (BLOCKS * IPM_BLOCK_SIZE)
 #define LAST (SIZE - 8)
 #define LATER 20000   /* instructions: more than a later turn and the lock take, about 3,000 */
-#define TRYING 300000 /* more than all turns that only try the lock take */
+#define TRYING 300000 /* more than all turns with a try of the lock take */
 
 static struct shared_memory {
     ipm_state state;
@@ -72,7 +72,7 @@ static void fresh_memory(void) {
 
 static bool was_asked;
 
-/* What an interruption would be taken by. */
+/* If this is called, a wait of the snapshot has consumed an interruption. */
 static int go_on(ipm_rwlock *own, bool has_waited) {
     (void)own;
     (void)has_waited;
@@ -96,7 +96,7 @@ static void takes_a_snapshot(peer *test) {
     step_through(take_snapshot);
 }
 
-/* Two words in two blocks get the number of the commit. */
+/* Store the commit's number in two words, which lie in two blocks. */
 static void commit_words(void) {
     ipm_transaction transaction;
     uint64_t value = ipm_load_u64(memory.data) + 1;
@@ -135,9 +135,9 @@ static void takes_two_turns(peer *test) {
     step_through(take_two_turns);
 }
 
-static unsigned halfway; /* instructions until then */
+static unsigned halfway; /* the number of instructions until then */
 
-/* And change a block without a tag: only a turn that copies all blocks sees that. */
+/* Also change a block without setting its tag. Only a turn that copies all blocks sees that. */
 static void commit_halfway(void) {
     if (--halfway == 0) {
         commit_words();
@@ -158,7 +158,7 @@ static void ends_beside_a_writer_that_never_rests(void) {
     CHECK(instructions(takes_a_snapshot, commit_if_unlocked, most, most) < most);
 }
 
-/* It has tried the lock and waited in vain; and has left an interruption to other waits. */
+/* The snapshot has tried the lock, waited for it in vain, and consumed no interruption. */
 static void ends_though_the_lock_is_held_once_nobody_commits(void) {
     fresh_memory();
     CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_OK);
@@ -167,7 +167,7 @@ static void ends_though_the_lock_is_held_once_nobody_commits(void) {
     ipm_rwlock_unlock(&lock);
 }
 
-/* ---- Of a segment ------------------------------------------------------------------------ */
+/* ---- Snapshots of a segment -------------------------------------------------------------- */
 
 static ipm_segment *editor, *without_lock;
 
@@ -188,11 +188,12 @@ static void commit_both(void) {
     CHECK_INT(commit(editor, value++), IPM_OK);
 }
 
-/* There is no bound beside one that commits after each instruction, for ever. */
+/* The number of turns has no bound if a writer commits after each instruction for ever. */
 static void ends_without_a_lock_file_once_the_writer_rests(void) {
     editor = opened(IPM_MANAGER, "");
     int file = open(lock_path(""), O_RDWR);
-    CHECK_INT(pwrite(file, "\x7f", 1, 8), 1); /* the format: a reader cannot use it */
+    CHECK_INT(pwrite(file, "\x7f", 1, 8),
+              1); /* an unknown format, so that a reader cannot use the lock file */
     close(file);
     without_lock = opened(IPM_READER, "");
     CHECK(!info_of(without_lock).lockable);
@@ -210,7 +211,7 @@ static void ends_without_a_lock_file_once_the_writer_rests(void) {
 #define SNAPSHOTTERS 8
 #define WRITERS 2
 #define ROUNDS 12
-#define SNAPSHOTS 200 /* of each in a round */
+#define SNAPSHOTS 200 /* snapshots of each process in a round */
 
 static void writes_without_rest(peer *test) {
     ipm_segment *own = opened(IPM_EDITOR, "");
@@ -238,7 +239,7 @@ static peer writer(void) {
     return p;
 }
 
-/* Let all of them take snapshots. */
+/* Let all processes take snapshots. */
 static void go(peer *snapshotters) {
     for (int i = 0; i < SNAPSHOTTERS; i++)
         tell(&snapshotters[i], 'g');
@@ -261,7 +262,7 @@ static void end_beside_writers(int sign) {
     for (int round = 0; round < ROUNDS; round++) {
         peer *victim = &writers[round % WRITERS];
         if (round % 2 == 0)
-            kill(victim->pid, sign); /* before them; else amid them */
+            kill(victim->pid, sign); /* before the snapshots; otherwise during them */
         go(snapshotters);
         kill(victim->pid, sign);
         if (!all_ended(snapshotters))
@@ -287,7 +288,7 @@ static void ends_beside_writers_that_are_stopped(void) {
     end_beside_writers(SIGSTOP);
 }
 
-/* With the lock in the thread's other handle nobody else commits. */
+/* The thread holds the lock through another handle, so no other process commits. */
 static void needs_no_lock_where_the_thread_has_it(void) {
     static const ipm_role roles[] = {IPM_READER, IPM_EDITOR};
     unsigned char copy[DEMO_SIZE];
@@ -320,17 +321,19 @@ int main(void) {
     set_up_lock();
     stepped = shared_by_all(sizeof *stepped);
     guarded = shared_by_all(sizeof *guarded);
-    run("a later turn copies only what has changed", copies_only_what_changed_in_a_later_turn);
+    run("a later turn copies only the blocks that have changed",
+        copies_only_what_changed_in_a_later_turn);
     run("a snapshot ends within three turns beside a writer that commits after each instruction",
         ends_beside_a_writer_that_never_rests);
-    run("a snapshot ends though the lock is held, once nobody commits",
+    run("a snapshot ends while the lock is held, if no process commits",
         ends_though_the_lock_is_held_once_nobody_commits);
-    run("a snapshot without a lock file ends once the writer rests",
+    run("a snapshot without a lock file ends when the writer pauses",
         ends_without_a_lock_file_once_the_writer_rests);
     run("snapshots of 8 processes end beside writers that are killed",
         ends_beside_writers_that_are_killed);
     run("snapshots of 8 processes end beside writers that are stopped",
         ends_beside_writers_that_are_stopped);
-    run("a snapshot needs no lock where the thread has it", needs_no_lock_where_the_thread_has_it);
+    run("a snapshot ends if its thread holds the lock itself",
+        needs_no_lock_where_the_thread_has_it);
     return tear_down();
 }

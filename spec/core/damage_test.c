@@ -1,4 +1,4 @@
-/* Segments whose files were damaged while they are in use: what those who use them are told. */
+/* Segments whose files are damaged while they are in use: how their users notice. */
 #include "fixture.h"
 #include "peer.h"
 
@@ -26,7 +26,8 @@ static void spoil_the_head(const char *path) {
     overwrite(path, HEAD, "rubbish", 7);
 }
 
-/* As far as those who replace it can tell: the head has its place and its flag in each format. */
+/* Make it look like a file of an older format. A manager that replaces such a file uses only the
+ * trailer's head and the retired flag, which are at the same place in each format. */
 static void have_an_older_format(const char *path) {
     overwrite(path, SIZE - 64 + 8, "\1", 1);
     overwrite(path, HEAD + 8, "\1", 1);
@@ -53,7 +54,7 @@ static void destroy(ipm_segment *manager) {
     CHECK_INT(ipm_segment_close(manager, NULL), IPM_OK);
 }
 
-/* An editor that never waits looks at nothing but the flag. */
+/* An editor that never waits checks only the retired flag. */
 static void tells_of_being_replaced(const ipm_layout *layout) {
     for (int i = 0; i < DAMAGES; i++) {
         ipm_segment *old = opened(IPM_MANAGER, "");
@@ -119,7 +120,7 @@ static void repairs(peer *test) {
     tell(test, tap.bad ? 'x' : 'r');
 }
 
-/* The transaction has saved the wrong code, and puts it back. */
+/* The transaction has saved the wrong code, so a rollback restores it. */
 static void repairs_behind_a_transaction(void) {
     ipm_user users[IPM_MAX_USERS];
     size_t count;
@@ -201,14 +202,16 @@ static void finds_the_lock_file_elsewhere(void) {
 
 int main(void) {
     set_up();
-    run("tells those who use a damaged file that force has replaced it",
+    run("retires a damaged file that force replaces, so that its users notice",
         tells_when_its_layout_takes_the_place);
-    run("tells them too when the new file has another layout",
+    run("retires it also if the new file has another layout",
         tells_when_another_layout_takes_the_place);
-    run("repairs the header code, and nothing where nothing is wrong", repairs_the_header_code);
-    run("repairs behind a transaction that has saved the damage", repairs_behind_a_transaction);
+    run("repairs the header code, and changes nothing in an undamaged file",
+        repairs_the_header_code);
+    run("repairs damage that a dead writer's transaction has saved in the shadow",
+        repairs_behind_a_transaction);
     run("repairs after a death in a transaction", repairs_after_a_death);
-    run("refuses to repair what would be a guess", refuses_what_would_be_a_guess);
-    run("repairs with the lock file elsewhere", finds_the_lock_file_elsewhere);
+    run("refuses a repair that would need a guess", refuses_what_would_be_a_guess);
+    run("repairs a segment whose lock file is in another directory", finds_the_lock_file_elsewhere);
     return tear_down();
 }

@@ -1,4 +1,4 @@
-/* The reader-writer lock in shared memory that others have damaged. */
+/* The reader-writer lock in shared memory that another process has damaged. */
 #include "../../src/core/mutex.h"
 #include "lock_fixture.h"
 
@@ -25,7 +25,7 @@ static void spoil(pthread_mutex_t *mutex) {
     memset((char *)mutex + IPM_MUTEX_KIND_OFFSET, 0xEE, 1);
 }
 
-/* The first lock that is tried is that of a place: the gate is held, or said to be urgent. */
+/* The gate is locked, or the urgent word is set, so a place is the first mutex that is tried. */
 static void notices_a_damaged_queue(void) {
     for (int i = 0; i < 2; i++) {
         fresh();
@@ -37,7 +37,7 @@ static void notices_a_damaged_queue(void) {
     }
 }
 
-/* Asked before each slice of a wait. */
+/* Called before each slice of a wait. */
 static int spoil_what_is_waited_for(ipm_rwlock *own, bool has_waited) {
     if (has_waited) {
         spoil(&own->shared->gate.mutex);
@@ -47,7 +47,7 @@ static int spoil_what_is_waited_for(ipm_rwlock *own, bool has_waited) {
 }
 
 static void notices_damage_during_a_wait(void) {
-    void (*const bodies[])(peer *) = {writes, reads}; /* the gate is waited for, or a slot */
+    void (*const bodies[])(peer *) = {writes, reads}; /* to wait for the gate, and for a slot */
     for (int i = 0; i < 2; i++) {
         fresh();
         peer p = holder(bodies[i]);
@@ -57,7 +57,8 @@ static void notices_damage_during_a_wait(void) {
     }
 }
 
-/* All but the kind is random: the lock may be refused, or never free, but nothing aborts. */
+/* All bytes of the mutexes are random, except their type. The lock may be refused or never be free,
+ * but the process must not abort. */
 static void survives_random_mutexes(peer *test) {
     unsigned seed = 11;
     pthread_mutex_t sound;
@@ -96,10 +97,10 @@ static void refuses_a_mark_beyond_its_slots(void) {
 
 int main(void) {
     set_up_lock();
-    run("notices what is not a lock", notices_what_is_not_a_lock);
+    run("notices that memory does not contain a lock", notices_what_is_not_a_lock);
     run("notices damage in the queue", notices_a_damaged_queue);
-    run("notices damage that comes while it waits", notices_damage_during_a_wait);
+    run("notices damage that happens while it waits", notices_damage_during_a_wait);
     run("does not abort on random mutexes", does_not_abort_on_random_mutexes);
-    run("refuses a mark beyond its slots", refuses_a_mark_beyond_its_slots);
+    run("refuses a high-water mark beyond the number of slots", refuses_a_mark_beyond_its_slots);
     return tear_down();
 }

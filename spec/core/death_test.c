@@ -1,4 +1,4 @@
-/* Processes that are killed while they hold a segment's lock, and those that come after them. */
+/* Processes that are killed while they hold a segment's lock, and the processes after them. */
 #include "fixture.h"
 #include "peer.h"
 
@@ -71,7 +71,7 @@ static void shows_a_reader_what_was_committed(void) {
     uint64_t version;
     fresh();
     die(changes_half);
-    for (int i = 0; i < 3; i++) { /* the slow way, and then the fast one */
+    for (int i = 0; i < 3; i++) { /* a slow read first, then a fast one */
         CHECK_INT(ipm_segment_lock(reader, 20 * SECOND, &error), IPM_OK);
         CHECK_INT(seen_locked(reader, A_OFFSET), 5);
         CHECK_INT(seen_locked(reader, B_OFFSET), 5);
@@ -91,7 +91,7 @@ static void shows_a_reader_what_was_committed(void) {
     finished();
 }
 
-/* The writer holds a new lock file: what is to be undone stands in the data file. */
+/* The next writer has a new lock file. What it must roll back is recorded in the data file. */
 static void rolls_back_after_all_have_gone(void) {
     fresh();
     die(changes_half);
@@ -124,13 +124,13 @@ static void frees_what_a_dead_reader_held(void) {
     finished();
 }
 
-/* A writer that is told of a death and gives up has consumed the message, not the damage. */
+/* A writer that gets EOWNERDEAD and gives up has consumed the message, but has repaired nothing. */
 static void repairs_after_a_writer_that_gave_up(void) {
     fresh();
     peer p = start(changes_half);
     CHECK_INT(hear(&p), 'h');
     kill_peer(&p);
-    peer holds = start(reads_locked); /* lets no writer in */
+    peer holds = start(reads_locked); /* keeps writers out */
     CHECK_INT(hear(&holds), 'h');
     CHECK_INT(ipm_segment_lock(editor, 0, &error), IPM_ETIMEOUT);
     CHECK_INT(ipm_segment_lock(editor, 5 * MS, &error), IPM_ETIMEOUT);
@@ -219,13 +219,15 @@ static void creates_after_killed_creators(void) {
 
 int main(void) {
     set_up();
-    run("rolls back what a killed writer left, and counts it", rolls_a_dead_writer_back);
-    run("shows a reader what was committed before", shows_a_reader_what_was_committed);
-    run("rolls back after all have gone and the lock file too", rolls_back_after_all_have_gone);
-    run("frees what a killed reader held", frees_what_a_dead_reader_held);
-    run("repairs after a writer that gave up", repairs_after_a_writer_that_gave_up);
-    run("lets those go on who waited for one that was killed", lets_those_go_on_who_waited);
-    run("reads lock-free beside a writer that is stopped", reads_beside_a_writer_that_is_stopped);
-    run("creates after creators that were killed", creates_after_killed_creators);
+    run("rolls back the transaction of a killed writer, and counts it", rolls_a_dead_writer_back);
+    run("shows a reader the commit before the writer's death", shows_a_reader_what_was_committed);
+    run("rolls back when no other process is left, nor the lock file",
+        rolls_back_after_all_have_gone);
+    run("frees the slot of a killed reader", frees_what_a_dead_reader_held);
+    run("rolls back after a writer that heard of the death gave up",
+        repairs_after_a_writer_that_gave_up);
+    run("lets waiting processes go on when the holder is killed", lets_those_go_on_who_waited);
+    run("reads lock-free while a writer is stopped", reads_beside_a_writer_that_is_stopped);
+    run("creates a segment after creators were killed", creates_after_killed_creators);
     return tear_down();
 }

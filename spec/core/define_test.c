@@ -1,10 +1,10 @@
-/* Definitions from lists of fields and known structs: their layouts, and what is refused. */
+/* Definitions from lists of fields and known structs: their layouts, and their errors. */
 #include "../../src/core/schema.h"
 #include "tap.h"
 
 static ipm_error error;
 
-/* The layouts that find_type knows: of each the last struct. */
+/* The layouts in which find_type searches. It returns the last struct of a layout. */
 static ipm_layout *registered[16];
 static size_t registered_count;
 
@@ -65,7 +65,7 @@ static void accepts(const char *name, const char *parent, const pair *pairs, con
     ipm_layout *made = NULL, *parsed = NULL;
     if (!CHECK_INT(define(name, parent, pairs, &made), IPM_OK))
         printf("# %s\n", error.text);
-    forget_all(); /* the layout needs none of them */
+    forget_all(); /* the layout does not need the arguments any more */
     CHECK_INT(ipm_layout_parse(text, strlen(text), &parsed, &error), IPM_OK);
     if (CHECK(made != NULL && parsed != NULL)) {
         CHECK_STR(ipm_layout_text(made, NULL), ipm_layout_text(parsed, NULL));
@@ -109,7 +109,7 @@ static void allows_equal_names_apart(void) {
             LINE "struct S { x: Point; y: Line; ends: int8; S: int8 }");
 }
 
-/* The first of two known structs of one name is taken, and all offsets are those that it gives. */
+/* If two known structs have the same name, the first one is used, with its offsets. */
 static void lays_known_structs_out_anew(void) {
     know("struct Point { x: int8[100] }");
     know(LINE);
@@ -227,13 +227,13 @@ static void bounds_depth(void) {
 }
 
 int main(void) {
-    run("makes of known structs what schema text would make", makes_what_text_makes);
+    run("makes the same layout from known structs as from schema text", makes_what_text_makes);
     run("extends a known struct", extends_known_structs);
-    run("allows a field the name of a field in another struct", allows_equal_names_apart);
-    run("lays known structs out anew", lays_known_structs_out_anew);
-    run("says which text is no type", names_what_is_no_type);
+    run("allows fields of the same name in different structs", allows_equal_names_apart);
+    run("copies the known structs into the new layout", lays_known_structs_out_anew);
+    run("returns the text that is not a type", names_what_is_no_type);
     run("names the field in its errors", names_the_field);
-    run("names the struct where no field is to blame", names_the_struct);
-    run("refuses nesting beyond the limit, known structs counted", bounds_depth);
+    run("names the struct if the error is in no field", names_the_struct);
+    run("refuses nesting beyond the limit, which includes the known structs", bounds_depth);
     return done();
 }

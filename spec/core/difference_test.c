@@ -1,4 +1,4 @@
-/* Differences between layouts: which is named, and what counts as none. */
+/* Differences between layouts: which one is named, and which layouts count as equal. */
 #include "../../src/core/difference.h"
 #include "tap.h"
 
@@ -14,7 +14,7 @@ static ipm_layout *parse(const char *text) {
     return layout;
 }
 
-/* text NULL: alike */
+/* text NULL: the layouts are equal */
 static void compare(const char *file, const char *definition, const char *difference) {
     ipm_layout *a = parse(file), *b = parse(definition);
     const ipm_type *in_file = ipm_layout_type(a), *defined = ipm_layout_type(b);
@@ -117,7 +117,7 @@ static void shortens_what_is_long(void) {
     ipm_layout_free(b);
 }
 
-/* Each struct has the one before twice: 2^39 parts, and 40 structs. */
+/* Each struct contains the one before it twice: 40 structs with 2^39 parts. */
 static void is_quick_however_often_a_struct_is_used(void) {
     char text[4096], *end = text;
     end += sprintf(end, "struct S0 {x: int8}");
@@ -129,13 +129,13 @@ static void is_quick_however_often_a_struct_is_used(void) {
 }
 
 int main(void) {
-    run("finds none in layouts that are alike", finds_none);
+    run("finds no difference between equal layouts", finds_none);
     run("names types, array counts and structs that differ", names_types);
-    run("names a field that one of them lacks", names_absent_fields);
+    run("names a field that one layout lacks", names_absent_fields);
     run("names a field that has moved", names_moved_fields);
     run("names the structs themselves", names_structs);
-    run("gives the whole path of a nested difference", gives_the_whole_path);
+    run("names the whole path of a nested difference", gives_the_whole_path);
     run("keeps the end of a path that is too long to show", shortens_what_is_long);
-    run("is quick however often a struct is used", is_quick_however_often_a_struct_is_used);
+    run("is fast even if structs are used very often", is_quick_however_often_a_struct_is_used);
     return done();
 }

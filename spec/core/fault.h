@@ -292,7 +292,7 @@ void *__wrap_tsearch(const void *key, void **root, int (*compare)(const void *, 
     return fault("tsearch") ? NULL : __real_tsearch(key, root, compare);
 }
 
-/* ---- The errors of each call that a correct program can get, by the manual pages ----------- */
+/* ---- For each call, the errors that the manual pages name for a correct program ------------ */
 
 #define ERRORS(...) ((const int[]){__VA_ARGS__, 0})
 

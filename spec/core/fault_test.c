@@ -1,11 +1,12 @@
 /*
- * Each call that the core makes to the system fails, at each time that it is made, with each
- * error that it may have. The linker's --wrap (see spec/hostile/hostile.mk) leads them here.
- * Afterwards there is a clean error, no descriptor, mapping or memory more than before, the same
+ * Each system call of the core fails in turn, each time that it is made, with each error that it
+ * can have. The linker's --wrap (see spec/hostile/hostile.mk) redirects the calls to fault.h. After
+ * each failure there must be a correct error, no leaked descriptor, mapping or memory, the same
  * files, and a segment that works.
  */
 #include "../../src/core/datafile.h"
 #include "../../src/core/schema.h"
+#include "../../src/core/segment.h"
 #include "fault.h"
 #include "fixture.h"
 #include "peer.h"
@@ -13,9 +14,9 @@
 static char area[128], listing[4096];
 static ipm_segment *holder, *made;
 static ipm_layout *other, *grown;
-static ipm_error *detail = &error; /* where what is done says why it fails; NULL: nowhere */
+static ipm_error *detail = &error; /* where the steps report errors; NULL: nowhere */
 
-/* ---- What there is before, and what must be there afterwards ------------------------------ */
+/* ---- The state before a step, which must be the same afterwards ---------------------------- */
 
 static int list_one(const char *path, const struct stat *status, int type, struct FTW *where) {
     (void)type;
@@ -60,7 +61,7 @@ static void segment_alone(void) {
     holder = NULL;
 }
 
-/* Nothing is known any more of what a process looks up once. */
+/* Forget everything that a process finds out only once. */
 static void segment_alone_as_after_a_fork(void) {
     segment_alone();
     ipm_fork_generation++;
@@ -70,6 +71,17 @@ static void segment_in_use(void) {
     ipm_options options = here();
     segment_alone();
     must(ipm_segment_open(IPM_MANAGER, demo, &options, &holder, &error));
+}
+
+/* The lock file seemed to be in use by another libc when the reader opened the segment. */
+static void segment_read_lock_free(void) {
+    ipm_options options = here();
+    segment_in_use();
+    ipm_segment *user = holder;
+    user->lockfile.head->abi[0] ^= 1;
+    must(ipm_segment_open(IPM_READER, demo, &options, &holder, &error));
+    user->lockfile.head->abi[0] ^= 1;
+    ipm_segment_close(user, NULL);
 }
 
 static void segment_without_lock_file(void) {
@@ -117,7 +129,7 @@ static void segment_that_is_locked(void) {
     set_both(holder, 6);
 }
 
-/* ---- What is done ------------------------------------------------------------------------ */
+/* ---- The steps --------------------------------------------------------------------------- */
 
 static int create(void) {
     char data[256], lock[256];
@@ -137,7 +149,7 @@ static int open_reader(void) {
     return ipm_segment_open(IPM_READER, demo, &options, &made, detail);
 }
 
-/* There the library tries out how long file locks last, and whether there is room. */
+/* On this file system the library tests how long file locks last, and whether there is room. */
 static int open_on_fuse(void) {
     fault_file_system = 0x65735546;
     int code = open_editor();
@@ -209,7 +221,7 @@ static int wait_in_vain(void) {
     return code == IPM_ETIMEOUT ? IPM_OK : code;
 }
 
-/* Its file has another name then, as is found out from the list of mappings. */
+/* The file then has another name, which the library finds in the list of mappings. */
 static int wait_where_the_directory_is_renamed(void) {
     uint64_t now;
     char elsewhere[160];
@@ -281,7 +293,7 @@ static const struct step {
     const char *what;
     void (*before)(void);
     int (*act)(void);
-    bool may_change; /* files, also when it fails after its point of no return */
+    bool may_change; /* files may have changed if the step fails after its point of no return */
 } steps[] = {
     {"creating", empty_area, create, false},
     {"opening as editor", segment_alone, open_editor, false},
@@ -306,6 +318,7 @@ static const struct step {
     {"waiting where the directory is renamed", segment_in_use, wait_where_the_directory_is_renamed,
      false},
     {"listening", segment_in_use, listen_to_it, false},
+    {"listening without a lock file", segment_read_lock_free, listen_to_it, false},
     {"flushing", segment_in_use, flush, false},
     {"destroying", segment_in_use, destroy, true},
     {"closing", segment_in_use, close_it, false},
@@ -315,20 +328,20 @@ static const struct step {
     {"defining a layout", empty_area, define, false},
 };
 
-/* ---- What is checked --------------------------------------------------------------------- */
+/* ---- The checks -------------------------------------------------------------------------- */
 
-/* The codes that the errno may come as, whatever was being done. */
+/* Whether the error's code fits the errno that the call failed with. */
 static bool is_right(const struct step *step, const fault_plan *plan, int code) {
     if (step->act == wait_where_the_directory_is_renamed)
         return code == (strcmp(plan->call, "futex") == 0 && plan->error == EINTR ? IPM_EINTERRUPTED
                                                                                  : IPM_ETIMEOUT);
     if (strcmp(plan->call, "stat") == 0 && code == IPM_EINCOMPATIBLE)
-        return true; /* of the pid namespace; otherwise of a directory */
+        return true; /* the stat of the pid namespace, and not of a directory */
     if (strcmp(plan->call, "lstat") == 0 && (code == IPM_ELAYOUT || code == IPM_EREPLACED))
-        return true; /* whether it is still the same file: better no */
+        return true; /* the check of the file's identity: it counts as another file */
     if ((strcmp(plan->call, "inotify_add_watch") == 0 || strcmp(plan->call, "epoll_ctl") == 0) &&
         plan->error == ENOSPC)
-        return code == IPM_ESYSTEM; /* no disk's space */
+        return code == IPM_ESYSTEM; /* the limit of watches, and not room on a disk */
     switch (plan->error) {
     case ENOENT:
         return code == IPM_ENOTFOUND;
@@ -342,7 +355,8 @@ static bool is_right(const struct step *step, const fault_plan *plan, int code) 
         return code == IPM_ENOSPACE;
     case ELOOP:
     case ENXIO:
-        return code == IPM_ECORRUPT || code == IPM_ESYSTEM; /* of opening, and of making */
+        return code == IPM_ECORRUPT ||
+               code == IPM_ESYSTEM; /* of opening a segment, and of creating one */
     case EINTR:
         return code == (step->act == wait_in_vain ? IPM_EINTERRUPTED : IPM_ESYSTEM);
     default:
@@ -350,7 +364,7 @@ static bool is_right(const struct step *step, const fault_plan *plan, int code) 
     }
 }
 
-/* The errno behind it, where there is one that the text does not say better. */
+/* The errno that the error must have, unless its text says more. */
 static bool is_right_system(const fault_plan *plan, int code) {
     if (code == IPM_EINCOMPATIBLE || code == IPM_ECORRUPT || code == IPM_EINTERRUPTED ||
         code == IPM_ETIMEOUT || code == IPM_EREPLACED || code == IPM_ELAYOUT)
@@ -370,12 +384,12 @@ static bool works(void) {
     ipm_segment *segment;
     bool good = opens_and_locks(demo, &segment) && read_a(segment) == 5;
     ipm_segment_close(segment, NULL);
-    if (good && holder != NULL)
+    if (good && holder != NULL && holder->lockfile.head != NULL)
         good = !ipm_segment_is_locked(holder) && commit(holder, 5) == IPM_OK;
     return good;
 }
 
-/* A replacement stands once it has the name, also where it could not be opened then. */
+/* A replacement stays once it has the name, even if opening it fails afterwards. */
 static bool was_replaced(void) {
     ipm_segment *segment;
     bool good =
@@ -415,14 +429,15 @@ static bool goes_on(const struct step *step, const char *listed) {
     return works() || (step->act == force_other && was_replaced());
 }
 
-/* Its second unlink is of the lock file: the segment is gone, and only that file is left. */
+/* The second unlink removes the lock file. If it fails, the segment is destroyed and only that file
+ * remains. */
 static bool is_past_return(const struct step *step, const fault_plan *plan) {
     return step->act == destroy && strcmp(plan->call, "unlink") == 0 && plan->at == 2;
 }
 
 static unsigned points, failures;
 
-/* The same again, by a caller that wants no detail: it gets the same code. */
+/* Repeat the step with a null pointer for the error: the code must be the same. */
 static bool says_the_same_without_detail(const struct step *step, const fault_plan *plan,
                                          int expected) {
     step->before();
@@ -438,7 +453,7 @@ static bool says_the_same_without_detail(const struct step *step, const fault_pl
     return CHECK_INT(code, expected);
 }
 
-/* returns  whether the plan came to pass: the call was made that many times */
+/* returns  whether the planned failure happened: the call was made often enough */
 static bool try_plan(const struct step *step, fault_plan *plan) {
     char listed[sizeof listing], said[sizeof error.text];
     step->before();
@@ -470,7 +485,7 @@ static bool try_plan(const struct step *step, fault_plan *plan) {
         good = CHECK_INT(read_a(made), 5) && good;
     bool looks_corrupt = plan->error == ELOOP || plan->error == ENXIO;
     if (code == IPM_OK && (step->act == migrate || (step->act == force_other && !looks_corrupt)))
-        /* its users are told */
+        /* its users must notice */
         good = CHECK_INT(ipm_segment_lock(holder, 0, NULL), IPM_EREPLACED) && good;
     ipm_segment_close(made, NULL);
     if (fired && code != IPM_OK && step->before != empty_area)
@@ -497,7 +512,7 @@ static void fails_cleanly(void) {
         }
 }
 
-/* As on a machine that is busy with other things. */
+/* As on a busy machine, where a process may have to wait for a long time. */
 static void looks_again_after_a_long_stall(void) {
     fault_plan plan = {.call = "lstat", .error = EIO, .at = 1, .stall_ns = 300 * MS};
     segment_alone();
@@ -510,7 +525,7 @@ static void looks_again_after_a_long_stall(void) {
     CHECK(plan.at > 2);
 }
 
-/* A signal after every so many bytes that are allocated. */
+/* A signal interrupts every allocation after this many bytes. */
 static void creates_in_spite_of_signals(void) {
     ipm_options options = here();
     options.create = true;
@@ -540,8 +555,8 @@ int main(void) {
         snprintf(name, sizeof name, "fails cleanly: %s", current->what);
         run(name, fails_cleanly);
     }
-    run("looks again for a segment however late it comes to that", looks_again_after_a_long_stall);
-    run("creates in spite of signals", creates_in_spite_of_signals);
+    run("tries again to open a segment, even after a long delay", looks_again_after_a_long_stall);
+    run("creates a segment although signals interrupt the allocation", creates_in_spite_of_signals);
     printf("# %u calls failed, %u of them visibly\n", points, failures);
     ipm_layout_free(grown);
     ipm_layout_free(other);

@@ -141,7 +141,7 @@ static void shares_the_struct_member_by_member(void) {
 int main(void) {
     run("a table of fields gives the layout of the same schema text",
         gives_the_layout_of_the_same_schema_text);
-    run("a table of fields knows every scalar", knows_every_scalar);
-    run("a host shares its struct member by member", shares_the_struct_member_by_member);
+    run("a table of fields can have every scalar type", knows_every_scalar);
+    run("a host can use the members of its own C struct", shares_the_struct_member_by_member);
     return done();
 }

@@ -1,12 +1,13 @@
-/* A manager that starts a segment afresh while somebody holds its lock. */
+/* A manager that resets a segment with force while another process holds the lock. */
 #include "fixture.h"
 #include "peer.h"
 
 #include <sys/syscall.h>
 #include <time.h>
 
-static int looks_left; /* at the clock, before it goes forward by a minute; 0: it does not */
-static time_t ahead;   /* seconds */
+/* After so many readings the clock jumps forward by a minute. 0: it does not jump. */
+static int looks_left;
+static time_t ahead; /* seconds */
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
     if (looks_left > 0 && --looks_left == 0)
@@ -34,7 +35,7 @@ static void waits_for_it_ten_seconds_and_no_longer(void) {
     CHECK_INT(commit(manager, 5), IPM_OK);
     peer p = start(holds);
     CHECK_INT(hear(&p), 'h');
-    looks_left = 20; /* it has begun to wait, and wakes for a look every 100 ms at the least */
+    looks_left = 20; /* the manager has begun to wait; it checks the time at least every 100 ms */
     CHECK_INT(force(&forced), IPM_ETIMEOUT);
     CHECK_INT(looks_left, 0);
     CHECK(forced == NULL);
@@ -52,6 +53,7 @@ static void waits_for_it_ten_seconds_and_no_longer(void) {
 
 int main(void) {
     set_up();
-    run("waits for it, ten seconds and no longer", waits_for_it_ten_seconds_and_no_longer);
+    run("force waits for the lock for ten seconds, and no longer",
+        waits_for_it_ten_seconds_and_no_longer);
     return tear_down();
 }

@@ -1,4 +1,4 @@
-/* A fork's child: the handles that it inherits are its parent's, and of no use to it. */
+/* The child of a fork, where inherited handles fail because they belong to the parent. */
 #include "fixture.h"
 #include "peer.h"
 
@@ -45,14 +45,14 @@ static void closes_them_and_opens_its_own(peer *test) {
     expect(ipm_segment_close(manager, &error) == IPM_OK, 3);
     ipm_segment *own;
     expect(open_as(IPM_EDITOR, "", &own) == IPM_OK, 4);
-    expect(ipm_segment_lock(own, 0, NULL) == IPM_ETIMEOUT, 5); /* the parent's, still */
+    expect(ipm_segment_lock(own, 0, NULL) == IPM_ETIMEOUT, 5); /* the parent still holds the lock */
     expect(read_a(own) == 0, 6);
     expect(ipm_segment_close(own, NULL) == IPM_OK, 7);
 }
 
 static void exits(peer *test) {
     (void)test;
-    exit(0); /* with all that runs at exit */
+    exit(0); /* a normal exit, which runs the handlers of atexit */
 }
 
 static void child_says_forked(void) {
@@ -90,7 +90,7 @@ static void makes_a_child_and_dies(peer *test) {
     kill(getpid(), SIGKILL);
 }
 
-/* The child of a killed writer keeps nothing locked and nothing alive. */
+/* The child of a killed writer keeps neither a lock nor the lock file in use. */
 static void recovers_while_the_writers_child_lives(void) {
     peer p = start(makes_a_child_and_dies);
     CHECK_INT(hear(&p), 'f');
@@ -144,10 +144,11 @@ int main(void) {
     manager = opened(IPM_MANAGER, "");
     editor = opened(IPM_EDITOR, "");
     reader = opened(IPM_READER, "");
-    run("says forked of every call in a child", child_says_forked);
-    run("keeps its lock whatever a child does", keeps_its_lock_whatever_the_child_does);
-    run("recovers while a killed writer's child lives", recovers_while_the_writers_child_lives);
-    run("is not mapped in a child", is_not_mapped_in_the_child);
+    run("fails with forked in every call in a child", child_says_forked);
+    run("keeps the parent's lock, whatever a child does", keeps_its_lock_whatever_the_child_does);
+    run("recovers from a killed writer although its child lives",
+        recovers_while_the_writers_child_lives);
+    run("does not map the segment in a child", is_not_mapped_in_the_child);
     run("counts the forks of forks", counts_forks_of_forks);
     ipm_segment_close(editor, NULL);
     ipm_segment_close(reader, NULL);

@@ -13,11 +13,11 @@
 #include <sys/mount.h>
 
 #define NO_MOUNT 77
-#define PAGES_NEEDED 11 /* by the two files of a Demo */
+#define PAGES_NEEDED 11 /* the room that the two files of a Demo segment need */
 
 static char full[128]; /* where the file system is mounted */
 
-/* For the process that mounted it. Its exit status tells the test which expectation failed. */
+/* Used in the process that mounts. Its exit status tells the test which expectation failed. */
 static inline void expect(bool as_expected, int status) {
     if (!as_expected) {
         printf("# expectation %d: %s\n", status, error.text);

@@ -1,6 +1,7 @@
 /*
- * Damaged files: every byte of a small segment's header, trailer and footer, with every other
- * value, and every length; every byte of a lock file in use. Each opens, or is refused.
+ * Damaged files: each byte of a small segment's header, trailer and footer gets every other value,
+ * the file gets every length, and each byte of a lock file in use is damaged. Each file must open
+ * or be refused.
  */
 #include "../../src/core/file.h"
 #include "../../src/core/rwlock.h"
@@ -9,7 +10,7 @@
 
 #include <sys/mman.h>
 
-#define HEAD 4096 /* of the trailer, in a segment of one page */
+#define HEAD 4096 /* the offset of the trailer in a segment of one page */
 #define HEAD_SIZE 192
 #define TAGS 8192
 #define SHADOW 12288
@@ -20,7 +21,7 @@
 static unsigned char whole[FILE_SIZE], lock_image[4096 * 5];
 static size_t lock_size;
 static int data, lock;
-static unsigned data_files, lock_files; /* that were opened */
+static unsigned data_files, lock_files; /* how many damaged files could be opened */
 
 static size_t load(const char *path, void *into, size_t size) {
     int fd = open(path, O_RDONLY);
@@ -50,7 +51,7 @@ static void put(int fd, off_t offset, unsigned char value) {
         peer_die("pwrite");
 }
 
-/* Use what could be opened, whatever is in it. */
+/* Use the segment, whatever the file contains. */
 static void use(ipm_segment *segment) {
     unsigned char copy[DEMO_SIZE];
     uint64_t version;
@@ -65,7 +66,7 @@ static void use(ipm_segment *segment) {
     }
 }
 
-/* returns  whether a data file as it is now opens, or is refused as it should be */
+/* returns  whether the data file opens, or is refused with a right code; sets *opens */
 static bool opens_or_is_refused(bool *opens) {
     data_files++;
     ipm_options options = {.mmap_dir = dir};
@@ -82,7 +83,7 @@ static bool opens_or_is_refused(bool *opens) {
            (loaded == IPM_OK || loaded == IPM_ECORRUPT);
 }
 
-/* Every other value of each byte. returns  how many of them open */
+/* Try every other value of each byte. returns  how many of the files open */
 static int flip(off_t from, off_t to, int step) {
     int opening = 0;
     for (off_t at = from; at < to; at++) {
@@ -101,25 +102,25 @@ static int flip(off_t from, off_t to, int step) {
 
 static void takes_or_refuses_the_header(void) {
     CHECK_INT(flip(0, 2, 1), 0);
-    CHECK_INT(flip(2, 16, 16), 14 * 16); /* padding and time stamp: anything goes */
+    CHECK_INT(flip(2, 16, 16), 14 * 16); /* padding and time stamp, which may have any value */
 }
 
 static void takes_or_refuses_the_trailer_head(void) {
     CHECK_INT(flip(HEAD, HEAD + 20, 1), 0);       /* magic, format, byte order, block size */
-    CHECK_INT(flip(HEAD + 24, HEAD + 128, 1), 0); /* the geometry, and what must be zero */
+    CHECK_INT(flip(HEAD + 24, HEAD + 128, 1), 0); /* the geometry, and bytes that must be zero */
     int slots = flip(HEAD + 20, HEAD + 21, 1);
-    CHECK_INT(slots, IPM_MAX_READERS - 1); /* 1 to 128 but for its own */
+    CHECK_INT(slots, IPM_MAX_READERS - 1); /* 1 to 128, except the present value */
     CHECK_INT(flip(HEAD + 21, HEAD + 24, 1), 0);
 }
 
 static void takes_or_refuses_the_state(void) {
     int opening = flip(HEAD + 128, HEAD + 160, 1);
-    CHECK(opening >= 32 * 255 - 128); /* but for a sequence near its end */
+    CHECK(opening >= 32 * 255 - 128); /* except a sequence near its largest value */
     opening = flip(HEAD + 164, HEAD + 192, 1);
     CHECK_INT(opening, 28 * 255);
 }
 
-/* Anything but zero is retired, and so none; the opener waits for its successor. */
+/* Any value except zero means retired. The opener then waits for the file that replaces it. */
 static void takes_a_retired_file_for_none(void) {
     ipm_options options = {.mmap_dir = dir};
     ipm_segment *segment;
@@ -141,7 +142,7 @@ static void refuses_a_damaged_footer(void) {
 }
 
 static void says_of_which_format_a_file_is(void) {
-    unsigned char old = 1; /* which had tags of blocks alone */
+    unsigned char old = 1; /* that format had no levels of tags above the blocks */
     unsigned char own = whole[FOOTER + 8];
     ipm_options options = {.mmap_dir = dir};
     ipm_segment *segment;
@@ -172,7 +173,7 @@ static void refuses_every_other_length(void) {
     CHECK(opens_or_is_refused(&opens) && opens);
 }
 
-/* A sequence that would soon run over: no honest one gets there. */
+/* A sequence that would soon overflow. No correct program can reach it. */
 static void refuses_a_sequence_near_its_end(void) {
     bool opens;
     static const uint64_t ends[] = {UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - 2, UINT64_C(1) << 63};
@@ -190,7 +191,7 @@ static bool hold_as_in_use(int fd, short type) {
     return fcntl(fd, F_OFD_SETLK, &user) == 0;
 }
 
-/* returns  whether it opens and can be tried, or is incompatible */
+/* returns  whether the segment opens and its lock can be tried, or is incompatible */
 static bool joins_or_is_incompatible(void) {
     lock_files++;
     ipm_options options = {.mmap_dir = dir};
@@ -216,12 +217,13 @@ static void flip_lock(off_t from, off_t to, int step) {
 #define PLACES (off_t)(IPM_PAGE + offsetof(ipm_rwlock_shared, places))
 #define SLOTS (off_t)(IPM_PAGE + offsetof(ipm_rwlock_shared, slots))
 
-/* In a process of its own: nothing may abort, and the locks that it takes are of no use. */
+/* This runs in a process of its own, which must not abort. The locks that it takes are useless. */
 static void joins_damaged_lock_files(peer *test) {
     (void)test;
-    flip_lock(8, 192, 1);          /* the head, but for the magic: see below */
+    flip_lock(8, 192, 1);          /* the head except the magic, which is tested below */
     flip_lock(4096, 4096 + 56, 3); /* the gate */
-    flip_lock(4160, 4160 + 16, 1); /* the flag, the mark, the queue's words */
+    flip_lock(4160, 4160 + 16,
+              1); /* the writer's flag, the high-water mark, and the queue's words */
     flip_lock(PLACES, PLACES + 112, 3);
     flip_lock(SLOTS, SLOTS + 112, 3);
     printf("# %u damaged lock files in use\n", lock_files);
@@ -235,7 +237,7 @@ static void takes_or_refuses_a_lock_file_in_use(void) {
     CHECK(hold_as_in_use(lock, F_UNLCK));
 }
 
-/* Each waits for a second whether someone else is about to initialise it: all at once. */
+/* Each opening waits a second for an initialiser. So all of them run at the same time. */
 static void joins_without_magic(peer *test) {
     hear(test);
     ipm_options options = {.mmap_dir = dir};
@@ -284,18 +286,20 @@ static void makes_a_damaged_lock_file_afresh(void) {
 int main(void) {
     set_up();
     run("finds the files that it will damage", make_segment);
-    run("takes or refuses any header", takes_or_refuses_the_header);
-    run("takes or refuses any trailer head", takes_or_refuses_the_trailer_head);
-    run("takes or refuses any state", takes_or_refuses_the_state);
-    run("takes a retired file for none", takes_a_retired_file_for_none);
-    run("takes or refuses any tags, shadow and schema", takes_or_refuses_tags_shadow_and_schema);
+    run("accepts or refuses any header without a crash", takes_or_refuses_the_header);
+    run("accepts or refuses any trailer head without a crash", takes_or_refuses_the_trailer_head);
+    run("accepts or refuses any state without a crash", takes_or_refuses_the_state);
+    run("treats a retired file as missing", takes_a_retired_file_for_none);
+    run("accepts or refuses any tags, shadow and schema without a crash",
+        takes_or_refuses_tags_shadow_and_schema);
     run("refuses a damaged footer", refuses_a_damaged_footer);
-    run("says of a file of an older format which it is", says_of_which_format_a_file_is);
-    run("refuses a sequence near its end", refuses_a_sequence_near_its_end);
-    run("refuses every other length of file", refuses_every_other_length);
-    run("takes or refuses a damaged lock file in use", takes_or_refuses_a_lock_file_in_use);
+    run("names the format of a file of an older version", says_of_which_format_a_file_is);
+    run("refuses a sequence near its largest value", refuses_a_sequence_near_its_end);
+    run("refuses a file of any other length", refuses_every_other_length);
+    run("accepts or refuses a damaged lock file in use without a crash",
+        takes_or_refuses_a_lock_file_in_use);
     run("refuses a lock file in use without its magic", refuses_a_lock_file_in_use_without_magic);
-    run("makes a damaged lock file that nobody uses afresh", makes_a_damaged_lock_file_afresh);
+    run("initialises a damaged lock file that no process uses", makes_a_damaged_lock_file_afresh);
     printf("# %u damaged data files\n", data_files);
     return tear_down();
 }

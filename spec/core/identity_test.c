@@ -1,4 +1,4 @@
-/* Other users: what the permission bits let them do. Needs root, to become others. */
+/* What the permission bits let other users do. Needs root, to become another user. */
 #include "fixture.h"
 #include "peer.h"
 
@@ -6,16 +6,16 @@
 
 #define OWNER 12001
 #define GROUP 12000
-#define MEMBER 12002   /* of the group */
-#define STRANGER 12003 /* of another */
+#define MEMBER 12002   /* a user of the file's group */
+#define STRANGER 12003 /* a user of another group */
 
-/* Become the user, for good. */
+/* Become the user. There is no way back. */
 static void become(uid_t user, gid_t group) {
     if (setgroups(0, NULL) != 0 || setgid(group) != 0 || setuid(user) != 0)
         _exit(90);
 }
 
-/* What a peer found out, or the first thing that was not as expected. */
+/* A letter for the peer's result, or for its first expectation that failed. */
 static void expect(bool as_expected, int status) {
     if (!as_expected)
         _exit(status);
@@ -195,7 +195,7 @@ static void reads_without_a_lock_file(void) {
 
 /* ---- A setgid directory, in which a group works together ----------------------------------- */
 
-/* Of the group, but not by its first one. */
+/* The user belongs to the group, but it is not the user's first group. */
 static void become_colleague(uid_t user) {
     if (setgroups(1, (gid_t[]){GROUP}) != 0 || setgid(user) != 0 || setuid(user) != 0)
         _exit(90);
@@ -261,14 +261,14 @@ static void lets_the_group_in_below_a_setgid_directory(void) {
 int main(void) {
     set_up();
     CHECK_INT(chmod(dir, 0755), 0);
-    run("shuts others out with mode 600", shuts_others_out_with_600);
-    run("lets the group read lock-free with 640, and not write or lock",
+    run("keeps other users out with mode 600", shuts_others_out_with_600);
+    run("lets the group read lock-free, but not write or lock, with mode 640",
         lets_the_group_read_with_640);
-    run("lets the group in with 660", lets_the_group_in_with_660);
-    run("lets all others read with 664", lets_all_read_with_664);
-    run("lets the group in below a setgid directory, whatever the umask",
+    run("lets the group read and write with mode 660", lets_the_group_in_with_660);
+    run("lets all other users read with mode 664", lets_all_read_with_664);
+    run("lets the group read and write below a setgid directory, whatever the umask",
         lets_the_group_in_below_a_setgid_directory);
-    run("says that it may not create, and which directory", says_that_it_may_not_create);
-    run("reads lock-free where it may not make a lock file", reads_without_a_lock_file);
+    run("names the directory in which it may not create files", says_that_it_may_not_create);
+    run("reads lock-free if it may not make a lock file", reads_without_a_lock_file);
     return tear_down();
 }

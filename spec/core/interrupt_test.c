@@ -1,4 +1,6 @@
-/* Waits that a signal handler, or another thread, interrupts: whenever that comes. */
+/* Waits that a signal handler or another thread interrupts, at any moment. */
+#include "../../src/core/segment.h"
+#include "../../src/core/wait.h"
 #include "fixture.h"
 #include "peer.h"
 
@@ -29,6 +31,26 @@ static void ends_the_next_wait(void) {
     destroy();
 }
 
+static void holds_the_lock(peer *test) {
+    ipm_segment *holder = opened(IPM_EDITOR, "");
+    CHECK_INT(ipm_segment_lock(holder, 0, &error), IPM_OK);
+    tell(test, 'l');
+    hear(test);
+    CHECK_INT(ipm_segment_unlock(holder, &error), IPM_OK);
+    ipm_segment_close(holder, NULL);
+}
+
+static void ends_the_next_wait_for_the_lock(void) {
+    manager = opened(IPM_MANAGER, "");
+    peer holder = start(holds_the_lock);
+    CHECK_INT(hear(&holder), 'l');
+    ipm_segment_interrupt(manager);
+    CHECK_INT(ipm_segment_lock(manager, LONG, &error), IPM_EINTERRUPTED);
+    CHECK_INT(ipm_segment_lock(manager, MS, &error), IPM_ETIMEOUT);
+    CHECK_INT(finish(&holder), 0);
+    destroy();
+}
+
 static void ends_nothing_that_needs_no_wait(void) {
     uint64_t now;
     manager = waiting = opened(IPM_MANAGER, "");
@@ -45,7 +67,7 @@ static void interrupt_it(int signal) {
     ipm_segment_interrupt(waiting);
 }
 
-/* Ends each of its waits only when it is interrupted. */
+/* The body of a process whose waits end only when they are interrupted. */
 static void waits(peer *test, int (*wait)(void)) {
     struct sigaction action = {.sa_handler = interrupt_it, .sa_flags = SA_RESTART};
     waiting = opened(IPM_EDITOR, "");
@@ -74,7 +96,7 @@ static void waits_for_locks(peer *test) {
     waits(test, wait_for_the_lock);
 }
 
-/* Return once it sleeps. */
+/* Return when the process sleeps. */
 static void await_sleep(pid_t pid) {
     char path[64], state;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
@@ -86,8 +108,8 @@ static void await_sleep(pid_t pid) {
     } while (state != 'S' && !tap.bad);
 }
 
-/* One signal a wait, at any time: before it or while it looks, and in each other round while it
- * sleeps. */
+/* Send one signal for each wait: in every second round while the process sleeps, in the others at
+ * any time before that. */
 static void interrupts(void (*body)(peer *), ipm_segment *locked, int rounds) {
     peer p = start(body);
     CHECK_INT(hear(&p), 'r');
@@ -130,6 +152,19 @@ static void misses_no_signal_while_readers_are_waited_for(void) {
     destroy();
 }
 
+/* Without the lock file, which seems to be in use by another libc, the waiter cannot be woken. */
+static void ends_a_wait_without_a_lock_file(void) {
+    manager = opened(IPM_MANAGER, "");
+    manager->lockfile.head->abi[0] ^= 1;
+    waiting = opened(IPM_READER, "");
+    CHECK(waiting->lockfile.head == NULL);
+    ipm_segment_interrupt(waiting);
+    CHECK_INT(wait_for(LONG), IPM_EINTERRUPTED);
+    CHECK_INT(wait_for(MS), IPM_ETIMEOUT);
+    ipm_segment_close(waiting, NULL);
+    destroy();
+}
+
 static void *interrupt_from_a_thread(void *unused) {
     (void)unused;
     ipm_segment_interrupt(waiting);
@@ -149,12 +184,43 @@ static void can_be_called_by_another_thread(void) {
 
 static void keeps_errno(void) {
     manager = waiting = opened(IPM_MANAGER, "");
-    CHECK_INT(wait_for(MS), IPM_ETIMEOUT); /* announced: there is somebody to wake */
+    CHECK_INT(wait_for(MS), IPM_ETIMEOUT); /* it has announced a sleeper, who is to be woken */
     errno = 77;
     ipm_segment_interrupt(manager);
     CHECK_INT(errno, 77);
     ipm_segment_interrupt(NULL);
     CHECK_INT(errno, 77);
+    destroy();
+}
+
+/* The lowest bit of the futex says that a process sleeps on it. */
+static void wakes_the_sleepers_at_once(void) {
+    manager = waiting = opened(IPM_MANAGER, "");
+    _Atomic uint32_t *word = &manager->lockfile.head->notify;
+    CHECK_INT(wait_for(MS), IPM_ETIMEOUT);
+    CHECK_INT(*word & 1, 1);
+    ipm_segment_interrupt(manager);
+    CHECK_INT(*word & 1, 0);
+    destroy();
+}
+
+/* The second time that it is asked, it ends the wait. */
+static bool asked_twice(void *times) {
+    return ++*(int *)times == 2;
+}
+
+static void a_question_ends_a_wait_for_the_lock(void) {
+    int times = 0;
+    manager = opened(IPM_MANAGER, "");
+    peer holder = start(holds_the_lock);
+    CHECK_INT(hear(&holder), 'l');
+    ipm_segment_ask(manager, asked_twice, &times);
+    CHECK_INT(ipm_segment_lock(manager, LONG, &error), IPM_EINTERRUPTED);
+    CHECK_INT(times, 2);
+    ipm_segment_ask(manager, NULL, NULL);
+    CHECK_INT(ipm_segment_lock(manager, MS, &error), IPM_ETIMEOUT);
+    CHECK_INT(times, 2);
+    CHECK_INT(finish(&holder), 0);
     destroy();
 }
 
@@ -172,14 +238,21 @@ static void does_nothing_in_a_forks_child(void) {
 
 int main(void) {
     set_up();
-    run("an interruption ends the next wait, and only that", ends_the_next_wait);
-    run("an interruption ends nothing that needs no wait", ends_nothing_that_needs_no_wait);
+    run("an interruption ends the next wait, and no other", ends_the_next_wait);
+    run("an interruption ends the next wait for the lock, and no other",
+        ends_the_next_wait_for_the_lock);
+    run("an interruption has no effect on a call that does not wait",
+        ends_nothing_that_needs_no_wait);
     run("no signal is missed in a wait for a commit", misses_no_signal_in_a_wait_for_a_commit);
     run("no signal is missed in a wait for the lock", misses_no_signal_in_a_wait_for_the_lock);
     run("no signal is missed while a writer waits for readers",
         misses_no_signal_while_readers_are_waited_for);
+    run("an interruption ends a wait without a lock file", ends_a_wait_without_a_lock_file);
     run("another thread can interrupt a wait", can_be_called_by_another_thread);
     run("an interruption keeps errno", keeps_errno);
+    run("an interruption wakes the sleepers at once", wakes_the_sleepers_at_once);
+    run("a question that is asked between slices ends a wait for the lock",
+        a_question_ends_a_wait_for_the_lock);
     run("an interruption does nothing in a fork's child", does_nothing_in_a_forks_child);
     return tear_down();
 }

@@ -1,6 +1,6 @@
 /*
- * Who joins those who use a lock file, and when it is initialised. Found in a model: see
- * proof/lifecycle.pml.
+ * When a process joins the users of a lock file, and when it initialises the file. The model
+ * proof/lifecycle.pml has found these cases.
  */
 #include "../../src/core/file.h"
 #include "../../src/core/lockfile.h"
@@ -26,7 +26,7 @@ static const char *in_directory(const char *name) {
     return path;
 }
 
-/* A lock file as a reboot leaves it: complete, its words as they were then. */
+/* A lock file from before a reboot: complete, but with stale words. */
 static void leave_stale(const char *path) {
     ipm_lockfile file;
     ipm_error error;
@@ -36,7 +36,7 @@ static void leave_stale(const char *path) {
     ipm_lockfile_close(&file);
 }
 
-/* Opens it and reports the word. */
+/* Opens the segment and reports the word. */
 static _Noreturn void open_and_report(const char *path, int report) {
     ipm_lockfile file;
     ipm_error error;
@@ -54,7 +54,7 @@ static void does_not_trust_an_opener_that_is_not_in(void) {
     unsigned char word = 255;
     leave_stale(path);
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    /* Another opener, which has the door and the users' byte, and dies before it does more. */
+    /* Another opener, which locks the door and the users' byte, and then dies. */
     if (!CHECK(fd >= 0) || !CHECK_INT(ipm_file_lock(fd, 2, F_WRLCK), 0) ||
         !CHECK_INT(ipm_file_lock(fd, 0, F_RDLCK), 0) || !CHECK_INT(pipe(ends), 0))
         return;
@@ -63,7 +63,7 @@ static void does_not_trust_an_opener_that_is_not_in(void) {
         close(fd);
         open_and_report(path, ends[1]);
     }
-    /* Until it is dead, nothing can be known of the file. */
+    /* While that process lives, it may still initialise the file, so an opener has to wait. */
     CHECK_INT(poll(&(struct pollfd){.fd = ends[0], .events = POLLIN}, 1, 200), 0);
     close(fd);
     CHECK_INT(read(ends[0], &word, 1), 1);
@@ -91,7 +91,7 @@ static ipm_options options(bool create) {
     return options;
 }
 
-/* Called in the midst of the next opening: the core reads a file's head with pread. */
+/* Called in the middle of the next opening, where the core reads a file's head with pread. */
 static void (*meanwhile)(void);
 
 ssize_t pread(int fd, void *into, size_t size, off_t offset) {
@@ -110,8 +110,8 @@ static void open_first(void) {
     CHECK_INT(ipm_segment_open(IPM_EDITOR, layout, &wanted, &first, NULL), IPM_OK);
 }
 
-/* A data directory whose lock files were cleared away, a manager whose creation fails because it
- * has another layout, and an editor that comes in meanwhile. */
+/* The lock files of a data directory were removed. A manager fails to create a segment, because it
+ * has another layout. An editor opens the segment meanwhile. */
 static void a_failed_creation_leaves_a_lock_file_in_use(void) {
     ipm_options wanted = options(true);
     ipm_segment *segment;
@@ -159,11 +159,11 @@ int main(void) {
     strcpy(directory, "/tmp/ipmmap-joining-XXXXXX");
     if (mkdtemp(directory) == NULL)
         return 1;
-    run("an opener does not trust another that is not in yet",
+    run("an opener does not rely on another process that has not finished opening",
         does_not_trust_an_opener_that_is_not_in);
-    run("a failed creation leaves a lock file that is in use",
+    run("a failed creation does not remove a lock file that is in use",
         a_failed_creation_leaves_a_lock_file_in_use);
-    run("a failed creation removes the lock file that it made and nobody uses",
+    run("a failed creation removes the lock file that it made if no process uses it",
         a_failed_creation_removes_what_it_made);
     char command[128];
     snprintf(command, sizeof command, "rm -rf %s", directory);

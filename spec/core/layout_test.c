@@ -1,4 +1,4 @@
-/* Layouts: types, sizes, offsets, and the questions that are asked of them. */
+/* Layouts: their types, sizes, offsets and functions. */
 #include "../../src/ipmmap.h"
 #include "tap.h"
 
@@ -168,12 +168,12 @@ static void frees_nothing(void) {
 
 int main(void) {
     run("lays out the demo struct in 688 bytes", lays_out_the_demo);
-    run("knows size, alignment and name of every scalar", describes_every_scalar);
-    run("has arrays of arrays, and texts as the innermost dimension of char", describes_arrays);
-    run("has each type once", shares_types);
+    run("has the size, alignment and name of every scalar", describes_every_scalar);
+    run("has arrays of arrays, and a text for the innermost dimension of char", describes_arrays);
+    run("makes each type once", shares_types);
     run("starts a child's own fields at its parent's size", starts_own_fields_at_the_parents_size);
-    run("knows which structs descend from the base", knows_what_can_be_shared);
-    run("is not fooled by a struct that has only the base's name", is_not_fooled_by_the_bases_name);
+    run("tells which structs extend the base", knows_what_can_be_shared);
+    run("does not accept another struct that has the base's name", is_not_fooled_by_the_bases_name);
     run("finds a field by its whole name only", finds_fields_by_their_whole_name);
     run("frees NULL", frees_nothing);
     return done();

@@ -1,4 +1,4 @@
-/* Limits that are reached: the message says which one, and `system` is the errno. */
+/* Limits of the system: the message names the limit, and `system` is the errno. */
 #include "fixture.h"
 #include "peer.h"
 
@@ -16,7 +16,7 @@ static bool put(const char *path, const char *text) {
     return good;
 }
 
-/* Limit this process alone, in a user namespace of its own. */
+/* Set a limit in a user namespace of this process alone. */
 static void limit(const char *sysctl) {
     char map[64];
     snprintf(map, sizeof map, "0 %d 1", (int)geteuid());
@@ -24,9 +24,16 @@ static void limit(const char *sysctl) {
         _exit(NO_NAMESPACE);
 }
 
-/* Exits with 0 where the descriptor is refused for that reason. */
+/* The number of the next descriptor; -1: this process may have no more. */
+static int next_descriptor(void) {
+    int next = dup(2);
+    close(next);
+    return next;
+}
+
+/* Exits with 0 if ipm_segment_fd fails for that reason and keeps no descriptor. */
 static void is_refused(int system, const char *limit_name, const char *other) {
-    int fd;
+    int fd, next = next_descriptor();
     memset(&error, 0, sizeof error);
     int code = ipm_segment_fd(manager, &fd, &error);
     printf("# %s\n", error.text);
@@ -35,6 +42,7 @@ static void is_refused(int system, const char *limit_name, const char *other) {
     CHECK(strstr(error.text, limit_name) != NULL);
     CHECK(strstr(error.text, strerror(system)) == NULL && strstr(error.text, other) == NULL);
     CHECK(ipm_segment_fd(manager, &fd, NULL) == IPM_ESYSTEM);
+    CHECK_INT(next_descriptor(), next);
     exit(tap.bad);
 }
 
@@ -49,17 +57,42 @@ static void has_no_instance(peer *test) {
     (void)test;
     limit("/proc/sys/user/max_inotify_instances");
     manager = opened(IPM_EDITOR, "");
+    close(0); /* the descriptor that it tries is 0 */
     is_refused(EMFILE, "sysctl fs.inotify.max_user_instances", "ulimit");
+}
+
+/* A handle needs three descriptors to listen. This process may have `left` more. */
+static void has_descriptors(int left) {
+    int fd;
+    for (int inherited = 3; inherited < 64; inherited++)
+        close(inherited);
+    manager = opened(IPM_EDITOR, "");
+    const rlim_t most = (rlim_t)(next_descriptor() + left);
+    const struct rlimit few = {.rlim_cur = most, .rlim_max = most};
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &few), 0);
+    if (left == 3)
+        exit(ipm_segment_fd(manager, &fd, &error));
+    is_refused(EMFILE, "ulimit -n", "inotify");
 }
 
 static void has_no_descriptor(peer *test) {
     (void)test;
-    manager = opened(IPM_EDITOR, "");
-    int next = dup(0);
-    close(next);
-    const struct rlimit none = {.rlim_cur = (rlim_t)next, .rlim_max = (rlim_t)next};
-    CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
-    is_refused(EMFILE, "ulimit -n", "inotify");
+    has_descriptors(0);
+}
+
+static void has_one_descriptor(peer *test) {
+    (void)test;
+    has_descriptors(1);
+}
+
+static void has_two_descriptors(peer *test) {
+    (void)test;
+    has_descriptors(2);
+}
+
+static void has_three_descriptors(peer *test) {
+    (void)test;
+    has_descriptors(3);
 }
 
 static void is_told(void (*body)(peer *)) {
@@ -82,6 +115,9 @@ static void names_the_limit_of_instances(void) {
 
 static void names_the_limit_of_open_files(void) {
     is_told(has_no_descriptor);
+    is_told(has_one_descriptor);
+    is_told(has_two_descriptors);
+    is_told(has_three_descriptors);
 }
 
 static void has_no_address_space(peer *test) {
@@ -109,9 +145,9 @@ static void keeps_the_errno_of_a_mapping(void) {
 
 int main(void) {
     set_up();
-    run("names the limit of inotify watches", names_the_limit_of_watches);
-    run("names the limit of inotify instances", names_the_limit_of_instances);
-    run("names the limit of open files", names_the_limit_of_open_files);
-    run("keeps the errno of a mapping that is refused", keeps_the_errno_of_a_mapping);
+    run("names the limit on inotify watches", names_the_limit_of_watches);
+    run("names the limit on inotify instances", names_the_limit_of_instances);
+    run("names the limit on open files", names_the_limit_of_open_files);
+    run("reports the errno of a mapping that fails", keeps_the_errno_of_a_mapping);
     return tear_down();
 }

@@ -1,5 +1,6 @@
 /*
- * What telling a listener costs: counted as the touches that another inotify watch sees.
+ * What it costs to notify a listener: the test counts touches of the file with a second inotify
+ * watch.
  */
 #include "core/segment.h"
 
@@ -57,12 +58,12 @@ static void one_listens(void) {
     CHECK_INT(now, version + 1);
     ipm_segment_close(reader, NULL);
     commit();
-    CHECK(was_touched()); /* for one that is no more */
+    CHECK(was_touched()); /* the flag of the closed listener was still set */
     commit();
     CHECK(!was_touched());
 }
 
-/* The listener drains between the touch and the clearing of the flag, which must then stay. */
+/* The listener drains after the touch and before the flag is cleared, so the flag must stay set. */
 static void drained_while_telling(void) {
     _Atomic uint32_t *listening = &editor->lockfile.head->listening;
     uint64_t version;
@@ -77,7 +78,8 @@ static void drained_while_telling(void) {
     ipm_segment_close(reader, NULL);
 }
 
-/* An editor that has changed its user since it opened, as a server does that begins as root. */
+/* An editor that has changed its user since it opened the segment, as servers do that start as
+ * root. */
 static void commits_as_a_stranger(peer *test) {
     (void)test;
     ipm_segment *own = open_as(IPM_EDITOR);
@@ -97,11 +99,11 @@ static void one_that_may_not_touch_the_file(void) {
     CHECK_INT(run_peer(commits_as_a_stranger), 0);
     CHECK(!was_touched());
     commit();
-    CHECK(was_touched()); /* the listener is still waiting to be told */
+    CHECK(was_touched()); /* the flag is still set for the listener */
     ipm_segment_close(reader, NULL);
 }
 
-/* An editor that dies between its commit and telling of it. */
+/* An editor that dies between its commit and the touch. */
 static void commits_and_dies(peer *test) {
     (void)test;
     ipm_segment *own = open_as(IPM_EDITOR);
@@ -134,11 +136,11 @@ int main(void) {
     editor = open_as(IPM_MANAGER);
     touches = inotify_init1(IN_NONBLOCK);
     inotify_add_watch(touches, editor->names.path, IN_ATTRIB);
-    run("a commit touches nothing when nobody listens", nobody_listens);
-    run("a commit touches the file once for each draining, and once for the dead", one_listens);
-    run("a flag that was set again while it was told is not cleared", drained_while_telling);
-    run("a flag stays set where the file could not be touched", one_that_may_not_touch_the_file);
-    run("a commit whose editor died before it told is told all the same",
+    run("a commit does not touch the file if no process listens", nobody_listens);
+    run("commits touch the file once for each drain, and once for a dead listener", one_listens);
+    run("a flag that is set again during the touch is not cleared", drained_while_telling);
+    run("a flag stays set if the file could not be touched", one_that_may_not_touch_the_file);
+    run("a listener notices a commit although its editor died before the touch",
         one_that_dies_before_it_tells);
     ipm_segment_destroy(editor, NULL);
     ipm_segment_close(editor, NULL);

@@ -1,4 +1,4 @@
-/* The lock file's life: who initialises it, who joins, who is refused. */
+/* The lock file's life: when a process initialises it, joins it, or is refused. */
 #include "../../src/core/lockfile.h"
 #include "fixture.h"
 #include "peer.h"
@@ -43,8 +43,37 @@ static void makes_the_file(void) {
     CHECK_INT(status.st_size, file.size);
     CHECK_INT(status.st_mode & 07777, 0600);
     CHECK(status.st_blocks * 512 >= status.st_size);
-    CHECK(memcmp(file.head->magic, "IPMLOCK\n", 8) == 0);
     ipm_lockfile_close(&file);
+    ipm_lockfile_close(&file);
+    remove(path);
+}
+
+/* The mutex that all builds with this libc make. */
+static pthread_mutex_t fresh_mutex(void) {
+    pthread_mutexattr_t attributes;
+    pthread_mutex_t mutex;
+    memset(&mutex, 0, sizeof mutex);
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    CHECK_INT(pthread_mutex_init(&mutex, &attributes), 0);
+    return mutex;
+}
+
+/* As docs/format.md has it: other builds of this library compare it with what they would write. */
+static void describes_itself(void) {
+    ipm_lockfile file;
+    pthread_mutex_t mutex = fresh_mutex();
+    CHECK_INT(join(&file), IPM_OK);
+    CHECK(memcmp(file.head->magic, "IPMLOCK\n", 8) == 0);
+    CHECK_INT(file.head->format, 1);
+    CHECK_INT(file.head->byte_order, 0x01020304);
+    CHECK_INT(file.head->slots, terms.slots);
+    CHECK_INT(file.head->size, file.size);
+    CHECK_INT(file.head->mutex_size, sizeof mutex);
+    CHECK(memcmp(file.head->mutex, &mutex, sizeof mutex) == 0);
+    CHECK(memcmp(&file.shared->gate.mutex, &mutex, sizeof mutex) == 0);
     ipm_lockfile_close(&file);
     remove(path);
 }
@@ -61,7 +90,7 @@ static void joins_those_who_use_it(void) {
     remove(path);
 }
 
-/* As after a reboot, or in a copy: the mutexes are held by nobody that lives. */
+/* As after a reboot or in a copy: dead processes hold the mutexes. */
 static void makes_everything_afresh_when_alone(void) {
     ipm_lockfile file;
     CHECK_INT(join(&file), IPM_OK);
@@ -80,7 +109,7 @@ static void makes_everything_afresh_when_alone(void) {
     remove(path);
 }
 
-/* The same through segments, with a lock that is held for writing when the file is copied. */
+/* The same with segments: a writer holds the lock when the file is copied. */
 static void opens_a_copy_that_was_taken_while_held(void) {
     char copied[8192];
     ipm_segment *editor = opened(IPM_MANAGER, "held");
@@ -145,7 +174,7 @@ static void refuses_a_misfit_in_use_and_no_other(void) {
         CHECK_ERROR(join(&file), IPM_EINCOMPATIBLE, misfits[i].says);
         CHECK(file.head == NULL && file.shared == NULL);
         kill_peer(&p);
-        CHECK_INT(join(&file), IPM_OK); /* nobody uses it: made afresh */
+        CHECK_INT(join(&file), IPM_OK); /* no process uses it, so it is initialised */
         ipm_lockfile_close(&file);
     }
     remove(path);
@@ -163,7 +192,7 @@ static void refuses_one_that_was_truncated_in_use(void) {
     remove(path);
 }
 
-/* Not the way of an initialiser that died: its lock would be free. */
+/* This is not the state after the death of an initialiser, whose file lock would be free. */
 static void refuses_one_in_use_without_its_magic(void) {
     ipm_lockfile file;
     peer p = start(uses);
@@ -189,7 +218,7 @@ static void initialises_what_a_dead_initialiser_left(void) {
     remove(path);
 }
 
-/* POSIX record locks would go with the first close of any descriptor in the process. */
+/* POSIX record locks would end when the process closes any descriptor of the file. */
 static void stays_in_use_when_others_close_theirs(void) {
     ipm_lockfile file, second;
     CHECK_INT(join(&file), IPM_OK);
@@ -198,7 +227,7 @@ static void stays_in_use_when_others_close_theirs(void) {
     ipm_lockfile_close(&second);
     write_at("x", 1, 16);
     peer p = start(uses);
-    CHECK_INT(hear(&p), 'x'); /* incompatible, not made afresh */
+    CHECK_INT(hear(&p), 'x'); /* the file is incompatible, and is not initialised */
     finish(&p);
     ipm_lockfile_close(&file);
     p = start(uses);
@@ -208,13 +237,13 @@ static void stays_in_use_when_others_close_theirs(void) {
 }
 
 static void is_alone_after_the_parent_left(peer *test) {
-    hear(test); /* the parent has closed its own */
+    hear(test); /* the parent has closed its handle */
     ipm_lockfile file;
     write_at("x", 1, 16);
     tell(test, join(&file) == IPM_OK ? 'j' : 'x');
 }
 
-/* A child of a user's fork keeps neither the mapping nor the descriptor. */
+/* The child of a fork keeps neither the mapping nor the descriptor. */
 static void is_not_kept_in_use_by_a_child(void) {
     ipm_lockfile file;
     CHECK_INT(join(&file), IPM_OK);
@@ -257,7 +286,7 @@ static void opens_in_another_space(peer *test) {
     ipm_segment *own;
     if (unshare(CLONE_NEWPID) != 0)
         _exit(77);
-    pid_t child = fork(); /* the first of the new namespace */
+    pid_t child = fork(); /* the first process of the new namespace */
     if (child == 0) {
         alarm(20);
         if (open_as(IPM_EDITOR, "", &own) != IPM_EINCOMPATIBLE ||
@@ -268,7 +297,7 @@ static void opens_in_another_space(peer *test) {
         if (!lock_free(IPM_READER, &own))
             _exit(3);
         tell(test, 'r');
-        hear(test); /* all others are gone */
+        hear(test); /* all other handles are closed */
         ipm_segment *editor;
         if (open_as(IPM_EDITOR, "", &editor) != IPM_OK || commit(editor, 6) != IPM_OK)
             _exit(4);
@@ -307,20 +336,23 @@ int main(void) {
     set_up();
     snprintf(name, sizeof name, "%s/lock", dir);
     path = name;
-    run("makes the file, allocated and of its mode", makes_the_file);
-    run("joins those who use it", joins_those_who_use_it);
-    run("makes everything afresh when nobody uses it", makes_everything_afresh_when_alone);
-    run("opens a copy that was taken while the lock was held",
+    run("makes an allocated file with the requested mode", makes_the_file);
+    run("writes a head that describes its locks", describes_itself);
+    run("joins the processes that use the file", joins_those_who_use_it);
+    run("initialises the file if no process uses it", makes_everything_afresh_when_alone);
+    run("opens a copy of the file that was made while the lock was held",
         opens_a_copy_that_was_taken_while_held);
-    run("refuses a misfit in use, and makes it afresh when it is not",
+    run("refuses a file with a wrong head that is in use, and initialises it when it is not",
         refuses_a_misfit_in_use_and_no_other);
-    run("refuses one that was truncated in use", refuses_one_that_was_truncated_in_use);
-    run("refuses one in use that lost its magic", refuses_one_in_use_without_its_magic);
-    run("initialises what a dead initialiser left", initialises_what_a_dead_initialiser_left);
-    run("stays in use when others close theirs", stays_in_use_when_others_close_theirs);
-    run("is not kept in use by a fork's child", is_not_kept_in_use_by_a_child);
-    run("keeps managers apart", keeps_managers_apart);
-    run("is incompatible in another pid namespace, where a reader goes lock-free",
+    run("refuses a file that was truncated while in use", refuses_one_that_was_truncated_in_use);
+    run("refuses a file that lost its magic while in use", refuses_one_in_use_without_its_magic);
+    run("initialises the file again after an initialiser died",
+        initialises_what_a_dead_initialiser_left);
+    run("stays in use when another handle of the process is closed",
+        stays_in_use_when_others_close_theirs);
+    run("is not kept in use by the child of a fork", is_not_kept_in_use_by_a_child);
+    run("lets one manager at a time create or destroy", keeps_managers_apart);
+    run("is incompatible in another pid namespace, where readers read lock-free",
         keeps_pid_namespaces_apart);
     return tear_down();
 }

@@ -1,6 +1,6 @@
 /*
- * What others do in the midst of an operation: a file that is opened, created, or whose lock is
- * taken loses its name, is retired, or is replaced between two steps.
+ * Actions of other processes in the middle of an operation: while a file is opened or created, or
+ * its lock is taken, the file loses its name, is retired or is replaced between two steps.
  */
 #include "../../src/core/datafile.h"
 #include "../../src/core/file.h"
@@ -16,8 +16,9 @@ static const ipm_lockfile_terms terms = {
 
 /* ---- The steps --------------------------------------------------------------------------- */
 
-/* Called once: before a lock of a byte of a file, after so many others, or when the segment's lock
- * is taken, and its holder asks for the time. */
+/* The action of another process, which happens once: before a byte of a file is locked, after
+ * `locks_before` other bytes; or while the segment's lock is taken, when the holder reads the
+ * time. */
 static void (*meanwhile)(void);
 static int locks_before;
 static bool at_the_clock;
@@ -49,15 +50,15 @@ time_t time(time_t *into) {
     return now.tv_sec;
 }
 
-static int rename_error; /* 0: it works */
+static int rename_error; /* the errno of a rename; 0: it succeeds */
 
 int rename(const char *from, const char *to) {
     errno = rename_error;
     return rename_error != 0 ? -1 : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
-static int read_errno;      /* of the next read, or 0 */
-static bool ends_too_early; /* the next read finds the file's end, and leaves errno as it was */
+static int read_errno;      /* the errno of the next read, or 0 */
+static bool ends_too_early; /* the next read reports the end of the file, without an errno */
 
 ssize_t pread(int fd, void *into, size_t size, off_t offset) {
     int failure = read_errno;
@@ -70,7 +71,7 @@ ssize_t pread(int fd, void *into, size_t size, off_t offset) {
     return syscall(SYS_pread64, fd, into, size, offset);
 }
 
-static void (*once_looked_at)(void); /* after the next look at whether the file may be written to */
+static void (*once_looked_at)(void); /* called after the next check for write permission */
 
 int faccessat(int from, const char *path, int mode, int flags) {
     (void)flags;
@@ -84,7 +85,8 @@ int faccessat(int from, const char *path, int mode, int flags) {
     return rc;
 }
 
-/* Do it with the other's deed before its first lock of a byte, before its second one, and so on. */
+/* Repeat the operation, with the other process's action before the first lock of a byte, then
+ * before the second one, and so on. */
 static void at_each_step(void (*deed)(void), void (*act)(void)) {
     bool came = true;
     int steps = 0;
@@ -146,7 +148,7 @@ static void all_managers_meet_at_one_lock_file(void) {
 
 /* ---- Opening a segment ------------------------------------------------------------------- */
 
-/* As a manager does that dies before it removes or replaces the file. */
+/* What a manager has done that dies before it removes or replaces the file. */
 static void retire(void) {
     ipm_retirement old;
     CHECK_INT(ipm_datafile_retire_old(data_path(""), &old, &error), IPM_OK);
@@ -286,20 +288,22 @@ static void a_failed_replacement_leaves_a_retired_segment_retired(void) {
 
 int main(void) {
     set_up();
-    run("all users join one lock file, whenever it is removed", all_users_join_one_lock_file);
-    run("all managers meet at one lock file, whenever it is removed",
+    run("all users join the same lock file, whenever the file is removed",
+        all_users_join_one_lock_file);
+    run("all managers lock the same lock file, whenever the file is removed",
         all_managers_meet_at_one_lock_file);
-    run("what is retired while it is opened is not found", does_not_open_what_is_retired);
-    run("what is removed while it is opened is not found", does_not_open_what_is_removed);
-    run("a reader has the lock of the segment that it opened at last",
+    run("a segment that is retired during its opening is not found", does_not_open_what_is_retired);
+    run("a file that is removed during its opening is not found", does_not_open_what_is_removed);
+    run("a reader that opens at the second try can lock that segment",
         a_reader_has_the_lock_of_what_it_opened);
     run("a signal does not end the reading of a file", a_signal_does_not_end_reading);
-    run("a file that is cut while it is read is damaged",
+    run("a file that is truncated while it is read is damaged",
         a_file_that_is_cut_while_it_is_read_is_damaged);
-    run("what is destroyed while its lock is taken is not locked", does_not_lock_what_is_destroyed);
-    run("a replacement that fails leaves a live segment live",
+    run("a segment that is destroyed during a wait for its lock is not locked",
+        does_not_lock_what_is_destroyed);
+    run("a failed replacement does not retire the segment",
         a_failed_replacement_leaves_a_live_segment_live);
-    run("a replacement that fails leaves a retired segment retired",
+    run("a failed replacement of a retired segment leaves it retired",
         a_failed_replacement_leaves_a_retired_segment_retired);
     return tear_down();
 }

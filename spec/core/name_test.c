@@ -196,18 +196,19 @@ static void refuses_a_path_too_long_for_the_system(void) {
 int main(void) {
     set_up();
     run("joins the struct's name and the tag", joins_struct_and_tag);
-    run("takes any number of trailing slashes", takes_any_number_of_slashes);
-    run("puts the lock file beside the data file unless told otherwise",
+    run("accepts any number of trailing slashes", takes_any_number_of_slashes);
+    run("puts the lock file beside the data file by default",
         puts_locks_beside_the_data_unless_told);
     run("makes relative directories absolute", makes_paths_absolute);
     run("refuses tags that could be paths", refuses_tags_that_are_paths);
-    run("limits the length of a tag", limits_the_tag);
-    run("keeps its names after a change of directory", survives_a_change_of_directory);
-    run("says that the current directory was removed", names_a_current_directory_that_was_removed);
-    run("passes on that a path is too long", refuses_a_path_too_long_for_the_system);
-    run("takes a path apart", takes_a_path_apart);
-    run("refuses a path of another name", refuses_a_path_of_another_name);
-    run("opens by the path of a data file", opens_by_path);
-    run("opens by a path that is relative", opens_by_a_path_that_is_relative);
+    run("refuses a tag that is too long", limits_the_tag);
+    run("keeps its names after a change of the working directory", survives_a_change_of_directory);
+    run("reports that the working directory was removed",
+        names_a_current_directory_that_was_removed);
+    run("reports that a path is too long", refuses_a_path_too_long_for_the_system);
+    run("splits a path into directory, struct and tag", takes_a_path_apart);
+    run("refuses a path that is not the name of a data file", refuses_a_path_of_another_name);
+    run("opens a segment by the path of its data file", opens_by_path);
+    run("opens a segment by a relative path", opens_by_a_path_that_is_relative);
     return tear_down();
 }

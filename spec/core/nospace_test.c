@@ -1,4 +1,5 @@
-/* A full tmpfs, and a limit: an error at creation, and never a signal. Needs root, to mount it. */
+/* A full tmpfs, and a limit on file sizes: creation fails, and no store raises a signal. Needs
+ * root, to mount a tmpfs. */
 #include "full.h"
 
 #include <sys/resource.h>
@@ -24,7 +25,7 @@ static void creates_and_uses(peer *test) {
     expect(read_a(reader) == 6, 7);
     ipm_segment_close(reader, NULL);
     ipm_segment_close(manager, NULL);
-    expect(open_full(IPM_MANAGER, &manager) == IPM_OK, 8); /* makes the lock file afresh */
+    expect(open_full(IPM_MANAGER, &manager) == IPM_OK, 8); /* initialises the lock file */
     use_all(manager);
     expect(ipm_segment_destroy(manager, &error) == IPM_OK, 9);
     ipm_segment_close(manager, NULL);
@@ -64,7 +65,7 @@ static void keeps_what_could_not_be_replaced(void) {
     run_full(keeps_the_old_one, PAGES_NEEDED + 1);
 }
 
-/* Remade by an opener, not by a creator. */
+/* An opener, and not a creator, makes this lock file. */
 static void has_no_room_for_the_lock_file(peer *test) {
     char path[160];
     ipm_segment *own;
@@ -89,7 +90,7 @@ static void leaves_no_lock_file_that_it_could_not_fill(void) {
     run_full(has_no_room_for_the_lock_file, PAGES_NEEDED);
 }
 
-/* `cp --sparse=always`, or a restored backup. */
+/* The file has holes, as after `cp --sparse=always` or in a restored backup. */
 static void make_sparse(void) {
     unsigned char page[4096];
     char path[160], copy[160];
@@ -107,7 +108,7 @@ static void make_sparse(void) {
     expect(rename(copy, path) == 0, 82);
 }
 
-/* A segment that was opened again once there was room for its holes; now there is no more. */
+/* The segment was opened while there was room for its holes. Then the file system fills up. */
 static ipm_segment *open_with_holes(ipm_role role) {
     ipm_segment *own;
     mount_tmpfs(pages);
@@ -202,12 +203,15 @@ static void opens_what_is_longer_than_the_limit(void) {
 
 int main(void) {
     set_up_full();
-    run("creates all or nothing, and is safe from then on", creates_all_or_nothing);
-    run("keeps what could not be replaced", keeps_what_could_not_be_replaced);
-    run("leaves no lock file that it could not fill", leaves_no_lock_file_that_it_could_not_fill);
-    run("fills holes before anyone writes to them", fills_holes_before_it_writes);
-    run("fills holes before anyone reads them", fills_holes_before_it_reads);
-    run("creates within a limit on the size of files, or nothing", creates_within_a_limit);
-    run("opens files that are longer than the limit", opens_what_is_longer_than_the_limit);
+    run("creates a segment whole or not at all, and stores never fail later",
+        creates_all_or_nothing);
+    run("keeps the old segment if there is no room to replace it",
+        keeps_what_could_not_be_replaced);
+    run("removes a lock file that it could not allocate",
+        leaves_no_lock_file_that_it_could_not_fill);
+    run("fills holes before a writer can store into them", fills_holes_before_it_writes);
+    run("fills holes before a reader can read them", fills_holes_before_it_reads);
+    run("creates files within the limit on file sizes, or none", creates_within_a_limit);
+    run("opens files that are larger than the limit", opens_what_is_longer_than_the_limit);
     return tear_down();
 }

@@ -1,4 +1,5 @@
-/* Opening, creating, replacing, destroying: options, modes, codes, and what is left afterwards. */
+/* Opening, creating, replacing and destroying: options, modes, codes, and the files afterwards. */
+#include "../../src/core/clock.h"
 #include "fixture.h"
 #include "peer.h"
 
@@ -68,7 +69,7 @@ static void refuses_a_struct_without_a_header(void) {
     ipm_layout_free(plain);
 }
 
-/* With descriptor 0 free, which is the first one that opening gets. */
+/* Descriptor 0 is free, so the first open in the library returns it. */
 static void creates_without_room(peer *test) {
     ipm_options options = {.mmap_dir = in_dir("there"), .create = true};
     (void)test;
@@ -97,7 +98,8 @@ static void finds_nothing_where_nothing_is(void) {
 static void makes_exactly_two_files_of_the_mode(void) {
     mode_t old = umask(0077);
     static const int modes[] = {0600, 0640, 0660, 0644, 0666};
-    static const int lock_modes[] = {0600, 0600, 0660, 0600, 0666}; /* who may write, may lock */
+    static const int lock_modes[] = {0600, 0600, 0660, 0600,
+                                     0666}; /* users who may write may lock */
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         CHECK_INT(
             open_with(IPM_MANAGER, demo, (ipm_options){.create = true, .mode = (uint32_t)modes[i]}),
@@ -157,6 +159,9 @@ static void refuses_a_file_as_directory(void) {
     CHECK_INT(
         open_with(IPM_MANAGER, demo, (ipm_options){.create = true, .mmap_dir = in_dir("file")}),
         IPM_ESYSTEM);
+    CHECK_ERROR(
+        open_with(IPM_EDITOR, demo, (ipm_options){.mmap_dir = in_dir("file/sub"), .lock_dir = dir}),
+        IPM_ESYSTEM, "cannot examine the directory");
     CHECK_INT(entries(dir), 1);
     remove(in_dir("file"));
 }
@@ -175,7 +180,8 @@ static void keeps_what_is_there(void) {
     CHECK_INT(read_a(segment), 5);
     ipm_segment_close(segment, NULL);
     ipm_segment_close(first, NULL);
-    CHECK_INT(open_with(IPM_READER, demo, (ipm_options){0}), IPM_OK); /* with nobody using it */
+    CHECK_INT(open_with(IPM_READER, demo, (ipm_options){0}),
+              IPM_OK); /* no process uses the segment */
     CHECK_INT(info_of(segment).max_readers, 3);
     CHECK_INT(read_a(segment), 5);
     ipm_segment_close(segment, NULL);
@@ -286,7 +292,7 @@ static void rolls_back_what_it_destroys(void) {
     CHECK_INT(ipm_segment_destroy(manager, &error), IPM_OK);
     CHECK(!ipm_segment_is_locked(manager));
     ipm_segment_close(manager, NULL);
-    manager = opened(IPM_MANAGER, ""); /* a fresh one of the same name */
+    manager = opened(IPM_MANAGER, ""); /* a new segment of the same name */
     CHECK_INT(read_a(manager), 0);
     destroy(manager);
 }
@@ -318,11 +324,13 @@ static void set_retired(const char *path) {
     close(fd);
 }
 
-/* As a manager leaves it that dies between retiring and unlinking. */
+/* The state after a manager died between retiring and unlinking the file. */
 static void treats_a_retired_file_as_none(void) {
     ipm_segment_close(opened(IPM_MANAGER, ""), NULL);
     set_retired(data_path(""));
+    int64_t start = ipm_clock_now();
     CHECK_ERROR(open_with(IPM_EDITOR, demo, (ipm_options){0}), IPM_ENOTFOUND, "was destroyed");
+    CHECK(ipm_clock_now() - start >= 99 * MS); /* a manager might have been replacing it */
     CHECK_INT(open_with(IPM_MANAGER, demo, (ipm_options){.create = true}), IPM_OK);
     CHECK_INT(commit(segment, 1), IPM_OK);
     destroy(segment);
@@ -372,6 +380,48 @@ static void creates_once_however_many_try(void) {
     }
 }
 
+static int next_descriptor(void) {
+    int next = dup(2);
+    close(next);
+    return next;
+}
+
+/* Then the first descriptor that is opened is 0. None may stay open. */
+static void does_all_with_descriptor_zero(peer *test) {
+    (void)test;
+    ipm_layout *loaded = NULL;
+    bool repaired;
+    const char *path = data_path("");
+    close(0);
+    CHECK_INT(open_with(IPM_MANAGER, demo, (ipm_options){.create = true}), IPM_OK);
+    ipm_segment *manager = segment;
+    CHECK_INT(commit(manager, 5), IPM_OK);
+    CHECK_INT(open_with(IPM_READER, demo, (ipm_options){0}), IPM_OK);
+    CHECK_INT(read_a(segment), 5);
+    ipm_segment_close(segment, NULL);
+    CHECK_INT(ipm_layout_load(path, &loaded, &error), IPM_OK);
+    ipm_layout_free(loaded);
+    CHECK_INT(ipm_segment_close(manager, NULL), IPM_OK);
+    CHECK_INT(ipm_segment_repair(&(ipm_options){.path = path}, &repaired, &error), IPM_OK);
+    CHECK_INT(next_descriptor(), 0);
+    CHECK_INT(open_with(IPM_MANAGER, demo, (ipm_options){.create = true, .force = true}), IPM_OK);
+    CHECK_INT(read_a(segment), 0);
+    ipm_layout *other = layout_of(IPM_BASE_SCHEMA "struct Demo : BaseMmapStructure { a: int8 }");
+    manager = segment;
+    CHECK_INT(open_with(IPM_MANAGER, other, (ipm_options){.create = true, .force = true}), IPM_OK);
+    CHECK_INT(ipm_segment_lock(manager, 0, &error), IPM_EREPLACED);
+    CHECK_INT(ipm_segment_close(manager, NULL), IPM_OK);
+    destroy(segment);
+    ipm_layout_free(other);
+    CHECK_INT(next_descriptor(), 0);
+    CHECK_INT(entries(dir), 0);
+    exit(tap.bad);
+}
+
+static void works_with_standard_input_closed(void) {
+    CHECK_INT(run_peer(does_all_with_descriptor_zero), 0);
+}
+
 static void loads_a_layout_from_a_file(void) {
     ipm_layout *loaded;
     size_t length;
@@ -388,28 +438,34 @@ static void loads_a_layout_from_a_file(void) {
 
 int main(void) {
     set_up();
-    run("refuses options of another role", refuses_options_that_are_another_roles);
+    run("refuses options that the role may not have", refuses_options_that_are_another_roles);
     run("refuses bad options", refuses_bad_options);
     run("refuses a struct without the common header", refuses_a_struct_without_a_header);
-    run("finds nothing where nothing is, and leaves nothing", finds_nothing_where_nothing_is);
-    run("leaves a directory there, and empty, where it fails to create",
+    run("finds no segment in an empty directory, and makes no file",
+        finds_nothing_where_nothing_is);
+    run("leaves an existing directory empty if it fails to create a segment",
         leaves_a_directory_empty_where_it_fails_to_create);
-    run("makes two files of the mode, whatever the umask", makes_exactly_two_files_of_the_mode);
-    run("makes directories that those can pass who may read",
+    run("makes two files with the requested mode, whatever the umask",
+        makes_exactly_two_files_of_the_mode);
+    run("makes directories that all users who may read the files can enter",
         makes_directories_with_matching_passage);
-    run("leaves a directory that is there alone", leaves_a_directory_that_is_there_alone);
-    run("refuses a file as directory", refuses_a_file_as_directory);
-    run("keeps a segment that is there", keeps_what_is_there);
-    run("starts afresh in place with force", starts_afresh_in_place_with_force);
+    run("does not change an existing directory", leaves_a_directory_that_is_there_alone);
+    run("refuses a file in place of a directory", refuses_a_file_as_directory);
+    run("keeps an existing segment", keeps_what_is_there);
+    run("resets a segment in place with force", starts_afresh_in_place_with_force);
     run("names the first difference of another layout", names_the_first_difference);
     run("replaces another layout with force", replaces_another_layout_with_force);
-    run("tells those who use what is destroyed", tells_those_who_use_what_is_destroyed);
-    run("leaves nothing behind where it fails to destroy", leaves_nothing_of_a_failed_destroy);
+    run("fails with replaced in handles of a destroyed segment",
+        tells_those_who_use_what_is_destroyed);
+    run("has no effect if it fails to destroy a segment", leaves_nothing_of_a_failed_destroy);
     run("rolls back its own transaction when it destroys", rolls_back_what_it_destroys);
-    run("tells an editor that its commit is seen by none", tells_an_editor_that_its_commit_is_lost);
-    run("treats a retired file as none", treats_a_retired_file_as_none);
-    run("overwrites a damaged file only by force", overwrites_a_damaged_file_only_by_force);
-    run("creates once, however many try at once", creates_once_however_many_try);
+    run("reports to an editor that its commit went to a destroyed segment",
+        tells_an_editor_that_its_commit_is_lost);
+    run("treats a retired file as missing", treats_a_retired_file_as_none);
+    run("replaces a damaged file only with force", overwrites_a_damaged_file_only_by_force);
+    run("creates one segment, even if many managers create at the same time",
+        creates_once_however_many_try);
+    run("works with standard input closed", works_with_standard_input_closed);
     run("loads a layout from a file", loads_a_layout_from_a_file);
     return tear_down();
 }

@@ -1,6 +1,6 @@
 /*
- * Segments on an overlay file system, as in a container: a mapping keeps no file lock there, and a
- * file of a lower layer is copied when it is first opened for writing. Needs root, to mount one.
+ * Segments on an overlay file system, as in a container. A mapping keeps no file lock there, and a
+ * file of a lower layer is copied when a process first opens it for writing. Needs root, to mount.
  */
 #include "../../src/core/file.h"
 #include "../../src/core/lockfile.h"
@@ -32,7 +32,8 @@ static const char *in_top(const char *name) {
     return path;
 }
 
-/* In a mount namespace of its own, a file system for the layers. returns  false: not here */
+/* Mount a file system for the layers, in a mount namespace of this process. returns  false: it is
+ * not possible here */
 static bool mount_layers(void) {
     static const char *const names[] = {"lower", "upper", "work", "merged"};
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
@@ -44,7 +45,8 @@ static bool mount_layers(void) {
     return true;
 }
 
-/* returns  false: not here; else `dir` is on the overlay file system */
+/* Mount an overlay file system, and set `dir` to a directory on it. returns  false: it is not
+ * possible here */
 static bool mount_overlay(void) {
     char layers[512];
     snprintf(layers, sizeof layers, "lowerdir=%s,upperdir=%s,workdir=%s", in_top("lower"),
@@ -55,7 +57,7 @@ static bool mount_overlay(void) {
     return true;
 }
 
-/* A segment in the lower layer, as an image has it baked in. */
+/* A segment in the lower layer, as in a container's image. */
 static void bake(const char *tag) {
     ipm_segment *manager;
     ipm_options options = {.tag = tag, .mmap_dir = in_top("lower"), .create = true, .mode = 0644};
@@ -179,7 +181,7 @@ static void a_reader_sees_what_is_written_after_it_opened(void) {
     ipm_segment_close(reader, NULL);
 }
 
-/* One who may only read cannot have the file copied. */
+/* A reader without permission to write cannot cause the copy. */
 static void reads_as_a_stranger(peer *test) {
     ipm_segment *reader;
     uint64_t version;
@@ -226,13 +228,15 @@ int main(void) {
         bake("foreign");
         mounted = mount_overlay();
     }
-    run("an editor that opens later is excluded", excludes_an_editor_that_opens_later);
-    run("editors that open anew for each update lose none", loses_no_update_of_those_who_reopen);
-    run("a fork's child neither keeps nor ends the lock of its parent",
+    run("an editor that opens later cannot take a lock that is held",
+        excludes_an_editor_that_opens_later);
+    run("editors that open the segment for each update lose no update",
+        loses_no_update_of_those_who_reopen);
+    run("the child of a fork neither keeps nor ends its parent's file lock",
         a_forks_child_neither_keeps_nor_ends_the_lock);
-    run("a reader of a lower layer sees what is written later",
+    run("a reader of a file in a lower layer sees later writes",
         a_reader_sees_what_is_written_after_it_opened);
-    run("a reader of a lower layer that may not write is told that it was left behind",
+    run("a reader of a file in a lower layer that may not write it notices the copy",
         a_reader_that_is_left_behind_says_replaced);
     strcpy(dir, top);
     umount2(in_top("merged"), MNT_DETACH);

@@ -1,4 +1,4 @@
-/* Paths: where they lead, and in which words they are refused. */
+/* Paths: the parts that they lead to, and the errors about wrong paths. */
 #include "../../src/ipmmap.h"
 #include "tap.h"
 
@@ -138,12 +138,12 @@ static void shortens_long_paths(void) {
 int main(void) {
     if (ipm_layout_parse(text, strlen(text), &layout, NULL) != IPM_OK)
         return EXIT_FAILURE;
-    run("leads to fields, elements and aggregates", leads_to_parts);
-    run("starts at an array too", starts_at_arrays_too);
-    run("reads no more than the length given", reads_only_the_given_length);
-    run("names the field that is not there", names_the_missing_field);
-    run("names the index that does not fit", names_the_index);
-    run("says what is missing", says_what_is_missing);
+    run("leads to fields, elements, structs and arrays", leads_to_parts);
+    run("can start at an array", starts_at_arrays_too);
+    run("reads no more bytes than the given length", reads_only_the_given_length);
+    run("names the field that does not exist", names_the_missing_field);
+    run("names the index that is out of range", names_the_index);
+    run("says what is missing at the end of a path", says_what_is_missing);
     run("shortens long paths in its messages", shortens_long_paths);
     ipm_layout_free(layout);
     return done();

@@ -1,5 +1,4 @@
-/* Who holds bytes of a lock file keeps others from opening, for ten seconds in all and no longer.
- */
+/* A process that holds bytes of a lock file delays an opening, but by ten seconds at most. */
 #include "../../src/core/clock.h"
 #include "fixture.h"
 
@@ -7,10 +6,10 @@
 #include <time.h>
 
 #define PATIENCE (10 * SECOND)
-#define NAP MS /* the longest between two looks */
+#define NAP MS /* the longest time between two tries */
 
-/* The library's clock and naps here: an hour's wait takes no time, and what is to come about
- * meanwhile does, at its moment. */
+/* The library uses this clock and this sleep. So long waits take no time, and an event can be set
+ * for a certain time during a wait. */
 static int64_t clock_now = 1000 * SECOND;
 static void (*meanwhile)(void);
 
@@ -29,7 +28,7 @@ int nanosleep(const struct timespec *nap, struct timespec *left) {
     return 0;
 }
 
-/* ---- Who holds bytes: an opening of its own, as another process has -------------------------- */
+/* ---- Bytes are locked through another open file, as by another process ---------------------- */
 
 static int holder;
 
@@ -104,7 +103,7 @@ static void lets_go_of_one_byte_after_the_other(void) {
         take(2, F_UNLCK);
 }
 
-/* Each byte for less than ten seconds, but one after the other. */
+/* Each byte is held for less than ten seconds, one after the other. */
 static void waits_ten_seconds_for_all_bytes_together(void) {
     begin();
     take(0, F_WRLCK);
@@ -154,11 +153,11 @@ int main(void) {
     set_up();
     run("opening names the byte of the lock file that is held", names_the_byte_that_is_held);
     run("a reader reads lock-free after ten seconds", a_reader_then_reads_lock_free);
-    run("opening waits ten seconds for all bytes together",
+    run("opening waits ten seconds in all, for all bytes together",
         waits_ten_seconds_for_all_bytes_together);
-    run("opening goes on as soon as all bytes are free", opens_as_soon_as_all_are_free);
-    run("destroying waits ten seconds as well", destroying_waits_ten_seconds_as_well);
-    run("a wait of ages ends at a time, and only IPM_FOREVER has no end",
+    run("opening succeeds as soon as all bytes are free", opens_as_soon_as_all_are_free);
+    run("destroying waits for ten seconds too", destroying_waits_ten_seconds_as_well);
+    run("a very long timeout has a deadline, and only IPM_FOREVER has none",
         a_wait_of_ages_is_not_without_end);
     return tear_down();
 }

@@ -86,7 +86,7 @@ static inline char hear(peer *p) {
 static inline int finish(peer *p) {
     int status;
     if (write(p->to, "", 1) != 1 &&
-        errno != EPIPE) /* closing is not enough: later peers have the pipe too */
+        errno != EPIPE) /* closing the pipe is not enough, because later peers have inherited it */
         peer_die("finish");
     close(p->to);
     close(p->from);

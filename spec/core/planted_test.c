@@ -1,4 +1,4 @@
-/* What is planted where a segment's files are, or will be made. */
+/* Links and special files that another user has put in the place of a segment's files. */
 #include "fixture.h"
 #include "peer.h"
 
@@ -88,7 +88,7 @@ static void is_refused_to(size_t way, const char *path, const plant *planted) {
     CHECK(segment == NULL);
 }
 
-/* A reader does without a lock file that it may not use. */
+/* A reader reads lock-free if it may not use the lock file. */
 static void is_read_lock_free(const char *path, const plant *planted) {
     ipm_segment *reader = opened(IPM_READER, "");
     if (reader == NULL)
@@ -151,7 +151,7 @@ static void creates_nothing_beside_a_planted_lock_file(void) {
     }
 }
 
-/* `ln` as a backup: the segment is whole, and is not called damaged. */
+/* A hard link as a backup: the segment is undamaged, and the error must not call it damaged. */
 static void names_a_hard_linked_backup(void) {
     const plant backup = {NULL, IPM_EPERMISSION, "has 2 names (hard links)"};
     ipm_segment *segment = opened(IPM_MANAGER, "");
@@ -171,8 +171,8 @@ static void names_a_hard_linked_backup(void) {
     ipm_segment_close(segment, NULL);
 }
 
-/* A manager makes its file under another name: the worst that can be planted has that name. */
-/* The holder of a lease has open(2) fail, or wait for it where it may wait. */
+/* A manager makes its file under a temporary name. In the worst case a link has that name. */
+/* If a process holds a lease on a file, open(2) fails, or waits for that process if it may wait. */
 static void leases_the_data_file(peer *test) {
     int fd = open(data_path(""), O_RDWR);
     signal(SIGIO, SIG_IGN);
@@ -231,7 +231,7 @@ static void opens_through_a_link_to_the_directory(void) {
 static void goes_on_when_the_lock_file_was_removed(void) {
     ipm_segment *editor = opened(IPM_MANAGER, "");
     ipm_segment_close(editor, NULL);
-    CHECK_INT(remove(lock_path("")), 0); /* with nobody using it, that is allowed */
+    CHECK_INT(remove(lock_path("")), 0); /* no process uses the segment, so this is allowed */
     editor = opened(IPM_EDITOR, "");
     CHECK_INT(commit(editor, 1), IPM_OK);
     ipm_segment_close(editor, NULL);
@@ -242,13 +242,14 @@ static void goes_on_when_the_lock_file_was_removed(void) {
 
 int main(void) {
     set_up();
-    run("refuses what is planted in the data file's place, with force too",
+    run("refuses a link or a special file in the data file's place, also with force",
         refuses_what_is_planted_for_data);
-    run("refuses what is planted in the lock file's place, or reads without",
+    run("refuses a link or a special file in the lock file's place, or reads lock-free",
         refuses_what_is_planted_for_locks);
-    run("creates nothing beside a planted lock file", creates_nothing_beside_a_planted_lock_file);
-    run("says what a hard-linked backup is, and opens once it is gone", names_a_hard_linked_backup);
-    run("says that another process has a lease on the file", names_a_lease);
+    run("creates no segment beside such a lock file", creates_nothing_beside_a_planted_lock_file);
+    run("names a hard-linked backup as the problem, and opens after its removal",
+        names_a_hard_linked_backup);
+    run("reports that another process has a lease on the file", names_a_lease);
     run("destroys only its own file", destroys_only_its_own_file);
     run("opens through a link to the directory", opens_through_a_link_to_the_directory);
     run("makes a lock file again that was removed", goes_on_when_the_lock_file_was_removed);

@@ -1,4 +1,4 @@
-/* The queue for the gate of the lock: its order, and those in it that die, stop or give up. */
+/* The queue for the lock's gate: its order, and processes in it that die, stop or give up. */
 #include "../../src/core/mutex.h"
 #include "lock_fixture.h"
 
@@ -8,7 +8,7 @@ static ipm_place *place_of(uint32_t ticket) {
     return &lock.shared->places[ticket % IPM_PLACES].place;
 }
 
-/* Wait until it is so, for 20 s at most. */
+/* Wait until the condition is true, for 20 s at most. */
 #define AWAIT(condition)                                                                           \
     do {                                                                                           \
         for (int tries = 0; tries < 20000 && !tap.bad && !(condition); tries++)                    \
@@ -16,8 +16,8 @@ static ipm_place *place_of(uint32_t ticket) {
         CHECK(condition);                                                                          \
     } while (0)
 
-/* A wait for a mutex has no deadline, so only a wake-up ends it, and a process that does not run is
- * not overtaken. Not with musl. */
+/* If this is set, a wait for a mutex has no deadline. So only a wake-up ends it, and no thread goes
+ * ahead of a process that does not run. This does not work with musl. */
 static bool endless;
 
 #ifdef __GLIBC__
@@ -37,7 +37,7 @@ int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struc
         mutex, &(struct timespec){.tv_sec = ns / SECOND, .tv_nsec = ns % SECOND});
 }
 
-/* Whether the process sleeps in the kernel until the mutex is unlocked: its futex comes first. */
+/* Whether the process sleeps in the kernel on the mutex. A mutex begins with its futex. */
 static bool sleeps_on(const peer *p, const pthread_mutex_t *mutex) {
     char path[64];
     long number = 0;
@@ -56,7 +56,7 @@ static bool is_urgent(void) {
     return ipm_queue_is_urgent(&lock.shared->queue);
 }
 
-/* A peer that has a place in the queue; somebody holds the lock. */
+/* Start a peer, and return when it has a place in the queue. The lock must be held. */
 static peer queued(void (*body)(peer *)) {
     uint32_t ticket = lock.shared->queue.tickets;
     peer p = start(body);
@@ -82,7 +82,8 @@ static void release(void) {
     CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
 }
 
-/* A peer that holds the lock keeps it until it is told: were the order another, this would fail. */
+/* Each peer keeps the lock until the test tells it to unlock. So the test fails if the order is
+ * wrong. */
 static void goes_in_the_order_in_which_they_came(void) {
     void (*const bodies[])(peer *) = {writes, reads, writes, writes, reads};
     peer peers[5];
@@ -117,7 +118,7 @@ static void lets_the_one_that_waits_go_first(void) {
     }
 }
 
-/* A try that fails leaves nobody in the queue. */
+/* After a try that fails the queue is empty. */
 static void does_not_queue_for_a_try(void) {
     fresh();
     peer p = holder(writes);
@@ -148,7 +149,7 @@ static void passes_over_three_that_died(void) {
     release();
 }
 
-/* Again and again, in the same places. */
+/* Repeat until the same places are used again. */
 static void passes_over_those_that_died(void) {
     fresh();
     endless = true;
@@ -185,7 +186,8 @@ static void is_not_held_up_by_one_that_is_stopped(void) {
     gets_in(&stopped);
 }
 
-/* So that many readers get in at once: the second one need not wait until it is urgent again. */
+/* The second reader does not have to wait until the urgent word is set again. So many readers get
+ * in at once. */
 static void hands_a_readers_urgency_on(void) {
     void (*const bodies[])(peer *) = {reads, writes};
     for (int i = 0; i < 2; i++) {
@@ -211,7 +213,7 @@ static void gets_in_though_all_places_are_taken(void) {
     for (uint32_t i = 0; i < IPM_PLACES; i++)
         CHECK_INT(ipm_mutex_try(&place_of(i)->mutex), 0);
     peer p = start(writes);
-    AWAIT(is_urgent()); /* it has waited for a place in vain */
+    AWAIT(is_urgent()); /* its wait for a place has failed */
     release();
     gets_in(&p);
     for (uint32_t i = 0; i < IPM_PLACES; i++)
@@ -247,7 +249,7 @@ static void gives_up(peer *test) {
     _exit(ipm_rwlock_write(&own, 20 * MS) != IPM_ETIMEOUT);
 }
 
-/* Those who stood in the places before, a round ago, had got the gate. */
+/* The last users of these places, 128 tickets before, got the gate. */
 static void waits_for_the_one_before_those_that_gave_up_or_died(void) {
     endless = true;
     fresh();
@@ -276,7 +278,8 @@ static void does_not_wait_for_one_that_came_later(void) {
     fresh();
     take();
     CHECK_INT(ipm_mutex_try(&place_of(IPM_PLACES - 1)->mutex), 0);
-    place_of(IPM_PLACES - 1)->ticket = IPM_PLACES - 1; /* it went round meanwhile */
+    place_of(IPM_PLACES - 1)->ticket =
+        IPM_PLACES - 1; /* later tickets have come to the same place meanwhile */
     peer p = queued(writes);
     AWAIT(sleeps_on(&p, &lock.shared->gate.mutex));
     release();
@@ -286,8 +289,9 @@ static void does_not_wait_for_one_that_came_later(void) {
 }
 
 /*
- * A mutex wakes one of those who sleep on it. If another takes it first, and the one that was woken
- * dies, nobody wakes the others: so there are none.
+ * The unlock of a mutex wakes one of the threads that sleep on it. If another thread takes the
+ * mutex first, and the woken thread dies, no thread wakes the others. So only one thread may sleep
+ * on it.
  */
 static void loses_no_wake_up_to_one_that_dies(void) {
     endless = true;
@@ -298,7 +302,7 @@ static void loses_no_wake_up_to_one_that_dies(void) {
     peer second = queued(writes);
     AWAIT(sleeps_on(&second, &place_of(0)->mutex));
     stop(&first);
-    release(); /* wakes it, were it not stopped */
+    release(); /* the kernel wakes it, but it is stopped */
     CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_OK);
     kill_peer(&first);
     AWAIT(sleeps_on(&second, &lock.shared->gate.mutex));
@@ -309,7 +313,7 @@ static void loses_no_wake_up_to_one_that_dies(void) {
 #endif
 
 #ifdef __GLIBC__
-/* It has left the place as the one that had it before did: with the gate. */
+/* The place of the dead process still has the data of its last user, which got the gate. */
 static void passes_over_one_that_died_as_it_took_its_ticket(void) {
     fresh();
     endless = true;
@@ -339,23 +343,28 @@ static void is_urgent_within_a_millisecond(void) {
 
 int main(void) {
     set_up_lock();
-    run("goes in the order in which they came", goes_in_the_order_in_which_they_came);
-    run("lets the one that waits go before the one that had it", lets_the_one_that_waits_go_first);
-    run("does not queue for a try", does_not_queue_for_a_try);
-    run("passes over those that died", passes_over_those_that_died);
-    run("takes back the urgency of one that died", takes_back_the_urgency_of_one_that_died);
-    run("is not held up by one that is stopped", is_not_held_up_by_one_that_is_stopped);
-    run("hands a reader's urgency on, and not a writer's", hands_a_readers_urgency_on);
-    run("gets in though all places are taken", gets_in_though_all_places_are_taken);
-    run("gets over any words in place of its own", gets_over_any_words);
+    run("serves threads in the order in which they came", goes_in_the_order_in_which_they_came);
+    run("serves a waiting thread before the thread that held the lock last",
+        lets_the_one_that_waits_go_first);
+    run("does not queue in a try", does_not_queue_for_a_try);
+    run("passes over processes that died in the queue", passes_over_those_that_died);
+    run("clears the urgent word that a dead process left set",
+        takes_back_the_urgency_of_one_that_died);
+    run("is not blocked by a process that is stopped in the queue",
+        is_not_held_up_by_one_that_is_stopped);
+    run("keeps the urgent word set after a reader, and clears it after a writer",
+        hands_a_readers_urgency_on);
+    run("serves a thread although all places are taken", gets_in_though_all_places_are_taken);
+    run("survives any damage to its words", gets_over_any_words);
 #ifdef __GLIBC__
-    run("waits for the one before those that gave up or died",
+    run("waits for the thread before those that gave up or died",
         waits_for_the_one_before_those_that_gave_up_or_died);
-    run("does not wait for one that came later", does_not_wait_for_one_that_came_later);
-    run("loses no wake-up to one that dies", loses_no_wake_up_to_one_that_dies);
-    run("passes over one that died as it took its ticket",
+    run("does not wait for a thread that came later", does_not_wait_for_one_that_came_later);
+    run("survives the death of a process that was just woken", loses_no_wake_up_to_one_that_dies);
+    run("passes over a process that died while it took its ticket",
         passes_over_one_that_died_as_it_took_its_ticket);
-    run("the first in the queue is urgent within a millisecond", is_urgent_within_a_millisecond);
+    run("the first in the queue sets the urgent word within a millisecond",
+        is_urgent_within_a_millisecond);
 #endif
     return tear_down();
 }

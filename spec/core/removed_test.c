@@ -1,11 +1,12 @@
 /*
- * Both files are removed by hand, as by rm or a cleaner of temporary files, while they are in use;
- * or their directory is renamed, which removes nothing.
+ * Both files are removed while they are in use, as by rm or by a cleaner of temporary files. Or
+ * their directory is renamed, which does not remove the files.
  */
 #include "fixture.h"
 #include "peer.h"
 
 #include <poll.h>
+#include <sys/mman.h>
 
 static ipm_segment *manager, *editor, *reader;
 
@@ -82,7 +83,7 @@ static void tells_an_editor_that_waits_for_the_lock(void) {
     remove_both();
     CHECK_INT(hear(&p), 'r');
     CHECK_INT(finish(&p), 0);
-    CHECK_INT(ipm_segment_unlock(editor, &error), IPM_EREPLACED); /* it was told by the peer */
+    CHECK_INT(ipm_segment_unlock(editor, &error), IPM_EREPLACED); /* the peer has set the flag */
     closed();
 }
 
@@ -124,6 +125,32 @@ static void says_so_in_info(void) {
     closed();
 }
 
+/* The list of mappings is read in pieces. Neighbours with equal access would be one mapping. */
+static void says_so_among_many_mappings(void) {
+    enum { MAPPINGS = 1000 };
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    fresh();
+    char *area = mmap(NULL, MAPPINGS * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (size_t i = 0; i < MAPPINGS; i += 2)
+        CHECK_INT(mprotect(area + i * page, page, PROT_READ), 0);
+    remove_both();
+    CHECK(info_of(reader).replaced);
+    munmap(area, MAPPINGS * page);
+    closed();
+}
+
+static void looks_with_descriptor_zero(peer *test) {
+    (void)test;
+    fresh();
+    remove_both();
+    close(0);
+    exit(!info_of(reader).replaced);
+}
+
+static void says_so_where_standard_input_is_closed(void) {
+    CHECK_INT(run_peer(looks_with_descriptor_zero), 0);
+}
+
 static void flushes_nothing(void) {
     fresh();
     CHECK_INT(ipm_segment_flush(editor, &error), IPM_OK);
@@ -132,7 +159,7 @@ static void flushes_nothing(void) {
     closed();
 }
 
-/* A new one is made in the place of what was removed. */
+/* Another process makes a new segment in the place of the removed one. */
 static void tells_of_a_second_group(void) {
     fresh();
     remove_both();
@@ -170,7 +197,7 @@ static void goes_on_when_the_directory_is_renamed(void) {
     CHECK_INT(rmdir(in_dir("d")), 0);
 }
 
-/* Those who use the old one by its new name lose nothing. */
+/* Processes that use the old file by its new name lose no commit. */
 static void is_replaced_for_those_whose_name_another_has(void) {
     manager = open_in("d", IPM_MANAGER);
     CHECK_INT(rename(in_dir("d"), in_dir("e")), 0);
@@ -207,17 +234,21 @@ static void goes_on_where_it_may_not_look(void) {
 
 int main(void) {
     set_up();
-    run("tells a reader that waits that the files were removed", tells_a_reader_that_waits);
-    run("tells all, through an editor that waits", tells_all_through_an_editor_that_waits);
+    run("tells a waiting reader that the files were removed", tells_a_reader_that_waits);
+    run("tells all handles as soon as a waiting editor notices",
+        tells_all_through_an_editor_that_waits);
     run("tells an editor that waits for the lock", tells_an_editor_that_waits_for_the_lock);
     run("tells an event loop", tells_an_event_loop);
     run("tells an editor that is listened to", tells_an_editor_that_is_listened_to);
-    run("says so in info, beside the last that is known", says_so_in_info);
-    run("flushes nothing that has no name", flushes_nothing);
-    run("tells the first group that there is a second", tells_of_a_second_group);
+    run("reports it in info, with the information that was known last", says_so_in_info);
+    run("reports it in a process with many mappings", says_so_among_many_mappings);
+    run("reports it with standard input closed", says_so_where_standard_input_is_closed);
+    run("refuses to flush a file that has no name", flushes_nothing);
+    run("tells users of the old files that there is a new segment of that name",
+        tells_of_a_second_group);
     run("goes on when the directory is renamed", goes_on_when_the_directory_is_renamed);
-    run("is replaced only for those whose name another file has",
+    run("fails with replaced only in handles whose name another file has",
         is_replaced_for_those_whose_name_another_has);
-    run("goes on where it may not look", goes_on_where_it_may_not_look);
+    run("goes on if it may not check the path", goes_on_where_it_may_not_look);
     return tear_down();
 }

@@ -1,6 +1,6 @@
 /*
  * File systems on which an overwrite may need room: XFS after a copy that shares blocks, and btrfs
- * always. Needs root, a loop device, and the tools that make them.
+ * always. Needs root, a loop device, and the tools that make these file systems.
  */
 #include "full.h"
 
@@ -29,9 +29,9 @@ static void run_mounted(void (*body)(peer *)) {
     CHECK_INT(status, 0);
 }
 
-static int64_t last; /* what a reader must find */
+static int64_t last; /* the bytes that a reader must find */
 
-/* Without a commit, some of its pages are zero. */
+/* If the segment was never written, some of its pages are zero. */
 static void make_segment(int64_t value) {
     ipm_segment *own;
     last = value;
@@ -41,14 +41,14 @@ static void make_segment(int64_t value) {
     sync();
 }
 
-/* Both files come to share each block with a copy. */
+/* Copy both files so that they share all blocks with the copies. */
 static void copy_by_reference(void) {
     if (!shell("cd %s/full && mkdir copy && cp --reflink=always Demo_* copy"))
         _exit(NO_SUCH_COPY);
     sync();
 }
 
-/* Ends by SIGBUS, if a store finds no room. */
+/* A store that finds no room ends the process by SIGBUS. */
 static void uses_on_a_full_disk(ipm_segment *editor) {
     ipm_segment *reader;
     fill_up();
@@ -106,7 +106,7 @@ static void refuses_a_copy_without_room(void) {
     run_mounted(cannot_unshare);
 }
 
-/* Both files, by the attribute C. */
+/* Both files have the attribute C. */
 static bool are_overwritten_in_place(void) {
     return shell("test $(lsattr %s/full/Demo_* | cut -d' ' -f1 | grep -c C) = 2");
 }
@@ -121,7 +121,7 @@ static void overwrites_in_place(peer *test) {
     int code = open_full(IPM_EDITOR, &own);
     if (code == IPM_OK)
         uses_on_a_full_disk(own);
-    else /* a kernel that reserves room for each store all the same */
+    else /* this kernel reserves room for each store in spite of the attribute */
         is_refused_on_a_full_disk("cannot overwrite");
 }
 
@@ -149,7 +149,8 @@ static void refuses_what_cannot_be_overwritten(void) {
     run_mounted(overwrites_elsewhere);
 }
 
-/* Blocks behind the end, or those that list many extents, make up for holes in the count. */
+/* Blocks after the end of the file, or those of a long list of extents, can make up for holes in
+ * the count of blocks. */
 static void hides_holes(peer *test) {
     ipm_segment *own;
     (void)test;
@@ -171,12 +172,12 @@ static void finds_holes_that_the_count_of_blocks_hides(void) {
 
 int main(void) {
     set_up_full();
-    run("XFS: takes room of its own when it opens a copy that shares blocks",
+    run("XFS: allocates blocks of its own when it opens a copy that shares blocks",
         takes_room_of_its_own_when_it_opens_a_copy);
-    run("XFS: refuses a copy that shares blocks on a full disk, but to readers",
+    run("XFS: refuses a copy that shares blocks on a full disk, except to readers",
         refuses_a_copy_without_room);
     run("btrfs: has its files overwritten in place", has_btrfs_overwrite_its_files_in_place);
-    run("btrfs: refuses on a full disk what is not overwritten in place, but to readers",
+    run("btrfs: refuses a file that is not overwritten in place on a full disk, except to readers",
         refuses_what_cannot_be_overwritten);
     run("ext4: finds holes that the count of blocks hides",
         finds_holes_that_the_count_of_blocks_hides);

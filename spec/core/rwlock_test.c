@@ -1,4 +1,4 @@
-/* The reader-writer lock on shared memory, with processes that hold it and die. */
+/* The reader-writer lock in shared memory, with processes that hold it and die. */
 #include "../../src/core/mutex.h"
 #include "lock_fixture.h"
 
@@ -44,7 +44,8 @@ static void holds_the_gate(peer *test) {
     hear(test);
 }
 
-/* Those who find the flag set, or the gate locked, wait for the gate: readers need neither. */
+/* A reader that finds the flag set waits for the gate. Here a reader gets the lock while a peer
+ * holds the gate, so the writer that gave up has cleared its flag. */
 static void gives_up_without_a_trace(void) {
     static const int64_t timeouts[] = {0, 5 * MS};
     for (int i = 0; i < 2; i++) {
@@ -80,7 +81,7 @@ static void gets_in_as_soon_as_it_is_free(void) {
     tell(&p, 'u');
     CHECK_INT(hear(&p), 'u');
     finish(&p);
-    tell(&q, 'u'); /* each lets go once it had the lock */
+    tell(&q, 'u'); /* each of them takes and releases the lock */
     tell(&r, 'u');
     CHECK_INT(hear(&q), 'h');
     CHECK_INT(hear(&r), 'h');
@@ -122,7 +123,7 @@ static void wakes_waiters_when_the_holder_dies(void) {
     }
 }
 
-/* A reader that dies may leave its slot to a reader or to a writer that drains. */
+/* A reader, or a writer that waits for readers, may be the next to lock a dead reader's slot. */
 static void reuses_the_slots_of_the_dead(void) {
     fresh_with(1);
     for (int i = 0; i < 3; i++) {
@@ -140,7 +141,7 @@ static void dies_in_repair(peer *test) {
         _exit(1);
 }
 
-/* The message of a death is consumed only by what follows the repair. */
+/* Only ipm_rwlock_repaired consumes the message of a death. */
 static void tells_of_a_death_until_it_is_repaired(void) {
     fresh();
     peer p = holder(writes);
@@ -166,7 +167,7 @@ static void holds_a_slot_for_each_reader(void) {
     CHECK_INT(ipm_rwlock_read(&lock, 20 * MS), IPM_ETIMEOUT);
     CHECK_INT(ipm_rwlock_write(&lock, 0), IPM_ETIMEOUT);
     peer waiter = start(reads);
-    await_futex(&waiter); /* of a slot; it is that of another one that leaves first */
+    await_futex(&waiter); /* it waits for one slot, but another slot becomes free first */
     let_go(&readers[77]);
     CHECK_INT(hear(&waiter), 'h');
     readers[77] = waiter;
@@ -180,7 +181,7 @@ static void refuses_a_second_lock_in_one_thread(void) {
     ipm_rwlock other;
     fresh();
     other = side(SLOTS);
-    other.slot = 1; /* not the one that the thread will hold: that mutex would notice by itself */
+    other.slot = 1; /* another slot: a mutex would notice a second lock by the same thread */
     CHECK_INT(ipm_rwlock_read(&lock, 0), IPM_OK);
     CHECK_INT(ipm_rwlock_read(&other, 0), IPM_EDEADLOCK);
     CHECK_INT(ipm_rwlock_write(&other, IPM_FOREVER), IPM_EDEADLOCK);
@@ -193,7 +194,7 @@ static void refuses_a_second_lock_in_one_thread(void) {
     CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
 }
 
-/* The list of what a thread holds must find the right one, whatever the order of release. */
+/* The thread's list of locks must find the right entry, whatever the order of release. */
 static void holds_several_locks_in_one_thread(void) {
     static _Alignas(64) unsigned char more[3][sizeof(ipm_rwlock_shared) + 64];
     static const int orders[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}};
@@ -250,7 +251,7 @@ static void holds_as_many_as_it_may(peer *test) {
     hear(test);
 }
 
-/* The kernel gives up after 2,048, and leaves what is left locked for ever. */
+/* The kernel stops after 2,048 mutexes, and leaves the rest locked for ever. */
 static void holds_no_more_than_a_death_would_release(void) {
     many = mmap(NULL, (IPM_MAX_LOCKS + 1) * LOCK_SIZE, PROT_READ | PROT_WRITE,
                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -306,7 +307,7 @@ static void stops_waiting_when_retired(void) {
     kill_peer(&p);
 }
 
-/* A flag that is set while nobody holds the gate is a dead writer's. */
+/* If the flag is set while no thread holds the gate, a dead writer has left it. */
 static void clears_the_flag_of_a_dead_writer(void) {
     fresh();
     lock.shared->writing = 1;
@@ -353,7 +354,7 @@ static void tells_a_childs_locks_from_the_parents(void) {
     CHECK_INT(ipm_rwlock_unlock(&lock), IPM_OK);
 }
 
-/* It sleeps on the slot of the one that dies, with all slots held. */
+/* All slots are held, and the thread sleeps on the slot of the reader that dies. */
 static void waits_for_a_slot_whose_reader_dies(void) {
     fresh_with(1);
     peer first = holder(reads), second = start(reads);
@@ -365,28 +366,30 @@ static void waits_for_a_slot_whose_reader_dies(void) {
 
 int main(void) {
     set_up_lock();
-    run("lets readers in together", lets_readers_in_together);
-    run("keeps all out while it is held for writing", keeps_all_out_while_written);
-    run("keeps writers out while it is held for reading", keeps_writers_out_while_read);
-    run("a writer that gives up is in no reader's way", gives_up_without_a_trace);
-    run("waits until the deadline, and no less", waits_until_the_deadline);
-    run("lets all who wait in, in turn", gets_in_as_soon_as_it_is_free);
-    run("passes on from holders that were killed", passes_on_from_dead_holders);
-    run("lets those go on who wait for one that is killed", wakes_waiters_when_the_holder_dies);
+    run("lets several readers hold it together", lets_readers_in_together);
+    run("keeps all others out while a writer holds it", keeps_all_out_while_written);
+    run("keeps writers out while a reader holds it", keeps_writers_out_while_read);
+    run("lets readers in after a writer gave up", gives_up_without_a_trace);
+    run("waits until the deadline, and not less", waits_until_the_deadline);
+    run("lets all waiting threads in, one after the other", gets_in_as_soon_as_it_is_free);
+    run("can be taken after its holder was killed", passes_on_from_dead_holders);
+    run("lets waiting threads go on when the holder is killed", wakes_waiters_when_the_holder_dies);
     run("uses the slots of killed readers again", reuses_the_slots_of_the_dead);
-    run("tells of a death until it is repaired", tells_of_a_death_until_it_is_repaired);
-    run("holds 128 readers, and the 129th waits", holds_a_slot_for_each_reader);
+    run("reports a writer's death until the data is repaired",
+        tells_of_a_death_until_it_is_repaired);
+    run("lets 128 readers hold it, and the 129th waits", holds_a_slot_for_each_reader);
     run("refuses a second lock in one thread", refuses_a_second_lock_in_one_thread);
-    run("holds several locks in one thread, released in any order",
+    run("lets a thread hold several locks, and release them in any order",
         holds_several_locks_in_one_thread);
-    run("holds no more locks in one thread than its death would release",
+    run("lets a thread hold only as many locks as its death would release",
         holds_no_more_than_a_death_would_release);
-    run("is released by its thread alone", is_released_by_its_thread_alone);
-    run("stops waiting when the segment is retired", stops_waiting_when_retired);
+    run("can be released only by the thread that took it", is_released_by_its_thread_alone);
+    run("ends a wait when the segment is retired", stops_waiting_when_retired);
     run("clears the flag that a dead writer left", clears_the_flag_of_a_dead_writer);
-    run("forgets slots that nobody uses", forgets_slots_that_nobody_uses);
-    run("tells a child's locks from its parent's", tells_a_childs_locks_from_the_parents);
-    run("takes over the slot of a reader that dies while it waits for a slot",
+    run("lowers the high-water mark below slots that are not used", forgets_slots_that_nobody_uses);
+    run("tells the locks of a child from those of its parent",
+        tells_a_childs_locks_from_the_parents);
+    run("gets the slot of a reader that dies during the wait for a slot",
         waits_for_a_slot_whose_reader_dies);
     return tear_down();
 }

@@ -1,4 +1,4 @@
-/* Schema text: what is taken, what is refused and in which words, and the canonical text. */
+/* Schema text: which text is accepted, the errors, and the canonical text. */
 #include "../../src/ipmmap.h"
 #include "tap.h"
 
@@ -37,7 +37,7 @@ static void refuses(const char *text, const char *why) {
     refuses_bytes(text, strlen(text), why);
 }
 
-/* A growing text for cases too long to write down. */
+/* A growing text, for cases that are too long for a string literal. */
 static struct {
     char bytes[IPM_MAX_TEXT + 4096];
     size_t length;
@@ -273,7 +273,8 @@ static void takes_many_structs(void) {
     ipm_layout_free(layout);
 }
 
-/* Every text that differs from a good one in one byte is refused, or is canonical text's source. */
+/* A text that differs from a correct one in one byte is refused, or its canonical text is parsed to
+ * the same text. */
 static void survives_damage(void) {
     char text[1024];
     size_t length = strlen(demo), parsed = 0;
@@ -305,23 +306,23 @@ static void survives_damage(void) {
 }
 
 int main(void) {
-    run("gives canonical text back as it is", keeps_canonical_text);
-    run("takes any white space, or none", ignores_white_space);
+    run("returns canonical text unchanged", keeps_canonical_text);
+    run("accepts any white space, or none", ignores_white_space);
     run("drops structs that the last one does not use", drops_unused_structs);
     run("orders structs by first use, a parent before the fields", orders_by_first_use);
-    run("writes char and char[1] alike, and an array of char not as a text",
+    run("writes char as char[1], and keeps an array of these apart from a text",
         has_one_text_for_one_char);
     run("allows any word as a field's name", allows_any_field_name);
-    run("names a type that is not known", names_unknown_types);
+    run("names an unknown type", names_unknown_types);
     run("refuses duplicate names", refuses_duplicates);
-    run("says what it expected where the grammar is broken", refuses_bad_grammar);
+    run("says what it expected at a syntax error", refuses_bad_grammar);
     run("refuses counts that are not decimal numbers from 1", refuses_bad_counts);
-    run("refuses sizes beyond the limit without overflow", refuses_what_is_too_large);
+    run("refuses sizes beyond the limit without an overflow", refuses_what_is_too_large);
     run("refuses names beyond the limit", refuses_long_names);
-    run("refuses nesting beyond the limit, parents counted", bounds_depth);
-    run("refuses texts beyond the limit, also when only the canonical text is", bounds_text);
-    run("takes many fields, and refuses more than the limit", takes_many_fields);
-    run("takes many structs", takes_many_structs);
-    run("refuses or understands every damaged byte and every truncation", survives_damage);
+    run("refuses nesting beyond the limit, which includes parents", bounds_depth);
+    run("refuses texts beyond the limit, also if only the canonical text is too long", bounds_text);
+    run("accepts many fields, and refuses more than the limit", takes_many_fields);
+    run("accepts many structs", takes_many_structs);
+    run("parses or refuses every damaged or truncated text without a crash", survives_damage);
     return done();
 }

@@ -1,4 +1,4 @@
-/* What a handle does while nothing goes wrong: lock, change, commit, read, wait. */
+/* The functions of a handle without failures: lock, change, commit, read, wait. */
 #include "fixture.h"
 #include "peer.h"
 
@@ -42,7 +42,7 @@ static void rolls_back(void) {
     CHECK_INT(version_of(editor), 1);
     CHECK_INT(commit(editor, 7), IPM_OK);
     CHECK_INT(version_of(editor), 2);
-    CHECK_INT(info_of(editor).recoveries, 0); /* it was undone by the handle itself */
+    CHECK_INT(info_of(editor).recoveries, 0); /* the handle has rolled it back itself */
     finished();
 }
 
@@ -73,7 +73,7 @@ static void shows_snapshots_beside_a_writer(void) {
     CHECK_INT(commit(editor, 5), IPM_OK);
     CHECK_INT(ipm_segment_lock(editor, 0, &error), IPM_OK);
     set_both(editor, 6);
-    ipm_segment *const all[] = {reader, editor, manager}; /* the writer's own handle too */
+    ipm_segment *const all[] = {reader, editor, manager}; /* also through the writer's own handle */
     for (size_t i = 0; i < 3; i++) {
         CHECK_INT(ipm_segment_snapshot(all[i], copy, &version, &error), IPM_OK);
         memcpy(&a, copy + B_OFFSET, sizeof a);
@@ -302,7 +302,7 @@ static void lets_a_signal_interrupt_a_wait(void) {
     peer p = start(is_interrupted);
     CHECK_INT(hear(&p), 'o');
     char word = 0;
-    while (word == 0) { /* again until it sleeps */
+    while (word == 0) { /* repeat until the waiter sleeps */
         struct pollfd ready = {.fd = p.from, .events = POLLIN};
         kill(p.pid, SIGUSR1);
         if (poll(&ready, 1, 1) == 1)
@@ -373,27 +373,29 @@ static void names_every_code(void) {
 
 int main(void) {
     set_up();
-    run("commits what was changed", commits_what_was_changed);
-    run("rolls back, which does not count", rolls_back);
+    run("commits changes", commits_what_was_changed);
+    run("rolls back changes, and does not count that as a commit", rolls_back);
     run("counts no commit without a change", counts_no_commit_without_a_change);
-    run("rolls back when it is closed with its lock held", rolls_back_at_closing);
-    run("shows snapshots beside a writer, to its own handle too", shows_snapshots_beside_a_writer);
-    run("lets no reader write, and none but a manager destroy", lets_no_reader_write);
-    run("changes nothing outside a lock or the struct",
+    run("rolls back if it is closed while it holds its lock", rolls_back_at_closing);
+    run("takes snapshots while a writer holds the lock, also through its own handle",
+        shows_snapshots_beside_a_writer);
+    run("lets no reader write, and only a manager destroy", lets_no_reader_write);
+    run("refuses changes without the lock or outside the struct",
         changes_nothing_outside_a_lock_or_the_struct);
-    run("is locked once", is_locked_once);
-    run("excludes other handles of the same thread", excludes_other_handles_of_the_thread);
-    run("holds locks on several segments", holds_locks_on_several_segments);
-    run("sets the time stamp and clears", stamps_and_clears);
-    run("sets the time stamp and clears as part of a transaction",
+    run("refuses a second lock through the same handle", is_locked_once);
+    run("refuses a lock through another handle of the same thread",
+        excludes_other_handles_of_the_thread);
+    run("lets a thread lock several segments", holds_locks_on_several_segments);
+    run("sets the time stamp, and clears the fields", stamps_and_clears);
+    run("sets the time stamp and clears the fields as part of a transaction",
         stamps_and_clears_within_a_transaction);
-    run("flushes", flushes);
-    run("wakes all who wait for a commit", wakes_all_who_wait);
-    run("waits no longer than it is told to", waits_no_longer_than_told);
+    run("flushes its data to disk", flushes);
+    run("wakes all processes that wait for a commit", wakes_all_who_wait);
+    run("waits no longer than its timeout", waits_no_longer_than_told);
     run("lets a signal interrupt a wait", lets_a_signal_interrupt_a_wait);
-    run("tells about itself", tells_about_itself);
-    run("shares what it commits with other processes", shares_with_other_processes);
-    run("works without room for an error", takes_no_detail);
-    run("names every code", names_every_code);
+    run("returns information about itself", tells_about_itself);
+    run("shares its commits with other processes", shares_with_other_processes);
+    run("accepts a null pointer for the error", takes_no_detail);
+    run("names every error code", names_every_code);
     return tear_down();
 }

@@ -1,4 +1,4 @@
-/* Threads of one process: on the same memory, and with a handle each. Clean under TSan. */
+/* Threads of one process, on the same memory or with a handle each. TSan finds no race here. */
 #include "../../src/core/abandon.h"
 #include "../../src/core/clock.h"
 #include "../../src/core/rwlock.h"
@@ -10,7 +10,8 @@
 #include <sys/wait.h>
 
 #ifdef __SANITIZE_THREAD__
-/* gcc's TSan does not know this call, and would take the mutex for unlocked: lead it to another. */
+/* gcc's TSan does not know this call, and would assume that the mutex is unlocked. Use another call
+ * instead. */
 int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until) {
     struct timespec now, real;
     clock_gettime(clock, &now);
@@ -46,7 +47,7 @@ static ipm_rwlock side(void) {
                         .inode = 1};
 }
 
-/* All words say the same: the number of commits. */
+/* All words contain the number of commits. */
 static bool is_whole(const uint64_t *words) {
     for (size_t i = 1; i < WORDS; i++)
         if (words[i] != words[0])
@@ -198,7 +199,7 @@ static void have_a_handle_each(void) {
     ipm_segment_close(manager, NULL);
 }
 
-/* ---- Whose lock it is -------------------------------------------------------------------- */
+/* ---- The owner of a lock ----------------------------------------------------------------- */
 
 static ipm_segment *shared_handle;
 
@@ -262,7 +263,7 @@ static void lose_no_lock_with_a_thread(void) {
         run_thread(ends_with_its_lock, lost);
         says_that_a_thread_ended(lost);
         CHECK_INT(commit(manager, 7 + i), IPM_OK);
-        CHECK_INT(info_of(manager).recoveries, 0); /* its own thread has undone it */
+        CHECK_INT(info_of(manager).recoveries, 0); /* the thread itself has rolled it back */
         CHECK_INT(ipm_segment_lock(lost, 0, &error), IPM_OK);
         CHECK_INT(read_a(lost), 7 + i);
         CHECK_INT(ipm_segment_unlock(lost, &error), IPM_OK);
@@ -309,7 +310,7 @@ static void *ends_with_two(void *p) {
     return ends_with_its_lock(both[0]);
 }
 
-/* A destructor of another library's, which runs after the one that releases what is held. */
+/* A destructor of another library, which runs after the one that releases the locks. */
 static void lose_no_lock_that_is_taken_while_a_thread_ends(void) {
     failed = 0;
     ipm_segment *manager = opened(IPM_MANAGER, ""), *other = opened(IPM_MANAGER, "other");
@@ -329,7 +330,7 @@ static void *forks_with_its_lock(void *p) {
     failed += ipm_segment_lock(p, 0, NULL) != IPM_OK;
     pid_t child = fork();
     if (child == 0)
-        pthread_exit(NULL); /* the child's last thread: what it holds is the parent's */
+        pthread_exit(NULL); /* the last thread of the child: its locks belong to the parent */
     int status = -1;
     waitpid(child, &status, 0);
     failed += status != 0;
@@ -352,14 +353,15 @@ static void keep_their_locks_when_a_childs_thread_ends(void) {
 
 int main(void) {
     set_up();
-    run("share one memory: whole reads, exact counts", share_one_memory);
-    run("have a handle each: whole reads, exact counts", have_a_handle_each);
-    run("leave each other's locks alone", leave_each_others_locks_alone);
-    run("lose no lock with a thread that ends", lose_no_lock_with_a_thread);
-    run("lose the address of the struct with the lock",
+    run("share one memory, and read whole commits and lose no addition", share_one_memory);
+    run("have a handle each, and read whole commits and lose no addition", have_a_handle_each);
+    run("cannot release each other's locks", leave_each_others_locks_alone);
+    run("release their locks when they end", lose_no_lock_with_a_thread);
+    run("get no address of the struct after they have ended with the lock",
         lose_the_address_of_the_struct_with_the_lock);
-    run("lose no lock that is taken while a thread ends",
+    run("release a lock that a destructor takes while they end",
         lose_no_lock_that_is_taken_while_a_thread_ends);
-    run("keep their locks when a child's thread ends", keep_their_locks_when_a_childs_thread_ends);
+    run("keep their locks when a thread of a fork's child ends",
+        keep_their_locks_when_a_childs_thread_ends);
     return tear_down();
 }

@@ -90,7 +90,7 @@ static void saves_a_block_once(void) {
 static void recovers_what_a_dead_writer_left(void) {
     fresh();
     change(0, 700, 9);
-    CHECK(ipm_transaction_recover(&memory)); /* as by another process: `t` plays the dead one */
+    CHECK(ipm_transaction_recover(&memory)); /* as another process; `t` stands for the dead one */
     CHECK(same(data, before));
     CHECK_INT(state.recoveries, 1);
     CHECK_INT(state.sequence, 2);
@@ -101,7 +101,7 @@ static void recovers_what_a_dead_writer_left(void) {
 static void forgets_a_version_that_was_stored_before_a_death(void) {
     fresh();
     change(0, 8, 1);
-    state.version = 1; /* the commit's first store, and no more */
+    state.version = 1; /* only the first store of the commit */
     CHECK(ipm_transaction_recover(&memory));
     CHECK_INT(ipm_snapshot_version(&memory), 0);
     CHECK_INT(state.version, 0);
@@ -110,7 +110,7 @@ static void forgets_a_version_that_was_stored_before_a_death(void) {
 static void recovers_again_after_a_death_in_the_recovery(void) {
     fresh();
     change(0, SIZE, 9);
-    memcpy(data, shadow, 2 * IPM_BLOCK_SIZE); /* half of it was copied back */
+    memcpy(data, shadow, 2 * IPM_BLOCK_SIZE); /* half of the block was copied back before */
     CHECK(ipm_transaction_recover(&memory));
     CHECK(same(data, before));
 }
@@ -190,8 +190,8 @@ static void commit_wide(void) {
     memcpy(wide_before, wide_data, WIDE);
 }
 
-/* A snapshot that has copied everything before that sequence, as far as it knows: `wide_copy` is
- * full of 0xCC, so that what a turn copies can be told from what it leaves. */
+/* A snapshot that counts as complete up to that sequence. `wide_copy` is filled with 0xCC, which
+ * shows the bytes that a turn does not copy. */
 static ipm_snapshot later_turn(uint64_t since) {
     memset(wide_copy, 0xCC, WIDE);
     return (ipm_snapshot){.memory = &wide, .size = WIDE, .into = wide_copy, .since = since};
@@ -287,7 +287,7 @@ static void looks_only_below_tags_that_were_set_since(void) {
     fresh_wide();
     change_wide(100, 1);
     commit_wide();
-    wide.tags[0][0] = wide.tags[0][3000] = UINT64_MAX >> 1; /* nobody sets these alone */
+    wide.tags[0][0] = wide.tags[0][3000] = UINT64_MAX >> 1; /* no transaction sets only these */
     ipm_snapshot later = later_turn(1);
     CHECK(ipm_snapshot_turn(&later));
     CHECK_INT(blocks_copied(), 1);
@@ -375,26 +375,27 @@ int main(void) {
     run("rolls back any range", rolls_back_every_range);
     run("goes on after a rollback, which does not count", goes_on_after_a_rollback);
     run("saves a block once in a transaction", saves_a_block_once);
-    run("recovers what a dead writer left, and counts it", recovers_what_a_dead_writer_left);
-    run("forgets a version that was stored before a death",
+    run("rolls back the transaction of a dead writer, and counts that",
+        recovers_what_a_dead_writer_left);
+    run("restores the version if a writer died after it had stored the new one",
         forgets_a_version_that_was_stored_before_a_death);
     run("recovers again after a death in the recovery",
         recovers_again_after_a_death_in_the_recovery);
-    run("shows the committed struct in mid-transaction",
+    run("shows the committed struct during a transaction",
         shows_the_committed_struct_in_mid_transaction);
     run("copies any part of it", copies_any_part);
-    run("keeps before-images apart over 20,000 random changes",
+    run("shows committed bytes during 20,000 random changes",
         keeps_before_images_apart_over_many_transactions);
     run("has a level of tags for each 64 tags, up to 64", has_a_level_for_each_64_tags);
     run("tags what is saved on each level", tags_what_is_saved_on_each_level);
-    run("undoes what was saved, wherever it lies", undoes_what_was_saved_wherever_it_lies);
-    run("copies in a later turn what was changed since, and nothing else",
+    run("rolls back every saved block, wherever it lies", undoes_what_was_saved_wherever_it_lies);
+    run("copies in a later turn only the blocks that were changed since",
         copies_in_a_later_turn_what_was_changed_since);
-    run("looks only below tags that were set since", looks_only_below_tags_that_were_set_since);
-    run("copies half a transaction from the shadow in any turn",
+    run("searches only below tags that were set since", looks_only_below_tags_that_were_set_since);
+    run("copies the blocks of an open transaction from the shadow in every turn",
         copies_a_half_transaction_from_the_shadow_in_any_turn);
-    run("copies nothing where nothing is asked for", copies_nothing_where_nothing_is_asked_for);
-    run("keeps to before-images over 300 random transactions in a wide struct",
+    run("copies nothing if no bytes are asked for", copies_nothing_where_nothing_is_asked_for);
+    run("shows committed bytes during 300 random transactions in a large struct",
         keeps_to_before_images_in_a_wide_struct);
     run("copies words at any alignment", copies_words_at_any_alignment);
     return done();

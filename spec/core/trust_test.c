@@ -1,4 +1,4 @@
-/* Strangers in a shared directory: whose files are used. Needs root, to become others. */
+/* Which users' files are used in a shared directory. Needs root, to become another user. */
 #include "fixture.h"
 #include "peer.h"
 
@@ -57,7 +57,7 @@ static void destroy(ipm_segment *segment) {
     ipm_segment_close(segment, NULL);
 }
 
-/* ---- What a stranger has put there ------------------------------------------------------- */
+/* ---- Files of another user --------------------------------------------------------------- */
 
 static void plants_a_lock_file(peer *test) {
     (void)test;
@@ -80,6 +80,31 @@ static void refuses_a_strangers_lock_file(void) {
     destroy(manager);
 }
 
+/* The lock file of a closed segment is gone, and a stranger has put one there. */
+static void is_not_opened_with_a_strangers_lock_file(ipm_options options) {
+    ipm_segment *segment;
+    options.create = true;
+    CHECK_INT(open_here(IPM_MANAGER, options, &segment), IPM_OK);
+    ipm_segment_close(segment, NULL);
+    CHECK_INT(unlink(in_shared("lock", "lock")), 0);
+    CHECK_INT(run_peer(plants_a_lock_file), 0);
+    options.create = false;
+    CHECK_ERROR(open_here(IPM_EDITOR, options, &segment), IPM_EPERMISSION, "Demo_lock.lock");
+    CHECK(strstr(error.text, "belongs to user 12003") != NULL);
+    CHECK_INT(unlink(in_shared("lock", "lock")), 0);
+    CHECK_INT(open_here(IPM_MANAGER, options, &segment), IPM_OK);
+    destroy(segment);
+}
+
+static void opens_nothing_with_a_strangers_lock_file(void) {
+    NEEDS_ROOT;
+    ipm_options options = here("lock");
+    is_not_opened_with_a_strangers_lock_file(options);
+    options.mmap_dir = dir;
+    options.lock_dir = shared;
+    is_not_opened_with_a_strangers_lock_file(options);
+}
+
 static void plants_a_segment_and_looks(peer *test) {
     ipm_segment *own;
     become(STRANGER);
@@ -89,7 +114,7 @@ static void plants_a_segment_and_looks(peer *test) {
     expect(open_here(IPM_MANAGER, options, &own) == IPM_OK, 1);
     tell(test, 'p');
     hear(test);
-    expect(read_a(own) == 0, 2); /* nothing of what the owner wrote */
+    expect(read_a(own) == 0, 2); /* not the bytes that the owner wrote */
 }
 
 static void refuses_a_strangers_data_file(void) {
@@ -97,7 +122,7 @@ static void refuses_a_strangers_data_file(void) {
     ipm_segment *segment;
     peer stranger = start(plants_a_segment_and_looks);
     CHECK_INT(hear(&stranger), 'p');
-    CHECK_INT(unlink(in_shared("data", "lock")), 0); /* the data file alone is the test's */
+    CHECK_INT(unlink(in_shared("data", "lock")), 0); /* only the data file belongs to this user */
     CHECK_ERROR(create_here("data", false, &segment), IPM_EPERMISSION, "Demo_data.mmap");
     CHECK(strstr(error.text, "belongs to user 12003") != NULL);
     CHECK_ERROR(open_here(IPM_EDITOR, here("data"), &segment), IPM_EPERMISSION, "12003");
@@ -187,7 +212,7 @@ static void creates_in_no_strangers_directory(void) {
             CHECK_INT(create_in(directory, &stranger, &segment), IPM_OK);
             destroy(segment);
         }
-        CHECK_INT(rmdir(directory), 0); /* nothing is left in it */
+        CHECK_INT(rmdir(directory), 0); /* no file is left in it */
     }
 }
 
@@ -251,7 +276,7 @@ static void makes_a_directory_for_all_sticky(void) {
     CHECK_INT(rmdir(in_dir("all")), 0);
 }
 
-/* ---- The lock file's rights -------------------------------------------------------------- */
+/* ---- The mode of the lock file ----------------------------------------------------------- */
 
 static void may_only_read(peer *test) {
     ipm_segment *reader;
@@ -262,7 +287,7 @@ static void may_only_read(peer *test) {
     ipm_segment_close(reader, NULL);
     tell(test, 'r');
     hear(test);
-    /* The lock file is gone meanwhile. */
+    /* The lock file does not exist at this time. */
     expect(open_here(IPM_READER, here("read"), &reader) == IPM_OK, 4);
     expect(read_a(reader) == 5, 5);
     expect(ipm_segment_lock(reader, 0, &error) == IPM_EPERMISSION, 6);
@@ -304,7 +329,7 @@ static void narrows_a_lock_file_that_more_may_use_than_the_data(void) {
     CHECK_INT(chown(in_shared("wide", "mmap"), (uid_t)-1, OWNER), 0);
     CHECK_INT(chown(in_shared("wide", "lock"), (uid_t)-1, OWNER), 0);
     CHECK_INT(chmod(in_shared("wide", "lock"), 0666), 0);
-    CHECK_INT(run_peer(opens_as_owner), 0); /* of the group only: it may not narrow it */
+    CHECK_INT(run_peer(opens_as_owner), 0); /* a member of the group, who may not narrow the mode */
     ipm_segment_close(manager, NULL);
     CHECK_INT(open_here(IPM_MANAGER, here("wide"), &manager), IPM_OK);
     CHECK_INT(status_of(in_shared("wide", "lock")).st_mode & 0777, 0660);
@@ -317,22 +342,29 @@ int main(void) {
     snprintf(shared, sizeof shared, "%.40s/shared", dir);
     if (mkdir(shared, 0700) != 0 || chmod(shared, 01777) != 0)
         return EXIT_FAILURE;
-    run("refuses a stranger's lock file, and replaces it by force", refuses_a_strangers_lock_file);
-    run("refuses a stranger's data file, and replaces it by force", refuses_a_strangers_data_file);
-    run("uses the files of those whom the caller trusts", uses_the_files_of_those_it_trusts);
+    run("refuses a lock file of another user, and replaces it with force",
+        refuses_a_strangers_lock_file);
+    run("opens no existing segment with a lock file of another user",
+        opens_nothing_with_a_strangers_lock_file);
+    run("refuses a data file of another user, and replaces it with force",
+        refuses_a_strangers_data_file);
+    run("uses the files of users that the caller trusts", uses_the_files_of_those_it_trusts);
     run("uses the files of the directory's owner",
         a_stranger_uses_the_files_of_the_directorys_owner);
-    run("creates in no stranger's directory", creates_in_no_strangers_directory);
-    run("creates only where nobody else can replace the files",
+    run("creates no segment in a directory of another user", creates_in_no_strangers_directory);
+    run("creates a segment only where no other user can replace the files",
         creates_where_nobody_else_can_replace_files);
-    run("follows no stranger's link to a directory", follows_no_strangers_link_to_a_directory);
-    run("creates in no stranger's directory behind a link of its own",
+    run("does not follow another user's link to a directory",
+        follows_no_strangers_link_to_a_directory);
+    run("creates no segment in another user's directory behind its own link",
         creates_in_no_strangers_directory_behind_a_link);
-    run("names the file where there is no directory", names_the_file_where_there_is_no_directory);
-    run("makes a directory for all with the sticky bit", makes_a_directory_for_all_sticky);
-    run("who may only read neither holds nor makes a lock file",
+    run("names the file that is in the place of a directory",
+        names_the_file_where_there_is_no_directory);
+    run("sets the sticky bit of a new directory that all users may write to",
+        makes_a_directory_for_all_sticky);
+    run("a user who may only read neither makes nor locks a lock file",
         who_may_only_read_neither_holds_nor_makes_a_lock_file);
-    run("narrows a lock file that more may use than the data",
+    run("narrows the mode of a lock file that more users can use than the data file",
         narrows_a_lock_file_that_more_may_use_than_the_data);
     rmdir(shared);
     return tear_down();

@@ -1,4 +1,4 @@
-/* Who holds a segment's lock and who waits for it, as ipm_segment_users lists them. */
+/* The list of the processes that hold a segment's lock or wait for it, by ipm_segment_users. */
 #include "../../src/core/segment.h"
 #include "fixture.h"
 #include "peer.h"
@@ -15,7 +15,8 @@ static void list(void) {
     CHECK_INT(ipm_segment_users(manager, users, IPM_MAX_USERS, &count, &error), IPM_OK);
 }
 
-/* The entry of a peer, which must have exactly one; or an empty one, and the test fails. */
+/* The entry of a peer, which must have exactly one. Otherwise the test fails, and the result is
+ * empty. */
 static ipm_user entry_of(const peer *p) {
     ipm_user found = {0};
     unsigned entries = 0;
@@ -36,7 +37,7 @@ static void is_listed(const peer *p, bool writes, bool waits) {
     CHECK(user.since >= began && user.since <= time(NULL));
 }
 
-/* Takes the lock, says so, and keeps it until it is told to let go. */
+/* Takes the lock, reports that, and keeps the lock until the test tells it to unlock. */
 static void locks(peer *test, ipm_role role) {
     ipm_segment *own = opened(role, "");
     if (ipm_segment_lock(own, IPM_FOREVER, NULL) != IPM_OK)
@@ -111,7 +112,7 @@ static void lists_a_writer_and_those_who_wait_for_it(void) {
     finish(&second);
 }
 
-/* It has the gate already, and is listed once. */
+/* The writer holds the gate and waits for readers, but is listed only once. */
 static void lists_a_writer_that_waits_for_readers(void) {
     begin();
     peer first = holding(reads), second = holding(reads), writer = waiting(writes);
@@ -133,7 +134,7 @@ static void lists_a_writer_that_waits_for_readers(void) {
     finish(&writer);
 }
 
-/* A dead holder is named until another takes its lock; nobody waits when dead. */
+/* A dead holder is listed until another process takes its lock. A dead waiter is not listed. */
 static void lists_dead_holders_as_dead(void) {
     begin();
     peer writer = holding(writes), waiter = waiting(writes);
@@ -163,7 +164,16 @@ static void stores_no_more_than_there_is_room_for(void) {
     finish(&second);
 }
 
-/* More can wait than are listed. A place that a dead waiter has left is taken anew. */
+/* Whether what follows the table in the lock file is zero, as it was made. */
+static bool is_zero_after(const ipm_waiters *waiters) {
+    const char *next = (const char *)(waiters + 1);
+    for (size_t i = 0; i < sizeof(ipm_waiter); i++)
+        if (next[i] != 0)
+            return false;
+    return true;
+}
+
+/* More processes can wait than are listed. The entry of a dead waiter is used again. */
 static void lists_as_many_waiters_as_it_has_room_for(void) {
     begin();
     ipm_waiters *waiters = &manager->lockfile.head->waiters;
@@ -174,6 +184,9 @@ static void lists_as_many_waiters_as_it_has_room_for(void) {
     peer unlisted = waiting(reads);
     list();
     CHECK_INT(count, 1 + IPM_MAX_WAITERS);
+    for (size_t i = 0; i < count; i++)
+        CHECK(users[i].pid != unlisted.pid);
+    CHECK(is_zero_after(waiters));
     kill_peer(&dead);
     peer reader = waiting(reads);
     list();
@@ -207,7 +220,7 @@ static void lists_nothing_in_a_fork(void) {
     end();
 }
 
-/* kill(2) may not be used on another user's process, and says so. */
+/* kill(2) fails with EPERM for a process of another user. */
 static void another_user_lists(peer *test) {
     ipm_segment *own;
     ipm_info info = {0};
@@ -239,9 +252,10 @@ int main(void) {
     run("lists a writer, and a reader and a writer that wait for it",
         lists_a_writer_and_those_who_wait_for_it);
     run("lists a writer that waits for readers once", lists_a_writer_that_waits_for_readers);
-    run("lists dead holders as dead, and no dead waiters", lists_dead_holders_as_dead);
-    run("stores no more than there is room for", stores_no_more_than_there_is_room_for);
-    run("lists as many waiters as it has room for", lists_as_many_waiters_as_it_has_room_for);
+    run("lists dead holders as dead, and does not list dead waiters", lists_dead_holders_as_dead);
+    run("stores no more entries than there is room for", stores_no_more_than_there_is_room_for);
+    run("lists as many waiters as the lock file has room for",
+        lists_as_many_waiters_as_it_has_room_for);
     run("lists nothing in a fork's child", lists_nothing_in_a_fork);
     run("lists other users' processes as alive", lists_other_users_processes);
     return tear_down();

@@ -19,7 +19,8 @@ static void destroy(void) {
     ipm_segment_close(segment, NULL);
 }
 
-/* What lies behind an older program's options is not theirs: a mode that would be refused. */
+/* The bytes after an older program's options do not belong to them. Here they are a mode that would
+ * be refused. */
 static void takes_the_options_of_an_older_program(void) {
     ipm_options options = {.mmap_dir = dir, .create = true, .mode = 07777, .max_readers = 999};
     options.own_size = offsetof(ipm_options, mode);
@@ -27,7 +28,7 @@ static void takes_the_options_of_an_older_program(void) {
         destroy();
     options.own_size = sizeof options;
     CHECK_INT(try_options(&options), IPM_EINVALID);
-    options.own_size = 0; /* the first version has it too */
+    options.own_size = 0; /* the first version has this member too */
     CHECK_INT(try_options(&options), IPM_EINVALID);
 }
 
@@ -80,12 +81,14 @@ static void tells_a_newer_program_how_much_it_filled_in(void) {
 
 int main(void) {
     set_up();
-    run("knows the version of the library", knows_its_version);
-    run("takes the options of an older program", takes_the_options_of_an_older_program);
-    run("takes the options of a newer program, as far as it knows them",
+    run("returns the version of the library", knows_its_version);
+    run("accepts the options of an older program", takes_the_options_of_an_older_program);
+    run("accepts the options of a newer program if it knows those that are set",
         takes_the_options_of_a_newer_program);
-    run("refuses a size that no options have", refuses_a_size_that_no_options_have);
-    run("tells an older program what that knows of", tells_an_older_program_what_it_knows);
-    run("tells a newer program how much it filled in", tells_a_newer_program_how_much_it_filled_in);
+    run("refuses a size that no version of the options has", refuses_a_size_that_no_options_have);
+    run("fills in only the fields that an older program knows",
+        tells_an_older_program_what_it_knows);
+    run("tells a newer program how many bytes it filled in",
+        tells_a_newer_program_how_much_it_filled_in);
     return tear_down();
 }

@@ -1,4 +1,4 @@
-/* Waits for a commit: what comes between their steps, and what wakes them. */
+/* Waits for a commit: events between their steps, and calls that wake them. */
 #include "../../src/core/segment.h"
 #include "fixture.h"
 #include "peer.h"
@@ -21,9 +21,9 @@ static void end(void) {
     remove(lock_path(""));
 }
 
-/* ---- Between the first look and the announcement ----------------------------------------- */
+/* ---- Between the first check of the version and the announcement ------------------------- */
 
-/* The first store of a wait is its announcement: it must not come about before this has. */
+/* The first store of a wait is its announcement. This commit must come before it. */
 static void commit_first(int signal) {
     (void)signal;
     CHECK_INT(mprotect(manager->lockfile.head, 4096, PROT_READ | PROT_WRITE), 0);
@@ -42,9 +42,9 @@ static void looks_again_once_it_has_announced_itself(void) {
     end();
 }
 
-/* ---- What wakes -------------------------------------------------------------------------- */
+/* ---- Calls that wake waiting processes --------------------------------------------------- */
 
-static int64_t ahead_s; /* of the time: until a slice of a wait is over */
+static int64_t ahead_s; /* how often the clock is read until a slice of a wait is over */
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
     long rc = syscall(SYS_clock_gettime, clock, now);
@@ -52,7 +52,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
     return (int)rc;
 }
 
-/* Its slices last an hour: only a waking ends one. */
+/* The slices last an hour here, so only a wake-up ends one. */
 static void waits(peer *test) {
     uint64_t now;
     ipm_segment *own = opened(IPM_EDITOR, "");
@@ -116,12 +116,12 @@ static void an_editor_that_finds_the_name_lost_wakes_those_who_wait(void) {
 
 int main(void) {
     set_up();
-    run("looks again once it has announced that it sleeps",
+    run("a waiter checks the version again after it has announced that it sleeps",
         looks_again_once_it_has_announced_itself);
-    run("a commit wakes those who wait", a_commit_wakes_those_who_wait);
-    run("destroying wakes those who wait", destroying_wakes_those_who_wait);
-    run("replacing wakes those who wait", replacing_wakes_those_who_wait);
-    run("an editor that finds the name lost wakes those who wait",
+    run("a commit wakes the waiting processes", a_commit_wakes_those_who_wait);
+    run("destroying wakes the waiting processes", destroying_wakes_those_who_wait);
+    run("replacing wakes the waiting processes", replacing_wakes_those_who_wait);
+    run("an editor that finds the name lost wakes the waiting processes",
         an_editor_that_finds_the_name_lost_wakes_those_who_wait);
     return tear_down();
 }

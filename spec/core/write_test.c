@@ -1,4 +1,4 @@
-/* Writing by offset: alone a transaction, in a lock part of one; the header is left alone. */
+/* Writing by offset: as a transaction of its own or as part of one. The header is not changed. */
 #include "../../src/ipmmap.h"
 #include "tap.h"
 
@@ -99,7 +99,7 @@ static void *destroy_once_written(void *segment) {
     return NULL;
 }
 
-/* On one processor the waking of the destroyer can take it from the writer. */
+/* On one processor, the destroyer may run as soon as the writer wakes it. */
 static void succeeds_though_the_segment_is_destroyed_in_answer(void) {
     cpu_set_t all, one;
     CHECK_INT(sched_getaffinity(0, sizeof all, &all), 0);
@@ -125,10 +125,10 @@ int main(void) {
         return EXIT_FAILURE;
     run("a write outside the lock is a transaction", alone_is_a_transaction);
     run("a write in the lock is part of its transaction", in_a_lock_is_part_of_its_transaction);
-    run("a write of the whole struct leaves the header as it is",
+    run("a write of the whole struct does not change the header",
         of_the_whole_struct_leaves_the_header);
     run("a write by a reader or outside the struct is refused", refuses_what_it_cannot_write);
-    run("a write succeeds though the segment is destroyed in answer to it",
+    run("a write succeeds even if the segment is destroyed in response to its commit",
         succeeds_though_the_segment_is_destroyed_in_answer);
     ipm_layout_free(layout);
     rmdir(dir);

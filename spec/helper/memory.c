@@ -1,6 +1,6 @@
 /*
- * Allocators for tests: one that fails, for what a failed allocation leaves behind; and one that
- * changes a file as another process would, at a moment that is known.
+ * Allocators for tests: one that fails at a given allocation, and one that changes a file at a
+ * given allocation, as another process could.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -11,8 +11,8 @@
 typedef struct failing {
     lua_Alloc allocate;
     void *data;
-    lua_Integer
-        left; /* allocations that succeed until one fails, twice: Lua collects and retries */
+    lua_Integer left; /* how many allocations succeed before one fails; it fails twice, because Lua
+                         collects and retries */
     int failed;
 } failing;
 
@@ -26,7 +26,7 @@ static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
     return state->allocate(state->data, block, old_size, new_size);
 }
 
-/* fail(n, fn): whether the n-th allocation was reached, and what pcall(fn) gives. */
+/* fail(n, fn) -> whether fn reached its n-th allocation, which failed; the results of pcall(fn) */
 static int memory_fail(lua_State *L) {
     failing state = {.left = luaL_checkinteger(L, 1)};
     luaL_checkstack(L, LUA_MINSTACK, NULL);
@@ -44,7 +44,7 @@ static int memory_fail(lua_State *L) {
 typedef struct changing {
     lua_Alloc allocate;
     void *data;
-    lua_Integer left; /* allocations until the one that changes the file */
+    lua_Integer left; /* how many allocations come before the one that changes the file */
     int file;
     lua_Integer offset;
     const char *bytes;
@@ -60,8 +60,8 @@ static void *change_and_allocate(void *data, void *block, size_t old_size, size_
     return state->allocate(state->data, block, old_size, new_size);
 }
 
-/* change(n, path, offset, bytes, fn): store the bytes in a file at the n-th allocation of fn,
- * before it. returns  whether it was reached, and what pcall(fn) gives */
+/* change(n, path, offset, bytes, fn) -> whether fn reached its n-th allocation; the results of
+ * pcall(fn). Directly before that allocation the bytes are stored in the file. */
 static int memory_change(lua_State *L) {
     changing state = {.left = luaL_checkinteger(L, 1), .offset = luaL_checkinteger(L, 3)};
     state.file = open(luaL_checkstring(L, 2), O_WRONLY);

@@ -71,7 +71,7 @@ static int posix_forkpty(lua_State *L) {
     return 2;
 }
 
-/* resize(master, columns, lines): the terminal; its process gets SIGWINCH */
+/* resize(master, columns, lines): resizes the terminal; its process gets SIGWINCH */
 static int posix_resize(lua_State *L) {
     struct winsize size = {.ws_col = (unsigned short)check_int(L, 2),
                            .ws_row = (unsigned short)check_int(L, 3)};
@@ -94,12 +94,12 @@ static int posix_exec(lua_State *L) {
     return luaL_error(L, "exec %s: %s", argv[0], strerror(errno));
 }
 
-/* exit(status): without running finalizers or flushing */
+/* exit(status): ends the process without finalizers, and without flushing files */
 static int posix_exit(lua_State *L) {
     _exit(check_int(L, 1));
 }
 
-/* pipe() -> read end, write end; closed by exec */
+/* pipe() -> read end, write end; exec closes both */
 static int posix_pipe(lua_State *L) {
     int ends[2];
     check(L, pipe2(ends, O_CLOEXEC), "pipe");
@@ -130,7 +130,7 @@ static int is_readable(lua_State *L, int fd, int index) {
     }
 }
 
-/* poll(fd, seconds): whether it becomes readable */
+/* poll(fd, seconds) -> whether the descriptor becomes readable in that time */
 static int posix_poll(lua_State *L) {
     lua_pushboolean(L, is_readable(L, check_int(L, 1), 2));
     return 1;
@@ -145,7 +145,7 @@ static int posix_read(lua_State *L) {
     if (!is_readable(L, fd, 3))
         return timed_out(L);
     ssize_t got = read(fd, bytes, size);
-    if (got == -1 && errno == EIO) /* a terminal whose other side is closed */
+    if (got == -1 && errno == EIO) /* EIO: a terminal whose other side is closed */
         got = 0;
     if (got == -1)
         return check(L, -1, "read");
@@ -153,7 +153,8 @@ static int posix_read(lua_State *L) {
     return 1;
 }
 
-/* write(fd, bytes): all of them; raises, and does not die, when nobody can read them */
+/* write(fd, bytes): writes all bytes; raises, instead of dying by SIGPIPE, if no process can read
+ * them */
 static int posix_write(lua_State *L) {
     int fd = check_int(L, 1);
     size_t left;
@@ -231,7 +232,7 @@ static int posix_setenv(lua_State *L) {
     return 0;
 }
 
-/* mkdtemp(prefix) -> the path of a new directory, which nobody else may enter */
+/* mkdtemp(prefix) -> the path of a new directory, which other users may not enter */
 static int posix_mkdtemp(lua_State *L) {
     size_t length;
     const char *prefix = luaL_checklstring(L, 1, &length);

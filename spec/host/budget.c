@@ -1,6 +1,6 @@
 /*
- * Does each operation of docs/budget.md many times, between marks: for callgrind a dump of its
- * counts, for strace a write to no file. budget_spec.lua reads both.
+ * Repeats each operation of docs/budget.md between two marks. A mark is a dump of the counts for
+ * callgrind, and a write to no file for strace. budget_spec.lua reads both.
  *
  * usage: budget DIRECTORY
  */
@@ -117,7 +117,7 @@ static void mark(const char *what) {
 }
 
 static void measure(const char *name, int (*operation)(void)) {
-    for (int i = 0; i < 3; i++) /* warm */
+    for (int i = 0; i < 3; i++) /* the first calls cost more */
         check(operation(), &(ipm_error){.text = "an operation failed"});
     mark("-");
     for (int i = 0; i < TIMES; i++)

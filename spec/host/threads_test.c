@@ -19,7 +19,7 @@ enum { THREADS = 8, ROUNDS = 1000 };
 
 static char dir[] = "/tmp/ipmmap-threads-XXXXXX";
 
-/* What each state begins with: handles of its own. `dir` is a global. */
+/* The first chunk of each state, which opens handles of its own. `dir` is a global. */
 static const char prelude[] =
     "ipmmap = require 'ipmmap'\n"
     "ipmmap.base:extend('Shared', { { 'sum', 'int64' }, { 'a', 'int64' }, { 'b', 'int64' } })\n"
@@ -69,7 +69,7 @@ static lua_State *new_state(void) {
     return NULL;
 }
 
-/* The integer that an expression gives. */
+/* The value of an expression, as an integer. */
 static lua_Integer value_of(lua_State *L, const char *expression) {
     lua_Integer value = -1;
     lua_pushfstring(L, "return %s", expression);
@@ -85,7 +85,7 @@ static void destroy(void) {
     lua_close(L);
 }
 
-/* ---- Each its own state ------------------------------------------------------------------ */
+/* ---- One state for each thread ----------------------------------------------------------- */
 
 static void *work_in_own_state(void *good) {
     lua_State *L = new_state();
@@ -112,7 +112,7 @@ static void eight_states_share_a_segment(void) {
     destroy();
 }
 
-/* ---- States that move -------------------------------------------------------------------- */
+/* ---- States that move from thread to thread ---------------------------------------------- */
 
 typedef struct errand {
     lua_State *L;
@@ -126,7 +126,7 @@ static void *run_errand(void *argument) {
     return NULL;
 }
 
-/* Runs a chunk of the state on a thread that is new. */
+/* Runs a chunk of the state on a new thread. */
 static bool elsewhere(lua_State *L, const char *chunk) {
     pthread_t thread;
     errand it = {.L = L, .chunk = chunk};
@@ -201,9 +201,9 @@ int main(void) {
         return EXIT_FAILURE;
     run("eight Lua states on eight threads share a segment", eight_states_share_a_segment);
     run("a Lua state moves from thread to thread between locks", a_state_moves_between_threads);
-    run("a Lua state that moved within a lock is told why it cannot go on",
+    run("a Lua state that moves to another thread within a lock gets an error",
         a_state_in_a_lock_is_told_why_not);
-    run("what a thread that ended in its lock had changed is undone",
+    run("the changes of a thread that ends within a lock are rolled back",
         a_thread_that_ends_in_a_lock_is_undone);
     rmdir(dir);
     return done();

@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     fuzz_apply(seeds, input, size, &image);
     if (image.size < sizeof(ipm_lock_head))
         return 0;
-    memcpy(image.bytes, "IPMLOCK\n", 8); /* each opener waits a second for a missing magic */
+    memcpy(image.bytes, "IPMLOCK\n", 8); /* each opening waits a second for a missing magic */
     fuzz_store(fd, &image);
     use(IPM_EDITOR);
     use(IPM_READER);

@@ -42,7 +42,8 @@ static void keeps_libcs_apart(void) {
     CHECK_INT(ipm_segment_lock(segment, 0, &error), IPM_EINCOMPATIBLE);
     CHECK_INT(finish(&p), 0);
     ipm_segment_close(segment, NULL);
-    segment = opened(IPM_EDITOR, ""); /* the last user is gone: makes new locks */
+    segment =
+        opened(IPM_EDITOR, ""); /* no process uses the lock file any more, so it is initialised */
     CHECK_INT(commit(segment, 9), IPM_OK);
     CHECK_INT(run_peer(runs_the_other), 3);
     ipm_segment_close(segment, NULL);
@@ -69,8 +70,9 @@ int main(int argc, char **argv) {
     }
     other = argv[1];
     set_up();
-    run("is incompatible with another libc's process, which a reader reads lock-free",
+    run("is incompatible with a process of another libc, where a reader reads lock-free",
         keeps_libcs_apart);
-    run("repairs what another libc's process left", repairs_what_the_other_left);
+    run("rolls back the transaction of a dead process of another libc",
+        repairs_what_the_other_left);
     return tear_down();
 }

@@ -10,7 +10,7 @@ if [ -z "${IPMMAP_OVERLAID-}" ]; then
         echo 'ok - all of it on overlayfs # SKIP there are no mount namespaces for this user here'
         exit 0
     fi
-    # Removed from outside: within, /tmp is another.
+    # The directory is removed here, because the commands see another /tmp.
     IPMMAP_OVERLAID=$(mktemp -d)
     export IPMMAP_OVERLAID
     trap 'rmdir "$IPMMAP_OVERLAID"' EXIT

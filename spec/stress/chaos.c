@@ -177,11 +177,11 @@ int main(int argc, char **argv) {
     chaos_layouts[0] = stress_layout(CHAOS_WORDS);
     chaos_layouts[1] = stress_layout(CHAOS_WORDS + 1);
     stress_seed((uint64_t)start);
-    run("kills and stops at random", kills_at_random);
-    run("tears nothing", nothing_is_torn);
-    run("loses no commit and refuses nobody", nothing_is_lost);
-    run("leaves nobody stuck", nobody_is_stuck);
-    run("does all that it means to", everything_happened);
+    run("kills and stops processes at random moments", kills_at_random);
+    run("has no torn reads", nothing_is_torn);
+    run("loses no commit, and no call fails", nothing_is_lost);
+    run("leaves no process stuck", nobody_is_stuck);
+    run("has exercised every kind of event", everything_happened);
     printf("# %.0f s, %u kills (%u of editors, %u of holders, %u of stopped), %u stops: "
            "%llu recoveries in mid-transaction, %llu torn, %llu stuck, %llu otherwise wrong, "
            "longest wait %s %.1f ms\n",

@@ -206,7 +206,8 @@ int main(int argc, char **argv) {
     stress_make_dir();
     stress_seed((uint64_t)stress_now());
     layout = stress_layout(WORDS);
-    run("lets all in that come while the creator dies, to one segment", many_rounds);
+    run("all processes that open a segment while its creator dies get the same segment",
+        many_rounds);
     printf("# %u rounds of %d processes, %u creators killed before they were in: %u not in the "
            "same one, %u torn, %u otherwise wrong; all in after at most %.1f ms; %s\n",
            sum.rounds, CROWD, sum.creators, sum.apart, sum.torn, sum.wrong,

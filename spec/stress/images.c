@@ -130,7 +130,7 @@ int main(int argc, char **argv) {
     snprintf(image_dir, sizeof image_dir, "%s-image", stress_dir);
     if (mkdir(image_dir, 0700) != 0)
         stress_die("cannot make %s", image_dir);
-    run("opens copies that were made while the lock was held", takes_images);
+    run("copies of the files that were made while the lock was held can be opened", takes_images);
     rmdir(image_dir);
     printf("# %u images, %u in mid-transaction and rolled back: %u torn, %u stuck, %u otherwise "
            "wrong; open and locked after at most %.2f ms (bar %d, %s); %s\n",

@@ -326,11 +326,11 @@ int main(int argc, char **argv) {
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         stress_die("no memory");
-    run("who is blocked goes on when the holder dies", go_on_after_deaths);
-    run("readers that had their turn keep no writer waiting", writers_wait_for_nobody);
-    run("readers that were killed keep no writer waiting for long", writers_forget_the_dead);
-    run("readers have their turn beside a writer that never rests", readers_have_their_turn);
-    run("writers have their turn beside writers that never rest", writers_have_their_turn);
+    run("a waiting process goes on when the holder dies", go_on_after_deaths);
+    run("slots that readers once used cost a writer nothing", writers_wait_for_nobody);
+    run("readers that were killed delay a writer only briefly", writers_forget_the_dead);
+    run("readers get the lock beside a writer that locks without a pause", readers_have_their_turn);
+    run("writers get the lock beside writers that lock without a pause", writers_have_their_turn);
     printf("# %u rounds, %u s; %s\n", rounds, seconds, stress_machine());
     ipm_segment_close(segment, NULL);
     return done();

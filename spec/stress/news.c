@@ -93,7 +93,7 @@ int main(int argc, char **argv) {
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         stress_die("no memory");
-    run("hears of each commit at once", hears_at_once);
+    run("a waiter is woken by each commit at once", hears_at_once);
     int64_t longest = 0;
     for (unsigned i = 0; i < 3; i++)
         if (shared->longest_ns[i] > longest)

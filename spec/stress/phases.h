@@ -35,7 +35,7 @@ typedef enum phase_outcome {
 typedef struct phase_kind {
     const char *name;
     phase_scene scene;
-    phase_holder holder; /* who holds the lock when the phase begins */
+    phase_holder holder; /* the process that holds the lock when the phase begins */
     phase_outcome outcome;
     void (*before)(void); /* run by the victim before the phase */
     void (*run)(void);

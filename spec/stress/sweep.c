@@ -444,7 +444,7 @@ int main(int argc, char **argv) {
             sum.longest_of_all_ns = sum.longest_ns;
     }
     if (*only == '\0')
-        run("has enough points", is_a_whole_sweep);
+        run("the sweep kills at enough instructions", is_a_whole_sweep);
     report(start);
     return done();
 }

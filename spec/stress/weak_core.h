@@ -1,6 +1,6 @@
 /*
- * The core's transactions, notification and lock, compiled for the machine of weak.h: all functions
- * of transaction.h, notify.h and rwlock.h. weak_change is needed because the function is inline
+ * The core's transactions, notifications and lock, compiled for the machine of weak.h: all functions
+ * of transaction.h, notify.h, listeners.h and rwlock.h. weak_change is needed because the function is inline
  * there.
  */
 #ifndef WEAK_CORE_H

@@ -1,7 +1,7 @@
 /*
  * usage: weak_memory [RUNS [SEED]]
  *
- * Runs the core's transactions and snapshots, its notification and its lock on a simulated machine
+ * Runs the core's transactions and snapshots, its notifications and its lock on a simulated machine
  * with memory as weak as C allows. Each runs RUNS times, each time with another order of events.
  * Reports in TAP.
  */
@@ -11,6 +11,7 @@
 
 #include "../core/tap.h"
 
+#include "../../src/core/listeners.h"
 #include "../../src/core/notify.h"
 #include "../../src/core/rwlock.h"
 
@@ -165,6 +166,45 @@ static void news_wake_all(void) {
     run_all(prepare_news);
 }
 
+/* ---- Notification of event loops --------------------------------------------------------- */
+
+static struct {
+    _Atomic uint64_t news;
+    _Atomic uint32_t word, listening, touches;
+} loop;
+
+static void touch(void) {
+    for (uint64_t news = 1; news <= NEWS; news++) {
+        weak_store(&loop.news, 8, news, memory_order_release);
+        ipm_notify_all(&loop.word);
+        ipm_listeners_notify(&loop.listening, (const char *)&loop.touches);
+    }
+}
+
+/* Drains, asks, looks, and sleeps until the next touch, as an event loop does. */
+static void listen(void) {
+    for (uint64_t heard = 0; heard < NEWS;) {
+        uint32_t drained = (uint32_t)weak_add(&loop.touches, 4, 0, memory_order_relaxed);
+        ipm_listeners_ask(&loop.listening);
+        uint64_t news = weak_load(&loop.news, 8, memory_order_acquire);
+        if (news > heard)
+            heard = news;
+        else
+            weak_sleep(&loop.touches, drained);
+    }
+}
+
+static void prepare_loops(void) {
+    memset(&loop, 0, sizeof loop);
+    weak_thread(touch, WEAK_DIE_NEVER);
+    weak_thread(listen, WEAK_DIE_NEVER);
+    weak_thread(listen, WEAK_DIE_NEVER);
+}
+
+static void news_reach_event_loops(void) {
+    run_all(prepare_loops);
+}
+
 /* ---- The lock ---------------------------------------------------------------------------- */
 
 #define SLOTS 2
@@ -241,8 +281,9 @@ int main(int argc, char **argv) {
     if (argc > 2)
         first_seed = strtoull(argv[2], NULL, 10);
     int64_t start = stress_now();
-    run("snapshots are whole, and say their version", snapshots_are_whole);
-    run("news wake all who wait for them", news_wake_all);
+    run("snapshots show one whole commit and its version", snapshots_are_whole);
+    run("a commit wakes all processes that wait for it", news_wake_all);
+    run("a commit notifies all event loops that listen", news_reach_event_loops);
     run("the lock keeps readers and writers apart", the_lock_excludes);
     printf("# %u runs of each, from seed %llu on; %.1f s\n", runs, (unsigned long long)first_seed,
            (double)(stress_now() - start) / 1e9);

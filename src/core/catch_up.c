@@ -2,8 +2,8 @@
 
 #include "clock.h"
 
-#define TRIES 64 /* turns that only try the lock: they take as long as falling asleep */
-#define WAIT_NS (100 * IPM_MS) /* for the lock, in each later turn: longer than a queue takes */
+#define TRIES 64 /* the number of turns that only try the lock: as long as falling asleep takes */
+#define WAIT_NS (100 * IPM_MS) /* for the lock in each later turn: longer than a queue takes */
 
 /* Take a turn under the lock. returns  false: the lock was not free, or the turn failed */
 static bool turn_inside(ipm_snapshot *snapshot, ipm_rwlock *lock, int64_t timeout_ns) {

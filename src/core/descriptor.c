@@ -115,18 +115,11 @@ int ipm_descriptor_open(const char *path, dev_t device, ino_t inode, bool watche
 
 /* ---- Use --------------------------------------------------------------------------------- */
 
-static void read_events(int fd) {
-    char events[4096];
-    ssize_t got;
-    do
-        got = read(fd, events, sizeof events);
-    while (got > 0 || (got < 0 && errno == EINTR));
-}
-
 void ipm_descriptor_drain(const ipm_descriptor *descriptor) {
+    char events[4096]; /* room for all: inotify merges equal events of one file */
     start_timer(descriptor);
     if (descriptor->events >= 0)
-        read_events(descriptor->events);
+        (void)!read(descriptor->events, events, sizeof events); /* there may be none */
 }
 
 void ipm_descriptor_close(ipm_descriptor *descriptor) {

@@ -20,7 +20,7 @@
 
 /* ---- Checks ------------------------------------------------------------------------------ */
 
-/* Neither a fork's child, nor a handle on a segment that was replaced, destroyed or removed. */
+/* Fail in a fork's child, and if the segment was replaced, destroyed or removed. */
 static inline int check_usable(const ipm_segment *segment, ipm_error *error) {
     if (segment->generation != ipm_fork_generation)
         return ipm_segment_fail_forked(segment, error);
@@ -38,7 +38,7 @@ static inline bool is_locked(const ipm_segment *segment) {
     return segment->generation == ipm_fork_generation && segment->view != NULL;
 }
 
-/* The handle is locked by this thread. */
+/* Fail unless this thread holds the lock through the handle. */
 static inline int check_locked(const ipm_segment *segment, ipm_error *error) {
     return is_locked(segment) && ipm_rwlock_is_mine(&segment->lock)
                ? IPM_OK
@@ -101,7 +101,7 @@ static inline const unsigned char *readable(ipm_segment *segment) {
     return ipm_transaction_is_open(memory) ? last_committed(segment) : memory->data;
 }
 
-/* The last writer died while it held the lock. */
+/* Roll back the transaction of a writer that died while it held the lock. */
 static IPM_COLD void repair(ipm_segment *segment) {
     ipm_transaction_recover(&segment->data.memory);
     ipm_rwlock_repaired(&segment->lock);
@@ -162,7 +162,8 @@ int ipm_segment_unlock(ipm_segment *segment, ipm_error *error) {
     int code = check_locked(segment, error);
     if (code != IPM_OK)
         return code;
-    /* Before the commit: if the segment is destroyed in answer to the commit, the commit counts. */
+    /* Checked before the commit: a process may destroy the segment in response to the commit, and
+     * then the commit has succeeded. */
     bool retired = ipm_datafile_is_retired(&segment->data);
     bool committed = ipm_transaction_commit(&segment->transaction);
     release_lock(segment);

@@ -21,21 +21,21 @@
 
 /*
  * The flag is stored before the waiters are woken, as a commit is. A waiter loads the flag after it
- * has announced that it sleeps. So the waiter sees the flag, or the word that it would sleep on has
- * changed.
+ * has announced that it sleeps. Both have a full fence in between. So the waiter sees the flag, or
+ * the word that it would sleep on has changed.
  */
 void ipm_segment_interrupt(ipm_segment *segment) {
     if (segment == NULL || segment->generation != ipm_fork_generation)
         return;
     int kept = errno;
-    atomic_store_explicit(&segment->interrupted, 1, memory_order_seq_cst);
+    atomic_store_explicit(&segment->interrupted, 1, memory_order_relaxed);
     if (segment->lockfile.head != NULL)
         ipm_notify_all(&segment->lockfile.head->notify);
     errno = kept;
 }
 
 static bool is_interrupted(const ipm_segment *segment) {
-    return atomic_load_explicit(&segment->interrupted, memory_order_seq_cst) != 0;
+    return atomic_load_explicit(&segment->interrupted, memory_order_relaxed) != 0;
 }
 
 /* Each interruption ends one wait. */

@@ -1,6 +1,7 @@
 /***
-Access to a segment by path and as a whole: within the handle's own lock as part of its
-transaction, outside it as a transaction of its own, or as a read that waits for no writer.
+Reading and writing a segment by path and as a whole. While the handle holds its lock, a write is
+part of that transaction. Otherwise a write is a transaction of its own, and a read waits for no
+writer.
 @submodule ipmmap
 */
 #include "assign.h"
@@ -16,10 +17,11 @@ transaction, outside it as a transaction of its own, or as a read that waits for
 #include <stdio.h>
 #include <string.h>
 
-/* Scalars of up to so many bytes are read on the C stack. */
+/* A scalar of at most this many bytes is read into a buffer on the C stack. */
 #define SMALL_SCALAR 512
 
-/* The place at the path at 2; leaves the Struct, and then two more, on the stack. */
+/* The place that the path at index 2 leads to. Leaves the Struct on the stack, and above it the two
+ * values that lipm_checkpath pushes. */
 static lipm_place check_place(lua_State *L, lipm_handle *handle) {
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
     const lipm_part *part = lipm_checkpath(L, 2, lua_gettop(L), handle->layout);
@@ -46,12 +48,14 @@ static int read_scalar(lua_State *L, const lipm_handle *handle, const lipm_place
 }
 
 /***
-Read one field. Outside a lock: as last committed, consistent, waiting for no writer. Within the
-handle's own lock: what the lock sees, its own changes included.
+Read one field. If the handle holds its lock, the result includes the handle's own changes.
+Otherwise it is the field as last committed, and the call waits for no writer.
 @function Handle:read
 @tparam string path such as `"multi_pts.multi_points[3].x"`; indices start at 1
-@treturn boolean|integer|number|string|value a scalar, or a detached value of a struct or array
-@raise a path that leads nowhere; an error object: `"replaced"`, `"forked"`
+@treturn boolean|integer|number|string|value a scalar; or, for a struct or an array, a detached
+value
+@raise an error if the path leads to no part of the struct; an error object: `"replaced"`,
+`"forked"`
 */
 int lipm_handle_read(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);
@@ -69,7 +73,7 @@ int lipm_handle_read(lua_State *L) {
     return 1;
 }
 
-/* The detached value at 2 that a snapshot of the handle's struct goes into. */
+/* The bytes of the detached value at index 2, into which a snapshot of the handle's struct goes. */
 static unsigned char *check_into(lua_State *L, const lipm_handle *handle) {
     const lipm_view *target = lipm_testview(L, 2);
     const char *name = handle->memory.type->name;
@@ -90,7 +94,8 @@ static unsigned char *check_into(lua_State *L, const lipm_handle *handle) {
     return base + target->place.offset;
 }
 
-/* Leave the snapshot on the top, in the value at 2 or in a new one. */
+/* Take a snapshot into the value at index 2 or into a new one, and leave that value on the top of
+ * the stack. Returns the version. */
 static uint64_t push_snapshot(lua_State *L) {
     const lipm_handle *handle = lipm_pinhandle(L);
     unsigned char *into;
@@ -110,12 +115,14 @@ static uint64_t push_snapshot(lua_State *L) {
 }
 
 /***
-Copy the whole struct as last committed. Consistent, and waits for no editor that holds the lock, is
-stopped or has died; within the handle's own lock too it shows the last commit.
+Copy the whole struct as last committed. The call does not wait for an editor that holds the lock,
+is stopped or has died. If the handle itself holds the lock, the copy does not include the changes
+of the open transaction.
 @function Handle:snapshot
-@tparam[opt] value into a detached value of the same struct, to be used again
-@treturn value `into` if given
-@raise `into` is something else; an error object: `"replaced"`, `"forked"`
+@tparam[opt] value into a detached value of the same struct, which is overwritten
+@treturn value `into`, or a new value
+@raise an error if `into` is anything but a detached value of the same struct; an error object:
+`"replaced"`, `"forked"`
 */
 int lipm_handle_snapshot(lua_State *L) {
     push_snapshot(L);
@@ -123,12 +130,13 @@ int lipm_handle_snapshot(lua_State *L) {
 }
 
 /***
-The same, with the version that it shows, which `version` before or after could not tell.
+Copy the whole struct as `snapshot` does, and return the version of the copy too. A separate call of
+`version` could give another version, because an editor may commit between the two calls.
 @function Handle:versioned_snapshot
-@tparam[opt] value into a detached value of the same struct, to be used again
-@treturn value `into` if given
+@tparam[opt] value into a detached value of the same struct, which is overwritten
+@treturn value `into`, or a new value
 @treturn integer the version
-@raise as `snapshot`
+@raise as for `snapshot`
 */
 int lipm_handle_versioned_snapshot(lua_State *L) {
     uint64_t version = push_snapshot(L);
@@ -138,11 +146,11 @@ int lipm_handle_versioned_snapshot(lua_State *L) {
 
 /* ---- Writing ----------------------------------------------------------------------------- */
 
-/* Take the lock, unless the handle holds it: returns whether `finish_own` is to release it. */
+/* Take the lock unless the handle holds it. Returns whether finish_own has to release it. */
 static bool begin_own(lua_State *L, lipm_handle *handle) {
     ipm_error error;
     if (lipm_is_locked(handle)) {
-        /* A read of nothing: it says so if the lock is another thread's. */
+        /* A read of 0 bytes fails if another thread holds the lock through this handle. */
         if (ipm_segment_read(handle->segment, 0, 0, &error, &error) != IPM_OK)
             lipm_raise(L, &error);
         return false;
@@ -152,7 +160,8 @@ static bool begin_own(lua_State *L, lipm_handle *handle) {
     return true;
 }
 
-/* Commit or roll back what `begin_own` began, and release the lock, before anything is raised. */
+/* If begin_own has taken the lock, commit or roll back, and release it. This must come before any
+ * error is raised. */
 static void finish_own(lua_State *L, lipm_handle *handle, bool has_begun, bool is_commit) {
     ipm_error error;
     if (!has_begun)
@@ -163,24 +172,31 @@ static void finish_own(lua_State *L, lipm_handle *handle, bool has_begun, bool i
         lipm_raise(L, &error);
 }
 
-/* Assign the value at `index`, all or nothing, to a part of the handle's struct. */
+/* Assign the value at `index` to a part of the handle's struct: all of it, or nothing. The value
+ * above it on the stack is the Struct. */
 static int assign(lua_State *L, int index, lipm_handle *handle, lipm_place place) {
-    lipm_checkassign(L, index, &place);
+    const lipm_names *names = NULL;
+    lipm_assignment assignment;
+    int owner = index + 1;
+    if (!lipm_is_scalar(place.type))
+        names = lipm_pushnames(L, owner, place.type, place.type);
+    lipm_prepare(L, owner, index, &place, names, &assignment);
     lipm_checkopen(L, handle);
     bool has_begun = begin_own(L, handle);
-    bool is_stored = lipm_assign(L, index, &place);
+    bool is_stored = lipm_assign(&assignment, &place);
     finish_own(L, handle, has_begun, is_stored);
     return is_stored ? 0 : lipm_complain(L, &place, "the value changed while it was assigned");
 }
 
 /***
-Write one field: within the handle's own lock as part of that transaction, outside it as a whole
-transaction, which waits for the lock. Editors and managers.
+Write one field. If the handle holds its lock, the write is part of that transaction. Otherwise it
+waits for the lock and is a transaction of its own. Editors and managers.
 @function Handle:write
 @tparam string path such as `"multi_pts.multi_points[3].x"`; indices start at 1
-@tparam boolean|integer|number|string|table|view|value value
-@raise a path that leads nowhere; a value of a wrong type or range; an error object: what `lock`
-and `unlock` raise
+@tparam boolean|integer|number|string|table|view|value value a value of the field's type; for a
+struct or an array a table, or a view or value of the same type
+@raise an error if the path leads to no part of the struct, or if the value has a wrong type or is
+out of range; an error object as `lock` and `unlock` raise it
 */
 int lipm_handle_write(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
@@ -190,15 +206,18 @@ int lipm_handle_write(lua_State *L) {
 }
 
 /***
-Write several fields as one transaction, all or nothing. Editors and managers.
+Write several fields: all of them, or none. If the handle holds its lock, this is part of that
+transaction. Otherwise it is a transaction of its own. Editors and managers.
 @function Handle:set
-@tparam table|view|value fields the fields to set, nested tables and all; or a view or value of
-the same struct. Of a view, a value, and a table that `totable` made of one, the header is left out
+@tparam table|view|value fields a table of the fields to set, with nested tables for structs and
+arrays; or a view or value of the same struct. The header of a view, of a value, and of a table from
+`totable` is left out: the segment keeps its own
 @raise as for `write`
 */
 int lipm_handle_set(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 2);
+    lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
     return assign(L, 2, handle, (lipm_place){&handle->memory, handle->memory.type, 0});
 }
 
@@ -222,7 +241,7 @@ static void check_number(lua_State *L, const lipm_place *place) {
     }
 }
 
-/* As text: of a uint64 without the sign that a Lua integer has. */
+/* Push the old value as text. A uint64 is shown without the sign that its Lua integer has. */
 static void push_old(lua_State *L, const ipm_type *type, uint64_t old) {
     char text[24];
     if (type->kind == IPM_UINT64) {
@@ -244,12 +263,13 @@ static int complain_sum(lua_State *L, const lipm_place *place, uint64_t old) {
 }
 
 /***
-Add to a number, atomically: no other write comes between. Editors and managers.
+Add to a number, atomically: no other process writes between the read of the old value and the write
+of the new one. Editors and managers.
 @function Handle:add
-@tparam string path of a number
-@tparam number n what to add; integral if the field is an integer
+@tparam string path the path of a number
+@tparam number n the number to add, which may be negative; integral if the field is an integer
 @treturn number the new value
-@raise a sum that is out of range, which leaves the old value; else as for `write`
+@raise an error if the sum is out of range, and then the old value stays; otherwise as for `write`
 */
 int lipm_handle_add(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
@@ -285,18 +305,20 @@ static int in_transaction(lua_State *L, int (*change)(ipm_segment *, ipm_error *
 }
 
 /***
-Set `header.time_stamp` to now. Editors and managers.
+Set `header.time_stamp` to the present time. Like `write`, this is a transaction of its own unless
+the handle holds its lock. Editors and managers.
 @function Handle:touch
-@raise an error object: what `lock` and `unlock` raise
+@raise an error object as `lock` and `unlock` raise it
 */
 int lipm_handle_touch(lua_State *L) {
     return in_transaction(L, ipm_segment_touch);
 }
 
 /***
-Zero every field and the time stamp; the header's code stays. Editors and managers.
+Set every field and the time stamp to zero; the header's code stays. Like `write`, this is a
+transaction of its own unless the handle holds its lock. Editors and managers.
 @function Handle:clear
-@raise an error object: what `lock` and `unlock` raise
+@raise an error object as `lock` and `unlock` raise it
 */
 int lipm_handle_clear(lua_State *L) {
     return in_transaction(L, ipm_segment_clear);

@@ -1,8 +1,8 @@
 /*
  * Assignment to structs and arrays from tables, and from views and values of the same type.
  *
- * Tables are read raw: no metamethod can run in either pass. A table whose metamethods would show
- * more than that is refused, see plain.h.
+ * Tables are read raw, so no metamethod can run. A table whose metamethods show more than the table
+ * contains is refused: see plain.h.
  */
 #include "assign.h"
 
@@ -10,38 +10,58 @@
 #include "error.h"
 #include "plain.h"
 #include "scalar.h"
-#include "view.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
-/* The field that the key at `key` names, or NULL. */
-static const ipm_field *field_of_key(lua_State *L, int key, const ipm_type *type) {
-    if (lua_type(L, key) != LUA_TSTRING)
-        return NULL;
-    size_t length;
-    const char *name = lua_tolstring(L, key, &length);
-    return ipm_type_field(type, name, length);
-}
+/* Each level of nested tables has a key and a value on the stack. */
+#define STACK_LEVELS (2 * IPM_MAX_DEPTH + LUA_MINSTACK)
 
-static bool is_same_type(const ipm_type *a, const ipm_type *b) {
-    return a == b || ipm_type_equal(a, b);
-}
+static void draft_value(lipm_draft *draft, int index, const lipm_place *place,
+                        const lipm_names *names);
 
-static lua_Integer first_missing(lua_State *L, int index) {
-    lua_Integer key = 1;
-    while (lua_rawgeti(L, index, key) != LUA_TNIL) {
-        lua_pop(L, 1);
-        key++;
+/* ---- Scalars ----------------------------------------------------------------------------- */
+
+/* Put a scalar into the piece at `at`, which is for the place. `field` says where in the place the
+ * scalar is; for an element of an array, the caller makes up a field. */
+static IPM_OFTEN void draft_scalar(const lipm_draft *draft, int index, uint64_t at,
+                                   const lipm_place *place, const ipm_field *field) {
+    lipm_scalar scalar;
+    if (!lipm_toscalar(draft->L, index, field->type, &scalar)) {
+        lipm_place part = lipm_fieldplace(place, field);
+        lipm_complain_scalar(draft->L, index, &part);
     }
-    return key;
+    lipm_storescalar(lipm_pieceat(draft, at)->bytes + field->offset, field->type, &scalar);
 }
 
-/* Whether the value at `index` is a whole header, as totable gives it; raise if it is a wrong one.
- */
-static bool is_header(lua_State *L, int index, const lipm_place *place) {
+/* Add a piece for a scalar alone. */
+static void add_scalar(lipm_draft *draft, int index, const lipm_place *place) {
+    lipm_scalar scalar;
+    if (!lipm_toscalar(draft->L, index, place->type, &scalar))
+        lipm_complain_scalar(draft->L, index, place);
+    bool is_text = place->type->kind == IPM_CHAR;
+    uint64_t size = is_text ? scalar.length : place->type->size;
+    lipm_piece *piece = lipm_pieceat(draft, lipm_addpiece(draft, place->offset, size));
+    if (is_text) {
+        memcpy(piece->bytes, scalar.text, size);
+        piece->zeros = place->type->size - size;
+    } else {
+        lipm_storescalar(piece->bytes, place->type, &scalar);
+    }
+}
+
+/* ---- Structs ----------------------------------------------------------------------------- */
+
+/* Whether the value at `index` is a complete header, as totable returns it. Raises if it is no
+ * header. Its pieces are removed from the draft again. */
+static IPM_COLD bool is_header(lipm_draft *draft, int index, const lipm_place *place,
+                               const lipm_names *names) {
+    lua_State *L = draft->L;
     lipm_memory detached = *place->memory;
+    uint64_t size = draft->size;
     detached.reserved = 0;
-    lipm_checkassign(L, index, &(lipm_place){&detached, place->type, 0});
+    draft_value(draft, index, &(lipm_place){&detached, place->type, 0}, names);
+    draft->size = size;
     for (uint64_t i = 0; lua_istable(L, index) && i < place->type->count; i++) {
         lua_pushstring(L, place->type->fields[i].name);
         bool is_missing = lua_rawget(L, index) == LUA_TNIL;
@@ -52,75 +72,130 @@ static bool is_header(lua_State *L, int index, const lipm_place *place) {
     return true;
 }
 
-/* A live header among the fields of a whole segment is left out if it is whole, else refused. */
-static void check_struct(lua_State *L, int index, const lipm_place *place) {
-    lua_pushnil(L);
-    while (lua_next(L, index) != 0) {
-        int value = lua_gettop(L);
-        const ipm_field *field = field_of_key(L, value - 1, place->type);
-        if (field == NULL) {
-            lipm_complain_key(L, value - 1, place);
-            return; /* never: it raises */
-        }
-        lipm_place part = lipm_fieldplace(place, field);
-        if (part.offset >= place->memory->reserved || !is_header(L, value, &part))
-            lipm_checkassign(L, value, &part);
-        lua_pop(L, 1);
-    }
-}
-
-static void check_elements(lua_State *L, int index, const lipm_place *place) {
-    lua_Integer last = 0, count = 0;
+/* If the place is a whole segment, the table may have a complete header, which is not assigned. An
+ * incomplete header is refused. */
+static void draft_struct(lipm_draft *draft, int index, const lipm_place *place,
+                         const lipm_names *names) {
+    lua_State *L = draft->L;
+    uint64_t at = names->has_bits ? lipm_addpiece(draft, place->offset, place->type->size) : 0;
+    uint64_t fields = 0;
     lua_pushnil(L);
     int key = lua_gettop(L), value = key + 1;
     while (lua_next(L, index) != 0) {
-        lua_Integer at = lua_isinteger(L, key) ? lua_tointeger(L, key) : 0;
-        if (at < 1 || (uint64_t)at > place->type->count)
+        const lipm_name *name = lipm_findname(L, key, names, place->type);
+        if (name == NULL)
             lipm_complain_key(L, key, place);
-        lipm_place part = lipm_elementplace(place, (uint64_t)at - 1);
-        lipm_checkassign(L, value, &part);
-        last = at > last ? at : last;
+        if (name->bit != 0) {
+            draft_scalar(draft, value, at, place, name->field);
+            fields |= name->bit;
+        } else {
+            lipm_place part = lipm_fieldplace(place, name->field);
+            if (part.offset >= place->memory->reserved ||
+                !is_header(draft, value, &part, name->names))
+                draft_value(draft, value, &part, name->names);
+        }
+        lua_pop(L, 1);
+    }
+    if (names->has_bits && (fields != names->all || fields == 0)) {
+        lipm_pieceat(draft, at)->type = place->type;
+        lipm_pieceat(draft, at)->fields = fields;
+    }
+}
+
+/* ---- Arrays ------------------------------------------------------------------------------ */
+
+static lua_Integer first_missing(lua_State *L, int index) {
+    lua_Integer key = 1;
+    while (lua_rawgeti(L, index, key) != LUA_TNIL) {
+        lua_pop(L, 1);
+        key++;
+    }
+    return key;
+}
+
+/* Numbers and bools from 1 to the table's length are one piece. Any other element has pieces of its
+ * own. */
+static void draft_elements(lipm_draft *draft, int index, const lipm_place *place,
+                           const lipm_names *names) {
+    lua_State *L = draft->L;
+    const ipm_type *element = place->type->element;
+    ipm_field number = {.type = element};
+    lua_Integer last = 0, count = 0;
+    uint64_t at = 0, row = 0;
+    if (lipm_is_scalar(element) && element->kind != IPM_CHAR) {
+        row = lua_rawlen(L, index);
+        row = row <= place->type->count ? row : place->type->count;
+    }
+    if (row > 0)
+        at = lipm_addpiece(draft, place->offset, row * element->size);
+    lua_pushnil(L);
+    int key = lua_gettop(L), value = key + 1;
+    while (lua_next(L, index) != 0) {
+        lua_Integer i = lua_isinteger(L, key) ? lua_tointeger(L, key) : 0;
+        if (i < 1 || (uint64_t)i > place->type->count)
+            lipm_complain_key(L, key, place);
+        if ((uint64_t)i <= row) {
+            number.offset = ((uint64_t)i - 1) * element->size;
+            draft_scalar(draft, value, at, place, &number);
+        } else {
+            lipm_place part = lipm_elementplace(place, (uint64_t)i - 1);
+            draft_value(draft, value, &part, names->element);
+        }
+        last = i > last ? i : last;
         count++;
-        lua_settop(L, key);
+        lua_pop(L, 1);
     }
     if (count != last)
         lipm_complain(L, place, "a table for an array has the keys 1 to n: %I is there, but not %I",
                       last, first_missing(L, index));
+    if ((uint64_t)last < row) /* by a finalizer: the rest of the piece has no values */
+        lipm_complain(L, place, "the value changed while it was assigned");
 }
 
-static void check_table(lua_State *L, int index, const lipm_place *place) {
-    luaL_checkstack(L, LUA_MINSTACK, "table nested too deeply");
-    lipm_checkplain(L, index, place);
-    if (place->type->kind == IPM_ARRAY)
-        check_elements(L, index, place);
-    else
-        check_struct(L, index, place);
-}
+/* ---- Values of any type ------------------------------------------------------------------ */
 
 static void check_source(lua_State *L, int index, const lipm_view *source,
                          const lipm_place *place) {
+    const ipm_type *type = source->place.type;
     if (lipm_base(source->place.memory) == NULL)
         lipm_complain_access(L, &source->place);
-    if (!is_same_type(source->place.type, place->type)) {
+    if (type != place->type && !ipm_type_equal(type, place->type)) {
         lipm_pushshown(L, index);
         const char *shown = lua_tostring(L, -1);
         lipm_complain(L, place, "%s is not a %s of the same layout%s", shown, place->type->name,
-                      lipm_pushdifference(L, source->place.type, place->type));
+                      lipm_pushdifference(L, type, place->type));
     }
 }
 
-void lipm_checkassign(lua_State *L, int index, const lipm_place *place) {
-    const lipm_view *source;
-    lipm_scalar scalar;
+static void draft_source(lipm_draft *draft, int index, const lipm_view *source,
+                         const lipm_place *place) {
+    check_source(draft->L, index, source, place);
+    uint64_t at = lipm_addpiece(draft, place->offset, place->type->size);
+    const unsigned char *base = lipm_base(source->place.memory);
+    if (base == NULL)
+        lipm_complain_access(draft->L, &source->place);
+    ipm_copy_from_shared(lipm_pieceat(draft, at)->bytes, base + source->place.offset,
+                         place->type->size);
+}
+
+static void check_reserved(lua_State *L, const lipm_place *place) {
     if (place->offset < place->memory->reserved && place->type != place->memory->type)
         lipm_complain(L, place, "set only by creation, touch and clear");
+}
+
+static void draft_value(lipm_draft *draft, int index, const lipm_place *place,
+                        const lipm_names *names) {
+    lua_State *L = draft->L;
+    const lipm_view *source;
+    check_reserved(L, place);
     if (lipm_is_scalar(place->type)) {
-        if (!lipm_toscalar(L, index, place->type, &scalar))
-            lipm_complain_scalar(L, index, place);
+        add_scalar(draft, index, place);
     } else if (lua_istable(L, index)) {
-        check_table(L, index, place);
+        lipm_checkplain(L, index, place);
+        (place->type->kind == IPM_ARRAY ? draft_elements : draft_struct)(draft, index, place,
+                                                                         names);
     } else if ((source = lipm_testview(L, index)) != NULL) {
-        check_source(L, index, source, place);
+        draft_source(draft, index, source, place);
     } else {
         lipm_pushshown(L, index);
         lipm_complain(L, place, "%s is neither a table nor a %s", lua_tostring(L, -1),
@@ -128,44 +203,29 @@ void lipm_checkassign(lua_State *L, int index, const lipm_place *place) {
     }
 }
 
-static bool assign_struct(lua_State *L, int index, const lipm_place *place) {
-    bool is_stored = true;
-    lua_pushnil(L);
-    while (is_stored && lua_next(L, index) != 0) {
-        int value = lua_gettop(L);
-        const ipm_field *field = field_of_key(L, value - 1, place->type);
-        is_stored = field != NULL;
-        if (is_stored) {
-            lipm_place part = lipm_fieldplace(place, field);
-            is_stored = part.offset < place->memory->reserved || lipm_assign(L, value, &part);
-        }
-        lua_settop(L, value - 1);
+void lipm_prepare(lua_State *L, int owner, int index, const lipm_place *place,
+                  const lipm_names *names, lipm_assignment *assignment) {
+    assignment->source = NULL;
+    if (!lipm_is_scalar(place->type)) {
+        luaL_checkstack(L, STACK_LEVELS, "struct nested too deeply");
+        assignment->source = lipm_testview(L, index);
     }
-    if (!is_stored)
-        lua_pop(L, 1);
-    return is_stored;
+    lipm_begindraft(L, owner, &assignment->draft);
+    if (assignment->source == NULL) {
+        draft_value(&assignment->draft, index, place, names);
+    } else {
+        check_reserved(L, place);
+        check_source(L, index, assignment->source, place);
+    }
 }
 
-static bool assign_elements(lua_State *L, int index, const lipm_place *place) {
-    uint64_t count = lua_rawlen(L, index);
-    bool is_stored = count <= place->type->count;
-    int value = lua_gettop(L) + 1;
-    for (uint64_t i = 0; is_stored && i < count; i++) {
-        lipm_place part = lipm_elementplace(place, i);
-        lua_rawgeti(L, index, (lua_Integer)i + 1);
-        is_stored = lipm_assign(L, value, &part);
-        lua_settop(L, value - 1);
-    }
-    return is_stored;
-}
-
-/* A live header stays as it is: only the assignment of a whole segment reaches it. */
-static bool assign_source(const lipm_view *source, const lipm_place *place) {
+/* If the place is a whole segment, its header is not changed. */
+static bool copy_source(const lipm_view *source, const lipm_place *place) {
     lipm_memory *memory = place->memory;
     const unsigned char *base = lipm_base(source->place.memory);
     uint64_t kept = place->offset < memory->reserved ? memory->reserved - place->offset : 0;
     uint64_t size = place->type->size - kept;
-    if (base == NULL || !is_same_type(source->place.type, place->type))
+    if (base == NULL)
         return false;
     if (size == 0)
         return true;
@@ -178,24 +238,7 @@ static bool assign_source(const lipm_view *source, const lipm_place *place) {
     return true;
 }
 
-static bool assign_scalar(lua_State *L, int index, const lipm_place *place) {
-    lipm_scalar scalar;
-    if (!lipm_toscalar(L, index, place->type, &scalar))
-        return false;
-    unsigned char *at = lipm_change(place->memory, place->offset, place->type->size);
-    if (at == NULL)
-        return false;
-    lipm_storescalar(at, place->type, &scalar);
-    return true;
-}
-
-bool lipm_assign(lua_State *L, int index, const lipm_place *place) {
-    if (lipm_is_scalar(place->type))
-        return assign_scalar(L, index, place);
-    if (!lua_istable(L, index)) {
-        const lipm_view *source = lipm_testview(L, index);
-        return source != NULL && assign_source(source, place);
-    }
-    return place->type->kind == IPM_ARRAY ? assign_elements(L, index, place)
-                                          : assign_struct(L, index, place);
+bool lipm_assign(lipm_assignment *assignment, const lipm_place *place) {
+    return assignment->source != NULL ? copy_source(assignment->source, place)
+                                      : lipm_storedraft(&assignment->draft, place->memory);
 }

@@ -1,16 +1,34 @@
 /*
- * Assignment in two passes, so that nothing is half-written: check raises if the value at `index`
- * does not fit the place; assign stores it, neither raising nor allocating. It returns false,
- * having stored a part, only if the value was changed between the two.
+ * Assignment in two steps, so that a failed assignment stores nothing. lipm_prepare makes a draft
+ * from a scalar or a table, or checks a view or value. It raises if that does not fit the place.
+ * lipm_assign stores the draft, or copies the view or value. It neither raises nor runs other code.
  */
 #ifndef LIPM_ASSIGN_H
 #define LIPM_ASSIGN_H
 
-#include "memory.h"
+#include "draft.h"
+#include "names.h"
 
-#include <lua.h>
+/* A prepared assignment. The value at `index`, and the value that lipm_prepare pushes, must stay on
+ * the stack until lipm_assign has returned. */
+typedef struct lipm_assignment {
+    const lipm_view *source; /* the view or value to copy; NULL: the draft is stored */
+    lipm_draft draft;
+} lipm_assignment;
 
-void lipm_checkassign(lua_State *L, int index, const lipm_place *place);
-bool lipm_assign(lua_State *L, int index, const lipm_place *place);
+/*
+ * Prepare the assignment of the value at `index`. Pushes one value.
+ * owner  the index of a Struct, which keeps memory for drafts; it may be the Struct of another type
+ * names  the names of the place's type; NULL for a scalar
+ */
+void lipm_prepare(lua_State *L, int owner, int index, const lipm_place *place,
+                  const lipm_names *names, lipm_assignment *assignment);
+
+/*
+ * Store a prepared assignment. The place's memory must be accessible (lipm_base) and writable.
+ * returns  false: the place cannot be changed, or the source is no longer accessible; a part may
+ *          have been stored
+ */
+bool lipm_assign(lipm_assignment *assignment, const lipm_place *place);
 
 #endif

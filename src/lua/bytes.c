@@ -1,6 +1,6 @@
 /***
-The raw bytes of views and values. C hosts read the same memory, so a byte that no bool has, or text
-that is not zero-filled, is refused as it would be as a value.
+The raw bytes of views and values. C programs read the same memory, so setbytes refuses a bool that
+is neither 0 nor 1, and text that is not filled with zeros.
 @submodule ipmmap
 */
 #include "../core/word.h"
@@ -12,11 +12,11 @@ that is not zero-filled, is refused as it would be as a value.
 #include <string.h>
 
 /***
-The raw bytes of a view or value, as they lie in memory: native byte order, padding included.
+The raw bytes of a view or value as they lie in memory, in native byte order and with padding.
 @function bytes
 @tparam view|value v
 @treturn string as many bytes as `v` has
-@raise not a view or value; a view whose lock was released
+@raise an error if `v` is neither a view nor a value, or if it is a view whose lock was released
 */
 int lipm_bytes(lua_State *L) {
     const lipm_view *view = lipm_checkview(L, 1);
@@ -33,7 +33,7 @@ int lipm_bytes(lua_State *L) {
     return 1;
 }
 
-/* Whether there are bytes that cannot be in the type. */
+/* Whether some bytes are no value of the type. */
 static bool is_particular(const ipm_type *type) {
     if (type->kind == IPM_ARRAY)
         return is_particular(type->element);
@@ -49,7 +49,7 @@ static bool is_zero_filled(const unsigned char *text, size_t size) {
     return rest == 0 || memcmp(nul, nul + 1, rest - 1) == 0;
 }
 
-/* Raise if the bytes for a place cannot be in it. */
+/* Raise if the bytes are no value of the place's type. */
 static void check_raw(lua_State *L, const lipm_place *place, const unsigned char *bytes) {
     const ipm_type *type = place->type;
     if (type->kind == IPM_BOOL && *bytes > 1) {
@@ -74,12 +74,12 @@ static void check_raw(lua_State *L, const lipm_place *place, const unsigned char
 /***
 Set the raw bytes of a view or value.
 @function setbytes
-@tparam view|value v
-@tparam string bytes exactly as many as `v` has; for a whole segment they begin with the header
-as it is, which only creation, touch and clear set. Each bool is 0 or 1, and nothing but zeros
-follows the first NUL of a text
-@raise another number of bytes, another header, a bool or text that is none, a reader's view, a view
-whose lock was released
+@tparam view|value v the view or value to overwrite
+@tparam string bytes exactly as many bytes as `v` has. Each bool is 0 or 1. Only zeros follow the
+first NUL of a text. If `v` is the view of a whole segment, the bytes begin with the segment's
+header as it is, because only creation, `touch` and `clear` set it
+@raise an error if the number of bytes is wrong, the header differs, or a bool or text is invalid;
+if `v` is a reader's view, or a view whose lock was released
 */
 int lipm_setbytes(lua_State *L) {
     const lipm_view *view = lipm_checkview(L, 1);

@@ -1,5 +1,5 @@
 /*
- * Of each field that was waited for, the handle keeps the bytes that were seen last.
+ * For each field that a program waits for, the handle keeps the bytes that `wait` saw last.
  */
 #include "changed.h"
 
@@ -14,7 +14,7 @@
 
 enum { PATH = 2, SECONDS, OWNER, PATHS, PART, SEEN, NOW };
 
-/* Push the table of what was seen, made at first need. */
+/* Push the handle's table of the bytes seen last, by path. It is made on the first use. */
 static void push_seen(lua_State *L) {
     if (lua_getiuservalue(L, 1, LIPM_HANDLE_SEEN) != LUA_TTABLE) {
         lua_pop(L, 1);
@@ -24,14 +24,15 @@ static void push_seen(lua_State *L) {
     }
 }
 
-/* Remember the bytes at NOW. */
+/* Remember the bytes at NOW as those seen last. */
 static void remember(lua_State *L, const lipm_part *part) {
     lua_pushvalue(L, PATH);
     lua_pushlstring(L, lua_touserdata(L, NOW), part->type->size);
     lua_rawset(L, SEEN);
 }
 
-/* Whether the bytes at NOW differ from those seen last; decides at first sight. */
+/* Whether the bytes at NOW differ from those seen last. If this is the first wait for the field:
+ * whether there was a commit since the handle was opened. */
 static bool has_changed(lua_State *L, const lipm_handle *handle, const lipm_part *part,
                         uint64_t version) {
     lua_pushvalue(L, PATH);

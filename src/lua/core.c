@@ -1,9 +1,9 @@
 /*
- * The C module ipmmap.core: what lua/ipmmap is made of.
+ * The C module ipmmap.core, on which the Lua files in lua/ipmmap are built.
  *
- * Each file of the binding uses only those before it in this order: memory, view, error, scalar,
- * plain, assign, path, layout, type, names, index, value, totable, bytes, handle, slice, lock,
- * access, changed, wait, listen, convert, info, member, open, core.
+ * Each file of the binding uses only those before it in this order: memory, view, error, names,
+ * scalar, plain, draft, assign, path, layout, type, index, value, totable, bytes, handle, slice,
+ * lock, access, changed, wait, listen, convert, info, member, open, core.
  */
 #include "error.h"
 #include "functions.h"
@@ -31,7 +31,8 @@ static const luaL_Reg struct_functions[] = {
 
 LUAMOD_API IPM_API int luaopen_ipmmap_core(lua_State *L);
 
-/* One table for each Lua state, however often the module is loaded: its Structs are in it. */
+/* Each Lua state has one table, even if the module is loaded several times, because the table holds
+ * the registered Structs. */
 int luaopen_ipmmap_core(lua_State *L) {
     luaL_checkversion(L);
     if (lua_getfield(L, LUA_REGISTRYINDEX, CORE) == LUA_TTABLE)

@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ERROR "ipmmap.error"
@@ -34,7 +35,7 @@ int lipm_fail(lua_State *L, const ipm_error *error) {
     return 3;
 }
 
-/* ---- What messages are made of ----------------------------------------------------------- */
+/* ---- Parts of messages ------------------------------------------------------------------- */
 
 static void show_string(lua_State *L, const char *text, size_t length) {
     size_t shown = length <= SHOWN_BYTES ? length : SHOWN_BYTES;
@@ -84,7 +85,8 @@ void lipm_pushshown(lua_State *L, int index) {
     }
 }
 
-/* The part of a struct or array that the byte `*offset` lies in; *offset becomes that within it. */
+/* Append the name of the part of a struct or array that contains the byte at *offset, and return
+ * the part's type. *offset becomes the byte's offset in that part. */
 static const ipm_type *descend(luaL_Buffer *buffer, const ipm_type *type, uint64_t *offset) {
     if (type->kind == IPM_ARRAY) {
         char index[32];
@@ -103,7 +105,7 @@ static const ipm_type *descend(luaL_Buffer *buffer, const ipm_type *type, uint64
     return field->type;
 }
 
-/* No type contains itself, so the first of that type at that very byte is the one. */
+/* No type contains itself, so the first part that has the place's type and offset is the place. */
 void lipm_pushpath(lua_State *L, const lipm_place *place) {
     const lipm_memory *memory = place->memory;
     const ipm_type *type = place->type;
@@ -142,34 +144,35 @@ int lipm_complain(lua_State *L, const lipm_place *place, const char *format, ...
     lua_pushvfstring(L, format, arguments);
     va_end(arguments);
     lua_concat(L, 4);
-    return lua_error(L);
+    lua_error(L);
+    abort(); /* not reached: lua_error raises */
 }
 
 int lipm_complain_access(lua_State *L, const lipm_place *place) {
     const lipm_memory *memory = place->memory;
     if (!memory->is_live)
-        return luaL_error(L, "value used after its struct was collected");
+        luaL_error(L, "value used after its struct was collected");
     if (*memory->watched != memory->expected) {
         ipm_error error = {.code = IPM_EFORKED};
         snprintf(error.text, sizeof error.text,
                  "view used after a fork: its handle was opened by the parent");
-        return lipm_raise(L, &error);
+        lipm_raise(L, &error);
     }
-    return lipm_complain(L, place, "view used after its lock was released");
+    lipm_complain(L, place, "view used after its lock was released");
 }
 
 int lipm_complain_key(lua_State *L, int key, const lipm_place *place) {
     lipm_pushshown(L, key);
     const char *shown = lua_tostring(L, -1);
     if (place->type->kind == IPM_STRUCT)
-        return lipm_complain(L, place, "no field %s", shown);
+        lipm_complain(L, place, "no field %s", shown);
     if (!lua_isinteger(L, key))
-        return lipm_complain(L, place, "%s is not an index", shown);
-    return lipm_complain(L, place, "index %s is out of range (1 to %I)", shown,
-                         (lua_Integer)place->type->count);
+        lipm_complain(L, place, "%s is not an index", shown);
+    lipm_complain(L, place, "index %s is out of range (1 to %I)", shown,
+                  (lua_Integer)place->type->count);
 }
 
-/* ---- The class --------------------------------------------------------------------------- */
+/* ---- The metatable ----------------------------------------------------------------------- */
 
 static int error_tostring(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);

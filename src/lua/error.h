@@ -9,30 +9,32 @@
 #include <lua.h>
 
 /*
- * Raise: a plain message for the caller's bug (IPM_EINVALID), else an error object, { code,
- * message, where }. Both begin with the caller's position, as that of luaL_error does.
+ * Raise an error: a plain message for a bug of the caller (IPM_EINVALID), otherwise an error object
+ * { code, message, where }. Both begin with the caller's position, as a message of luaL_error does.
  */
 IPM_COLD int lipm_raise(lua_State *L, const ipm_error *error);
 
-/* Push nil, message, code, and return 3; raises the caller's bug. */
+/* Push nil, message and code, and return 3. A bug of the caller is raised instead. */
 IPM_COLD int lipm_fail(lua_State *L, const ipm_error *error);
 
-/* Raise "<struct>.<path>: <message>"; format as for lua_pushfstring. */
-IPM_COLD int lipm_complain(lua_State *L, const lipm_place *place, const char *format, ...);
+/* Raise "<struct>.<path>: <message>". The format is that of lua_pushfstring. */
+IPM_COLD _Noreturn int lipm_complain(lua_State *L, const lipm_place *place, const char *format,
+                                     ...);
 
-/* Raise that the memory cannot be touched now: no lock is held, or there was a fork. */
-IPM_COLD int lipm_complain_access(lua_State *L, const lipm_place *place);
+/* Raise an error: the memory cannot be accessed now. No lock is held, or there was a fork. */
+IPM_COLD _Noreturn int lipm_complain_access(lua_State *L, const lipm_place *place);
 
-/* Raise that the key at `key` names no part of the struct or array at that place. */
-IPM_COLD int lipm_complain_key(lua_State *L, int key, const lipm_place *place);
+/* Raise an error: the key at `key` names no part of the struct or array at that place. */
+IPM_COLD _Noreturn int lipm_complain_key(lua_State *L, int key, const lipm_place *place);
 
-/* Push "DemoMmapStructure.data_xy" for a place. */
+/* Push the place's struct and path, such as "DemoMmapStructure.data_xy". */
 void lipm_pushpath(lua_State *L, const lipm_place *place);
 
-/* Push the value at `index` as a message shows it: 'text', 3.5, a table. Calls no metamethod. */
+/* Push the value at `index` as messages show it: 'text', 3.5, a table. Calls no metamethod. */
 void lipm_pushshown(lua_State *L, int index);
 
-/* Push ": hp: int32 at 16 given, int64 at 16 here", the first difference of types of one name. */
+/* Push the first difference between two types of the same name, such as ": hp: int32 at 16 given,
+ * int64 at 16 here". Push "" if their names differ, or if they are equal. */
 const char *lipm_pushdifference(lua_State *L, const ipm_type *given, const ipm_type *here);
 
 /* Create the metatable of error objects. */

@@ -1,12 +1,12 @@
 /*
- * The C functions that Lua calls: what core.c and open.c put into tables.
+ * The C functions that Lua calls. core.c and open.c put them into tables.
  */
 #ifndef LIPM_FUNCTIONS_H
 #define LIPM_FUNCTIONS_H
 
 #include <lua.h>
 
-/* The module's. */
+/* Functions of the module. */
 int lipm_open(lua_State *L);
 int lipm_repair(lua_State *L);
 int lipm_adopt(lua_State *L);
@@ -17,12 +17,12 @@ int lipm_setbytes(lua_State *L);
 int lipm_now(lua_State *L);
 int lipm_sleep(lua_State *L);
 
-/* A Struct's, those outside layout.c. */
+/* Methods of Structs, except those in layout.c. */
 int lipm_new(lua_State *L);
 int lipm_convert(lua_State *L);
 int lipm_type(lua_State *L);
 
-/* A handle's methods. */
+/* Methods of handles. */
 int lipm_handle_lock(lua_State *L);
 int lipm_handle_try_lock(lua_State *L);
 int lipm_handle_with(lua_State *L);
@@ -47,7 +47,7 @@ int lipm_handle_flush(lua_State *L);
 int lipm_handle_destroy(lua_State *L);
 int lipm_handle_close(lua_State *L);
 
-/* A handle's metamethods; `unknown` is __index of the table of the methods. */
+/* Metamethods of handles. lipm_handle_unknown is the __index of the table of methods. */
 int lipm_handle_collect(lua_State *L);
 int lipm_handle_newindex(lua_State *L);
 int lipm_handle_unknown(lua_State *L);

@@ -1,5 +1,5 @@
 /***
-The userdata "ipmmap.reader", "ipmmap.editor" and "ipmmap.manager": what it is, and its closing.
+The userdata "ipmmap.reader", "ipmmap.editor" and "ipmmap.manager": creation, checks, closing.
 @submodule ipmmap
 */
 #include "handle.h"
@@ -10,12 +10,13 @@ The userdata "ipmmap.reader", "ipmmap.editor" and "ipmmap.manager": what it is, 
 #include "layout.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 
 #define FORGOTTEN                                                                                  \
     "%s: a lock was forgotten, and the collector %sreleased it: write `local view <close> = "      \
     "handle:lock()`, or handle:with(function(view) ... end)"
 
-static const char handle_brand = 'h';
+const char lipm_handle_brand = 'h';
 
 const char *const lipm_roles[] = {"reader", "editor", "manager", NULL};
 
@@ -27,7 +28,7 @@ lipm_handle *lipm_pushhandle(lua_State *L, ipm_role role, lipm_layout *layout) {
     const ipm_type *type = ipm_layout_type(layout->layout);
     lipm_handle *handle = lua_newuserdatauv(L, sizeof *handle, LIPM_HANDLE_VALUES);
     *handle = (lipm_handle){
-        .brand = &handle_brand,
+        .brand = &lipm_handle_brand,
         .memory =
             {
                 .layout = layout,
@@ -44,22 +45,14 @@ lipm_handle *lipm_pushhandle(lua_State *L, ipm_role role, lipm_layout *layout) {
     return handle;
 }
 
-lipm_handle *lipm_checkanyhandle(lua_State *L) {
-    lipm_handle *handle = lua_touserdata(L, 1);
-    if (handle == NULL || lua_rawlen(L, 1) != sizeof *handle || handle->brand != &handle_brand)
-        luaL_typeerror(L, 1, "manager, editor or reader");
-    return handle;
+void lipm_refusehandle(lua_State *L) {
+    luaL_typeerror(L, 1, "manager, editor or reader");
+    abort(); /* not reached: luaL_typeerror raises */
 }
 
-void lipm_checkopen(lua_State *L, const lipm_handle *handle) {
-    if (handle->segment == NULL)
-        luaL_error(L, "%s: this %s is closed", lipm_handlename(handle), lipm_roles[handle->role]);
-}
-
-lipm_handle *lipm_checkhandle(lua_State *L) {
-    lipm_handle *handle = lipm_checkanyhandle(L);
-    lipm_checkopen(L, handle);
-    return handle;
+void lipm_refuseclosed(lua_State *L, const lipm_handle *handle) {
+    luaL_error(L, "%s: this %s is closed", lipm_handlename(handle), lipm_roles[handle->role]);
+    abort(); /* not reached: luaL_error raises */
 }
 
 lipm_handle *lipm_pinhandle(lua_State *L) {
@@ -91,10 +84,11 @@ static int close_handle(lipm_handle *handle, ipm_error *error) {
 }
 
 /***
-Unlock (an editor rolls back) and unmap. Closing again is harmless; a handle is also closed when
-it goes out of scope as a `<close>` variable, and when it is collected.
+Close the handle. If it holds its lock, the lock is released, and an editor's changes are rolled
+back. To close it again has no effect. A handle is also closed at the end of its block if it is a
+`<close>` variable, and when it is collected.
 @function Handle:close
-@raise if another thread holds its lock
+@raise an error if another thread holds the handle's lock
 */
 int lipm_handle_close(lua_State *L) {
     ipm_error error;

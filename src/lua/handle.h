@@ -9,54 +9,78 @@
 #include <lua.h>
 
 typedef struct lipm_handle {
-    const void *brand; /* by which a method knows its handles */
+    const void *brand; /* the address that tells handles from other userdata */
     lipm_memory memory;
     ipm_segment *segment; /* NULL: closed */
     lipm_layout *layout;
-    uint64_t epoch;          /* counts the locks that were taken */
-    uint64_t opened;         /* the version that it was opened at */
-    struct lipm_root *spare; /* the user value LIPM_HANDLE_SPARE, or NULL: see lock.c */
+    uint64_t epoch;         /* how many times the lock was taken */
+    uint64_t opened;        /* the version when the handle was opened */
+    struct lipm_root *root; /* the newest root view; it may have been collected: see lock.c */
     ipm_role role;
-    bool is_pinned;     /* under this lock a method was used, so it is not forgotten */
-    bool is_lost;       /* the collector found that the view of this lock cannot be reached */
-    bool was_forgotten; /* the last lock was released by the collector */
-    bool has_warned;    /* that a lock was forgotten */
+    bool is_root_spare; /* the next lock can use `root` again */
+    bool is_pinned;     /* a method was called under this lock: the program still uses the lock */
+    bool is_lost;       /* the collector found that no code can reach the view of this lock */
+    bool was_forgotten; /* the collector released the last lock */
+    bool has_warned;    /* a warning about a forgotten lock was given */
 } lipm_handle;
 
-/* The spare is the root view of the last lock, kept for the next one if its closing ended it. */
+/* The user values of a handle. */
 enum {
     LIPM_HANDLE_STRUCT = 1,
-    LIPM_HANDLE_SPARE,
-    LIPM_HANDLE_SEEN, /* by path, the bytes that wait saw last; or nil */
+    LIPM_HANDLE_ROOT, /* a table with weak values that contains `root`; or nil */
+    LIPM_HANDLE_SEEN, /* the bytes that wait saw last, by path; or nil */
     LIPM_HANDLE_VALUES = LIPM_HANDLE_SEEN
 };
 
 /* Push a handle that has no segment and no metatable yet. */
 lipm_handle *lipm_pushhandle(lua_State *L, ipm_role role, lipm_layout *layout);
 
-/* The handle that a method was called on, open or closed, and of any role. */
-lipm_handle *lipm_checkanyhandle(lua_State *L);
+/* Its address is at the beginning of each handle. */
+extern const char lipm_handle_brand;
 
-/* The same, open. */
-lipm_handle *lipm_checkhandle(lua_State *L);
+IPM_COLD _Noreturn void lipm_refusehandle(lua_State *L);
 
-/* The same, its lock pinned; and of a role that may write. */
+/* The handle at index 1. Raises if the value there is none. The handle may be closed. */
+static inline lipm_handle *lipm_checkanyhandle(lua_State *L) {
+    lipm_handle *handle = lua_touserdata(L, 1);
+    if (handle == NULL || lua_rawlen(L, 1) != sizeof *handle || handle->brand != &lipm_handle_brand)
+        lipm_refusehandle(L);
+    return handle;
+}
+
+IPM_COLD _Noreturn void lipm_refuseclosed(lua_State *L, const lipm_handle *handle);
+
+/* Raise if the handle is closed. Call this after anything that can run Lua code, which may have
+ * closed the handle. */
+static inline void lipm_checkopen(lua_State *L, const lipm_handle *handle) {
+    if (handle->segment == NULL)
+        lipm_refuseclosed(L, handle);
+}
+
+/* The open handle at index 1. Raises if it is closed. */
+static inline lipm_handle *lipm_checkhandle(lua_State *L) {
+    lipm_handle *handle = lipm_checkanyhandle(L);
+    lipm_checkopen(L, handle);
+    return handle;
+}
+
+/* The open handle at index 1. Marks its lock as used (is_pinned), so that the collector does not
+ * release the lock. */
 lipm_handle *lipm_pinhandle(lua_State *L);
+
+/* As lipm_pinhandle; raises if the handle is a reader. */
 lipm_handle *lipm_pinwriter(lua_State *L);
 
-/* Raise if the handle was closed: to be called after whatever may have run other code. */
-void lipm_checkopen(lua_State *L, const lipm_handle *handle);
-
-/* "reader", "editor", "manager", NULL: by role. */
+/* The roles' names, "reader", "editor" and "manager", by ipm_role, and NULL. */
 extern const char *const lipm_roles[];
 
-/* The name of its struct. */
+/* The name of the handle's struct, or "?" if the Struct was collected. */
 const char *lipm_handlename(const lipm_handle *handle);
 
 /* Warn, once for each handle, that the collector has released its lock. */
 void lipm_warnforgotten(lua_State *L, lipm_handle *handle);
 
-/* Whether it holds its lock, here and not in the parent before a fork. */
+/* Whether the handle holds its lock. Not so in the child of a fork. */
 static inline bool lipm_is_locked(const lipm_handle *handle) {
     return lipm_base(&handle->memory) != NULL;
 }

@@ -1,31 +1,31 @@
 /*
  * The metamethods are the same for live and for detached memory. Each struct or array type of a
- * layout has a metatable of its own; its functions are closures that know the Struct. They know a
- * view by the brand that it begins with, which takes 5 ns; comparing metatables takes 13, and
- * luaL_checkudata 20, of about 40 for an access.
+ * layout has a metatable of its own. Its functions are closures with the Struct as an upvalue. They
+ * recognise a view by the brand at its beginning, which takes 5 ns of about 40 for an access.
+ * Comparing metatables would take 13 ns, and luaL_checkudata 20.
  */
 #include "index.h"
 
 #include "assign.h"
 #include "error.h"
-#include "names.h"
 #include "scalar.h"
 
 #include <stdlib.h>
 
 enum { OWNER_UPVALUE = 1, VIEW_UPVALUES = OWNER_UPVALUE };
 
-/* Arrays of more elements than this let the collector have the views of those not in use. */
+/* In arrays with more elements than this, the collector frees the elements' views that are not in
+ * use. */
 #define CACHED_ELEMENTS 1024
 
 static _Noreturn void refuse_self(lua_State *L) {
     luaL_typeerror(L, 1, "view");
-    abort(); /* what raises does not come here */
+    abort(); /* not reached: luaL_typeerror raises */
 }
 
 /*
- * The view that a metamethod was called on, of memory that can be touched now. If it was called by
- * hand, the view may be of any type.
+ * The view at index 1, on which a metamethod was called. Raises if its memory is not accessible.
+ * If the program itself calls the metamethod, the view may have any type.
  */
 static inline const lipm_view *check_self(lua_State *L) {
     const lipm_view *self = lua_touserdata(L, 1);
@@ -39,22 +39,20 @@ static inline const lipm_view *check_self(lua_State *L) {
 /* ---- Nested views ------------------------------------------------------------------------ */
 
 static void push_cache(lua_State *L, const lipm_view *self) {
-    lua_newtable(L);
-    if (self->place.type->kind == IPM_ARRAY && self->place.type->count > CACHED_ELEMENTS) {
-        lua_createtable(L, 0, 1);
-        lua_pushliteral(L, "v");
-        lua_setfield(L, -2, "__mode");
-        lua_setmetatable(L, -2);
-    }
+    if (self->place.type->kind == IPM_ARRAY && self->place.type->count > CACHED_ELEMENTS)
+        lipm_pushweak(L);
+    else
+        lua_newtable(L);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, 1, LIPM_VIEW_NESTED);
 }
 
-/* Push the view of a part of the view at 1; the part's key is at `key`. */
-static int push_nested(lua_State *L, int key, const lipm_view *self, const lipm_place *part) {
+/* Push the view of a part of the view at index 1. An array's element has its index as its number, a
+ * struct's field has lipm_name.number. */
+static int push_nested(lua_State *L, uint64_t number, const lipm_view *self,
+                       const lipm_place *part) {
     if (lua_getiuservalue(L, 1, LIPM_VIEW_NESTED) == LUA_TTABLE) {
-        lua_pushvalue(L, key);
-        if (lua_rawget(L, -2) == LUA_TUSERDATA)
+        if (lua_rawgeti(L, -1, (lua_Integer)number) == LUA_TUSERDATA)
             return 1;
         lua_pop(L, 1);
     } else {
@@ -62,7 +60,6 @@ static int push_nested(lua_State *L, int key, const lipm_view *self, const lipm_
     }
     if (lua_touserdata(L, lua_upvalueindex(OWNER_UPVALUE)) != self->place.memory->layout)
         luaL_error(L, "a view of another struct");
-    lua_pushvalue(L, key);
     lipm_view *nested = lua_newuserdatauv(L, sizeof *nested, LIPM_VIEW_VALUES);
     const lipm_names *names = lipm_pushmetatable(L, lua_upvalueindex(OWNER_UPVALUE), part->type);
     *nested = (lipm_view){&lipm_view_brand, *part, names};
@@ -70,42 +67,48 @@ static int push_nested(lua_State *L, int key, const lipm_view *self, const lipm_
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
     lua_pushvalue(L, -1);
-    lua_insert(L, -4);
-    lua_rawset(L, -3);
-    lua_pop(L, 1);
+    lua_rawseti(L, -3, (lua_Integer)number);
     return 1;
 }
 
-/* Push a part of the view at 1; no other code ran since its memory was found good. */
-static int push_part(lua_State *L, int key, const lipm_view *self, lipm_place part) {
+/* Push a part of the view at index 1. Call this directly after check_self: no other code may have
+ * run since. */
+static int push_part(lua_State *L, uint64_t number, const lipm_view *self, lipm_place part) {
     if (lipm_is_scalar(part.type)) {
         lipm_pushlive(L, &part);
         return 1;
     }
-    return push_nested(L, key, self, &part);
+    return push_nested(L, number, self, &part);
 }
 
-/* Return the key on the top and its part. */
-static int push_pair(lua_State *L, const lipm_view *self, lipm_place part) {
+/* Return two values: the key on the top, and its part. */
+static int push_pair(lua_State *L, uint64_t number, const lipm_view *self, lipm_place part) {
     int key = lua_gettop(L);
     check_self(L);
     lua_pushvalue(L, key);
-    push_part(L, key, self, part);
+    push_part(L, number, self, part);
     lua_replace(L, key + 1);
     lua_settop(L, key + 1);
     return 2;
 }
 
-/* Assign the value at 3 to a part of a view. */
-static int set_part(lua_State *L, lipm_place part) {
+/* The part of set_part for a struct or an array: assign all of it, or nothing. Raises for a part of
+ * a live header. */
+static IPM_COLD int assign_part(lua_State *L, const lipm_place *part, const lipm_names *names) {
+    lipm_assignment assignment;
+    lipm_prepare(L, lua_upvalueindex(OWNER_UPVALUE), 3, part, names, &assignment);
+    bool is_touchable = lipm_base(part->memory) != NULL;
+    return is_touchable && lipm_assign(&assignment, part) ? 0 : lipm_complain_access(L, part);
+}
+
+/* Assign the value at index 3 to a part of a view. */
+static int set_part(lua_State *L, lipm_place part, const lipm_names *names) {
     lipm_memory *memory = part.memory;
     lipm_scalar scalar;
     if (!memory->is_writable)
         return lipm_complain(L, &part, "a reader cannot write");
-    if (!lipm_is_scalar(part.type) || part.offset < memory->reserved) {
-        lipm_checkassign(L, 3, &part);
-        return lipm_assign(L, 3, &part) ? 0 : lipm_complain_access(L, &part);
-    }
+    if (!lipm_is_scalar(part.type) || part.offset < memory->reserved)
+        return assign_part(L, &part, names);
     if (!lipm_toscalar(L, 3, part.type, &scalar))
         return lipm_complain_scalar(L, 3, &part);
     unsigned char *at = lipm_change(memory, part.offset, part.type->size);
@@ -117,36 +120,40 @@ static int set_part(lua_State *L, lipm_place part) {
 
 /* ---- Structs ----------------------------------------------------------------------------- */
 
-/* The field named by the string at 2. */
-static inline const ipm_field *check_field_name(lua_State *L, const lipm_view *self) {
-    const ipm_field *field = lipm_findname(L, 2, self->names, self->place.type);
-    if (field == NULL)
-        lipm_complain_key(L, 2, &self->place);
-    return field;
+/* The field's name that equals the string at `key`. Raises if there is none. */
+static inline const lipm_name *check_field_name(lua_State *L, int key, const lipm_view *self) {
+    const lipm_name *name = lipm_findname(L, key, self->names, self->place.type);
+    if (name == NULL)
+        lipm_complain_key(L, key, &self->place);
+    return name;
 }
 
 static int struct_index(lua_State *L) {
     const lipm_view *self = check_self(L);
-    return push_part(L, 2, self, lipm_fieldplace(&self->place, check_field_name(L, self)));
+    const lipm_name *name = check_field_name(L, 2, self);
+    return push_part(L, name->number, self, lipm_fieldplace(&self->place, name->field));
 }
 
 static int struct_newindex(lua_State *L) {
     const lipm_view *self = check_self(L);
-    return set_part(L, lipm_fieldplace(&self->place, check_field_name(L, self)));
+    const lipm_name *name = check_field_name(L, 2, self);
+    return set_part(L, lipm_fieldplace(&self->place, name->field), name->names);
 }
 
-/* next(view, name): the next field's name and value, in memory order. */
+/* next(view, name): returns the next field's name and value, in memory order. */
 static int struct_next(lua_State *L) {
     lua_settop(L, 2);
     const lipm_view *self = check_self(L);
     const ipm_type *type = self->place.type;
     if (type->kind != IPM_STRUCT)
         return luaL_typeerror(L, 1, "view of a struct");
-    const ipm_field *field = lua_isnil(L, 2) ? type->fields : check_field_name(L, self) + 1;
+    const ipm_field *field =
+        lua_isnil(L, 2) ? type->fields : check_field_name(L, 2, self)->field + 1;
     if (field == type->fields + type->count)
         return 0;
     lua_pushstring(L, field->name);
-    return push_pair(L, self, lipm_fieldplace(&self->place, field));
+    uint64_t number = check_field_name(L, 3, self)->number;
+    return push_pair(L, number, self, lipm_fieldplace(&self->place, field));
 }
 
 /* ---- Arrays ------------------------------------------------------------------------------ */
@@ -158,14 +165,14 @@ static const lipm_view *check_array(lua_State *L) {
     return self;
 }
 
-/* The index at 2, from 1; 0 if it is not a whole number. */
+/* The array index at stack index 2, from 1; or 0 if it is not a positive whole number. */
 static uint64_t to_index(lua_State *L) {
     int is_whole;
     lua_Integer index = lua_tointegerx(L, 2, &is_whole);
     return is_whole && lua_type(L, 2) == LUA_TNUMBER && index > 0 ? (uint64_t)index : 0;
 }
 
-/* One past the end is nil, where ipairs ends. */
+/* The element after the last one is nil, so that ipairs ends there. */
 static int array_index(lua_State *L) {
     const lipm_view *self = check_array(L);
     uint64_t count = self->place.type->count;
@@ -176,7 +183,7 @@ static int array_index(lua_State *L) {
         lua_pushnil(L);
         return 1;
     }
-    return push_part(L, 2, self, lipm_elementplace(&self->place, index - 1));
+    return push_part(L, index, self, lipm_elementplace(&self->place, index - 1));
 }
 
 static int array_newindex(lua_State *L) {
@@ -184,7 +191,7 @@ static int array_newindex(lua_State *L) {
     uint64_t index = to_index(L);
     if (index - 1 >= self->place.type->count)
         return lipm_complain_key(L, 2, &self->place);
-    return set_part(L, lipm_elementplace(&self->place, index - 1));
+    return set_part(L, lipm_elementplace(&self->place, index - 1), self->names->element);
 }
 
 static int array_next(lua_State *L) {
@@ -194,7 +201,7 @@ static int array_next(lua_State *L) {
     if (index >= self->place.type->count)
         return 0;
     lua_pushinteger(L, (lua_Integer)index + 1);
-    return push_pair(L, self, lipm_elementplace(&self->place, index));
+    return push_pair(L, index + 1, self, lipm_elementplace(&self->place, index));
 }
 
 static int array_len(lua_State *L) {
@@ -202,7 +209,7 @@ static int array_len(lua_State *L) {
     return 1;
 }
 
-/* ---- Both -------------------------------------------------------------------------------- */
+/* ---- Structs and arrays ------------------------------------------------------------------ */
 
 static int view_pairs(lua_State *L) {
     check_self(L);
@@ -213,7 +220,7 @@ static int view_pairs(lua_State *L) {
     return 3;
 }
 
-/* "DemoMmapStructure.data_xy (Point2D): 0x55d0c2a4f2a8"; works whether locked or not. */
+/* Returns "DemoMmapStructure.data_xy (Point2D): 0x55d0c2a4f2a8", also while no lock is held. */
 static int view_tostring(lua_State *L) {
     const lipm_view *self = lipm_checkview(L, 1);
     const lipm_memory *memory = self->place.memory;
@@ -255,22 +262,18 @@ static void push_new_metatable(lua_State *L, int owner, const ipm_type *type,
         luaL_setfuncs(L, besides, 0);
 }
 
-/* The Struct at `owner` remembers the names, and they the metatable, under `key`. */
+/* The Struct at `owner` keeps the names of each type under `key`, and the names keep the
+ * metatable. Push that metatable, and return the names. */
 static const lipm_names *push_metatable(lua_State *L, int owner, const ipm_type *type,
                                         const void *key, const luaL_Reg *besides) {
-    lua_getiuservalue(L, owner, LIPM_STRUCT_METATABLES);
-    if (lua_rawgetp(L, -1, key) != LUA_TUSERDATA) {
+    const lipm_names *names = lipm_pushnames(L, owner, type, key);
+    if (lua_getiuservalue(L, -1, LIPM_NAMES_METATABLE) != LUA_TTABLE) {
         lua_pop(L, 1);
-        lipm_pushnames(L, type);
         push_new_metatable(L, owner, type, besides);
-        lua_setiuservalue(L, -2, LIPM_NAMES_METATABLE);
         lua_pushvalue(L, -1);
-        lua_rawsetp(L, -3, key);
+        lua_setiuservalue(L, -3, LIPM_NAMES_METATABLE);
     }
-    const lipm_names *names = lua_touserdata(L, -1);
-    lua_getiuservalue(L, -1, LIPM_NAMES_METATABLE);
-    lua_replace(L, -3);
-    lua_pop(L, 1);
+    lua_replace(L, -2);
     return names;
 }
 

@@ -9,13 +9,14 @@
 #include <lauxlib.h>
 
 /*
- * Push the metatable of views of a struct or array type, made at first need.
- * owner    index of the Struct whose layout owns the type
- * returns  the names that such a view is to know
+ * Push the metatable of the views of a struct or array type. It is made on the first use.
+ * owner    the index of the Struct whose layout owns the type
+ * returns  the names for lipm_view.names
  */
 const lipm_names *lipm_pushmetatable(lua_State *L, int owner, const ipm_type *type);
 
-/* The same for the root views of a Struct's handles, which have those metamethods besides. */
+/* As lipm_pushmetatable, for the root views of a Struct's handles. `besides` lists metamethods that
+ * only root views have. */
 const lipm_names *lipm_pushrootmetatable(lua_State *L, int owner, const lipm_layout *layout,
                                          const luaL_Reg *besides);
 

@@ -1,5 +1,5 @@
 /***
-What a handle says of its segment, and the files themselves.
+Information about a segment; flushing and destroying it.
 @submodule ipmmap
 */
 #include "convert.h"
@@ -10,7 +10,7 @@ What a handle says of its segment, and the files themselves.
 #include <lauxlib.h>
 
 /***
-The number of commits since the segment was created: it grows with each.
+The number of commits since the segment was created.
 @function Handle:version
 @treturn integer
 @raise an error object: `"replaced"`, `"forked"`
@@ -26,7 +26,7 @@ int lipm_handle_version(lua_State *L) {
 }
 
 /***
-When the segment was last touched, or else created: `header.time_stamp`.
+The time when the segment was last touched, or else created: `header.time_stamp`.
 @function Handle:last_update
 @treturn number Unix seconds
 @raise an error object: `"replaced"`, `"forked"`
@@ -43,16 +43,17 @@ int lipm_handle_last_update(lua_State *L) {
 }
 
 /***
-What is known of the segment.
+Information about the segment, the handle and the lock.
 @function Handle:info
-@treturn table `name` of the struct; `role`; `tag`; `path` and `lock_path` of the two files;
-`size` of the struct in bytes; `version`; `recoveries`: transactions rolled back because their
-writer died; `writable`: whether this role may write; `lockable`: false if this reader has only
-lock-free reads; `pending`: a writer died in a transaction, which the next one will undo;
-`max_readers`; `readers`: read locks held just now; `writer_pid`: the process that holds the write
-lock just now, or 0; `migrated`: what this handle's opening migrated, or nil: `kept`, `added` and
-`dropped`, lists of paths, see the option `migrate`; `replaced`: the segment was replaced or
-destroyed, or its file was removed, and the rest is the last that is known of it
+@treturn table with the fields `name`, of the struct; `role`, of the handle; `tag`; `path` and
+`lock_path`, of the two files; `size`, of the struct in bytes; `version`; `recoveries`: how many
+transactions were rolled back because their writer died; `pending`: whether a writer died in a
+transaction, which the next writer will roll back; `max_readers`; `readers`: how many read locks are
+held now; `writer_pid`: the process that holds the write lock now, or 0; `writable`: whether this
+role may write; `lockable`: false if this reader can only read without the lock; `migrated`: what
+the opening of this handle migrated, in the lists of paths `kept`, `added` and `dropped` (see the
+option `migrate`), or nil; `replaced`: whether the segment was replaced or destroyed, or its file
+was removed; the other fields then show what was last known
 @raise an error object: `"forked"`
 */
 int lipm_handle_info(lua_State *L) {
@@ -84,7 +85,7 @@ int lipm_handle_info(lua_State *L) {
         {"writer_pid", (uint64_t)info.writer_pid},
     };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
-        lipm_checkopen(L, handle); /* the strings are its segment's */
+        lipm_checkopen(L, handle); /* the strings belong to the segment */
         lua_pushstring(L, strings[i].value);
         lua_setfield(L, -2, strings[i].name);
     }
@@ -110,7 +111,7 @@ int lipm_handle_info(lua_State *L) {
 }
 
 /***
-Return when the data is on disk. Editors and managers.
+Write the data to disk, and return when it is there. Editors and managers.
 @function Handle:flush
 @raise an error object: `"system"`, `"no_space"`, `"replaced"`, `"forked"`
 */
@@ -123,8 +124,8 @@ int lipm_handle_flush(lua_State *L) {
 }
 
 /***
-Remove both files; handles elsewhere then say `"replaced"`, and so does this one. A lock that it
-holds is rolled back and released. Managers only.
+Remove both files. After that all handles of the segment, this one too, fail with `"replaced"`. If
+this handle holds its lock, its changes are rolled back and the lock is released. Managers only.
 @function Handle:destroy
 @raise an error object: `"permission"`, `"system"`, `"replaced"`, `"forked"`
 */

@@ -1,6 +1,6 @@
 /***
-The userdata "ipmmap.struct": a layout, and the metatables of the views of its types. What a
-Struct does besides is said in lua/ipmmap/struct.lua, which also gives it its __index.
+The userdata "ipmmap.struct": a layout, and the metatables of the views of its types.
+lua/ipmmap/struct.lua sets its __index, and has the rest of a Struct's methods.
 @submodule ipmmap
 */
 #include "layout.h"
@@ -45,7 +45,7 @@ static lipm_layout *push_layout(lua_State *L) {
     return layout;
 }
 
-/* Return the Struct on the stack's top, or nil and what is wrong with its definition. */
+/* Return the Struct on the top of the stack, or nil and what is wrong with its definition. */
 static int return_layout(lua_State *L, lipm_layout *layout, int code, const ipm_error *error) {
     if (code == IPM_EINVALID) {
         luaL_pushfail(L);
@@ -58,7 +58,7 @@ static int return_layout(lua_State *L, lipm_layout *layout, int code, const ipm_
     return 1;
 }
 
-/* parse(text): a Struct, or nil and what is wrong with the text. */
+/* parse(text): returns a Struct, or nil and what is wrong with the text. */
 static int layout_parse(lua_State *L) {
     size_t length;
     ipm_error error;
@@ -77,7 +77,8 @@ typedef struct registry {
     int status; /* LUA_OK, or the status of the error object on the stack's top */
 } registry;
 
-/* (structs, name as light userdata): the Struct's type as light userdata, or NULL. */
+/* get_registered(structs, name as light userdata): returns the type of the Struct that has the
+ * name, or NULL, as light userdata. */
 static int get_registered(lua_State *L) {
     const ipm_type *type = NULL;
     lua_pushstring(L, lua_touserdata(L, 2));
@@ -87,7 +88,8 @@ static int get_registered(lua_State *L) {
     return 1;
 }
 
-/* The core calls this and has memory to free, so an error must not jump over it. */
+/* The core calls this function while it has memory to free. So an error of Lua is caught here: it
+ * must not jump over the core. */
 static const ipm_type *find_registered(void *context, const char *name) {
     registry *in = context;
     lua_pushcfunction(in->L, get_registered);
@@ -111,15 +113,16 @@ static ipm_declaration *push_declarations(lua_State *L, int index, size_t count)
         luaL_checktype(L, -1, LUA_TSTRING);
         declarations[i].name = lua_tostring(L, -2);
         declarations[i].type = lua_tolstring(L, -1, &declarations[i].length);
-        lua_pop(L, 2); /* the list keeps them */
+        lua_pop(L, 2); /* the list keeps the strings */
     }
     return declarations;
 }
 
 /*
- * define(name, parent's name or nil, { name, type, name, type, ... }, registered Structs): a
- * Struct; or nil, what is wrong, and the text of the type if it is no type. The strings must stay
- * in the list during the call: a finalizer may run then, so only the caller may have the list.
+ * define(name, parent's name or nil, { name, type, name, type, ... }, registered Structs): returns
+ * a Struct; or nil and what is wrong, and, if a type's text was not understood, that text. The
+ * strings must stay in the list during the call. Finalizers may run meanwhile, so no other code may
+ * have access to the list.
  */
 static int layout_define(lua_State *L) {
     ipm_error error;
@@ -150,8 +153,9 @@ static const char *parent_name(const ipm_type *type) {
 }
 
 /*
- * difference(old, new), Structs of one name: nil if they are the same, or the first difference.
- * With the same fields at the same offsets they still differ if they extend different structs.
+ * difference(old, new), for two Structs of the same name: returns nil if they are equal, otherwise
+ * the first difference as text. Structs with the same fields at the same offsets differ if they
+ * extend different structs.
  */
 static int layout_difference(lua_State *L) {
     ipm_error error;
@@ -169,10 +173,10 @@ static int layout_difference(lua_State *L) {
 /* ------------------------------------------------------------------------------------------ */
 
 /***
-The Struct that a segment's data file describes: for tools that work on any segment. It is not
-registered, so it can be opened but not nested.
+Make a Struct from the schema in a segment's data file. This is for tools that open any segment. The
+Struct is not registered, so it can be opened but not nested.
 @function describe
-@tparam string path of the data file
+@tparam string path the path of the data file
 @treturn[1] Struct
 @treturn[2] nil
 @treturn[2] string message
@@ -223,11 +227,11 @@ static int layout_is_shared(lua_State *L) {
 }
 
 /***
-Where a part lies.
+The offset of a part of the struct.
 @function Struct:offsetof
 @tparam string path such as `"multi_pts.multi_points[3].x"`; indices start at 1
 @treturn integer bytes from the start of the struct
-@raise a path that leads nowhere
+@raise an error if the path leads to no part of the struct
 */
 static int layout_offsetof(lua_State *L) {
     lipm_layout *layout = lipm_checklayout(L, 1);

@@ -1,5 +1,5 @@
 /*
- * The userdata "ipmmap.struct": see lipm_layout.
+ * The userdata "ipmmap.struct". Its type is lipm_layout, in memory.h.
  */
 #ifndef LIPM_LAYOUT_H
 #define LIPM_LAYOUT_H
@@ -8,12 +8,13 @@
 
 #include <lua.h>
 
+/* The Struct at `index`. Raises if the value there is none. */
 lipm_layout *lipm_checklayout(lua_State *L, int index);
 
-/* Let go of the layout's memory, if neither its Struct nor a handle needs it any more. */
+/* Free the layout if its Struct was collected and no open handle needs it. */
 void lipm_freelayout(lipm_layout *layout);
 
-/* Push { parse, name, size, ..., metatable }, for struct.lua. */
+/* Push the table { parse, name, size, ..., metatable }, which struct.lua uses. */
 void lipm_open_layout(lua_State *L);
 
 #endif

@@ -1,5 +1,5 @@
 /***
-What event loops and tools ask of a handle: its descriptor, and who uses the segment.
+A handle's descriptor for event loops, and the processes that use the segment's lock.
 @submodule ipmmap
 */
 #include "error.h"
@@ -9,15 +9,17 @@ What event loops and tools ask of a handle: its descriptor, and who uses the seg
 #include <lauxlib.h>
 
 /***
-A file descriptor for an event loop: it polls readable after each commit, and once the segment is
-replaced or destroyed. `drain` makes it quiet again. It costs an editor one system call for each
-commit that finds it drained, and nothing when nobody listens. A reader that may not write to the
-lock file gets one that is readable every 10 ms. It is also readable a second after the last
-`drain`, commit or not: an editor may die between a commit and telling of it. Commits before the
-first call are not told: look at the segment after it. The handle closes it.
+A file descriptor for an event loop. It becomes readable after each commit, and when the segment is
+replaced or destroyed. `drain` makes it unreadable again. It also becomes readable a second after
+the last `drain`, because an editor may die between its commit and the notification. It does not
+report commits from before the first call of `fd`, so read the segment after that call.
+
+An editor makes one system call for the first commit after a `drain`, and none if no process
+listens. If a reader may not write to the lock file, its descriptor becomes readable every 10 ms.
 @function Handle:fd
-@treturn integer to be polled and nothing else; the same one each time
-@raise an error object: `"system"` (no more inotify instances or watches, or descriptors),
+@treturn integer the descriptor, the same one at each call. A program may only poll it; the handle
+closes it
+@raise an error object: `"system"` (too many inotify instances, inotify watches or descriptors),
 `"replaced"`, `"forked"`
 */
 int lipm_handle_fd(lua_State *L) {
@@ -31,9 +33,9 @@ int lipm_handle_fd(lua_State *L) {
 }
 
 /***
-Make the descriptor of `fd` quiet until the next commit.
+Make the descriptor of `fd` unreadable until the next commit.
 @function Handle:drain
-@treturn integer the version: a commit after it makes the descriptor readable
+@treturn integer the present version. Any commit after it makes the descriptor readable
 @raise an error object: `"replaced"`, `"forked"`
 */
 int lipm_handle_drain(lua_State *L) {
@@ -52,11 +54,13 @@ static void set_flag(lua_State *L, const char *name, bool value) {
 }
 
 /***
-The processes that hold the lock or wait for it just now.
+The processes that hold the lock or wait for it now.
 @function Handle:users
-@treturn {table,...} each with `pid`; `alive`: the lock of a dead holder goes to the next process
-that asks for it; `writes`: it is the write lock; `waits`: it does not hold the lock but waits for
-it; `since`: Unix seconds. Empty if this reader cannot use the lock file
+@treturn {table,...} a table for each process, with the fields `pid`; `alive`: false if the process
+has died, in which case the next process that asks gets the lock; `writes`: true for the write lock,
+false for the read lock; `waits`: true if the process waits for the lock, false if it holds it;
+`since`: when it got the lock or began to wait, in Unix seconds. The list is empty if this reader
+cannot use the lock file
 @raise an error object: `"forked"`
 */
 int lipm_handle_users(lua_State *L) {

@@ -1,9 +1,11 @@
 /***
-Taking and releasing a handle's lock, and the root view that stands for it.
+Taking and releasing a handle's lock, and the root view, which stands for the lock.
 
-The root view exists before the lock is taken, and knows by its epoch for which lock it stands.
-One that its own closing ended is kept for the next lock, so that locking allocates nothing;
-one whose lock was released otherwise may still be somebody's <close> variable, and is spent.
+The root view is made before the lock is taken. Its epoch says which lock it stands for. If the
+closing of a root view has released the lock, the handle uses that view for its next lock, so that
+locking allocates no memory. If the lock was released in another way, the view may still be in a
+<close> variable, so it is not used again. The handle keeps the view in a table with weak values, so
+that the collector can find that the view was forgotten.
 @submodule ipmmap
 */
 #include "../core/abandon.h"
@@ -16,13 +18,13 @@ one whose lock was released otherwise may still be somebody's <close> variable, 
 #include <lauxlib.h>
 #include <string.h>
 
-/* The view that lock() returns; it releases the lock if its epoch is still the handle's. */
+/* The view that lock() returns. Closing it releases the lock if its epoch is still the handle's. */
 typedef struct lipm_root {
     lipm_view view;
     lipm_handle *handle;
     uint64_t epoch;
-    bool is_suspect;  /* was unreachable once, perhaps before the first method was used */
-    bool is_enclosed; /* by a call of `with`, for as long as which it can be reached */
+    bool is_suspect;  /* the collector has found it unreachable once under this lock */
+    bool is_enclosed; /* a call of `with` took the lock: that call keeps the view reachable */
 } lipm_root;
 
 static int root_close(lua_State *L);
@@ -34,18 +36,10 @@ static const luaL_Reg root_metamethods[] = {
     {NULL, NULL},
 };
 
-/* Push the spare root view of the handle at 1, which is spare no longer, or a new one. */
-static lipm_root *push_root(lua_State *L, lipm_handle *handle) {
-    lipm_root *root = handle->spare;
-    if (root != NULL) {
-        lua_getiuservalue(L, 1, LIPM_HANDLE_SPARE);
-        handle->spare = NULL;
-        lua_pushnil(L);
-        lua_setiuservalue(L, 1, LIPM_HANDLE_SPARE);
-        return root;
-    }
+/* Push two values. The second one is a new root view of the handle at index 1. */
+static IPM_COLD lipm_root *push_new_root(lua_State *L, lipm_handle *handle) {
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
-    root = lua_newuserdatauv(L, sizeof *root, LIPM_VIEW_VALUES);
+    lipm_root *root = lua_newuserdatauv(L, sizeof *root, LIPM_VIEW_VALUES);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
     const lipm_names *names =
@@ -55,17 +49,35 @@ static lipm_root *push_root(lua_State *L, lipm_handle *handle) {
         .handle = handle,
     };
     lua_setmetatable(L, -2);
-    lua_replace(L, -2);
+    if (lua_getiuservalue(L, 1, LIPM_HANDLE_ROOT) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lipm_pushweak(L);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 1, LIPM_HANDLE_ROOT);
+    }
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, 1);
+    lua_pop(L, 1);
+    handle->root = root;
+    lipm_checkopen(L, handle);
     return root;
 }
 
-/* Keep the root view at `index`, which stands for no lock, for the handle's next one.
- * Pushes the handle. */
-static inline void keep_root(lua_State *L, int index, lipm_root *root) {
-    lua_getiuservalue(L, index, LIPM_VIEW_CONTAINER);
-    lua_pushvalue(L, index);
-    lua_setiuservalue(L, -2, LIPM_HANDLE_SPARE);
-    root->handle->spare = root;
+/* Push two values. The second one is the spare root view of the handle at index 1, or a new one. */
+static inline lipm_root *push_root(lua_State *L, lipm_handle *handle) {
+    if (handle->is_root_spare) {
+        handle->is_root_spare = false;
+        lua_getiuservalue(L, 1, LIPM_HANDLE_ROOT);
+        if (lua_rawgeti(L, -1, 1) == LUA_TUSERDATA)
+            return handle->root;
+        lua_pop(L, 2);
+    }
+    return push_new_root(L, handle);
+}
+
+/* Let the next lock use a root view that stands for no lock, if it is the handle's newest one. */
+static inline void spare_root(const lipm_root *root) {
+    root->handle->is_root_spare = root == root->handle->root;
 }
 
 static IPM_COLD int refuse_second(lua_State *L, const lipm_handle *handle) {
@@ -79,25 +91,24 @@ static IPM_COLD int refuse_second(lua_State *L, const lipm_handle *handle) {
                                       : "");
 }
 
-/* Push the root view for the lock that is to be taken; refuse a second lock. */
+/* Push two values. The second one is the root view for a lock that will be taken. Raises if the
+ * handle holds its lock already. */
 static inline lipm_root *prepare_root(lua_State *L, lipm_handle *handle) {
     if (lipm_is_locked(handle))
         refuse_second(L, handle);
-    lipm_root *root = push_root(L, handle);
-    lipm_checkopen(L, handle);
-    return root;
+    return push_root(L, handle);
 }
 
-/* Take the lock, for which the root view at `index` is to stand. */
-static inline int take_lock(lua_State *L, int index, lipm_root *root, int64_t timeout_ns,
-                            ipm_error *error) {
+/* Take the lock. The root view then stands for it. */
+static inline int take_lock(lua_State *L, lipm_root *root, int64_t timeout_ns, ipm_error *error) {
     lipm_handle *handle = root->handle;
     int code = lipm_waitlock(L, handle, timeout_ns, error);
     if (code != IPM_OK) {
-        keep_root(L, lua_absindex(L, index), root);
+        spare_root(root);
         return code;
     }
     handle->memory.base = (unsigned char *)ipm_segment_data(handle->segment);
+    handle->is_root_spare = false;
     handle->is_pinned = false;
     handle->is_lost = false;
     handle->was_forgotten = false;
@@ -117,38 +128,43 @@ static int drop_lock(lipm_handle *handle, bool is_commit, ipm_error *error) {
 }
 
 /***
-Take the role's lock, for writing or for reading, and wait for it.
+Take the lock, and wait for it without a limit. Editors and managers take the write lock, readers
+the read lock. The view belongs in a `<close>` variable: `local data <close> = editor:lock()`.
+
+The end of the variable's block releases the lock and commits the changes, also if the block ends by
+`return`, `break` or `goto`. If an error ends the block, the changes are rolled back. They are also
+rolled back if `coroutine.close`, `os.exit(code, true)` or a C function closes the view; a C
+function can call `unlock` to commit.
+
+Without `<close>` the lock is held until `unlock` or `rollback`, or until the collector finds that
+the view was forgotten; it then rolls back, releases the lock and warns. The same happens if a debug
+hook (a watchdog, Ctrl-C) raises an error after `lock` has returned and before the variable is
+marked, or while the view is closed. A program that goes on after such an error should use `with`,
+which has no such moment.
 @function Handle:lock
-@treturn view the struct in live memory, to be closed: `local data <close> = editor:lock()`.
-The end of its block commits, also by `return`, `break` and `goto`. An error rolls back, and so does
-whatever else closes it: `coroutine.close`, `os.exit(code, true)`, a C function (which can call
-`unlock`). Without `<close>` the lock is held until `unlock` or `rollback`, or until the collector
-finds the view forgotten, rolls back and warns. An error that a debug hook raises (a watchdog,
-Ctrl-C) can come after `lock` has returned and before its view is marked, or as the view is closed:
-then the lock is held as without `<close>`. Programs that go on after such an error use `with`,
-which has no such moment
-@raise a bug: the handle holds its lock already, or is closed; an error object: `"deadlock"`,
-`"incompatible"`, `"permission"` and `"no_space"` (of a reader that cannot use the lock file),
+@treturn view the struct in live memory
+@raise an error if the handle holds its lock already, or is closed; an error object: `"deadlock"`,
+`"incompatible"`, `"permission"` and `"no_space"` (for a reader that cannot use the lock file),
 `"replaced"`, `"forked"`, `"system"`
 */
 int lipm_handle_lock(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);
     ipm_error error;
     lipm_root *root = prepare_root(L, handle);
-    if (take_lock(L, -1, root, IPM_FOREVER, &error) != IPM_OK)
+    if (take_lock(L, root, IPM_FOREVER, &error) != IPM_OK)
         return lipm_raise(L, &error);
     return 1;
 }
 
 /***
-Take the role's lock if it can be had at once, or within a time.
+Take the lock as `lock` does, but wait at most for the given time.
 @function Handle:try_lock
-@tparam[opt=0] number seconds how long to try; 0 or less: once
-@treturn[1] view as `lock` returns it
+@tparam[opt=0] number seconds how long to wait at most; with 0 or less the call tries once
+@treturn[1] view as for `lock`
 @treturn[2] nil
 @treturn[2] string message
-@treturn[2] string code: `"timeout"`, or what `lock` raises
-@raise the handle holds its lock already, or is closed
+@treturn[2] string code: `"timeout"`, or a code that `lock` raises
+@raise an error if the handle holds its lock already, or is closed
 */
 int lipm_handle_try_lock(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);
@@ -156,7 +172,7 @@ int lipm_handle_try_lock(lua_State *L) {
     ipm_error error;
     lua_settop(L, 1);
     lipm_root *root = prepare_root(L, handle);
-    if (take_lock(L, -1, root, timeout_ns, &error) != IPM_OK)
+    if (take_lock(L, root, timeout_ns, &error) != IPM_OK)
         return lipm_fail(L, &error);
     return 1;
 }
@@ -186,17 +202,17 @@ static int end_by_hand(lua_State *L, lipm_handle *handle, bool is_commit) {
 }
 
 /***
-Release the lock; an editor's changes are committed.
+Release the lock. An editor's changes are committed.
 @function Handle:unlock
-@raise without a lock; an error object: `"replaced"` if the segment was replaced or destroyed
-meanwhile, so that nobody will see the changes, `"forked"`
+@raise an error if the handle does not hold its lock; an error object: `"replaced"` if the segment
+was replaced or destroyed in the meantime, so that no process will see the changes, `"forked"`
 */
 int lipm_handle_unlock(lua_State *L) {
     return end_by_hand(L, lipm_pinhandle(L), true);
 }
 
 /***
-Undo everything since the lock was taken, and release it. Editors and managers.
+Undo all changes since the lock was taken, and release the lock. Editors and managers.
 @function Handle:rollback
 @raise as for `unlock`
 */
@@ -206,7 +222,7 @@ int lipm_handle_rollback(lua_State *L) {
 
 /* ---- The root view's end ----------------------------------------------------------------- */
 
-/* Of the views of handles only root views are as large. */
+/* The root view at index 1. Among the views of live memory, only root views have this size. */
 static inline lipm_root *check_root(lua_State *L) {
     lipm_root *root = lua_touserdata(L, 1);
     if (root == NULL || lua_rawlen(L, 1) != sizeof *root || root->view.brand != &lipm_view_brand ||
@@ -215,29 +231,30 @@ static inline lipm_root *check_root(lua_State *L) {
     return root;
 }
 
-/* Whether the lock that the view stands for is held; not so in the child of a fork. */
+/* Whether the handle still holds the lock that the view stands for. Not so in a fork's child. */
 static bool is_standing(const lipm_root *root) {
     return root->epoch == root->handle->epoch && lipm_is_locked(root->handle);
 }
 
 /*
- * Whether a block has come to its end: then Lua code calls __close, by the instruction that ends it
- * or by hand. An error that is nil, the closing of a coroutine or of the state call it from C, and
- * an error that ends a finalizer under the finalizer's name.
+ * Whether __close is called because a block has ended without an error, or because the program
+ * calls it. In both cases Lua code is the caller. If the error is nil, or if a coroutine or the
+ * state is closed, the caller is C. If the error of a finalizer ends the block, the call has the
+ * finalizer's name.
  */
 static inline bool has_ended(lua_State *L) {
     lua_Debug call;
     return lua_isnoneornil(L, 2) && lua_getstack(L, 0, &call) && lua_getinfo(L, "n", &call) &&
            call.name != NULL &&
-           (strcmp(call.namewhat, "metamethod") != 0 || strcmp(call.name, "close") == 0);
+           (strcmp(call.name, "close") == 0 || strcmp(call.namewhat, "metamethod") != 0);
 }
 
-/* Release the lock that the root view at `index` stands for. */
-static IPM_OFTEN int end_lock(lua_State *L, int index, lipm_root *root, bool is_commit) {
+/* Release the lock that the root view stands for. */
+static IPM_OFTEN int end_lock(lua_State *L, lipm_root *root, bool is_commit) {
     ipm_error error;
     int code = drop_lock(root->handle, is_commit, &error);
     if (root->handle->memory.base == NULL)
-        keep_root(L, index, root);
+        spare_root(root);
     return code != IPM_OK && is_commit ? lipm_raise(L, &error) : 0;
 }
 
@@ -246,27 +263,48 @@ static int root_close(lua_State *L) {
     lipm_root *root = check_root(L);
     if (!is_standing(root))
         return 0;
-    return end_lock(L, 1, root, root->handle->role == IPM_READER || has_ended(L));
+    return end_lock(L, root, root->handle->role == IPM_READER || has_ended(L));
+}
+
+/* Let the collector finalize the view at index 1 once more. */
+static void finalize_again(lua_State *L) {
+    lua_getmetatable(L, 1);
+    lua_setmetatable(L, 1);
+}
+
+/* Put the view at index 1 back into the handle's table if it is spare. The collector removes a view
+ * from a table with weak values before it calls the finalizer. The nested views stay with the view.
+ * A closed handle takes no lock, so its view is not put back. */
+static void put_back(lua_State *L, const lipm_root *root) {
+    const lipm_handle *handle = root->handle;
+    if (root != handle->root || !handle->is_root_spare || handle->segment == NULL)
+        return;
+    finalize_again(L);
+    lua_getiuservalue(L, 1, LIPM_VIEW_CONTAINER);
+    lua_getiuservalue(L, -1, LIPM_HANDLE_ROOT);
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, 1);
 }
 
 /*
- * __gc(view): nobody can reach the view nor what is nested in it. That is no harm if the handle's
- * methods are used under this lock, unless a call of `with` took it, which must have ended. The
- * first of them may be yet to come, so the lock is let go only when the view is found unreachable a
- * second time.
+ * __gc(view): no code can reach the view or a view nested in it. If the program calls methods of
+ * the handle under this lock, it still uses the lock. If a call of `with` took the lock, that call
+ * has ended, so the program does not use the lock. The program may call its first method only
+ * later, so the lock is released only when the collector finds the view unreachable a second time.
  */
 static int root_collect(lua_State *L) {
     lipm_root *root = check_root(L);
     lipm_handle *handle = root->handle;
-    if (!is_standing(root))
+    if (!is_standing(root)) {
+        put_back(L, root);
         return 0;
+    }
     handle->is_lost = true;
     if (handle->is_pinned && !root->is_enclosed)
         return 0;
     if (!root->is_suspect) {
         root->is_suspect = true;
-        lua_getmetatable(L, 1);
-        lua_setmetatable(L, 1);
+        finalize_again(L);
         return 0;
     }
     if (drop_lock(handle, false, NULL) == IPM_OK && !root->is_enclosed) {
@@ -278,11 +316,11 @@ static int root_collect(lua_State *L) {
 
 /* ---- with -------------------------------------------------------------------------------- */
 
-/* The view is marked <close> twice, so that an error of a debug hook that Lua calls as it closes
- * the first mark leaves another. */
+/* Stack indices. The view is marked to-be-closed twice: if a debug hook raises an error while Lua
+ * closes the first mark, the second one is still there. */
 enum { FUNCTION = 2, VIEW, VIEW_AGAIN };
 
-/* The function has returned, perhaps after it has yielded: commit, and return what it returned. */
+/* The function has returned, perhaps after it has yielded: commit, and return its results. */
 static int finish_with(lua_State *L, int status, lua_KContext context) {
     lipm_root *root = lua_touserdata(L, VIEW);
     (void)status;
@@ -290,7 +328,7 @@ static int finish_with(lua_State *L, int status, lua_KContext context) {
     int top = lua_gettop(L);
     luaL_checkstack(L, LUA_MINSTACK, "too many results");
     if (is_standing(root))
-        end_lock(L, VIEW, root, true);
+        end_lock(L, root, true);
     lua_settop(L, top);
     return top - VIEW_AGAIN;
 }
@@ -306,13 +344,14 @@ static void check_callable(lua_State *L) {
 }
 
 /***
-Call a function under the handle's lock: committed when it returns; on an error an editor rolls
-back, and the error goes on. No error leaves the lock held, one that a debug hook raises included.
+Call a function while the handle holds its lock. When the function returns, the changes are
+committed. If it raises an error, an editor's changes are rolled back, and the error is passed on.
+No error leaves the lock held, not even an error that a debug hook raises.
 @function Handle:with
-@tparam function fn called with the view and the other arguments
-@param ... further arguments
-@return what `fn` returned
-@raise what `lock`, `unlock` and `fn` raise
+@tparam function fn called as `fn(view, ...)`
+@param ... further arguments for `fn`
+@return the results of `fn`
+@raise the errors of `lock`, `unlock` and `fn`
 */
 int lipm_handle_with(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);
@@ -321,6 +360,7 @@ int lipm_handle_with(lua_State *L) {
     check_callable(L);
     lipm_root *root = prepare_root(L, handle);
     lua_insert(L, VIEW);
+    lua_pop(L, 1);
     lua_pushvalue(L, VIEW);
     lua_insert(L, VIEW_AGAIN);
     lua_pushvalue(L, FUNCTION);
@@ -329,7 +369,7 @@ int lipm_handle_with(lua_State *L) {
     lua_insert(L, VIEW_AGAIN + 2);
     lua_toclose(L, VIEW);
     lua_toclose(L, VIEW_AGAIN);
-    if (take_lock(L, VIEW, root, IPM_FOREVER, &error) != IPM_OK)
+    if (take_lock(L, root, IPM_FOREVER, &error) != IPM_OK)
         return lipm_raise(L, &error);
     root->is_enclosed = true;
     lua_callk(L, extra + 1, LUA_MULTRET, 0, finish_with);

@@ -1,6 +1,6 @@
 /*
- * What is neither a method nor a part of a handle. The fields of its struct are no members of it:
- * they are reached under its lock, and by path.
+ * Errors about handle.name, if a handle has no method of that name. A field of the struct is not a
+ * member of the handle: a program reaches it through a view or by its path.
  */
 #include "error.h"
 #include "functions.h"
@@ -11,12 +11,12 @@
 #define OWNER_OF_METHODS lua_upvalueindex(1)
 #define MEMBER 2
 
-/* The type of the Struct, or NULL if it was collected. */
+/* The Struct's type, or NULL if the Struct was collected. */
 static const ipm_type *living_type(const lipm_layout *layout) {
     return layout->layout != NULL ? ipm_layout_type(layout->layout) : NULL;
 }
 
-/* The name of the field that the key at MEMBER means, or NULL. */
+/* The key at MEMBER if it is the name of a field, or NULL. */
 static const char *to_field(lua_State *L, const ipm_type *type) {
     size_t length;
     if (type == NULL || lua_type(L, MEMBER) != LUA_TSTRING)

@@ -2,7 +2,7 @@
 
 #include "../core/transaction.h"
 
-/* Prepares whole blocks for changes, which costs the same as preparing one byte of each. */
+/* Makes whole blocks ready for changes, which costs the same as one byte of each block. */
 unsigned char *lipm_makeready(lipm_memory *memory, uint64_t offset, uint64_t size) {
     uint64_t first = offset & ~(IPM_BLOCK_SIZE - 1);
     uint64_t last = (offset + size + IPM_BLOCK_SIZE - 1) & ~(IPM_BLOCK_SIZE - 1);

@@ -1,5 +1,5 @@
 /*
- * Opening a segment; the metatables and the methods of handles.
+ * Opening and repairing segments; the metatables and methods of handles.
  */
 #include "open.h"
 
@@ -13,10 +13,10 @@
 
 static const char *const classes[] = {"ipmmap.reader", "ipmmap.editor", "ipmmap.manager"};
 
-/* Of the table of methods, in the registry and in a Struct's metatables. */
+/* Its address is the key of the table of methods, in the registry and in a Struct's metatables. */
 static const char methods_key = 'm';
 
-/* All roles have all methods: those that a role may not use say so. */
+/* All roles have all methods. A method that the role may not use raises an error. */
 static const luaL_Reg handle_methods[] = {
     {"lock", lipm_handle_lock},
     {"try_lock", lipm_handle_try_lock},
@@ -64,7 +64,8 @@ static const luaL_Reg handle_metamethods[] = {
     {NULL, NULL},
 };
 
-/* Push a Struct's own copy of the methods: what it lacks is complained of by the Struct's name. */
+/* Push the Struct's own copy of the table of methods. With one for each Struct, the error about an
+ * unknown method can name the Struct. */
 static void push_methods(lua_State *L, int owner) {
     lua_getiuservalue(L, owner, LIPM_STRUCT_METATABLES);
     if (lua_rawgetp(L, -1, &methods_key) != LUA_TTABLE) {
@@ -89,7 +90,7 @@ static void push_methods(lua_State *L, int owner) {
     lua_replace(L, -2);
 }
 
-/* Push the metatable of a Struct's handles of a role, made at first need. */
+/* Push the metatable of the Struct's handles of that role. It is made on the first use. */
 static void push_class(lua_State *L, int owner, ipm_role role) {
     lua_getiuservalue(L, owner, LIPM_STRUCT_METATABLES);
     if (lua_rawgetp(L, -1, &classes[role]) != LUA_TTABLE) {
@@ -107,7 +108,7 @@ static void push_class(lua_State *L, int owner, ipm_role role) {
 
 /* ---- Opening ------------------------------------------------------------------------------ */
 
-/* Push the user ids of the options' list `trust`, as an array of uint32_t in a userdata. */
+/* Push the user ids of the option `trust`, as an array of uint32_t in a userdata. */
 static void push_trust(lua_State *L, int options) {
     lua_getfield(L, options, "trust");
     lua_Unsigned count = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
@@ -129,8 +130,8 @@ static int fail_open(lua_State *L, const ipm_error *error) {
 }
 
 /*
- * open(role, Struct, options): a handle, or nil, message, code; handle.lua has checked the
- * options, and raises what comes with the code "invalid".
+ * open(role, Struct, options): returns a handle, or nil, message and code. handle.lua has checked
+ * the options, and raises the message if the code is "invalid".
  */
 int lipm_open(lua_State *L) {
     ipm_role role = (ipm_role)luaL_checkoption(L, 1, NULL, lipm_roles);
@@ -180,7 +181,7 @@ int lipm_open(lua_State *L) {
     return 1;
 }
 
-/* repair(path, options), of which handle.lua has checked the options. */
+/* repair(path, options): see handle.lua, which has checked the options. */
 int lipm_repair(lua_State *L) {
     const char *path = luaL_checkstring(L, 1);
     bool repaired;

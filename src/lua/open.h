@@ -1,12 +1,12 @@
 /*
- * The methods of handles.
+ * The table of the methods of handles.
  */
 #ifndef LIPM_OPEN_H
 #define LIPM_OPEN_H
 
 #include <lua.h>
 
-/* Push the table of the methods of handles. */
+/* Make the table, store it in the registry and push it. */
 void lipm_open_handle(lua_State *L);
 
 #endif

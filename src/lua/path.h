@@ -1,5 +1,5 @@
 /*
- * Paths in text, "multi_pts.multi_points[3].x": each Struct remembers where the last ones led.
+ * Paths as text, such as "multi_pts.multi_points[3].x". Each Struct has a cache of parsed paths.
  */
 #ifndef LIPM_PATH_H
 #define LIPM_PATH_H
@@ -13,7 +13,11 @@ typedef struct lipm_part {
     uint64_t offset;
 } lipm_part;
 
-/* The part at the path at `index`; pushes two values, which keep it. `owner`: of the Struct. */
+/*
+ * The part that the path at `index` leads to. Raises if it leads to none. Pushes two values, which
+ * keep the result from being collected.
+ * owner  the index of the Struct
+ */
 const lipm_part *lipm_checkpath(lua_State *L, int index, int owner, lipm_layout *layout);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <lauxlib.h>
 
-/* Lua itself gives up a chain of as many tables. */
+/* The longest chain of __index tables, as in Lua itself (MAXTAGLOOP). */
 #define LONGEST_CHAIN 2000
 
 #define BEHIND                                                                                     \
@@ -17,7 +17,7 @@ static void refuse_metamethod(lua_State *L, const char *name, const lipm_place *
                   name);
 }
 
-/* Raise if the table on the top has a field of the struct that the one at `index` lacks. */
+/* Raise if the table on the top has a field of the struct that the table at `index` lacks. */
 static void refuse_fields(lua_State *L, int index, const lipm_place *place) {
     int behind = lua_gettop(L);
     for (uint64_t i = 0; i < place->type->count; i++) {
@@ -35,7 +35,7 @@ static void refuse_fields(lua_State *L, int index, const lipm_place *place) {
     }
 }
 
-/* The same for the next element of an array. */
+/* Raise if the table on the top has the next element after those of the table at `index`. */
 static void refuse_element(lua_State *L, int index, const lipm_place *place) {
     uint64_t count = lua_rawlen(L, index);
     if (lua_rawgeti(L, -1, (lua_Integer)count + 1) == LUA_TNIL)
@@ -49,10 +49,10 @@ static void refuse_element(lua_State *L, int index, const lipm_place *place) {
 }
 
 void lipm_checkplain(lua_State *L, int index, const lipm_place *place) {
-    int top = lua_gettop(L);
-    bool is_array = place->type->kind == IPM_ARRAY;
     if (!lua_getmetatable(L, index))
         return;
+    int top = lua_gettop(L) - 1;
+    bool is_array = place->type->kind == IPM_ARRAY;
     if (luaL_getmetafield(L, index, "__pairs") != LUA_TNIL)
         refuse_metamethod(L, "__pairs", place);
     if (is_array && luaL_getmetafield(L, index, "__len") != LUA_TNIL)

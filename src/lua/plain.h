@@ -1,8 +1,8 @@
 /*
- * Tables that are more than what is in them: their metamethods show fields, elements or a length
- * that an assignment, which reads tables raw, would leave out without a word. They are refused.
- * A table with methods behind __index, an object of a class, is as good as a plain one: what counts
- * is whether a part of the place is there, and not in the table itself.
+ * Tables whose metamethods show fields, elements or a length that the tables do not contain. An
+ * assignment reads tables raw and would silently leave these out, so such tables are refused. An
+ * object whose class has only methods behind __index is accepted: a table is refused only if
+ * __index gives a field or element of the place.
  */
 #ifndef LIPM_PLAIN_H
 #define LIPM_PLAIN_H
@@ -11,7 +11,7 @@
 
 #include <lua.h>
 
-/* Raise if the table for that place has more in it than reading it raw shows. */
+/* Raise if metamethods of the table at `index` show a part of the place that the table lacks. */
 void lipm_checkplain(lua_State *L, int index, const lipm_place *place);
 
 #endif

@@ -7,15 +7,13 @@
 #include <math.h>
 #include <string.h>
 
-/* Texts of up to so many bytes are copied to the C stack. */
+/* A text of at most this many bytes is copied into a buffer on the C stack. */
 #define SHORT_TEXT 512
 
 /* From here on a double rounds to infinity as a float: FLT_MAX and half of its last place. */
 #define FLOAT_LIMIT 0x1.ffffffp127
 
-static const struct {
-    lua_Integer min, max;
-} ranges[] = {
+const lipm_range lipm_ranges[] = {
     [IPM_INT8] = {INT8_MIN, INT8_MAX},    [IPM_UINT8] = {0, UINT8_MAX},
     [IPM_INT16] = {INT16_MIN, INT16_MAX}, [IPM_UINT16] = {0, UINT16_MAX},
     [IPM_INT32] = {INT32_MIN, INT32_MAX}, [IPM_UINT32] = {0, UINT32_MAX},
@@ -34,12 +32,7 @@ static double to_double(uint64_t bits) {
     return number;
 }
 
-/* False if a finite number has no finite place in the type. */
-static bool from_number(ipm_kind kind, lua_Number number, uint64_t *bits) {
-    if (kind == IPM_DOUBLE) {
-        memcpy(bits, &number, sizeof number);
-        return true;
-    }
+bool lipm_narrow(lua_Number number, uint64_t *bits) {
     if (isfinite(number) && fabs(number) >= FLOAT_LIMIT)
         return false;
     float narrow = (float)number;
@@ -93,9 +86,10 @@ void lipm_pushscalar(lua_State *L, const ipm_type *type, const void *at) {
 }
 
 /*
- * Who may write to the file can change it at any moment, without the lock too, and Lua reads a text
- * more than once: for its length, its hash, a comparison, the copy. So Lua is given a private copy,
- * of which the length is found out anew; of a long text the one found before says how much to copy.
+ * A process that may write to the file can change it at any moment, even without the lock. Lua
+ * reads the bytes of a string several times: for its hash, for a comparison, for the copy. So Lua
+ * gets a private copy, and the length is taken from that copy. For a long text, the length found
+ * before only limits how much is copied.
  */
 static void push_copied(lua_State *L, char *copy, const unsigned char *at, size_t size) {
     ipm_copy_from_shared(copy, at, size);
@@ -128,9 +122,7 @@ void lipm_pushlive(lua_State *L, const lipm_place *place) {
         push_copied(L, copy, at, size);
 }
 
-bool lipm_toscalar(lua_State *L, int index, const ipm_type *type, lipm_scalar *scalar) {
-    int is_exact;
-    lua_Integer integer;
+bool lipm_toother(lua_State *L, int index, const ipm_type *type, lipm_scalar *scalar) {
     switch (type->kind) {
     case IPM_BOOL:
         scalar->bits = (uint64_t)lua_toboolean(L, index);
@@ -140,41 +132,14 @@ bool lipm_toscalar(lua_State *L, int index, const ipm_type *type, lipm_scalar *s
             return false;
         scalar->text = lua_tolstring(L, index, &scalar->length);
         return scalar->length <= type->size && memchr(scalar->text, '\0', scalar->length) == NULL;
-    case IPM_FLOAT:
-    case IPM_DOUBLE:
-        return lua_type(L, index) == LUA_TNUMBER &&
-               from_number(type->kind, lua_tonumber(L, index), &scalar->bits);
-    case IPM_ARRAY:
-    case IPM_STRUCT:
-        return false;
     default:
-        if (lua_type(L, index) != LUA_TNUMBER)
-            return false;
-        integer = lua_tointegerx(L, index, &is_exact);
-        scalar->bits = (uint64_t)integer;
-        return is_exact && integer >= ranges[type->kind].min && integer <= ranges[type->kind].max;
+        return false;
     }
 }
 
-void lipm_storescalar(void *at, const ipm_type *type, const lipm_scalar *scalar) {
-    if (type->kind == IPM_CHAR) {
-        ipm_copy_to_shared(at, scalar->text, scalar->length);
-        ipm_zero_shared((char *)at + scalar->length, type->size - scalar->length);
-        return;
-    }
-    switch (type->size) {
-    case 1:
-        ipm_store_u8(at, (uint8_t)scalar->bits);
-        break;
-    case 2:
-        ipm_store_u16(at, (uint16_t)scalar->bits);
-        break;
-    case 4:
-        ipm_store_u32(at, (uint32_t)scalar->bits);
-        break;
-    default:
-        ipm_store_u64(at, scalar->bits);
-    }
+void lipm_storetext(void *at, const ipm_type *type, const lipm_scalar *scalar) {
+    ipm_copy_to_shared(at, scalar->text, scalar->length);
+    ipm_zero_shared((char *)at + scalar->length, type->size - scalar->length);
 }
 
 /* ---- Adding ------------------------------------------------------------------------------ */
@@ -186,17 +151,18 @@ static bool add_unsigned(uint64_t old, lua_Integer n, uint64_t *sum) {
 
 static bool add_integer(ipm_kind kind, lua_Integer old, lua_Integer n, uint64_t *sum) {
     lua_Integer result;
-    if (__builtin_add_overflow(old, n, &result) || result < ranges[kind].min ||
-        result > ranges[kind].max)
+    if (__builtin_add_overflow(old, n, &result) || result < lipm_ranges[kind].min ||
+        result > lipm_ranges[kind].max)
         return false;
     *sum = (uint64_t)result;
     return true;
 }
 
-/* Infinity comes of infinity alone. */
+/* The sum of finite numbers must be finite. */
 static bool add_number(ipm_kind kind, lua_Number old, lua_Number n, uint64_t *sum) {
     lua_Number result = old + n;
-    return (isfinite(result) || !isfinite(old) || !isfinite(n)) && from_number(kind, result, sum);
+    return (isfinite(result) || !isfinite(old) || !isfinite(n)) &&
+           lipm_fromnumber(kind, result, sum);
 }
 
 bool lipm_addscalar(lua_State *L, int index, const ipm_type *type, const void *old,
@@ -239,7 +205,8 @@ const char *lipm_pushrange(lua_State *L, const ipm_type *type) {
     case IPM_DOUBLE:
         return lua_pushliteral(L, "-1.7976931348623157e+308 to 1.7976931348623157e+308");
     default:
-        return lua_pushfstring(L, "%I to %I", ranges[type->kind].min, ranges[type->kind].max);
+        return lua_pushfstring(L, "%I to %I", lipm_ranges[type->kind].min,
+                               lipm_ranges[type->kind].max);
     }
 }
 
@@ -259,7 +226,8 @@ static const char *expectation(ipm_kind kind) {
     }
 }
 
-/* Infinity is, NaN is not. Without floor, for which hosts would have to link libm. */
+/* Infinity counts as whole, NaN does not. Does not use floor, because hosts would have to link
+ * libm. */
 static bool is_whole(lua_Number number) {
     lua_Number size = fabs(number);
     return size >= 0x1p53 || (size < 0x1p53 && (lua_Number)(int64_t)number == number);
@@ -284,19 +252,18 @@ int lipm_complain_scalar(lua_State *L, int index, const lipm_place *place) {
     lipm_pushshown(L, index);
     const char *shown = lua_tostring(L, -1);
     if (!has_expected_type(L, index, type->kind)) {
-        return lipm_complain(L, place, "%s is not %s (%s)", shown, expectation(type->kind),
-                             type->name);
+        lipm_complain(L, place, "%s is not %s (%s)", shown, expectation(type->kind), type->name);
     }
     if (type->kind == IPM_CHAR) {
         size_t length;
         lua_tolstring(L, index, &length);
         if (length > type->size) {
-            return lipm_complain(L, place, "%s has %I bytes, %s holds %I", shown,
-                                 (lua_Integer)length, type->name, (lua_Integer)type->size);
+            lipm_complain(L, place, "%s has %I bytes, %s holds %I", shown, (lua_Integer)length,
+                          type->name, (lua_Integer)type->size);
         }
-        return lipm_complain(L, place, "%s has a NUL in it, which would end %s", shown, type->name);
+        lipm_complain(L, place, "%s has a NUL in it, which would end %s", shown, type->name);
     }
-    return lipm_complain(
+    lipm_complain(
         L, place, "%s is out of range for %s (%s%s)", shown, type->name, lipm_pushrange(L, type),
         type->kind != IPM_UINT64 ? ""
                                  : "; a Lua integer holds 2^63 and more as the negative number of "

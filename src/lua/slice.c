@@ -41,19 +41,12 @@ int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent, const char *w
     return seconds < 9e9 ? (int64_t)(seconds * (lua_Number)IPM_SECOND) : IPM_FOREVER;
 }
 
-/* A transaction begins with nothing made ready. */
-static int lock_for(lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
-    int code = ipm_segment_lock(handle->segment, timeout_ns, error);
-    handle->memory.ready_size = 0;
-    return code;
-}
-
-/* A wait for the lock, and when it ends for a debug hook. */
+/* A wait for the lock, which can end early to let a debug hook run. */
 typedef struct lock_wait {
     lua_State *L;
-    bool had_hook;   /* when the wait began */
-    bool makes_way;  /* the wait ends for a hook */
-    int64_t next_ns; /* of CLOCK_MONOTONIC: when a hook from before is to run next */
+    bool had_hook;   /* a hook was set when the wait began */
+    bool makes_way;  /* the wait has ended for a hook */
+    int64_t next_ns; /* on CLOCK_MONOTONIC: when the wait ends for a hook that was set before it */
 } lock_wait;
 
 static bool makes_way(void *with) {
@@ -63,20 +56,20 @@ static bool makes_way(void *with) {
     return wait->makes_way;
 }
 
-/* Wait until the lock is had or the time is over, or until a hook is to run. */
+/* Wait until the handle has the lock, the time is over, or a hook has to run. */
 static int wait_once(lua_State *L, lipm_handle *handle, int64_t end_ns, bool *is_for_hook,
                      ipm_error *error) {
     int64_t now_ns = ipm_clock_now();
     int64_t left_ns = end_ns == IPM_FOREVER ? IPM_FOREVER : end_ns > now_ns ? end_ns - now_ns : 0;
     lock_wait wait = {.L = L, .had_hook = lua_gethook(L) != NULL, .next_ns = now_ns + IPM_SECOND};
     ipm_segment_ask(handle->segment, makes_way, &wait);
-    int code = lock_for(handle, left_ns, error);
+    int code = lipm_lockfor(handle, left_ns, error);
     ipm_segment_ask(handle->segment, NULL, NULL);
     *is_for_hook = code == IPM_EINTERRUPTED && wait.makes_way;
     return code;
 }
 
-static int keep_waiting(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
+int lipm_keepwaiting(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
     int64_t end_ns = ipm_clock_deadline(timeout_ns);
     for (;;) {
         bool is_for_hook;
@@ -86,13 +79,6 @@ static int keep_waiting(lua_State *L, lipm_handle *handle, int64_t timeout_ns, i
         lipm_runhooks(L);
         lipm_checkopen(L, handle);
     }
-}
-
-/* A lock that is free, as most are, costs no look at the clock here. */
-int lipm_waitlock(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
-    int code = lock_for(handle, 0, error);
-    return code == IPM_ETIMEOUT && timeout_ns > 0 ? keep_waiting(L, handle, timeout_ns, error)
-                                                  : code;
 }
 
 int lipm_waitcommit(lua_State *L, const lipm_handle *handle, uint64_t version,

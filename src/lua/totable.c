@@ -10,8 +10,8 @@ Views and values as plain tables.
 #include <lauxlib.h>
 #include <limits.h>
 
-/* Push a part as plain Lua values. The memory is looked at anew for each: filling a table may
- * run finalizers, and they may release a lock. */
+/* Push a part as plain Lua values. Access is checked again for each part: filling a table may run
+ * finalizers, and these may release the lock. */
 static void push_plain(lua_State *L, const lipm_place *place) {
     const ipm_type *type = place->type;
     if (lipm_base(place->memory) == NULL)
@@ -40,11 +40,11 @@ static void push_plain(lua_State *L, const lipm_place *place) {
 }
 
 /***
-A view or value as plain tables, recursively: structs by field name, arrays from 1.
+Copy a view or value into plain tables, including all nested structs and arrays.
 @function totable
 @tparam view|value v
-@treturn table
-@raise not a view or value; a view whose lock was released
+@treturn table for a struct, a table by field name; for an array, a list
+@raise an error if `v` is neither a view nor a value, or if it is a view whose lock was released
 */
 int lipm_totable(lua_State *L) {
     const lipm_view *view = lipm_checkview(L, 1);

@@ -1,5 +1,5 @@
 /***
-A Struct's types as Lua tables, for tools that work on any struct.
+Descriptions of a Struct's types as Lua tables, for tools that work with any struct.
 @submodule ipmmap
 */
 #include "functions.h"
@@ -32,7 +32,7 @@ static void push_fields(lua_State *L, int made, const ipm_type *type) {
     }
 }
 
-/* `made`: index of the table of those that were pushed before. */
+/* Push the table that describes the type. `made`: the index of the tables made so far, by type. */
 static void push_type(lua_State *L, int made, const ipm_type *type) {
     luaL_checkstack(L, 8, "struct nested too deeply");
     if (lua_rawgetp(L, made, type) == LUA_TTABLE)
@@ -65,12 +65,14 @@ static void push_type(lua_State *L, int made, const ipm_type *type) {
 }
 
 /***
-How the struct is made up: a table with `name` as it is written (`"char[256]"`, `"Point2D[24]"`),
-`kind` (`"bool"`, `"int8"`, … `"double"`, `"char"`, `"array"`, `"struct"`), `size` and `align` in
-bytes; of an array also `count` and `element`, such a table; of a struct `fields`, a list of
-`{ name, offset, type }` in memory order with offsets from the struct's start, and `parent`.
+Describe the struct and all types in it. Each type is described by a table with `name`, as in a
+definition (`"char[256]"`, `"Point2D[24]"`); `kind` (`"bool"`, `"int8"`, … `"double"`, `"char"`,
+`"array"`, `"struct"`); `size` and `align` in bytes. For an array it also has `count` and `element`,
+the description of the elements' type. For a struct it also has `fields`, a list of
+`{ name, offset, type }` in memory order with offsets in bytes from the struct's start; and
+`parent`, the description of the struct that it extends, or nil.
 @function Struct:type
-@treturn table the same table for the same type wherever it occurs in it
+@treturn table the description of the struct. A type that occurs several times has one table
 */
 int lipm_type(lua_State *L) {
     const ipm_type *type = ipm_layout_type(lipm_checklayout(L, 1)->layout);

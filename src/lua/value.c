@@ -33,11 +33,13 @@ lipm_value *lipm_pushvalue(lua_State *L, int owner, lipm_layout *layout, const i
 }
 
 /***
-A detached value in this process's memory, zeroed, then assigned from the table.
+Make a detached value in this process's memory. All its bytes are zero, except for the fields that
+`init` sets.
 @function Struct:new
-@tparam[opt] table|view|value init the fields to set; or a view or value of the same struct to copy
+@tparam[opt] table|view|value init a table of the fields to set; or a view or value of the same
+struct to copy
 @treturn value
-@raise what assigning a field raises
+@raise an error if `init` has an unknown field, or a value of a wrong type or out of range
 */
 int lipm_new(lua_State *L) {
     lipm_layout *layout = lipm_checklayout(L, 1);
@@ -45,9 +47,11 @@ int lipm_new(lua_State *L) {
     lipm_value *value = lipm_pushvalue(L, 1, layout, ipm_layout_type(layout->layout));
     memset(value->bytes, 0, value->view.place.type->size);
     if (!lua_isnil(L, 2)) {
-        lipm_checkassign(L, 2, &value->view.place);
-        if (!lipm_assign(L, 2, &value->view.place))
-            return luaL_error(L, "the table changed while it was read");
+        lipm_assignment init;
+        lipm_prepare(L, 1, 2, &value->view.place, value->view.names, &init);
+        if (!lipm_assign(&init, &value->view.place))
+            return luaL_error(L, "the value changed while it was read");
+        lua_pop(L, 1);
     }
     return 1;
 }

@@ -12,7 +12,7 @@ typedef struct lipm_value {
     _Alignas(8) unsigned char bytes[];
 } lipm_value;
 
-/* Push a detached value whose bytes are not set yet. owner: index of the Struct. */
+/* Push a detached value, whose bytes the caller must set. owner: the index of the Struct. */
 lipm_value *lipm_pushvalue(lua_State *L, int owner, lipm_layout *layout, const ipm_type *type);
 
 #endif

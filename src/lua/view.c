@@ -20,3 +20,11 @@ lipm_view *lipm_checkview(lua_State *L, int index) {
         luaL_typeerror(L, index, "view or value");
     return view;
 }
+
+void lipm_pushweak(lua_State *L) {
+    lua_createtable(L, 1, 0);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+}

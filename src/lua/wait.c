@@ -1,5 +1,5 @@
 /***
-Waiting for a commit, and sleeping.
+Waiting for a commit; sleeping.
 @submodule ipmmap
 */
 #include "../core/clock.h"
@@ -12,19 +12,24 @@ Waiting for a commit, and sleeping.
 #include <time.h>
 
 /***
-Wait for a commit after a version.
+Wait for a commit, or for the change of a field.
+
+With a version, the call waits for a commit after that version. If there was one already, it returns
+at once.
+
+With the path of a field, the call waits until the field's value differs from the value that `wait`
+saw last through this handle. The first wait for a field has no such value: it returns at once if
+there was a commit since the handle was opened, and otherwise after the next commit that changes the
+field.
 @function Handle:wait
-@tparam integer|string version as `version()` or `wait` gave it; or the path of a field to wait for
-a change of
-@tparam[opt] number seconds how long at most; without it for ever
-@treturn[1] integer|boolean|number|string|value the version now, at once if it is newer already; or
-the field's new value, as `read` returns it, as soon as it differs from the one that `wait` saw last
-through this handle. What was there when the handle was opened counts as seen: the first wait for a
-field returns at once if there was a commit since
+@tparam integer|string version a version, as `version` or `wait` returned it; or the path of a field
+@tparam[opt] number seconds how long to wait at most; without it the call waits for ever
+@treturn[1] integer|boolean|number|string|value with a version, the present version; with a path,
+the field's new value, as `read` returns it
 @treturn[2] nil
 @treturn[2] string message
 @treturn[2] string code: `"timeout"`, `"replaced"`, `"forked"`, `"system"`
-@raise if it would sleep while the handle holds its lock
+@raise an error if the call has to wait while the handle holds its lock
 */
 int lipm_handle_wait(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);
@@ -48,7 +53,7 @@ int lipm_handle_wait(lua_State *L) {
 }
 
 /***
-The time as `header.time_stamp` has it.
+The present time, in the same form as `header.time_stamp`.
 @function now
 @treturn number Unix seconds
 */
@@ -58,10 +63,10 @@ int lipm_now(lua_State *L) {
 }
 
 /***
-Sleep; Ctrl-C ends it.
+Sleep. Ctrl-C ends the sleep.
 @function sleep
-@tparam number seconds 0 or less: not at all
-@raise not a number
+@tparam number seconds how long to sleep; with 0 or less the call returns at once
+@raise an error if `seconds` is not a number
 */
 int lipm_sleep(lua_State *L) {
     luaL_checkany(L, 1);
