@@ -21,7 +21,7 @@ static int replace(const ipm_segment *segment, const ipm_layout *layout, const i
     int code = is_trusted ? ipm_datafile_retire_old(path, &old, error) : IPM_OK;
     if (code != IPM_OK)
         return code;
-    code = ipm_datafile_create(path, layout, options->mode, options->max_readers, true, error);
+    code = ipm_datafile_create(path, layout, options, true, error);
     ipm_datafile_retired(&old, code == IPM_OK);
     return code;
 }
@@ -74,7 +74,7 @@ static int provide(ipm_segment *segment, const ipm_layout *layout, const ipm_opt
     if (code == IPM_OK)
         return IPM_OK;
     if (code == IPM_ENOTFOUND) {
-        code = ipm_datafile_create(path, layout, options->mode, options->max_readers, false, error);
+        code = ipm_datafile_create(path, layout, options, false, error);
         m->data_made = code == IPM_OK;
         return code;
     }

@@ -321,15 +321,15 @@ static int move(const char *from, const char *to, bool replace) {
     return rc == 0 ? 0 : errno;
 }
 
-int ipm_datafile_make(const char *path, const ipm_layout *layout, mode_t mode, uint32_t max_readers,
+int ipm_datafile_make(const char *path, const ipm_layout *layout, const ipm_options *options,
                       char **temporary, ipm_error *error) {
     ipm_file file;
     *temporary = temporary_name(path);
     if (*temporary == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot create %s", path);
-    int code = ipm_file_create(*temporary, mode, &file, error);
+    int code = ipm_file_create(*temporary, options->mode, &file, error);
     if (code == IPM_OK) {
-        code = fill_in(&file, path, layout, max_readers, error);
+        code = fill_in(&file, path, layout, options->max_readers, error);
         close(file.fd);
         if (code == IPM_OK)
             return IPM_OK;
@@ -345,10 +345,10 @@ int ipm_datafile_place(const char *temporary, const char *path, bool replace, ip
     return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot create %s", path);
 }
 
-int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
-                        uint32_t max_readers, bool replace, ipm_error *error) {
+int ipm_datafile_create(const char *path, const ipm_layout *layout, const ipm_options *options,
+                        bool replace, ipm_error *error) {
     char *temporary;
-    int code = ipm_datafile_make(path, layout, mode, max_readers, &temporary, error);
+    int code = ipm_datafile_make(path, layout, options, &temporary, error);
     if (code != IPM_OK)
         return code;
     code = ipm_datafile_place(temporary, path, replace, error);

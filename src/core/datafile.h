@@ -59,10 +59,11 @@ void ipm_datafile_close(ipm_datafile *file);
  * Make a file of the layout under a temporary name beside the path, with zeroed data and the time
  * stamp of now.
  *
+ * options    mode and max_readers
  * temporary  the name. owner: the caller, who frees it, and removes the file if it gets no place
  * returns    IPM_ENOSPACE, IPM_EPERMISSION, ...
  */
-int ipm_datafile_make(const char *path, const ipm_layout *layout, mode_t mode, uint32_t max_readers,
+int ipm_datafile_make(const char *path, const ipm_layout *layout, const ipm_options *options,
                       char **temporary, ipm_error *error);
 
 /*
@@ -73,8 +74,8 @@ int ipm_datafile_make(const char *path, const ipm_layout *layout, mode_t mode, u
 int ipm_datafile_place(const char *temporary, const char *path, bool replace, ipm_error *error);
 
 /* Make a file and give it its name. returns  as both */
-int ipm_datafile_create(const char *path, const ipm_layout *layout, mode_t mode,
-                        uint32_t max_readers, bool replace, ipm_error *error);
+int ipm_datafile_create(const char *path, const ipm_layout *layout, const ipm_options *options,
+                        bool replace, ipm_error *error);
 
 /* Write all of it at that offset. returns  0 or an errno */
 int ipm_datafile_write(int fd, const void *from, uint64_t size, uint64_t offset);

@@ -51,13 +51,15 @@ static int open_old(migrating *m, const ipm_names *names, const ipm_options *opt
 
 /* Make the new file before the old segment is locked: allocating it may take long. */
 static int make_new(migrating *m, ipm_segment *segment, const ipm_layout *layout,
-                    ipm_error *error) {
+                    const ipm_options *options, ipm_error *error) {
     const char *path = segment->names.path;
-    const ipm_datafile *old = &m->old->data;
+    ipm_options kept = *options;
+    kept.mode = m->old->data.mode;
+    kept.max_readers = m->old->data.max_readers;
     struct stat status;
     if (lstat(path, &status) != 0)
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
-    int code = ipm_datafile_make(path, layout, old->mode, old->max_readers, &m->temporary, error);
+    int code = ipm_datafile_make(path, layout, &kept, &m->temporary, error);
     if (code == IPM_OK)
         code = ipm_file_keep_owner(m->temporary, path, &status, error);
     if (code == IPM_OK)
@@ -113,7 +115,7 @@ int ipm_migrate_segment(ipm_segment *segment, const ipm_layout *layout, const ip
     if (code == IPM_OK)
         code = open_old(&m, &segment->names, options, error);
     if (code == IPM_OK)
-        code = make_new(&m, segment, layout, error);
+        code = make_new(&m, segment, layout, options, error);
     if (code == IPM_OK)
         code = ipm_segment_lock(m.old, IPM_PATIENCE_NS, error);
     if (code == IPM_OK) {
