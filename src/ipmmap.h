@@ -326,7 +326,7 @@ typedef enum ipm_role {
  * own_size  tells a library of another version which members the caller has. Members that the
  *           caller does not have get their default. Members that the library does not have must be
  *           zero, otherwise opening fails with IPM_EINVALID. 0 means the size of the first version,
- *           whose last member is `mlock`
+ *           whose last member is `wait_ns`
  * path      the path of the data file, which ends in <Struct>_<tag>.mmap, instead of tag and
  *           mmap_dir: for tools that are given a file. ipm_layout_load gives its layout
  */
@@ -344,6 +344,7 @@ typedef struct ipm_options {
     bool mlock;            /* keep all pages in memory; includes prefault. See RLIMIT_MEMLOCK */
     const uint32_t *trust; /* users whose files are used in any directory: see below */
     size_t trust_count;    /* the number of users */
+    int64_t wait_ns;       /* editor, reader: how long to wait until the segment is there */
 } ipm_options;
 
 /*
@@ -366,10 +367,12 @@ typedef struct ipm_segment ipm_segment;
  *
  * layout   the handle refers to it, so it must outlive the handle
  * options  NULL: the defaults
- * returns  any code from IPM_ENOTFOUND to IPM_EINCOMPATIBLE, or IPM_EINVALID
- * waits    at most 10 s in all, for processes that are opening, creating or destroying the same
- *          segment. After that it fails with IPM_ETIMEOUT, and the text names the byte of the lock
- *          file that another process holds; a reader opens for lock-free reads instead. With
+ * returns  any code from IPM_ENOTFOUND to IPM_EINCOMPATIBLE, or IPM_EINVALID; with `wait_ns`,
+ *          IPM_ETIMEOUT instead of IPM_ENOTFOUND, and IPM_EINTERRUPTED if a signal handler ran
+ * waits    `wait_ns` for a manager to make the segment, if there is none; any other failure comes
+ *          at once. In each try at most 10 s in all, for processes that are opening, creating or
+ * destroying the same segment. After that it fails with IPM_ETIMEOUT, and the text names the byte
+ * of the lock file that another process holds; a reader opens for lock-free reads instead. With
  *          `force`, if a segment of this layout exists, it waits another 10 s at most for the
  *          segment's lock; if it fails with IPM_ETIMEOUT, the segment is unchanged
  */

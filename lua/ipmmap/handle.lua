@@ -71,9 +71,25 @@ local checks = {
       return 'is neither a user id (a number, not a name), nor a list of them, nor "anyone"'
     end
   end,
+  wait = function(value)
+    if type(value) ~= "number" or value ~= value then
+      return "is not a number of seconds"
+    end
+  end,
 }
 
 local of_managers = { create = true, force = true, mode = true, max_readers = true }
+
+-- What is wrong with giving an option to a role, or nil.
+local function check_role(name, role)
+  if of_managers[name] and role ~= "manager" then
+    return ("option '%s' is for a manager, not for this %s: a table that both share has no create, "
+      .. "force, mode and max_readers; give the manager a copy with them"):format(name, role)
+  elseif name == "wait" and role == "manager" then
+    return "option 'wait' is for editors and readers, not for this manager: a manager makes the "
+      .. "segment with 'create'"
+  end
+end
 
 local function show(value)
   if type(value) == "table" then
@@ -98,10 +114,9 @@ local function check_options(role, options)
   for name, check in pairs(checks) do
     local value = options[name] -- its own, or what it inherits by __index
     if value ~= nil then
-      if of_managers[name] and role ~= "manager" then
-        return nil, ("option '%s' is for a manager, not for this %s: a table that both share has "
-          .. "no create, force, mode and max_readers; give the manager a copy with them"):format(
-          name, role)
+      local misplaced = check_role(name, role)
+      if misplaced then
+        return nil, misplaced
       end
       local wrong = check(value)
       if wrong then
@@ -163,6 +178,9 @@ end
 -- belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may
 -- write to it.
 -- `"anyone"` is for directories that are shared on purpose
+-- @tparam[opt=0] number options.wait editors and readers alone: how many seconds to wait for a
+-- manager to make the segment; `math.huge`: for ever. If there is none by then, the code is
+-- `"timeout"`. Any other failure, such as another layout, comes at once. Ctrl-C ends the wait
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message
@@ -177,8 +195,8 @@ end
 --- Open a segment as an editor. An editor may lock it for writing, read and write.
 -- @function editor
 -- @tparam Struct|string shared as for `manager`
--- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for
--- `manager`
+-- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust` and
+-- `wait`, as for `manager`
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message
@@ -194,8 +212,8 @@ end
 -- still read without the lock.
 -- @function reader
 -- @tparam Struct|string shared as for `manager`
--- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for
--- `manager`
+-- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust` and
+-- `wait`, as for `manager`
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message

@@ -94,6 +94,7 @@ local ipmmap = {}
 ---@field prefault? boolean touch each page at opening, so that later use takes no page fault
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. The limit is `ulimit -l`
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
+---@field wait? number editors and readers alone: how many seconds to wait for a manager to make the segment; `math.huge`: for ever. If there is none by then, the code is `"timeout"`. Any other failure, such as another layout, comes at once. Ctrl-C ends the wait
 
 ---@class ipmmap.Options
 ---@field tag? string names one of several segments of the same struct: letters, digits, `.`, `_`, `-`
@@ -102,6 +103,7 @@ local ipmmap = {}
 ---@field prefault? boolean touch each page at opening, so that later use takes no page fault
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. The limit is `ulimit -l`
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
+---@field wait? number editors and readers alone: how many seconds to wait for a manager to make the segment; `math.huge`: for ever. If there is none by then, the code is `"timeout"`. Any other failure, such as another layout, comes at once. Ctrl-C ends the wait
 
 ---@class ipmmap.RepairOptions
 ---@field lock_dir? string the directory of `<Struct>_<tag>.lock`
@@ -257,7 +259,7 @@ function ipmmap.describe(path) end
 
 ---Open a segment as an editor. An editor may lock it for writing, read and write.
 ---@param shared ipmmap.Struct|string as for `manager`
----@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for `manager`
+---@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust` and `wait`, as for `manager`
 ---@return ipmmap.Editor|nil
 ---@return string? message
 ---@return ipmmap.Code? code as for `manager`
@@ -297,7 +299,7 @@ function ipmmap.parse(text) end
 ---read-only. If it may not write to the lock file, or the disk has no room for that file, it can
 ---still read without the lock.
 ---@param shared ipmmap.Struct|string as for `manager`
----@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for `manager`
+---@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust` and `wait`, as for `manager`
 ---@return ipmmap.Reader|nil
 ---@return string? message
 ---@return ipmmap.Code? code as for `manager`

@@ -105,6 +105,13 @@ static int open_reader(void) {
     return ipm_segment_open(IPM_READER, demo, &options, &made, detail);
 }
 
+static int wait_for_the_segment(void) {
+    ipm_options options = here();
+    options.wait_ns = 2 * MS;
+    int code = ipm_segment_open(IPM_EDITOR, demo, &options, &made, detail);
+    return code == IPM_ETIMEOUT ? IPM_OK : code;
+}
+
 /* There the library tries out how long file locks last, and whether there is room. */
 static int open_on_fuse(void) {
     fault_file_system = 0x65735546;
@@ -237,6 +244,7 @@ static const struct step {
     {"opening as editor in use", segment_in_use, open_editor, false},
     {"opening as reader", segment_alone, open_reader, false},
     {"opening as reader in use", segment_in_use, open_reader, false},
+    {"waiting for the segment", empty_area, wait_for_the_segment, false},
     {"opening as editor on FUSE", segment_alone, open_on_fuse, false},
     {"opening as editor in use on FUSE", segment_in_use, open_on_fuse, false},
     {"opening without a lock file", segment_without_lock_file, open_editor, false},
@@ -288,7 +296,9 @@ static bool is_right(const struct step *step, const fault_plan *plan, int code) 
     case ENXIO:
         return code == IPM_ECORRUPT || code == IPM_ESYSTEM; /* of opening, and of making */
     case EINTR:
-        return code == (step->act == wait_in_vain ? IPM_EINTERRUPTED : IPM_ESYSTEM);
+        return code == (step->act == wait_in_vain || strcmp(plan->call, "nanosleep") == 0
+                            ? IPM_EINTERRUPTED
+                            : IPM_ESYSTEM);
     default:
         return code == IPM_ESYSTEM;
     }

@@ -25,6 +25,10 @@
  * process that does not run for that long would have looked only once. */
 #define REPLACE_PATIENCE 100
 
+/* Between two looks for a segment that is yet to be made. A look takes about ten system calls. */
+#define FIRST_NAP_NS IPM_MS
+#define LAST_NAP_NS (50 * IPM_MS)
+
 /* ---- Opening ----------------------------------------------------------------------------- */
 
 /* A reader that cannot use the lock file still has all lock-free reads. */
@@ -195,6 +199,38 @@ static int open_once(ipm_role role, ipm_access access, const ipm_layout *layout,
     return code;
 }
 
+static int open_whole(ipm_role role, ipm_access access, const ipm_layout *layout,
+                      const ipm_options *options, ipm_segment **segment, ipm_error *error) {
+    int code;
+    do
+        code = open_once(role, access, layout, options, segment, error);
+    while (code == IPM_EREPLACED);
+    return code;
+}
+
+static int did_not_appear(const char *name, ipm_error *error) {
+    ipm_error last = *error;
+    return ipm_fail(error, IPM_ETIMEOUT, 0, "%s did not appear in time: %s", name, last.text);
+}
+
+/* Try until the segment is there, and until no other process keeps the lock file for itself. */
+static int open_awaited(ipm_role role, ipm_access access, const ipm_layout *layout,
+                        const ipm_options *options, ipm_segment **segment, ipm_error *error) {
+    const char *name = ipm_layout_type(layout)->name;
+    int64_t deadline = ipm_clock_deadline(options->wait_ns);
+    for (int64_t nap = FIRST_NAP_NS;; nap = nap < LAST_NAP_NS / 2 ? nap * 2 : LAST_NAP_NS) {
+        int code = open_whole(role, access, layout, options, segment, error);
+        if (options->wait_ns <= 0 || (code != IPM_ENOTFOUND && code != IPM_ETIMEOUT))
+            return code;
+        int64_t left = deadline - ipm_clock_now();
+        if (left <= 0)
+            return code == IPM_ENOTFOUND ? did_not_appear(name, error) : code;
+        if (!ipm_clock_nap(nap < left ? nap : left))
+            return ipm_fail(error, IPM_EINTERRUPTED, 0, "%s: the wait for it was interrupted",
+                            name);
+    }
+}
+
 int ipm_segment_open_for(ipm_role role, ipm_access access, const ipm_layout *layout,
                          const ipm_options *options, ipm_segment **segment, ipm_error *error) {
     const ipm_type *type = ipm_layout_type(layout);
@@ -206,10 +242,7 @@ int ipm_segment_open_for(ipm_role role, ipm_access access, const ipm_layout *lay
     int rc = ipm_fork_watch();
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot open %s", type->name);
-    do
-        code = open_once(role, access, layout, &chosen, segment, error);
-    while (code == IPM_EREPLACED);
-    return code;
+    return open_awaited(role, access, layout, &chosen, segment, error);
 }
 
 int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,

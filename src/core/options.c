@@ -8,7 +8,7 @@
  * The size of the options in the first version of the header. A new member begins after it, never
  * in its padding: an older program leaves the padding uninitialised.
  */
-#define FIRST_SIZE 72
+#define FIRST_SIZE 80
 _Static_assert(sizeof(ipm_options) == FIRST_SIZE, "the first version");
 
 #define MOST_BYTES 4096 /* of the options of any version */
@@ -46,6 +46,11 @@ static int check_options(ipm_role role, const ipm_type *type, const ipm_options 
         (options->create || options->force || options->mode != 0 || options->max_readers != 0))
         return ipm_fail(error, IPM_EINVALID, 0,
                         "%s: create, force, mode and max_readers are a manager's options",
+                        type->name);
+    if (role == IPM_MANAGER && options->wait_ns != 0)
+        return ipm_fail(error, IPM_EINVALID, 0,
+                        "%s: wait_ns is an option of editors and readers, and a manager makes the "
+                        "segment with create",
                         type->name);
     if (options->force && !options->create)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: force goes with create", type->name);

@@ -8,6 +8,7 @@
 #include "functions.h"
 #include "handle.h"
 #include "layout.h"
+#include "slice.h"
 
 #include <lauxlib.h>
 
@@ -121,6 +122,28 @@ static void push_trust(lua_State *L, int options) {
 }
 
 /*
+ * Open the segment, and wait for it at most for the seconds at `wait`, by slices, so that hooks can
+ * end the wait. A slice is never 0, which would not be a wait.
+ */
+static int open_or_wait(lua_State *L, int wait, ipm_options *options, lipm_handle *handle,
+                        ipm_error *error) {
+    const char *name = handle->memory.type->name;
+    int64_t wait_ns = lipm_checkseconds(L, wait, 0, name);
+    lipm_deadline until = lipm_deadline_start(wait_ns);
+    for (;;) {
+        int64_t slice_ns = lipm_deadline_slice(&until);
+        options->wait_ns = wait_ns <= 0 ? 0 : slice_ns > 0 ? slice_ns : 1;
+        int code = ipm_segment_open(handle->role, handle->layout->layout, options, &handle->segment,
+                                    error);
+        bool goes_on =
+            code == IPM_EINTERRUPTED || (code == IPM_ETIMEOUT && lipm_deadline_slice(&until) > 0);
+        if (!goes_on)
+            return code;
+        lipm_runhooks(L);
+    }
+}
+
+/*
  * open(role, Struct, options): a handle, or nil, message, code; handle.lua has checked the
  * options, and raises what comes with the code "invalid".
  */
@@ -139,6 +162,7 @@ int lipm_open(lua_State *L) {
     lua_getfield(L, 3, "prefault");
     lua_getfield(L, 3, "mlock");
     push_trust(L, 3);
+    lua_getfield(L, 3, "wait");
     ipm_options options = {
         .own_size = sizeof options,
         .tag = lua_tostring(L, 4),
@@ -159,8 +183,7 @@ int lipm_open(lua_State *L) {
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, LIPM_HANDLE_STRUCT);
     ipm_error error;
-    if (ipm_segment_open(role, layout->layout, &options, &handle->segment, &error) != IPM_OK) {
-        handle->segment = NULL;
+    if (open_or_wait(L, 14, &options, handle, &error) != IPM_OK) {
         luaL_pushfail(L);
         lua_pushstring(L, error.text);
         lua_pushstring(L, ipm_code_name(error.code));
