@@ -38,7 +38,7 @@ describe("the option wait", function()
       assert.is_nil(handle)
       assert.equal("timeout", code)
       assert.truthy(message:find("AppearSpec did not appear in time: cannot open " .. dir, 1, true), message)
-      fails("timeout", open(S, { mmap_dir = dir, wait = 1e-12 }))
+      fails("timeout", open(S, { mmap_dir = dir, wait = 1e-9 }))
     end
   end)
 

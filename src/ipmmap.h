@@ -313,6 +313,14 @@ typedef enum ipm_role {
     IPM_MANAGER /* as an editor; and create, reset, destroy */
 } ipm_role;
 
+/* How the layout of a data file may differ from the one that the program gives. */
+typedef enum ipm_match {
+    IPM_EXACT,        /* not at all */
+    IPM_SAME_OFFSETS, /* the file may have more fields: for programs in C, whose structs are fixed
+                       */
+    IPM_BY_PATH       /* and the fields may be at other offsets: see ipm_segment_layout */
+} ipm_match;
+
 #define IPM_FOREVER INT64_MAX
 #define IPM_MAX_READERS 128
 #define IPM_MAX_LOCKS 2000 /* held by one thread at a time: see ipm_segment_lock */
@@ -326,7 +334,7 @@ typedef enum ipm_role {
  * own_size  tells a library of another version which members the caller has. Members that the
  *           caller does not have get their default. Members that the library does not have must be
  *           zero, otherwise opening fails with IPM_EINVALID. 0 means the size of the first version,
- *           whose last member is `wait_ns`
+ *           whose last member is `match`
  * path      the path of the data file, which ends in <Struct>_<tag>.mmap, instead of tag and
  *           mmap_dir: for tools that are given a file. ipm_layout_load gives its layout
  */
@@ -345,7 +353,21 @@ typedef struct ipm_options {
     const uint32_t *trust; /* users whose files are used in any directory: see below */
     size_t trust_count;    /* the number of users */
     int64_t wait_ns;       /* editor, reader: how long to wait until the segment is there */
+    ipm_match match;       /* which layouts the file may have: see below */
 } ipm_options;
+
+/*
+ * A file that has more fields than the layout opens with `match`: each field of the layout must be
+ * in the file by its path, with the same type, nested structs and the elements of arrays included.
+ * All that has a size or an offset is then the file's: so ipm_segment_snapshot copies the file's
+ * struct, of ipm_info.size bytes. A manager that creates keeps a segment that matches; `force`
+ * resets it.
+ *
+ * IPM_SAME_OFFSETS  each field of the layout has the same offset in the file, as in a struct that
+ *                   has grown at its end or in its padding. So ipm_segment_data is the address of
+ *                   the program's own C struct, too, and IPM_AT finds its members
+ * IPM_BY_PATH       the fields may be anywhere: ipm_segment_layout tells their offsets
+ */
 
 /*
  * In a directory that everybody may write to, such as /tmp or /dev/shm, any user can make a file
@@ -378,6 +400,12 @@ typedef struct ipm_segment ipm_segment;
  */
 IPM_API int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
                              ipm_segment **segment, ipm_error *error);
+
+/*
+ * The layout of the segment: that of the file with `match`, and otherwise the program's own.
+ * owner    the handle
+ */
+IPM_API const ipm_layout *ipm_segment_layout(const ipm_segment *segment);
 
 /*
  * Close a handle. If an editor's handle is locked, its changes are rolled back. NULL is allowed.

@@ -71,6 +71,11 @@ local checks = {
       return 'is neither a user id (a number, not a name), nor a list of them, nor "anyone"'
     end
   end,
+  layout = function(value)
+    if value ~= "exact" and value ~= "compatible" then
+      return 'is neither "exact" nor "compatible"'
+    end
+  end,
   wait = function(value)
     if type(value) ~= "number" or value ~= value then
       return "is not a number of seconds"
@@ -178,6 +183,11 @@ end
 -- belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may
 -- write to it.
 -- `"anyone"` is for directories that are shared on purpose
+-- @tparam[opt="exact"] string options.layout `"compatible"`: the file may hold more fields than the
+-- struct, and have them elsewhere, as long as it has each of the struct's by path and type. The
+-- handle then works by the file's layout: its views, its values and its paths have all fields of
+-- the file. A value of your own Struct can be assigned to them, and `snapshot` fills one. A manager
+-- keeps such a file; `force` resets it
 -- @tparam[opt=0] number options.wait editors and readers alone: how many seconds to wait for a
 -- manager to make the segment; `math.huge`: for ever. If there is none by then, the code is
 -- `"timeout"`. Any other failure, such as another layout, comes at once. Ctrl-C ends the wait
@@ -195,8 +205,8 @@ end
 --- Open a segment as an editor. An editor may lock it for writing, read and write.
 -- @function editor
 -- @tparam Struct|string shared as for `manager`
--- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust` and
--- `wait`, as for `manager`
+-- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`,
+-- `layout` and `wait`, as for `manager`
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message
@@ -212,8 +222,8 @@ end
 -- still read without the lock.
 -- @function reader
 -- @tparam Struct|string shared as for `manager`
--- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust` and
--- `wait`, as for `manager`
+-- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`,
+-- `layout` and `wait`, as for `manager`
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message

@@ -94,6 +94,7 @@ local ipmmap = {}
 ---@field prefault? boolean touch each page at opening, so that later use takes no page fault
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. The limit is `ulimit -l`
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
+---@field layout? string `"compatible"`: the file may hold more fields than the struct, and have them elsewhere, as long as it has each of the struct's by path and type. The handle then works by the file's layout: its views, its values and its paths have all fields of the file. A value of your own Struct can be assigned to them, and `snapshot` fills one. A manager keeps such a file; `force` resets it
 ---@field wait? number editors and readers alone: how many seconds to wait for a manager to make the segment; `math.huge`: for ever. If there is none by then, the code is `"timeout"`. Any other failure, such as another layout, comes at once. Ctrl-C ends the wait
 
 ---@class ipmmap.Options
@@ -103,6 +104,7 @@ local ipmmap = {}
 ---@field prefault? boolean touch each page at opening, so that later use takes no page fault
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. The limit is `ulimit -l`
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
+---@field layout? string `"compatible"`: the file may hold more fields than the struct, and have them elsewhere, as long as it has each of the struct's by path and type. The handle then works by the file's layout: its views, its values and its paths have all fields of the file. A value of your own Struct can be assigned to them, and `snapshot` fills one. A manager keeps such a file; `force` resets it
 ---@field wait? number editors and readers alone: how many seconds to wait for a manager to make the segment; `math.huge`: for ever. If there is none by then, the code is `"timeout"`. Any other failure, such as another layout, comes at once. Ctrl-C ends the wait
 
 ---@class ipmmap.RepairOptions
@@ -169,7 +171,7 @@ function Editor:set(fields) end
 
 ---Copy the whole struct as last committed. Consistent, and waits for no editor that holds the lock, is
 ---stopped or has died; within the handle's own lock too it shows the last commit.
----@param into? ipmmap.Value a detached value of the same struct, to be used again
+---@param into? ipmmap.Value a detached value of the same struct, to be used again. Its layout may have fewer fields, or have them elsewhere: then these are copied
 ---@return ipmmap.Value # `into` if given
 function Reader:snapshot(into) end
 
@@ -259,7 +261,7 @@ function ipmmap.describe(path) end
 
 ---Open a segment as an editor. An editor may lock it for writing, read and write.
 ---@param shared ipmmap.Struct|string as for `manager`
----@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust` and `wait`, as for `manager`
+---@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`, `layout` and `wait`, as for `manager`
 ---@return ipmmap.Editor|nil
 ---@return string? message
 ---@return ipmmap.Code? code as for `manager`
@@ -299,7 +301,7 @@ function ipmmap.parse(text) end
 ---read-only. If it may not write to the lock file, or the disk has no room for that file, it can
 ---still read without the lock.
 ---@param shared ipmmap.Struct|string as for `manager`
----@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust` and `wait`, as for `manager`
+---@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`, `layout` and `wait`, as for `manager`
 ---@return ipmmap.Reader|nil
 ---@return string? message
 ---@return ipmmap.Code? code as for `manager`

@@ -12,7 +12,7 @@
 
 static char area[128], listing[4096];
 static ipm_segment *holder, *made;
-static ipm_layout *other;
+static ipm_layout *other, *fewer;
 static ipm_error *detail = &error; /* where what is done says why it fails; NULL: nowhere */
 
 /* ---- What there is before, and what must be there afterwards ------------------------------ */
@@ -98,6 +98,12 @@ static int create(void) {
 static int open_editor(void) {
     ipm_options options = here();
     return ipm_segment_open(IPM_EDITOR, demo, &options, &made, detail);
+}
+
+static int open_with_fewer_fields(void) {
+    ipm_options options = here();
+    options.match = IPM_BY_PATH;
+    return ipm_segment_open(IPM_EDITOR, fewer, &options, &made, detail);
 }
 
 static int open_reader(void) {
@@ -244,6 +250,7 @@ static const struct step {
     {"opening as editor in use", segment_in_use, open_editor, false},
     {"opening as reader", segment_alone, open_reader, false},
     {"opening as reader in use", segment_in_use, open_reader, false},
+    {"opening what has more fields", segment_in_use, open_with_fewer_fields, false},
     {"waiting for the segment", empty_area, wait_for_the_segment, false},
     {"opening as editor on FUSE", segment_alone, open_on_fuse, false},
     {"opening as editor in use on FUSE", segment_in_use, open_on_fuse, false},
@@ -453,6 +460,7 @@ int main(void) {
     set_up();
     snprintf(area, sizeof area, "%s/area", dir);
     other = layout_of(IPM_BASE_SCHEMA "struct Demo : BaseMmapStructure { a: int8 }");
+    fewer = layout_of(IPM_BASE_SCHEMA "struct Demo : BaseMmapStructure { b: int64 }");
     for (size_t s = 0; s < sizeof steps / sizeof *steps; s++) {
         char name[128];
         current = &steps[s];
@@ -463,5 +471,6 @@ int main(void) {
     run("creates in spite of signals", creates_in_spite_of_signals);
     printf("# %u calls failed, %u of them visibly\n", points, failures);
     ipm_layout_free(other);
+    ipm_layout_free(fewer);
     return tear_down();
 }

@@ -52,8 +52,8 @@ static int provide(ipm_segment *segment, const ipm_layout *layout, const ipm_opt
                    ipm_creation *m, ipm_error *error) {
     const char *path = segment->names.path;
     bool is_trusted = true;
-    int code =
-        ipm_datafile_open(path, &segment->mmap_dir, IPM_WRITE, layout, &segment->data, error);
+    int code = ipm_datafile_open(path, &segment->mmap_dir, IPM_WRITE, segment->expected,
+                                 &segment->data, error);
     m->reset = code == IPM_OK && options->force;
     if (code == IPM_OK)
         return IPM_OK;

@@ -12,9 +12,10 @@
 
 struct ipm_segment {
     ipm_role role;
-    ipm_access access;   /* to the data file */
-    uint32_t generation; /* the fork generation of its opening */
-    const char *name;    /* of the struct: the layout's */
+    ipm_access access;     /* to the data file */
+    uint32_t generation;   /* the fork generation of its opening */
+    ipm_expected expected; /* the program's layout */
+    const char *name;      /* of the struct: the layout's */
     ipm_names names;
     ipm_directory mmap_dir, lock_dir; /* as they were when it was opened */
     int64_t deadline;                 /* of its opening, for all waits for other processes */

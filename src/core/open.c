@@ -43,12 +43,12 @@ static void close_files(ipm_segment *segment) {
 }
 
 /* Open the data file, unless ipm_create has found it and left it open. */
-static int open_data(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
+static int open_data(ipm_segment *segment, ipm_error *error) {
     const char *path = segment->names.path;
     if (segment->data.map != NULL)
         return IPM_OK;
-    int code =
-        ipm_datafile_open(path, &segment->mmap_dir, segment->access, layout, &segment->data, error);
+    int code = ipm_datafile_open(path, &segment->mmap_dir, segment->access, segment->expected,
+                                 &segment->data, error);
     if (code == IPM_ENOTFOUND)
         return ipm_fail_errno(error, ENOENT,
                               "cannot open %s (a manager with the option create makes it)", path);
@@ -56,10 +56,10 @@ static int open_data(ipm_segment *segment, const ipm_layout *layout, ipm_error *
 }
 
 /* returns  IPM_EREPLACED: the files were replaced at the same time, so try again */
-static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
+static int open_files(ipm_segment *segment, ipm_error *error) {
     const ipm_names *names = &segment->names;
     segment->refusal.code = IPM_OK; /* of an earlier try */
-    int code = open_data(segment, layout, error);
+    int code = open_data(segment, error);
     if (code != IPM_OK)
         return code;
     ipm_datafile *data = &segment->data;
@@ -84,9 +84,9 @@ static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error 
     return code;
 }
 
-static int open_settled(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
+static int open_settled(ipm_segment *segment, ipm_error *error) {
     for (int looks = 0; looks < REPLACE_PATIENCE; looks++) {
-        int code = open_files(segment, layout, error);
+        int code = open_files(segment, error);
         if (code != IPM_EREPLACED)
             return code;
         ipm_clock_nap(IPM_MS);
@@ -152,18 +152,17 @@ static int prepare_use(ipm_segment *segment, const ipm_options *options, ipm_err
     return code;
 }
 
-static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
-                        ipm_error *error) {
+static int open_segment(ipm_segment *segment, const ipm_options *options, ipm_error *error) {
     const ipm_names *names = &segment->names;
     ipm_creation m = {.manager = -1};
     segment->deadline = ipm_clock_deadline(IPM_PATIENCE_NS);
     int code = ipm_names_make(segment->name, options, &segment->names, error);
     if (code != IPM_OK)
         return code;
-    code = options->create ? ipm_create(segment, layout, options, &m, error)
+    code = options->create ? ipm_create(segment, segment->expected.layout, options, &m, error)
                            : ipm_segment_look_at_directories(segment, options, error);
     if (code == IPM_OK)
-        code = open_settled(segment, layout, error);
+        code = open_settled(segment, error);
     if (code == IPM_OK)
         code = prepare_use(segment, options, error);
     if (code != IPM_OK && options->create) {
@@ -190,8 +189,9 @@ static int open_once(ipm_role role, ipm_access access, const ipm_layout *layout,
     made->access = access;
     made->descriptor = IPM_NO_DESCRIPTOR;
     made->generation = ipm_fork_generation;
+    made->expected = (ipm_expected){layout, options->match};
     made->name = name;
-    int code = open_segment(made, layout, options, error);
+    int code = open_segment(made, options, error);
     if (code == IPM_OK)
         *segment = made;
     else
@@ -251,6 +251,11 @@ int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options 
     ipm_access access = role == IPM_READER ? IPM_READ : IPM_WRITE;
     int code = ipm_segment_open_for(role, access, layout, options, segment, &detail);
     return ipm_report(code, &detail, error);
+}
+
+const ipm_layout *ipm_segment_layout(const ipm_segment *segment) {
+    const ipm_layout *described = segment->data.described;
+    return described != NULL ? described : segment->expected.layout;
 }
 
 /* ---- Closing ----------------------------------------------------------------------------- */

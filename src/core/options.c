@@ -8,7 +8,7 @@
  * The size of the options in the first version of the header. A new member begins after it, never
  * in its padding: an older program leaves the padding uninitialised.
  */
-#define FIRST_SIZE 80
+#define FIRST_SIZE 88
 _Static_assert(sizeof(ipm_options) == FIRST_SIZE, "the first version");
 
 #define MOST_BYTES 4096 /* of the options of any version */
@@ -52,6 +52,10 @@ static int check_options(ipm_role role, const ipm_type *type, const ipm_options 
                         "%s: wait_ns is an option of editors and readers, and a manager makes the "
                         "segment with create",
                         type->name);
+    if (options->match != IPM_EXACT && options->match != IPM_SAME_OFFSETS &&
+        options->match != IPM_BY_PATH)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: match %d is not an ipm_match", type->name,
+                        (int)options->match);
     if (options->force && !options->create)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: force goes with create", type->name);
     if (options->mode > 0777)

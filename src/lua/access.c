@@ -70,7 +70,7 @@ int lipm_handle_read(lua_State *L) {
 }
 
 /* The detached value at 2 that a snapshot of the handle's struct goes into. */
-static unsigned char *check_into(lua_State *L, const lipm_handle *handle) {
+static const lipm_view *check_into(lua_State *L, const lipm_handle *handle) {
     const lipm_view *target = lipm_testview(L, 2);
     const char *name = handle->memory.type->name;
     if (target == NULL || target->place.memory->is_live) {
@@ -79,33 +79,41 @@ static unsigned char *check_into(lua_State *L, const lipm_handle *handle) {
                    target == NULL ? "" : "the view of ", lua_tostring(L, -1));
         return NULL; /* never: luaL_error raises */
     }
-    unsigned char *base = lipm_base(target->place.memory);
-    if (base == NULL)
+    if (lipm_base(target->place.memory) == NULL)
         lipm_complain_access(L, &target->place);
-    if (target->place.type != handle->memory.type &&
-        !ipm_type_equal(target->place.type, handle->memory.type)) {
+    if (!lipm_fits(target->place.type, handle->memory.type)) {
         luaL_error(L, "%s: a snapshot does not fit into a %s%s", name, target->place.type->name,
                    lipm_pushdifference(L, target->place.type, handle->memory.type));
     }
-    return base + target->place.offset;
+    return target;
+}
+
+static uint64_t copy_snapshot(lua_State *L, const lipm_handle *handle, unsigned char *into) {
+    uint64_t version;
+    ipm_error error;
+    lipm_checkopen(L, handle);
+    if (ipm_segment_snapshot(handle->segment, into, &version, &error) != IPM_OK)
+        lipm_raise(L, &error);
+    return version;
 }
 
 /* Leave the snapshot on the top, in the value at 2 or in a new one. */
 static uint64_t push_snapshot(lua_State *L) {
-    const lipm_handle *handle = lipm_pinhandle(L);
-    unsigned char *into;
-    uint64_t version;
-    ipm_error error;
+    lipm_handle *handle = lipm_pinhandle(L);
+    const ipm_type *type = handle->memory.type;
     lua_settop(L, 2);
     if (lua_isnil(L, 2)) {
         lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
-        into = lipm_pushvalue(L, 3, handle->layout, handle->memory.type)->bytes;
-        lipm_checkopen(L, handle);
-    } else {
-        into = check_into(L, handle);
+        return copy_snapshot(L, handle, lipm_pushvalue(L, 3, handle->layout, type)->bytes);
     }
-    if (ipm_segment_snapshot(handle->segment, into, &version, &error) != IPM_OK)
-        lipm_raise(L, &error);
+    const lipm_place *into = &check_into(L, handle)->place;
+    unsigned char *bytes = lipm_base(into->memory) + into->offset;
+    if (into->type == type || ipm_type_equal(into->type, type))
+        return copy_snapshot(L, handle, bytes);
+    unsigned char *whole = lua_newuserdatauv(L, type->size, 0);
+    uint64_t version = copy_snapshot(L, handle, whole);
+    lipm_copyfields(into, type, whole);
+    lua_settop(L, 2);
     return version;
 }
 
@@ -113,7 +121,8 @@ static uint64_t push_snapshot(lua_State *L) {
 Copy the whole struct as last committed. Consistent, and waits for no editor that holds the lock, is
 stopped or has died; within the handle's own lock too it shows the last commit.
 @function Handle:snapshot
-@tparam[opt] value into a detached value of the same struct, to be used again
+@tparam[opt] value into a detached value of the same struct, to be used again. Its layout may have
+fewer fields, or have them elsewhere: then these are copied
 @treturn value `into` if given
 @raise `into` is something else; an error object: `"replaced"`, `"forked"`
 */

@@ -1,11 +1,13 @@
 /*
- * Assignment to structs and arrays from tables, and from views and values of the same type.
+ * Assignment to structs and arrays from tables, and from views and values of the same type, whose
+ * layout may have fewer fields, or have them elsewhere.
  *
  * Tables are read raw: no metamethod can run in either pass. A table whose metamethods would show
  * more than that is refused, see plain.h.
  */
 #include "assign.h"
 
+#include "../core/difference.h"
 #include "../core/word.h"
 #include "error.h"
 #include "plain.h"
@@ -13,6 +15,7 @@
 #include "view.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 /* The field that the key at `key` names, or NULL. */
 static const ipm_field *field_of_key(lua_State *L, int key, const ipm_type *type) {
@@ -25,6 +28,11 @@ static const ipm_field *field_of_key(lua_State *L, int key, const ipm_type *type
 
 static bool is_same_type(const ipm_type *a, const ipm_type *b) {
     return a == b || ipm_type_equal(a, b);
+}
+
+bool lipm_fits(const ipm_type *given, const ipm_type *here) {
+    ipm_error unwanted;
+    return given == here || ipm_type_compare(here, "", given, "", IPM_BY_PATH, &unwanted) == IPM_OK;
 }
 
 static lua_Integer first_missing(lua_State *L, int index) {
@@ -101,7 +109,7 @@ static void check_source(lua_State *L, int index, const lipm_view *source,
                          const lipm_place *place) {
     if (lipm_base(source->place.memory) == NULL)
         lipm_complain_access(L, &source->place);
-    if (!is_same_type(source->place.type, place->type)) {
+    if (!lipm_fits(source->place.type, place->type)) {
         lipm_pushshown(L, index);
         const char *shown = lua_tostring(L, -1);
         lipm_complain(L, place, "%s is not a %s of the same layout%s", shown, place->type->name,
@@ -160,22 +168,55 @@ static bool assign_elements(lua_State *L, int index, const lipm_place *place) {
 }
 
 /* A live header stays as it is: only the assignment of a whole segment reaches it. */
-static bool assign_source(const lipm_view *source, const lipm_place *place) {
+static bool copy_whole(const lipm_place *place, const unsigned char *from) {
     lipm_memory *memory = place->memory;
-    const unsigned char *base = lipm_base(source->place.memory);
     uint64_t kept = place->offset < memory->reserved ? memory->reserved - place->offset : 0;
-    uint64_t size = place->type->size - kept;
-    if (base == NULL || !is_same_type(source->place.type, place->type))
-        return false;
-    if (size == 0)
+    if (place->type->size <= kept)
         return true;
-    const unsigned char *from = base + source->place.offset + kept;
+    uint64_t size = place->type->size - kept;
     unsigned char *to = lipm_change(memory, place->offset + kept, size);
     if (to == NULL)
         return false;
-    if (to != from)
-        ipm_copy_shared(to, from, size);
+    if (to != from + kept)
+        ipm_copy_shared(to, from + kept, size);
     return true;
+}
+
+static bool copy_struct(const lipm_place *place, const ipm_type *type, const unsigned char *from) {
+    bool is_stored = true;
+    for (uint64_t i = 0; is_stored && i < type->count; i++) {
+        const ipm_field *given = &type->fields[i];
+        const ipm_field *field = ipm_type_field(place->type, given->name, strlen(given->name));
+        if (field != NULL) {
+            lipm_place part = lipm_fieldplace(place, field);
+            is_stored = lipm_copyfields(&part, given->type, from + given->offset);
+        }
+    }
+    return is_stored;
+}
+
+static bool copy_elements(const lipm_place *place, const ipm_type *type,
+                          const unsigned char *from) {
+    bool is_stored = true;
+    for (uint64_t i = 0; is_stored && i < type->count; i++) {
+        lipm_place part = lipm_elementplace(place, i);
+        is_stored = lipm_copyfields(&part, type->element, from + i * type->element->size);
+    }
+    return is_stored;
+}
+
+bool lipm_copyfields(const lipm_place *place, const ipm_type *type, const unsigned char *from) {
+    if (is_same_type(place->type, type))
+        return copy_whole(place, from);
+    return type->kind == IPM_ARRAY ? copy_elements(place, type, from)
+                                   : copy_struct(place, type, from);
+}
+
+static bool assign_source(const lipm_view *source, const lipm_place *place) {
+    const unsigned char *base = lipm_base(source->place.memory);
+    const ipm_type *type = source->place.type;
+    return base != NULL && lipm_fits(type, place->type) &&
+           lipm_copyfields(place, type, base + source->place.offset);
 }
 
 static bool assign_scalar(lua_State *L, int index, const lipm_place *place) {

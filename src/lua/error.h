@@ -32,7 +32,7 @@ void lipm_pushpath(lua_State *L, const lipm_place *place);
 /* Push the value at `index` as a message shows it: 'text', 3.5, a table. Calls no metamethod. */
 void lipm_pushshown(lua_State *L, int index);
 
-/* Push ": hp: int32 at 16 given, int64 at 16 here", the first difference of types of one name. */
+/* Push ": hp: int64 at 16 here, int32 at 16 given", why types of one name do not fit. */
 const char *lipm_pushdifference(lua_State *L, const ipm_type *given, const ipm_type *here);
 
 /* Create the metatable of error objects. */

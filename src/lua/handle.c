@@ -39,6 +39,7 @@ lipm_handle *lipm_pushhandle(lua_State *L, ipm_role role, lipm_layout *layout) {
                 .is_writable = role != IPM_READER,
             },
         .layout = layout,
+        .definition = layout,
         .role = role,
     };
     return handle;
@@ -84,8 +85,8 @@ static int close_handle(lipm_handle *handle, ipm_error *error) {
     if (code == IPM_OK) {
         handle->segment = NULL;
         handle->memory.base = NULL;
-        handle->layout->handles--;
-        lipm_freelayout(handle->layout);
+        lipm_releaselayout(handle->definition);
+        lipm_releaselayout(handle->layout);
     }
     return code;
 }

@@ -11,8 +11,9 @@
 typedef struct lipm_handle {
     const void *brand; /* by which a method knows its handles */
     lipm_memory memory;
-    ipm_segment *segment; /* NULL: closed */
-    lipm_layout *layout;
+    ipm_segment *segment;    /* NULL: closed */
+    lipm_layout *layout;     /* of the segment, as in `memory` */
+    lipm_layout *definition; /* the program's, which the segment needs; mostly the same */
     uint64_t epoch;          /* counts the locks that were taken */
     uint64_t opened;         /* the version that it was opened at */
     struct lipm_root *spare; /* the user value LIPM_HANDLE_SPARE, or NULL: see lock.c */

@@ -24,7 +24,7 @@
 typedef struct lipm_layout {
     ipm_layout *layout; /* NULL once freed: after its collection, and the last handle's closing */
     uint32_t alive;     /* 1 until it is collected */
-    uint32_t handles;   /* open handles, which need the layout */
+    uint32_t uses;      /* by open handles */
     uint32_t paths;     /* how many are cached */
 } lipm_layout;
 

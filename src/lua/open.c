@@ -11,6 +11,7 @@
 #include "slice.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 static const char *const classes[] = {"ipmmap.reader", "ipmmap.editor", "ipmmap.manager"};
 
@@ -121,6 +122,16 @@ static void push_trust(lua_State *L, int options) {
     lua_replace(L, -2);
 }
 
+/* Give the handle on the top the layout of its segment's file, as a Struct of its own. */
+static void use_layout_of_file(lua_State *L, lipm_handle *handle) {
+    lipm_layout *layout = lipm_pushlayout(L, ipm_segment_layout(handle->segment));
+    lipm_retainlayout(layout);
+    lipm_releaselayout(handle->layout);
+    handle->layout = handle->memory.layout = layout;
+    handle->memory.type = ipm_layout_type(layout->layout);
+    lua_setiuservalue(L, -2, LIPM_HANDLE_STRUCT);
+}
+
 /*
  * Open the segment, and wait for it at most for the seconds at `wait`, by slices, so that hooks can
  * end the wait. A slice is never 0, which would not be a wait.
@@ -163,6 +174,7 @@ int lipm_open(lua_State *L) {
     lua_getfield(L, 3, "mlock");
     push_trust(L, 3);
     lua_getfield(L, 3, "wait");
+    lua_getfield(L, 3, "layout");
     ipm_options options = {
         .own_size = sizeof options,
         .tag = lua_tostring(L, 4),
@@ -176,6 +188,7 @@ int lipm_open(lua_State *L) {
         .mlock = lua_toboolean(L, 12),
         .trust = lua_touserdata(L, 13),
         .trust_count = lua_rawlen(L, 13) / sizeof(uint32_t),
+        .match = strcmp(luaL_optstring(L, 15, "exact"), "exact") == 0 ? IPM_EXACT : IPM_BY_PATH,
     };
     lipm_handle *handle = lipm_pushhandle(L, role, layout);
     push_class(L, 2, role);
@@ -192,7 +205,10 @@ int lipm_open(lua_State *L) {
     handle->memory.segment = handle->segment;
     ipm_segment_show(handle->segment, &handle->memory.base);
     ipm_segment_version(handle->segment, &handle->opened, NULL);
-    layout->handles++;
+    lipm_retainlayout(handle->definition);
+    lipm_retainlayout(handle->layout);
+    if (ipm_segment_layout(handle->segment) != layout->layout)
+        use_layout_of_file(L, handle);
     return 1;
 }
 
