@@ -334,7 +334,7 @@ typedef enum ipm_match {
  * own_size  tells a library of another version which members the caller has. Members that the
  *           caller does not have get their default. Members that the library does not have must be
  *           zero, otherwise opening fails with IPM_EINVALID. 0 means the size of the first version,
- *           whose last member is `match`
+ *           whose last member is `follow`
  * path      the path of the data file, which ends in <Struct>_<tag>.mmap, instead of tag and
  *           mmap_dir: for tools that are given a file. ipm_layout_load gives its layout
  */
@@ -354,6 +354,7 @@ typedef struct ipm_options {
     size_t trust_count;    /* the number of users */
     int64_t wait_ns;       /* editor, reader: how long to wait until the segment is there */
     ipm_match match;       /* which layouts the file may have: see below */
+    bool follow; /* go on with the segment that replaces this one: see ipm_segment_follow */
 } ipm_options;
 
 /*
@@ -406,6 +407,27 @@ IPM_API int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_
  * owner    the handle
  */
 IPM_API const ipm_layout *ipm_segment_layout(const ipm_segment *segment);
+
+/*
+ * With the option `follow`, a handle whose segment was replaced goes on with the one that has its
+ * name now. The next call outside a lock opens it, as the same role and with the same options, and
+ * so may also fail as ipm_segment_open; the call after that tries again. Until there is a segment
+ * of that name, calls return IPM_EREPLACED; if it does not match the layout, IPM_ELAYOUT.
+ *
+ * A lock that is held stays on the old segment until it is released, which returns IPM_EREPLACED.
+ * Waits for the lock go on, and their time starts anew. ipm_segment_write, touch and clear outside
+ * a lock are done again if their commit was lost. The first ipm_segment_wait returns the version of
+ * the new segment at once, which may be lower, unless another call has told it in the meantime. The
+ * descriptor of ipm_segment_fd stays the same, and becomes readable. A call that opens takes time
+ * and memory; any other call costs nothing more.
+ *
+ * With IPM_BY_PATH the offsets may change, so only ipm_segment_follow opens. Call it when a call
+ * has returned IPM_EREPLACED, and then find the fields again.
+ *
+ * returns  IPM_OK: the handle is on the segment that has the name; IPM_EREPLACED: there is none, or
+ *          the handle holds its lock, or has not the option; or as ipm_segment_open; IPM_EFORKED
+ */
+IPM_API int ipm_segment_follow(ipm_segment *segment, ipm_error *error);
 
 /*
  * Close a handle. If an editor's handle is locked, its changes are rolled back. NULL is allowed.

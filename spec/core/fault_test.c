@@ -72,6 +72,41 @@ static void segment_in_use(void) {
     must(ipm_segment_open(IPM_MANAGER, demo, &options, &holder, &error));
 }
 
+/* The holder's segment was replaced, and the holder can follow. */
+static void segment_that_was_replaced(void) {
+    ipm_options options = here();
+    ipm_segment *manager;
+    segment_alone();
+    options.match = IPM_SAME_OFFSETS;
+    options.follow = true;
+    must(ipm_segment_open(IPM_EDITOR, demo, &options, &holder, &error));
+    options = here();
+    options.create = options.force = true;
+    must(ipm_segment_open(IPM_MANAGER, other, &options, &manager, &error));
+    ipm_segment_close(manager, NULL);
+    must(ipm_segment_open(IPM_MANAGER, demo, &options, &manager, &error));
+    must(commit(manager, 5));
+    ipm_segment_close(manager, NULL);
+}
+
+static void segment_that_was_replaced_while_listened_to(void) {
+    int fd;
+    ipm_options options = here();
+    ipm_segment *manager;
+    segment_alone();
+    options.follow = true;
+    must(ipm_segment_open(IPM_EDITOR, demo, &options, &holder, &error));
+    must(ipm_segment_fd(holder, &fd, &error));
+    options = here();
+    options.create = true;
+    must(ipm_segment_open(IPM_MANAGER, demo, &options, &manager, &error));
+    must(ipm_segment_destroy(manager, &error));
+    ipm_segment_close(manager, NULL);
+    must(ipm_segment_open(IPM_MANAGER, demo, &options, &manager, &error));
+    must(commit(manager, 5));
+    ipm_segment_close(manager, NULL);
+}
+
 static void segment_without_lock_file(void) {
     char path[256];
     segment_alone();
@@ -113,7 +148,7 @@ static int open_reader(void) {
 
 static int wait_for_the_segment(void) {
     ipm_options options = here();
-    options.wait_ns = 2 * MS;
+    options.wait_ns = 1; /* one try, whatever the time it takes */
     int code = ipm_segment_open(IPM_EDITOR, demo, &options, &made, detail);
     return code == IPM_ETIMEOUT ? IPM_OK : code;
 }
@@ -184,6 +219,10 @@ static int wait_where_the_directory_is_renamed(void) {
 static int listen_to_it(void) {
     int fd;
     return ipm_segment_fd(holder, &fd, detail);
+}
+
+static int follow_it(void) {
+    return ipm_segment_follow(holder, detail);
 }
 
 static int flush(void) {
@@ -265,6 +304,9 @@ static const struct step {
     {"waiting where the directory is renamed", segment_in_use, wait_where_the_directory_is_renamed,
      false},
     {"listening", segment_in_use, listen_to_it, false},
+    {"following", segment_that_was_replaced, follow_it, false},
+    {"following while it is listened to", segment_that_was_replaced_while_listened_to, follow_it,
+     false},
     {"flushing", segment_in_use, flush, false},
     {"destroying", segment_in_use, destroy, true},
     {"closing", segment_in_use, close_it, false},
@@ -303,9 +345,7 @@ static bool is_right(const struct step *step, const fault_plan *plan, int code) 
     case ENXIO:
         return code == IPM_ECORRUPT || code == IPM_ESYSTEM; /* of opening, and of making */
     case EINTR:
-        return code == (step->act == wait_in_vain || strcmp(plan->call, "nanosleep") == 0
-                            ? IPM_EINTERRUPTED
-                            : IPM_ESYSTEM);
+        return code == (step->act == wait_in_vain ? IPM_EINTERRUPTED : IPM_ESYSTEM);
     default:
         return code == IPM_ESYSTEM;
     }

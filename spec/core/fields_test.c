@@ -106,21 +106,9 @@ static void knows_every_scalar(void) {
 static void shares_the_struct_member_by_member(void) {
     char dir[] = "/tmp/ipmmap-fields-XXXXXX";
     ipm_layout *layout = parse(DemoMmapStructure_schema);
-    ipm_options options = {sizeof(ipm_options),
-                           NULL,
-                           dir,
-                           NULL,
-                           NULL,
-                           true,
-                           false,
-                           0,
-                           0,
-                           false,
-                           false,
-                           NULL,
-                           0,
-                           0,
-                           IPM_EXACT};
+    ipm_options options = {
+        sizeof(ipm_options), NULL, dir, NULL, NULL, true, false, 0, 0, false, false, NULL, 0, 0,
+        IPM_EXACT,           false};
     ipm_segment *segment = NULL;
     ipm_error error;
     DemoMmapStructure copy;

@@ -24,8 +24,8 @@ typedef struct ipm_datafile {
     uid_t owner;
     dev_t device;
     ino_t inode;
-    ipm_kept kept;         /* a descriptor, if the mapping may be left behind: see below */
     ipm_layout *described; /* the file's layout, if it differs from the expected one, or NULL */
+    ipm_kept kept;         /* last: a descriptor, if the mapping may be left behind: see below */
 } ipm_datafile;
 
 /* The layout that a file is to have, and how it may differ. */

@@ -14,6 +14,7 @@ struct ipm_segment {
     ipm_role role;
     ipm_access access;     /* to the data file */
     uint32_t generation;   /* the fork generation of its opening */
+    ipm_options options;   /* of its opening; no names, but its own copy of `trust` */
     ipm_expected expected; /* the program's layout */
     const char *name;      /* of the struct: the layout's */
     ipm_names names;
@@ -24,13 +25,18 @@ struct ipm_segment {
     ipm_error refusal; /* why a reader has no lock file, if its code is not IPM_OK */
     ipm_rwlock lock;
     ipm_transaction transaction;
-    unsigned char *copy;          /* a reader's: where it works when a writer died */
-    const unsigned char *view;    /* the struct, while the lock is held; otherwise NULL */
-    unsigned char **shown;        /* where the user keeps `view`, or NULL: see abandon.h */
-    uint64_t abandoned;           /* the number of the last thread that ended with the lock, or 0 */
-    _Atomic uint32_t interrupted; /* 1: the next wait, or the one that is under way, ends */
-    bool (*asks)(void *);         /* whether a wait for the lock is to end, or NULL: see wait.h */
-    void *asks_with;              /* its argument */
+    unsigned char *copy;       /* a reader's: where it works when a writer died */
+    const unsigned char *view; /* the struct, while the lock is held; otherwise NULL */
+    unsigned char **shown;     /* where the user keeps `view`, or NULL: see abandon.h */
+    uint64_t abandoned;        /* the number of the last thread that ended with the lock, or 0 */
+    uint64_t openings; /* how often it was opened: 1, and each time that it followed one more */
+    bool is_new;       /* it has followed, and told no version since */
+    bool gave_up;      /* it found only a retired file to follow, and looks once from now on */
+    _Atomic uint32_t interrupted;      /* 1: the next wait, or the one that is under way, ends */
+    _Atomic(_Atomic uint32_t *) wakes; /* the word that waits for a commit sleep on, or NULL */
+    _Atomic uint32_t waking;           /* how many interrupts are using that word just now */
+    bool (*asks)(void *); /* whether a wait for the lock is to end, or NULL: see wait.h */
+    void *asks_with;      /* its argument */
     ipm_descriptor descriptor;
 };
 
@@ -52,11 +58,21 @@ IPM_COLD int ipm_segment_fail_forked(const ipm_segment *segment, ipm_error *erro
  */
 bool ipm_segment_has_name(ipm_segment *segment);
 
-/* The same, as IPM_OK or IPM_EREPLACED. */
+/* The same, and what a call then does: IPM_OK, IPM_EREPLACED, or why it could not follow. */
 int ipm_segment_check_name(ipm_segment *segment, ipm_error *error);
 
 /* The error of a segment that was replaced, destroyed or removed. */
 IPM_COLD int ipm_segment_fail_replaced(const ipm_segment *segment, ipm_error *error);
+
+/* What a call does with a segment that was replaced: see follow.h. */
+IPM_COLD int ipm_segment_go_over(ipm_segment *segment, ipm_error *error);
+
+/* Neither a fork's child, nor a handle on a segment that was replaced, destroyed or removed. */
+static inline int ipm_segment_check(ipm_segment *segment, ipm_error *error) {
+    if (segment->generation != ipm_fork_generation)
+        return ipm_segment_fail_forked(segment, error);
+    return ipm_datafile_is_retired(&segment->data) ? ipm_segment_go_over(segment, error) : IPM_OK;
+}
 
 /* Find out who owns the directories of its files, and who may write to them. */
 int ipm_segment_look_at_directories(ipm_segment *segment, const ipm_options *options,

@@ -21,10 +21,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* How often to look again while a manager replaces the segment. This is a count and not a time: a
- * process that does not run for that long would have looked only once. */
-#define REPLACE_PATIENCE 100
-
 /* Between two looks for a segment that is yet to be made. A look takes about ten system calls. */
 #define FIRST_NAP_NS IPM_MS
 #define LAST_NAP_NS (50 * IPM_MS)
@@ -84,12 +80,13 @@ static int open_files(ipm_segment *segment, ipm_error *error) {
     return code;
 }
 
-static int open_settled(ipm_segment *segment, ipm_error *error) {
-    for (int looks = 0; looks < REPLACE_PATIENCE; looks++) {
+static int open_settled(ipm_segment *segment, unsigned looks, ipm_error *error) {
+    for (; looks > 0; looks--) {
         int code = open_files(segment, error);
         if (code != IPM_EREPLACED)
             return code;
-        ipm_clock_nap(IPM_MS);
+        if (looks > 1)
+            ipm_clock_nap(IPM_MS);
     }
     return ipm_fail(error, IPM_ENOTFOUND, 0, "%s was destroyed", segment->names.path);
 }
@@ -106,6 +103,9 @@ static void prepare_lock(ipm_segment *segment) {
         .inode = segment->lockfile.inode,
         .abandoned = ipm_segment_abandon,
     };
+    if (segment->lockfile.head != NULL)
+        atomic_store_explicit(&segment->wakes, &segment->lockfile.head->notify,
+                              memory_order_seq_cst);
 }
 
 /* Room for a private copy of the struct: address space only, until a writer dies inside. */
@@ -152,8 +152,9 @@ static int prepare_use(ipm_segment *segment, const ipm_options *options, ipm_err
     return code;
 }
 
-static int open_segment(ipm_segment *segment, const ipm_options *options, ipm_error *error) {
+static int open_segment(ipm_segment *segment, unsigned looks, ipm_error *error) {
     const ipm_names *names = &segment->names;
+    const ipm_options *options = &segment->options;
     ipm_creation m = {.manager = -1};
     segment->deadline = ipm_clock_deadline(IPM_PATIENCE_NS);
     int code = ipm_names_make(segment->name, options, &segment->names, error);
@@ -162,7 +163,7 @@ static int open_segment(ipm_segment *segment, const ipm_options *options, ipm_er
     code = options->create ? ipm_create(segment, segment->expected.layout, options, &m, error)
                            : ipm_segment_look_at_directories(segment, options, error);
     if (code == IPM_OK)
-        code = open_settled(segment, error);
+        code = open_settled(segment, looks, error);
     if (code == IPM_OK)
         code = prepare_use(segment, options, error);
     if (code != IPM_OK && options->create) {
@@ -178,20 +179,46 @@ static int open_segment(ipm_segment *segment, const ipm_options *options, ipm_er
     return code;
 }
 
-/* returns  IPM_EREPLACED when another manager replaced or destroyed it before it could be reset */
-static int open_once(ipm_role role, ipm_access access, const ipm_layout *layout,
-                     const ipm_options *options, ipm_segment **segment, ipm_error *error) {
-    const char *name = ipm_layout_type(layout)->name;
+/* The handle looks at directories again when it follows or destroys, so it keeps `trust`. */
+static int keep_options(ipm_segment *segment, const ipm_options *options, ipm_error *error) {
+    segment->options = *options;
+    segment->options.follow = false;
+    segment->options.trust = NULL;
+    if (options->trust_count == 0)
+        return IPM_OK;
+    uint32_t *trust = calloc(options->trust_count, sizeof *trust);
+    if (trust == NULL)
+        return ipm_fail_errno(error, ENOMEM, "cannot open %s", segment->name);
+    memcpy(trust, options->trust, options->trust_count * sizeof *trust);
+    segment->options.trust = trust;
+    return IPM_OK;
+}
+
+/* The names belong to the caller. A handle that follows creates nothing. */
+static void settle_options(ipm_segment *segment, bool follow) {
+    ipm_options *options = &segment->options;
+    options->tag = options->mmap_dir = options->lock_dir = options->path = NULL;
+    options->create = options->force = false;
+    options->follow = follow;
+}
+
+int ipm_segment_open_once(const ipm_opening *opening, ipm_segment **segment, ipm_error *error) {
+    const char *name = ipm_layout_type(opening->layout)->name;
     ipm_segment *made = calloc(1, sizeof *made);
+    *segment = NULL;
     if (made == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot open %s", name);
-    made->role = role;
-    made->access = access;
+    made->role = opening->role;
+    made->access = opening->access;
     made->descriptor = IPM_NO_DESCRIPTOR;
     made->generation = ipm_fork_generation;
-    made->expected = (ipm_expected){layout, options->match};
+    made->expected = (ipm_expected){opening->layout, opening->options->match};
     made->name = name;
-    int code = open_segment(made, options, error);
+    made->openings = 1;
+    int code = keep_options(made, opening->options, error);
+    if (code == IPM_OK)
+        code = open_segment(made, opening->looks, error);
+    settle_options(made, opening->options->follow);
     if (code == IPM_OK)
         *segment = made;
     else
@@ -199,11 +226,10 @@ static int open_once(ipm_role role, ipm_access access, const ipm_layout *layout,
     return code;
 }
 
-static int open_whole(ipm_role role, ipm_access access, const ipm_layout *layout,
-                      const ipm_options *options, ipm_segment **segment, ipm_error *error) {
+static int open_whole(const ipm_opening *opening, ipm_segment **segment, ipm_error *error) {
     int code;
     do
-        code = open_once(role, access, layout, options, segment, error);
+        code = ipm_segment_open_once(opening, segment, error);
     while (code == IPM_EREPLACED);
     return code;
 }
@@ -214,13 +240,13 @@ static int did_not_appear(const char *name, ipm_error *error) {
 }
 
 /* Try until the segment is there, and until no other process keeps the lock file for itself. */
-static int open_awaited(ipm_role role, ipm_access access, const ipm_layout *layout,
-                        const ipm_options *options, ipm_segment **segment, ipm_error *error) {
-    const char *name = ipm_layout_type(layout)->name;
-    int64_t deadline = ipm_clock_deadline(options->wait_ns);
+static int open_awaited(const ipm_opening *opening, ipm_segment **segment, ipm_error *error) {
+    const char *name = ipm_layout_type(opening->layout)->name;
+    int64_t wait_ns = opening->options->wait_ns;
+    int64_t deadline = ipm_clock_deadline(wait_ns);
     for (int64_t nap = FIRST_NAP_NS;; nap = nap < LAST_NAP_NS / 2 ? nap * 2 : LAST_NAP_NS) {
-        int code = open_whole(role, access, layout, options, segment, error);
-        if (options->wait_ns <= 0 || (code != IPM_ENOTFOUND && code != IPM_ETIMEOUT))
+        int code = open_whole(opening, segment, error);
+        if (wait_ns <= 0 || (code != IPM_ENOTFOUND && code != IPM_ETIMEOUT))
             return code;
         int64_t left = deadline - ipm_clock_now();
         if (left <= 0)
@@ -242,7 +268,8 @@ int ipm_segment_open_for(ipm_role role, ipm_access access, const ipm_layout *lay
     int rc = ipm_fork_watch();
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot open %s", type->name);
-    return open_awaited(role, access, layout, &chosen, segment, error);
+    const ipm_opening opening = {role, access, layout, &chosen, IPM_MANY_LOOKS};
+    return open_awaited(&opening, segment, error);
 }
 
 int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
@@ -269,6 +296,7 @@ void ipm_segment_release(ipm_segment *segment) {
             munmap(segment->copy, segment->data.geometry.struct_size);
     }
     ipm_names_free(&segment->names);
+    free((void *)segment->options.trust);
     free(segment);
 }
 
@@ -310,9 +338,8 @@ static int destroy(ipm_segment *segment, ipm_error *error) {
         code = ipm_fail(error, IPM_EINVALID, 0, "%s: only a manager destroys", segment->name);
     if (code == IPM_OK && segment->view != NULL)
         code = ipm_segment_rollback(segment, error);
-    if (code == IPM_OK && ipm_datafile_is_retired(&segment->data))
-        code = ipm_fail(error, IPM_EREPLACED, 0, "%s was replaced or destroyed already",
-                        segment->names.path);
+    if (code == IPM_OK)
+        code = ipm_segment_check(segment, error);
     const ipm_lockfile_terms terms = {
         .directory = &segment->lock_dir,
         .owner = segment->data.owner,

@@ -7,6 +7,7 @@
 #include "catch_up.h"
 #include "clock.h"
 #include "error.h"
+#include "follow.h"
 #include "fork.h"
 #include "listeners.h"
 #include "notify.h"
@@ -20,18 +21,10 @@
 
 /* ---- Checks ------------------------------------------------------------------------------ */
 
-/* Neither a fork's child, nor a handle on a segment that was replaced, destroyed or removed. */
-static inline int check_usable(const ipm_segment *segment, ipm_error *error) {
-    if (segment->generation != ipm_fork_generation)
-        return ipm_segment_fail_forked(segment, error);
-    return ipm_datafile_is_retired(&segment->data) ? ipm_segment_fail_replaced(segment, error)
-                                                   : IPM_OK;
-}
-
-static int check_writer(const ipm_segment *segment, ipm_error *error) {
+static int check_writer(ipm_segment *segment, ipm_error *error) {
     if (segment->role == IPM_READER)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: a reader cannot write", segment->name);
-    return check_usable(segment, error);
+    return ipm_segment_check(segment, error);
 }
 
 static inline bool is_locked(const ipm_segment *segment) {
@@ -132,21 +125,29 @@ static IPM_COLD int retired_meanwhile(ipm_segment *segment, ipm_error *error) {
     return ipm_segment_fail_replaced(segment, error);
 }
 
-int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error) {
-    int code = check_usable(segment, error);
-    if (code != IPM_OK)
-        return code;
+static inline int acquire(ipm_segment *segment, int64_t timeout_ns, ipm_error *error) {
     if (segment->view != NULL || segment->refusal.code != IPM_OK)
         return refuse_lock(segment, error);
     bool reads = segment->role == IPM_READER;
-    code = reads ? ipm_rwlock_read(&segment->lock, timeout_ns)
-                 : ipm_rwlock_write(&segment->lock, timeout_ns);
+    int code = reads ? ipm_rwlock_read(&segment->lock, timeout_ns)
+                     : ipm_rwlock_write(&segment->lock, timeout_ns);
     if (code != IPM_OK)
         return explain(segment, code, error);
     segment->view = reads ? readable(segment) : writable(segment);
     if (ipm_datafile_is_retired(&segment->data))
         return retired_meanwhile(segment, error);
     return IPM_OK;
+}
+
+int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error) {
+    int code;
+    do {
+        code = ipm_segment_check(segment, error);
+        if (code != IPM_OK)
+            return code;
+        code = acquire(segment, timeout_ns, error);
+    } while (code == IPM_EREPLACED && ipm_segment_follows(segment));
+    return code;
 }
 
 static int unlock_reader(ipm_segment *segment, ipm_error *error) {
@@ -170,9 +171,9 @@ int ipm_segment_unlock(ipm_segment *segment, ipm_error *error) {
         return IPM_OK;
     ipm_notify_all(&segment->lockfile.head->notify);
     bool there = ipm_listeners_notify(&segment->lockfile.head->listening, segment->names.path);
-    if (retired)
+    if (retired || (!there && !ipm_segment_has_name(segment)))
         return ipm_segment_fail_replaced(segment, error);
-    return there ? IPM_OK : ipm_segment_check_name(segment, error);
+    return IPM_OK;
 }
 
 int ipm_segment_rollback(ipm_segment *segment, ipm_error *error) {
@@ -225,19 +226,50 @@ static int lock_if_needed(ipm_segment *segment, bool *own, ipm_error *error) {
     return code;
 }
 
+/* End the call's own transaction. returns  IPM_EREPLACED: what it changed is lost */
+static int unlock_own(ipm_segment *segment, bool own, ipm_error *error) {
+    return own ? ipm_segment_unlock(segment, error) : IPM_OK;
+}
+
+/* Whether a call whose own transaction was lost is to be done again, on the new segment. */
+static bool is_to_repeat(const ipm_segment *segment, bool own, int code) {
+    return code == IPM_EREPLACED && own && ipm_segment_follows(segment);
+}
+
+/* A segment that is to be followed may be larger. */
+static IPM_COLD int check_new_range(ipm_segment *segment, uint64_t offset, uint64_t size,
+                                    ipm_error *error) {
+    int code = check_writer(segment, error);
+    return code == IPM_OK ? check_range(segment, offset, size, error) : code;
+}
+
+/* It has followed while it waited for the lock, and the new segment is smaller. */
+static IPM_COLD int shrunk(ipm_segment *segment, bool own, uint64_t offset, uint64_t size,
+                           ipm_error *error) {
+    if (own)
+        ipm_segment_rollback(segment, NULL);
+    return outside(segment, offset, size, error);
+}
+
 int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t size, const void *from,
                       ipm_error *error) {
     bool own;
-    int code = check_range(segment, offset, size, error);
+    int code =
+        is_inside(segment, offset, size) ? IPM_OK : check_new_range(segment, offset, size, error);
     if (code == IPM_OK)
         code = lock_if_needed(segment, &own, error);
     if (code != IPM_OK)
         return code;
     uint64_t skipped = offset >= IPM_HEADER_SIZE ? 0 : IPM_HEADER_SIZE - offset;
-    if (size > skipped)
-        ipm_copy_to_shared(ipm_segment_change(segment, offset + skipped, size - skipped),
-                           (const char *)from + skipped, size - skipped);
-    return own ? ipm_segment_unlock(segment, error) : IPM_OK;
+    if (size > skipped) {
+        void *to = ipm_segment_change(segment, offset + skipped, size - skipped);
+        if (to == NULL)
+            return shrunk(segment, own, offset, size, error);
+        ipm_copy_to_shared(to, (const char *)from + skipped, size - skipped);
+    }
+    code = unlock_own(segment, own, error);
+    return is_to_repeat(segment, own, code) ? ipm_segment_write(segment, offset, size, from, error)
+                                            : code;
 }
 
 int ipm_segment_touch(ipm_segment *segment, ipm_error *error) {
@@ -246,7 +278,8 @@ int ipm_segment_touch(ipm_segment *segment, ipm_error *error) {
     if (code != IPM_OK)
         return code;
     ipm_segment_stamp(segment, ipm_time());
-    return own ? ipm_segment_unlock(segment, error) : IPM_OK;
+    code = unlock_own(segment, own, error);
+    return is_to_repeat(segment, own, code) ? ipm_segment_touch(segment, error) : code;
 }
 
 int ipm_segment_clear(ipm_segment *segment, ipm_error *error) {
@@ -255,7 +288,8 @@ int ipm_segment_clear(ipm_segment *segment, ipm_error *error) {
     if (code != IPM_OK)
         return code;
     ipm_segment_zero(segment);
-    return own ? ipm_segment_unlock(segment, error) : IPM_OK;
+    code = unlock_own(segment, own, error);
+    return is_to_repeat(segment, own, code) ? ipm_segment_clear(segment, error) : code;
 }
 
 int ipm_segment_flush(ipm_segment *segment, ipm_error *error) {
@@ -284,7 +318,7 @@ static uint64_t take_snapshot(ipm_segment *segment, uint64_t offset, uint64_t si
 int ipm_segment_read(ipm_segment *segment, uint64_t offset, uint64_t size, void *into,
                      ipm_error *error) {
     bool locked = segment->view != NULL;
-    int code = locked ? check_locked(segment, error) : check_usable(segment, error);
+    int code = locked ? check_locked(segment, error) : ipm_segment_check(segment, error);
     if (code == IPM_OK)
         code = check_range(segment, offset, size, error);
     if (code != IPM_OK)
@@ -297,18 +331,22 @@ int ipm_segment_read(ipm_segment *segment, uint64_t offset, uint64_t size, void 
 }
 
 int ipm_segment_snapshot(ipm_segment *segment, void *into, uint64_t *version, ipm_error *error) {
-    int code = check_usable(segment, error);
+    int code = ipm_segment_check(segment, error);
     if (code != IPM_OK)
         return code;
     uint64_t shown = take_snapshot(segment, 0, segment->data.memory.size, into);
-    if (version != NULL)
+    if (version != NULL) {
         *version = shown;
+        segment->is_new = false;
+    }
     return IPM_OK;
 }
 
 int ipm_segment_version(ipm_segment *segment, uint64_t *version, ipm_error *error) {
-    int code = check_usable(segment, error);
-    if (code == IPM_OK)
+    int code = ipm_segment_check(segment, error);
+    if (code == IPM_OK) {
         *version = ipm_snapshot_version(&segment->data.memory);
+        segment->is_new = false;
+    }
     return code;
 }
