@@ -76,6 +76,7 @@ local checks = {
       return 'is neither "exact" nor "compatible"'
     end
   end,
+  follow = check_boolean,
   wait = function(value)
     if type(value) ~= "number" or value ~= value then
       return "is not a number of seconds"
@@ -188,6 +189,13 @@ end
 -- handle then works by the file's layout: its views, its values and its paths have all fields of
 -- the file. A value of your own Struct can be assigned to them, and `snapshot` fills one. A manager
 -- keeps such a file; `force` resets it
+-- @tparam[opt=false] boolean options.follow when the segment is replaced, go on with the one that
+-- has its name then. The next call outside a lock opens it; until there is one, calls fail with
+-- `"replaced"`, and if its layout does not fit, with `"layout"`. A lock that is held stays on the
+-- old segment, and its `unlock` raises `"replaced"`. A `wait` that is under way returns the version
+-- of the new segment, which may be lower, or the field's value there. `fd` stays the same
+-- descriptor, and becomes readable. With `layout = "compatible"` the handle takes the new file's
+-- layout
 -- @tparam[opt=0] number options.wait editors and readers alone: how many seconds to wait for a
 -- manager to make the segment; `math.huge`: for ever. If there is none by then, the code is
 -- `"timeout"`. Any other failure, such as another layout, comes at once. Ctrl-C ends the wait
@@ -206,7 +214,7 @@ end
 -- @function editor
 -- @tparam Struct|string shared as for `manager`
 -- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`,
--- `layout` and `wait`, as for `manager`
+-- `layout`, `follow` and `wait`, as for `manager`
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message
@@ -223,7 +231,7 @@ end
 -- @function reader
 -- @tparam Struct|string shared as for `manager`
 -- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`,
--- `layout` and `wait`, as for `manager`
+-- `layout`, `follow` and `wait`, as for `manager`
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message

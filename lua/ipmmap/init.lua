@@ -33,7 +33,8 @@
 -- - `deadlock`: this thread already holds a lock on the segment through another handle.
 -- - `incompatible`: the lock file is in use by another libc, architecture or pid namespace. Readers
 --   can still read without the lock.
--- - `replaced`: the segment was replaced, destroyed or removed since this handle was opened.
+-- - `replaced`: the segment was replaced, destroyed or removed since this handle was opened. With
+--   the option `follow`: and there is no other one of that name yet.
 -- - `forked`: the parent process opened the handle before a fork.
 --
 -- ## Types

@@ -95,6 +95,7 @@ local ipmmap = {}
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. The limit is `ulimit -l`
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
 ---@field layout? string `"compatible"`: the file may hold more fields than the struct, and have them elsewhere, as long as it has each of the struct's by path and type. The handle then works by the file's layout: its views, its values and its paths have all fields of the file. A value of your own Struct can be assigned to them, and `snapshot` fills one. A manager keeps such a file; `force` resets it
+---@field follow? boolean when the segment is replaced, go on with the one that has its name then. The next call outside a lock opens it; until there is one, calls fail with `"replaced"`, and if its layout does not fit, with `"layout"`. A lock that is held stays on the old segment, and its `unlock` raises `"replaced"`. A `wait` that is under way returns the version of the new segment, which may be lower, or the field's value there. `fd` stays the same descriptor, and becomes readable. With `layout = "compatible"` the handle takes the new file's layout
 ---@field wait? number editors and readers alone: how many seconds to wait for a manager to make the segment; `math.huge`: for ever. If there is none by then, the code is `"timeout"`. Any other failure, such as another layout, comes at once. Ctrl-C ends the wait
 
 ---@class ipmmap.Options
@@ -105,6 +106,7 @@ local ipmmap = {}
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. The limit is `ulimit -l`
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
 ---@field layout? string `"compatible"`: the file may hold more fields than the struct, and have them elsewhere, as long as it has each of the struct's by path and type. The handle then works by the file's layout: its views, its values and its paths have all fields of the file. A value of your own Struct can be assigned to them, and `snapshot` fills one. A manager keeps such a file; `force` resets it
+---@field follow? boolean when the segment is replaced, go on with the one that has its name then. The next call outside a lock opens it; until there is one, calls fail with `"replaced"`, and if its layout does not fit, with `"layout"`. A lock that is held stays on the old segment, and its `unlock` raises `"replaced"`. A `wait` that is under way returns the version of the new segment, which may be lower, or the field's value there. `fd` stays the same descriptor, and becomes readable. With `layout = "compatible"` the handle takes the new file's layout
 ---@field wait? number editors and readers alone: how many seconds to wait for a manager to make the segment; `math.huge`: for ever. If there is none by then, the code is `"timeout"`. Any other failure, such as another layout, comes at once. Ctrl-C ends the wait
 
 ---@class ipmmap.RepairOptions
@@ -261,7 +263,7 @@ function ipmmap.describe(path) end
 
 ---Open a segment as an editor. An editor may lock it for writing, read and write.
 ---@param shared ipmmap.Struct|string as for `manager`
----@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`, `layout` and `wait`, as for `manager`
+---@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`, `layout`, `follow` and `wait`, as for `manager`
 ---@return ipmmap.Editor|nil
 ---@return string? message
 ---@return ipmmap.Code? code as for `manager`
@@ -301,7 +303,7 @@ function ipmmap.parse(text) end
 ---read-only. If it may not write to the lock file, or the disk has no room for that file, it can
 ---still read without the lock.
 ---@param shared ipmmap.Struct|string as for `manager`
----@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`, `layout` and `wait`, as for `manager`
+---@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`, `layout`, `follow` and `wait`, as for `manager`
 ---@return ipmmap.Reader|nil
 ---@return string? message
 ---@return ipmmap.Code? code as for `manager`

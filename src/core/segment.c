@@ -57,7 +57,13 @@ static inline int check_range(const ipm_segment *segment, uint64_t offset, uint6
 
 /* ---- The lock ---------------------------------------------------------------------------- */
 
-static IPM_COLD int explain(const ipm_segment *segment, int code, ipm_error *error) {
+/* The segment was replaced while the call took its lock. */
+static IPM_COLD int lock_new_one(ipm_segment *segment, int64_t timeout_ns, ipm_error *error) {
+    return ipm_segment_follows(segment) ? ipm_segment_lock(segment, timeout_ns, error)
+                                        : ipm_segment_fail_replaced(segment, error);
+}
+
+static IPM_COLD int explain(ipm_segment *segment, int code, int64_t timeout_ns, ipm_error *error) {
     switch (code) {
     case IPM_ETIMEOUT:
         return ipm_fail(error, code, 0, "%s: the lock was not free in time", segment->name);
@@ -66,7 +72,7 @@ static IPM_COLD int explain(const ipm_segment *segment, int code, ipm_error *err
                         "%s: this thread holds a lock on the segment through another handle",
                         segment->name);
     case IPM_EREPLACED:
-        return ipm_segment_fail_replaced(segment, error);
+        return lock_new_one(segment, timeout_ns, error);
     case IPM_EINTERRUPTED:
         return ipm_fail(error, code, 0, "%s: the wait for the lock was interrupted", segment->name);
     case IPM_EINCOMPATIBLE:
@@ -120,34 +126,26 @@ static void release_lock(ipm_segment *segment) {
     ipm_rwlock_unlock(&segment->lock);
 }
 
-static IPM_COLD int retired_meanwhile(ipm_segment *segment, ipm_error *error) {
+static IPM_COLD int retired_meanwhile(ipm_segment *segment, int64_t timeout_ns, ipm_error *error) {
     release_lock(segment);
-    return ipm_segment_fail_replaced(segment, error);
-}
-
-static inline int acquire(ipm_segment *segment, int64_t timeout_ns, ipm_error *error) {
-    if (segment->view != NULL || segment->refusal.code != IPM_OK)
-        return refuse_lock(segment, error);
-    bool reads = segment->role == IPM_READER;
-    int code = reads ? ipm_rwlock_read(&segment->lock, timeout_ns)
-                     : ipm_rwlock_write(&segment->lock, timeout_ns);
-    if (code != IPM_OK)
-        return explain(segment, code, error);
-    segment->view = reads ? readable(segment) : writable(segment);
-    if (ipm_datafile_is_retired(&segment->data))
-        return retired_meanwhile(segment, error);
-    return IPM_OK;
+    return lock_new_one(segment, timeout_ns, error);
 }
 
 int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error) {
-    int code;
-    do {
-        code = ipm_segment_check(segment, error);
-        if (code != IPM_OK)
-            return code;
-        code = acquire(segment, timeout_ns, error);
-    } while (code == IPM_EREPLACED && ipm_segment_follows(segment));
-    return code;
+    int code = ipm_segment_check(segment, error);
+    if (code != IPM_OK)
+        return code;
+    if (segment->view != NULL || segment->refusal.code != IPM_OK)
+        return refuse_lock(segment, error);
+    bool reads = segment->role == IPM_READER;
+    code = reads ? ipm_rwlock_read(&segment->lock, timeout_ns)
+                 : ipm_rwlock_write(&segment->lock, timeout_ns);
+    if (code != IPM_OK)
+        return explain(segment, code, timeout_ns, error);
+    segment->view = reads ? readable(segment) : writable(segment);
+    if (ipm_datafile_is_retired(&segment->data))
+        return retired_meanwhile(segment, timeout_ns, error);
+    return IPM_OK;
 }
 
 static int unlock_reader(ipm_segment *segment, ipm_error *error) {

@@ -5,6 +5,7 @@ transaction, outside it as a transaction of its own, or as a read that waits for
 */
 #include "assign.h"
 #include "error.h"
+#include "follow.h"
 #include "functions.h"
 #include "path.h"
 #include "scalar.h"
@@ -23,12 +24,12 @@ transaction, outside it as a transaction of its own, or as a read that waits for
 static lipm_place check_place(lua_State *L, lipm_handle *handle) {
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
     const lipm_part *part = lipm_checkpath(L, 2, lua_gettop(L), handle->layout);
-    return (lipm_place){&handle->memory, part->type, part->offset};
+    return (lipm_place){handle->memory, part->type, part->offset};
 }
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
-static int read_scalar(lua_State *L, const lipm_handle *handle, const lipm_place *place) {
+static int read_scalar(lua_State *L, lipm_handle *handle, const lipm_place *place) {
     uint64_t small[SMALL_SCALAR / sizeof(uint64_t)];
     void *into = small;
     ipm_error error;
@@ -40,7 +41,7 @@ static int read_scalar(lua_State *L, const lipm_handle *handle, const lipm_place
         return 1;
     }
     if (ipm_segment_read(handle->segment, place->offset, place->type->size, into, &error) != IPM_OK)
-        return lipm_raise(L, &error);
+        return lipm_retry(L, handle, &error, lipm_handle_read);
     lipm_pushscalar(L, place->type, into);
     return 1;
 }
@@ -65,14 +66,14 @@ int lipm_handle_read(lua_State *L) {
     lipm_checkopen(L, handle);
     if (ipm_segment_read(handle->segment, place.offset, place.type->size, value->bytes, &error) !=
         IPM_OK)
-        return lipm_raise(L, &error);
+        return lipm_retry(L, handle, &error, lipm_handle_read);
     return 1;
 }
 
 /* The detached value at 2 that a snapshot of the handle's struct goes into. */
 static const lipm_view *check_into(lua_State *L, const lipm_handle *handle) {
     const lipm_view *target = lipm_testview(L, 2);
-    const char *name = handle->memory.type->name;
+    const char *name = handle->memory->type->name;
     if (target == NULL || target->place.memory->is_live) {
         lipm_pushshown(L, 2);
         luaL_error(L, "%s: a snapshot goes into a detached value, not into %s%s", name,
@@ -81,40 +82,37 @@ static const lipm_view *check_into(lua_State *L, const lipm_handle *handle) {
     }
     if (lipm_base(target->place.memory) == NULL)
         lipm_complain_access(L, &target->place);
-    if (!lipm_fits(target->place.type, handle->memory.type)) {
+    if (!lipm_fits(target->place.type, handle->memory->type)) {
         luaL_error(L, "%s: a snapshot does not fit into a %s%s", name, target->place.type->name,
-                   lipm_pushdifference(L, target->place.type, handle->memory.type));
+                   lipm_pushdifference(L, target->place.type, handle->memory->type));
     }
     return target;
 }
 
-static uint64_t copy_snapshot(lua_State *L, const lipm_handle *handle, unsigned char *into) {
-    uint64_t version;
-    ipm_error error;
-    lipm_checkopen(L, handle);
-    if (ipm_segment_snapshot(handle->segment, into, &version, &error) != IPM_OK)
-        lipm_raise(L, &error);
-    return version;
-}
-
-/* Leave the snapshot on the top, in the value at 2 or in a new one. */
-static uint64_t push_snapshot(lua_State *L) {
-    lipm_handle *handle = lipm_pinhandle(L);
-    const ipm_type *type = handle->memory.type;
+/* Leave the snapshot on the top, in the value at 2 or in a new one. returns  a code */
+static int push_snapshot(lua_State *L, lipm_handle *handle, uint64_t *version, ipm_error *error) {
+    const ipm_type *type = handle->memory->type;
+    const lipm_place *into = NULL;
+    unsigned char *bytes;
     lua_settop(L, 2);
-    if (lua_isnil(L, 2)) {
+    if (!lua_isnil(L, 2))
+        into = &check_into(L, handle)->place;
+    if (into == NULL) {
         lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
-        return copy_snapshot(L, handle, lipm_pushvalue(L, 3, handle->layout, type)->bytes);
+        bytes = lipm_pushvalue(L, 3, handle->layout, type)->bytes;
+    } else if (into->type == type || ipm_type_equal(into->type, type)) {
+        bytes = lipm_base(into->memory) + into->offset;
+        into = NULL;
+    } else {
+        bytes = lua_newuserdatauv(L, type->size, 0);
     }
-    const lipm_place *into = &check_into(L, handle)->place;
-    unsigned char *bytes = lipm_base(into->memory) + into->offset;
-    if (into->type == type || ipm_type_equal(into->type, type))
-        return copy_snapshot(L, handle, bytes);
-    unsigned char *whole = lua_newuserdatauv(L, type->size, 0);
-    uint64_t version = copy_snapshot(L, handle, whole);
-    lipm_copyfields(into, type, whole);
-    lua_settop(L, 2);
-    return version;
+    lipm_checkopen(L, handle);
+    int code = ipm_segment_snapshot(handle->segment, bytes, version, error);
+    if (code == IPM_OK && into != NULL) {
+        lipm_copyfields(into, type, bytes);
+        lua_settop(L, 2);
+    }
+    return code;
 }
 
 /***
@@ -127,7 +125,11 @@ fewer fields, or have them elsewhere: then these are copied
 @raise `into` is something else; an error object: `"replaced"`, `"forked"`
 */
 int lipm_handle_snapshot(lua_State *L) {
-    push_snapshot(L);
+    lipm_handle *handle = lipm_pinhandle(L);
+    uint64_t version;
+    ipm_error error;
+    if (push_snapshot(L, handle, &version, &error) != IPM_OK)
+        return lipm_retry(L, handle, &error, lipm_handle_snapshot);
     return 1;
 }
 
@@ -140,45 +142,49 @@ The same, with the version that it shows, which `version` before or after could 
 @raise as `snapshot`
 */
 int lipm_handle_versioned_snapshot(lua_State *L) {
-    uint64_t version = push_snapshot(L);
+    lipm_handle *handle = lipm_pinhandle(L);
+    uint64_t version;
+    ipm_error error;
+    if (push_snapshot(L, handle, &version, &error) != IPM_OK)
+        return lipm_retry(L, handle, &error, lipm_handle_versioned_snapshot);
     lua_pushinteger(L, (lua_Integer)version);
     return 2;
 }
 
 /* ---- Writing ----------------------------------------------------------------------------- */
 
-/* Take the lock, unless the handle holds it: returns whether `finish_own` is to release it. */
-static bool begin_own(lua_State *L, lipm_handle *handle) {
-    ipm_error error;
-    if (lipm_is_locked(handle)) {
-        /* A read of nothing: it says so if the lock is another thread's. */
-        if (ipm_segment_read(handle->segment, 0, 0, &error, &error) != IPM_OK)
-            lipm_raise(L, &error);
-        return false;
-    }
-    if (lipm_waitlock(L, handle, IPM_FOREVER, &error) != IPM_OK)
-        lipm_raise(L, &error);
-    return true;
+/* Take the lock, unless the handle holds it. has_begun: `finish_own` is to release it. */
+static int begin_own(lua_State *L, lipm_handle *handle, bool *has_begun, ipm_error *error) {
+    *has_begun = !lipm_is_locked(handle);
+    return *has_begun ? lipm_waitlock(L, handle, IPM_FOREVER, error)
+                      /* A read of nothing: it says so if the lock is another thread's. */
+                      : ipm_segment_read(handle->segment, 0, 0, error, error);
 }
 
 /* Commit or roll back what `begin_own` began, and release the lock, before anything is raised. */
-static void finish_own(lua_State *L, lipm_handle *handle, bool has_begun, bool is_commit) {
-    ipm_error error;
+static int finish_own(const lipm_handle *handle, bool has_begun, bool is_commit, ipm_error *error) {
     if (!has_begun)
-        return;
-    int code = is_commit ? ipm_segment_unlock(handle->segment, &error)
-                         : ipm_segment_rollback(handle->segment, &error);
-    if (code != IPM_OK && is_commit)
-        lipm_raise(L, &error);
+        return IPM_OK;
+    if (is_commit)
+        return ipm_segment_unlock(handle->segment, error);
+    ipm_segment_rollback(handle->segment, NULL);
+    return IPM_OK;
 }
 
 /* Assign the value at `index`, all or nothing, to a part of the handle's struct. */
-static int assign(lua_State *L, int index, lipm_handle *handle, lipm_place place) {
+static int assign(lua_State *L, int index, lipm_handle *handle, lipm_place place,
+                  lua_CFunction method) {
+    bool has_begun, is_stored = false;
+    ipm_error error;
     lipm_checkassign(L, index, &place);
     lipm_checkopen(L, handle);
-    bool has_begun = begin_own(L, handle);
-    bool is_stored = lipm_assign(L, index, &place);
-    finish_own(L, handle, has_begun, is_stored);
+    int code = begin_own(L, handle, &has_begun, &error);
+    if (code == IPM_OK) {
+        is_stored = lipm_assign(L, index, &place);
+        code = finish_own(handle, has_begun, is_stored, &error);
+    }
+    if (code != IPM_OK)
+        return lipm_retry(L, handle, &error, method);
     return is_stored ? 0 : lipm_complain(L, &place, "the value changed while it was assigned");
 }
 
@@ -195,7 +201,7 @@ int lipm_handle_write(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 3);
     lipm_place place = check_place(L, handle);
-    return assign(L, 3, handle, place);
+    return assign(L, 3, handle, place, lipm_handle_write);
 }
 
 /***
@@ -208,7 +214,8 @@ the same struct. Of a view, a value, and a table that `totable` made of one, the
 int lipm_handle_set(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 2);
-    return assign(L, 2, handle, (lipm_place){&handle->memory, handle->memory.type, 0});
+    lipm_place whole = {handle->memory, handle->memory->type, 0};
+    return assign(L, 2, handle, whole, lipm_handle_set);
 }
 
 static void check_number(lua_State *L, const lipm_place *place) {
@@ -266,31 +273,40 @@ int lipm_handle_add(lua_State *L) {
     lipm_place place = check_place(L, handle);
     check_number(L, &place);
     lipm_checkopen(L, handle);
-    bool has_begun = begin_own(L, handle);
+    bool has_begun;
     uint64_t old = 0, new = 0;
     lipm_scalar sum;
+    ipm_error error;
+    if (begin_own(L, handle, &has_begun, &error) != IPM_OK)
+        return lipm_retry(L, handle, &error, lipm_handle_add);
     const unsigned char *base = ipm_segment_data(handle->segment);
     memcpy(&old, base + place.offset, place.type->size);
     bool is_stored = lipm_addscalar(L, 3, place.type, &old, &sum);
     if (is_stored) {
         lipm_storescalar(&new, place.type, &sum);
-        unsigned char *at = lipm_change(&handle->memory, place.offset, place.type->size);
+        unsigned char *at = lipm_change(handle->memory, place.offset, place.type->size);
         lipm_storescalar(at, place.type, &sum);
     }
-    finish_own(L, handle, has_begun, is_stored);
+    if (finish_own(handle, has_begun, is_stored, &error) != IPM_OK)
+        return lipm_retry(L, handle, &error, lipm_handle_add);
     if (!is_stored)
         return complain_sum(L, &place, old);
     lipm_pushscalar(L, place.type, &new);
     return 1;
 }
 
-static int in_transaction(lua_State *L, int (*change)(ipm_segment *, ipm_error *)) {
+static int in_transaction(lua_State *L, int (*change)(ipm_segment *, ipm_error *),
+                          lua_CFunction method) {
     lipm_handle *handle = lipm_pinwriter(L);
+    bool has_begun;
     ipm_error error;
-    bool has_begun = begin_own(L, handle);
-    int code = change(handle->segment, &error);
-    finish_own(L, handle, has_begun, code == IPM_OK);
-    return code == IPM_OK ? 0 : lipm_raise(L, &error);
+    int code = begin_own(L, handle, &has_begun, &error);
+    if (code == IPM_OK) {
+        code = change(handle->segment, &error);
+        int finished = finish_own(handle, has_begun, code == IPM_OK, &error);
+        code = code == IPM_OK ? finished : code;
+    }
+    return code == IPM_OK ? 0 : lipm_retry(L, handle, &error, method);
 }
 
 /***
@@ -299,7 +315,7 @@ Set `header.time_stamp` to now. Editors and managers.
 @raise an error object: what `lock` and `unlock` raise
 */
 int lipm_handle_touch(lua_State *L) {
-    return in_transaction(L, ipm_segment_touch);
+    return in_transaction(L, ipm_segment_touch, lipm_handle_touch);
 }
 
 /***
@@ -308,5 +324,5 @@ Zero every field and the time stamp; the header's code stays. Editors and manage
 @raise an error object: what `lock` and `unlock` raise
 */
 int lipm_handle_clear(lua_State *L) {
-    return in_transaction(L, ipm_segment_clear);
+    return in_transaction(L, ipm_segment_clear, lipm_handle_clear);
 }

@@ -2,8 +2,8 @@
  * The C module ipmmap.core: what lua/ipmmap is made of.
  *
  * Each file of the binding uses only those before it in this order: memory, view, error, scalar,
- * plain, assign, path, layout, type, names, index, value, totable, bytes, handle, slice, lock,
- * access, changed, wait, listen, info, member, open, core.
+ * plain, assign, path, layout, type, names, index, value, totable, bytes, follow, handle, slice,
+ * lock, access, changed, wait, listen, info, member, open, core.
  */
 #include "error.h"
 #include "functions.h"

@@ -6,6 +6,7 @@ The userdata "ipmmap.reader", "ipmmap.editor" and "ipmmap.manager": what it is, 
 
 #include "../core/fork.h"
 #include "error.h"
+#include "follow.h"
 #include "functions.h"
 #include "layout.h"
 
@@ -20,7 +21,7 @@ static const char handle_brand = 'h';
 const char *const lipm_roles[] = {"reader", "editor", "manager", NULL};
 
 const char *lipm_handlename(const lipm_handle *handle) {
-    return handle->layout->layout != NULL ? handle->memory.type->name : "?";
+    return handle->layout->layout != NULL ? handle->memory->type->name : "?";
 }
 
 lipm_handle *lipm_pushhandle(lua_State *L, ipm_role role, lipm_layout *layout) {
@@ -28,7 +29,7 @@ lipm_handle *lipm_pushhandle(lua_State *L, ipm_role role, lipm_layout *layout) {
     lipm_handle *handle = lua_newuserdatauv(L, sizeof *handle, LIPM_HANDLE_VALUES);
     *handle = (lipm_handle){
         .brand = &handle_brand,
-        .memory =
+        .first =
             {
                 .layout = layout,
                 .type = type,
@@ -42,6 +43,7 @@ lipm_handle *lipm_pushhandle(lua_State *L, ipm_role role, lipm_layout *layout) {
         .definition = layout,
         .role = role,
     };
+    handle->memory = &handle->first;
     return handle;
 }
 
@@ -60,6 +62,8 @@ void lipm_checkopen(lua_State *L, const lipm_handle *handle) {
 lipm_handle *lipm_checkhandle(lua_State *L) {
     lipm_handle *handle = lipm_checkanyhandle(L);
     lipm_checkopen(L, handle);
+    if (handle->may_change)
+        lipm_catchup(L, handle);
     return handle;
 }
 
@@ -84,7 +88,7 @@ static int close_handle(lipm_handle *handle, ipm_error *error) {
     int code = ipm_segment_close(handle->segment, error);
     if (code == IPM_OK) {
         handle->segment = NULL;
-        handle->memory.base = NULL;
+        handle->memory->base = NULL;
         lipm_releaselayout(handle->definition);
         lipm_releaselayout(handle->layout);
     }

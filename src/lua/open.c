@@ -3,8 +3,8 @@
  */
 #include "open.h"
 
-#include "../core/abandon.h"
 #include "error.h"
+#include "follow.h"
 #include "functions.h"
 #include "handle.h"
 #include "layout.h"
@@ -54,7 +54,7 @@ static int handle_tostring(lua_State *L) {
     else if (ipm_segment_info(handle->segment, &info, NULL) == IPM_OK)
         lua_pushfstring(L, "%s: %s", classes[handle->role], info.path);
     else
-        lua_pushfstring(L, "%s: %s", classes[handle->role], handle->memory.type->name);
+        lua_pushfstring(L, "%s: %s", classes[handle->role], handle->memory->type->name);
     return 1;
 }
 
@@ -122,23 +122,13 @@ static void push_trust(lua_State *L, int options) {
     lua_replace(L, -2);
 }
 
-/* Give the handle on the top the layout of its segment's file, as a Struct of its own. */
-static void use_layout_of_file(lua_State *L, lipm_handle *handle) {
-    lipm_layout *layout = lipm_pushlayout(L, ipm_segment_layout(handle->segment));
-    lipm_retainlayout(layout);
-    lipm_releaselayout(handle->layout);
-    handle->layout = handle->memory.layout = layout;
-    handle->memory.type = ipm_layout_type(layout->layout);
-    lua_setiuservalue(L, -2, LIPM_HANDLE_STRUCT);
-}
-
 /*
  * Open the segment, and wait for it at most for the seconds at `wait`, by slices, so that hooks can
  * end the wait. A slice is never 0, which would not be a wait.
  */
 static int open_or_wait(lua_State *L, int wait, ipm_options *options, lipm_handle *handle,
                         ipm_error *error) {
-    const char *name = handle->memory.type->name;
+    const char *name = handle->memory->type->name;
     int64_t wait_ns = lipm_checkseconds(L, wait, 0, name);
     lipm_deadline until = lipm_deadline_start(wait_ns);
     for (;;) {
@@ -175,6 +165,7 @@ int lipm_open(lua_State *L) {
     push_trust(L, 3);
     lua_getfield(L, 3, "wait");
     lua_getfield(L, 3, "layout");
+    lua_getfield(L, 3, "follow");
     ipm_options options = {
         .own_size = sizeof options,
         .tag = lua_tostring(L, 4),
@@ -189,12 +180,15 @@ int lipm_open(lua_State *L) {
         .trust = lua_touserdata(L, 13),
         .trust_count = lua_rawlen(L, 13) / sizeof(uint32_t),
         .match = strcmp(luaL_optstring(L, 15, "exact"), "exact") == 0 ? IPM_EXACT : IPM_BY_PATH,
+        .follow = lua_toboolean(L, 16),
     };
     lipm_handle *handle = lipm_pushhandle(L, role, layout);
     push_class(L, 2, role);
     lua_setmetatable(L, -2);
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, LIPM_HANDLE_STRUCT);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, -2, LIPM_HANDLE_DEFINITION);
     ipm_error error;
     if (open_or_wait(L, 14, &options, handle, &error) != IPM_OK) {
         luaL_pushfail(L);
@@ -202,13 +196,13 @@ int lipm_open(lua_State *L) {
         lua_pushstring(L, ipm_code_name(error.code));
         return 3;
     }
-    handle->memory.segment = handle->segment;
-    ipm_segment_show(handle->segment, &handle->memory.base);
-    ipm_segment_version(handle->segment, &handle->opened, NULL);
+    handle->memory->segment = handle->segment;
+    handle->follows = options.follow;
+    handle->may_change = options.follow && options.match == IPM_BY_PATH;
     lipm_retainlayout(handle->definition);
     lipm_retainlayout(handle->layout);
-    if (ipm_segment_layout(handle->segment) != layout->layout)
-        use_layout_of_file(L, handle);
+    ipm_segment_version(handle->segment, &handle->opened, NULL);
+    lipm_takelayout(L, -1, handle);
     return 1;
 }
 

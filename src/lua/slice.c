@@ -44,7 +44,7 @@ int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent, const char *w
 /* A transaction begins with nothing made ready. */
 static int lock_for(lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
     int code = ipm_segment_lock(handle->segment, timeout_ns, error);
-    handle->memory.ready_size = 0;
+    handle->memory->ready_size = 0;
     return code;
 }
 
