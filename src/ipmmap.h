@@ -392,12 +392,12 @@ typedef struct ipm_segment ipm_segment;
  * options  NULL: the defaults
  * returns  any code from IPM_ENOTFOUND to IPM_EINCOMPATIBLE, or IPM_EINVALID; with `wait_ns`,
  *          IPM_ETIMEOUT instead of IPM_ENOTFOUND, and IPM_EINTERRUPTED if a signal handler ran
- * waits    `wait_ns` for a manager to make the segment, if there is none; any other failure comes
- *          at once. In each try at most 10 s in all, for processes that are opening, creating or
- * destroying the same segment. After that it fails with IPM_ETIMEOUT, and the text names the byte
- * of the lock file that another process holds; a reader opens for lock-free reads instead. With
- *          `force`, if a segment of this layout exists, it waits another 10 s at most for the
- *          segment's lock; if it fails with IPM_ETIMEOUT, the segment is unchanged
+ * waits    if there is no segment, `wait_ns` until a manager has made it; any other failure comes
+ *          at once. In each try, at most 10 s in all, for processes that are opening, creating or
+ *          destroying the same segment. After that it fails with IPM_ETIMEOUT, and the text names
+ *          the byte of the lock file that another process holds; a reader opens for lock-free reads
+ *          instead. With `force`, if a segment of this layout exists, it waits another 10 s at most
+ *          for the segment's lock; if it fails with IPM_ETIMEOUT, the segment is unchanged
  */
 IPM_API int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
                              ipm_segment **segment, ipm_error *error);
