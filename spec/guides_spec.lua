@@ -3,7 +3,8 @@ local process = require "spec.helper.process"
 local tmpdir = require "spec.helper.tmpdir"
 
 describe("the guides", function()
-  for _, page in ipairs { "state-messages-queues", "coroutines", "several-segments", "migration" } do
+  local pages = { "state-messages-queues", "coroutines", "several-segments", "migration", "following" }
+  for _, page in ipairs(pages) do
     it("have Lua blocks that run as one program and print what their comments say: " .. page, function()
       local dir = tmpdir()
       local source = table.concat(markdown.blocks("docs/" .. page .. ".md", "lua"), "\n")

@@ -95,12 +95,15 @@ local ipmmap = {}
 ---@field lock_dir? string the directory of `<Struct>_<tag>.lock`
 ---@field create? boolean make the segment if there is none; an existing segment of the same layout is kept as it is
 ---@field force? boolean with `create`: start with an empty segment. An existing segment of the same layout is reset in place, one of another layout is replaced. This waits for the segment's lock for at most ten seconds. If the lock is not free by then, the code is `"timeout"`, and the segment is unchanged
----@field migrate? boolean|string with `create`: if the segment has another layout, replace it by one of this layout, with its values, version and time stamp. `true` refuses what could lose a value, with the code `"layout"`; `"lossy"` does not. @{Struct:convert} has the rules. `info().migrated` lists what was done: `kept`, `added` and `dropped` are lists of paths. A path stands for all that is below it, and an index for this element and all after it. A field is `dropped` if it is not in the new layout, or if a value of it did not fit. Handles of the old segment fail with `"replaced"`. This waits for the segment's lock as `force` does, and no commit is lost. The file's owner, mode and `max_readers` stay as they are
+---@field migrate? boolean|string with `create`: if the segment has another layout, replace it by one of this layout, with its values, version and time stamp. `true` refuses what could lose a value, with the code `"layout"`; `"lossy"` does not. @{Struct:convert} has the rules. `info().migrated` lists what was done: `kept`, `added` and `dropped` are lists of paths. A path stands for all that is below it, and an index for this element and all after it. A field is `dropped` if it is not in the new layout, or if a value of it did not fit. Handles of the old segment follow, or fail with `"replaced"`. This waits for the segment's lock as `force` does, and no commit is lost. The file's owner, mode and `max_readers` stay as they are
 ---@field mode? string the permission bits of both files, in octal. If a directory is made, it gets the matching x bits, and the setgid bit of the directory above
 ---@field max_readers? integer how many readers can hold the lock at the same time, 1 to 128
 ---@field prefault? boolean touch each page at opening, so that later accesses cause no page faults
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. `ulimit -l` limits how much memory a process can keep
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
+---@field layout? string with `"compatible"` the file may have more fields than the struct, and fields at other offsets. It must have each field of the struct, by path and type. The handle then uses the file's layout: its views, values and paths have all fields of the file. A value of your own Struct can be assigned to them, and `snapshot` can fill one. A manager keeps such a file, also with `migrate`; `force` resets it
+---@field follow? boolean when the segment is replaced, go on with the segment that has its name then. The next call outside a lock opens that segment. Until there is one, calls fail with `"replaced"`; if its layout does not fit, they fail with `"layout"`. A lock that is held stays on the old segment, and its `unlock` raises `"replaced"`. A `wait` that is under way returns the version of the new segment, which may be lower, or the field's value there. `fd` stays the same descriptor, and becomes readable. With `layout = "compatible"` the handle takes the layout of the new file
+---@field wait? number for editors and readers: how many seconds to wait for a manager to make the segment; `math.huge` waits without a limit. If there is still no segment then, the code is `"timeout"`. Any other failure, such as another layout, is returned at once. Ctrl-C ends the wait
 
 ---@class ipmmap.Options
 ---@field tag? string tells several segments of the same struct apart: letters, digits, `.`, `_` and `-`, without `..`, at most 128 characters
@@ -109,6 +112,9 @@ local ipmmap = {}
 ---@field prefault? boolean touch each page at opening, so that later accesses cause no page faults
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. `ulimit -l` limits how much memory a process can keep
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
+---@field layout? string with `"compatible"` the file may have more fields than the struct, and fields at other offsets. It must have each field of the struct, by path and type. The handle then uses the file's layout: its views, values and paths have all fields of the file. A value of your own Struct can be assigned to them, and `snapshot` can fill one. A manager keeps such a file, also with `migrate`; `force` resets it
+---@field follow? boolean when the segment is replaced, go on with the segment that has its name then. The next call outside a lock opens that segment. Until there is one, calls fail with `"replaced"`; if its layout does not fit, they fail with `"layout"`. A lock that is held stays on the old segment, and its `unlock` raises `"replaced"`. A `wait` that is under way returns the version of the new segment, which may be lower, or the field's value there. `fd` stays the same descriptor, and becomes readable. With `layout = "compatible"` the handle takes the layout of the new file
+---@field wait? number for editors and readers: how many seconds to wait for a manager to make the segment; `math.huge` waits without a limit. If there is still no segment then, the code is `"timeout"`. Any other failure, such as another layout, is returned at once. Ctrl-C ends the wait
 
 ---@class ipmmap.RepairOptions
 ---@field lock_dir? string the directory of `<Struct>_<tag>.lock`
@@ -199,7 +205,7 @@ function Editor:set(fields) end
 ---Copy the whole struct as last committed. The call does not wait for an editor that holds the lock,
 ---is stopped or has died. If the handle itself holds the lock, the copy does not include the changes
 ---of the open transaction.
----@param into? ipmmap.Value a detached value of the same struct, which is overwritten
+---@param into? ipmmap.Value a detached value of the same struct, which is overwritten. Its layout may have fewer fields than the segment, or have them elsewhere: then its fields are copied
 ---@return ipmmap.Value # `into`, or a new value
 function Reader:snapshot(into) end
 
@@ -330,7 +336,7 @@ function ipmmap.describe(path) end
 
 ---Open a segment as an editor. An editor may take the write lock, read and write.
 ---@param shared ipmmap.Struct|string as for `manager`
----@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for `manager`
+---@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`, `layout`, `follow` and `wait`, as for `manager`
 ---@return ipmmap.Editor|nil
 ---@return string? message
 ---@return ipmmap.Code? code as for `manager`
@@ -370,7 +376,7 @@ function ipmmap.parse(text) end
 ---read-only. If it may not write to the lock file, or if the disk has no room for that file, it can
 ---still read without the lock.
 ---@param shared ipmmap.Struct|string as for `manager`
----@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for `manager`
+---@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`, `layout`, `follow` and `wait`, as for `manager`
 ---@return ipmmap.Reader|nil
 ---@return string? message
 ---@return ipmmap.Code? code as for `manager`

@@ -32,7 +32,8 @@ static void use_as_described(void) {
     ipm_error error;
     if (ipm_layout_load(path, &layout, NULL) != IPM_OK)
         return;
-    if (ipm_datafile_open(path, NULL, IPM_WRITE, layout, &file, &error) == IPM_OK) {
+    if (ipm_datafile_open(path, NULL, IPM_WRITE, (ipm_expected){layout, IPM_EXACT}, &file,
+                          &error) == IPM_OK) {
         unsigned char *copy = malloc(file.memory.size);
         ipm_snapshot_take(&file.memory, 0, file.memory.size, copy);
         ipm_transaction_recover(&file.memory);
@@ -51,7 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     ipm_datafile file;
     fuzz_apply(seeds, input, size, &image);
     fuzz_store(fd, &image);
-    int code = ipm_datafile_open(path, NULL, IPM_READ, demo, &file, &error);
+    int code =
+        ipm_datafile_open(path, NULL, IPM_READ, (ipm_expected){demo, IPM_EXACT}, &file, &error);
     if (code != IPM_OK && code != IPM_ECORRUPT && code != IPM_ELAYOUT && code != IPM_EREPLACED)
         abort();
     if (code == IPM_OK)

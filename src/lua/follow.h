@@ -1,0 +1,28 @@
+/*
+ * What the methods of a handle do if it follows the segment that replaces its own.
+ *
+ * With layout = "compatible" the new file may have another layout. The handle then gets a new
+ * Struct and a new memory, so that views of the old layout raise as released views do. In this case
+ * the core does not follow by itself, because it does not know the places that a method has found.
+ */
+#ifndef LIPM_FOLLOW_H
+#define LIPM_FOLLOW_H
+
+#include "handle.h"
+
+/* Give the handle at `index` the layout of its segment, unless it has that layout already. */
+void lipm_takelayout(lua_State *L, int index, lipm_handle *handle);
+
+/*
+ * Follow if a call of the core has failed with *error because the segment was replaced. The handle
+ * is at index 1.
+ * returns  true: the handle is on another segment, so its method must begin again; false: *error is
+ *          why the method fails
+ */
+IPM_COLD bool lipm_again(lua_State *L, lipm_handle *handle, ipm_error *error);
+
+/* Follow as lipm_again does, and call the method again, or raise the error. The method's arguments
+ * must still be the first values on the stack. */
+IPM_COLD int lipm_retry(lua_State *L, lipm_handle *handle, ipm_error *error, lua_CFunction method);
+
+#endif
