@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     fuzz_apply(seeds, input, size, &image);
     fuzz_store(fd, &image);
     int code =
-        ipm_datafile_open(path, NULL, IPM_READ, (ipm_expected){demo, IPM_EXACT}, &file, &error);
+        ipm_datafile_open(path, NULL, IPM_READ, (ipm_expected){demo, IPM_BY_PATH}, &file, &error);
     if (code != IPM_OK && code != IPM_ECORRUPT && code != IPM_ELAYOUT && code != IPM_EREPLACED)
         abort();
     if (code == IPM_OK)
