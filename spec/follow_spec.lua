@@ -250,6 +250,62 @@ describe("a handle that follows", function()
       assert.equal(0, editor:read "extra")
     end)
 
+    -- Calls `call` until a finalizer runs in it, before it calls its argument. The finalizer replaces the segment,
+    -- and the handle follows.
+    local function follow_within(handle, struct, call)
+      local is_calling, has_followed = false, false
+      for _ = 1, 100000 do
+        setmetatable({}, { __gc = function()
+          if is_calling and not has_followed then
+            has_followed = true
+            replace_by(struct)
+            handle:version()
+          end
+        end })
+        is_calling = true
+        local results = table.pack(pcall(call, function() is_calling = false end))
+        is_calling = false
+        if has_followed then
+          assert.is_true(results[1], results[2])
+          return table.unpack(results, 2)
+        end
+      end
+      error "no finalizer ran meanwhile"
+    end
+
+    it("begins a snapshot again if a finalizer makes it follow to a larger segment", function()
+      local Larger = parse "number: int32; twin: int32; at: FollowPoint; text: char[8]; last: int64[500000]"
+      local value = follow_within(reader, Larger, function() return reader:snapshot() end)
+      assert.equal(500000, #value.last)
+    end)
+
+    it("begins a read again if a finalizer makes it follow", function()
+      local point = follow_within(reader, Grown, function() return reader:read "at" end)
+      manager:write("extra", -1)
+      assert.same({ x = 0, y = 0 }, ipmmap.totable(point))
+    end)
+
+    it("begins a write again if a finalizer makes it follow", function()
+      replace_by(parse "long: char[2000000]; number: int32; twin: int32; at: FollowPoint; text: char[8]")
+      local text = ("x"):rep(2000000) -- so large that its draft makes the collector run
+      follow_within(editor, parse [[
+        number: int32; twin: int32; at: FollowPoint; text: char[8]; long: char[2000000]
+      ]], function() editor:write("long", text) end)
+      assert.equal(0, manager:read "number")
+      assert.is_true(text == manager:read "long")
+    end)
+
+    it("takes the lock again if a finalizer makes it follow", function()
+      local extra = follow_within(editor, Grown, function(stop)
+        local view = editor:lock() -- without <close>, so that the next lock makes a view
+        stop()
+        local has_extra, value = pcall(function() return view.extra end)
+        editor:unlock()
+        return has_extra and value
+      end)
+      assert.equal(0, extra)
+    end)
+
     it("survives many layouts, and their collection", function()
       for i = 1, 20 do
         replace_by(i % 2 == 0 and S or Grown)

@@ -24,9 +24,10 @@ writer.
 /* The place that the path at index 2 leads to. Leaves the Struct on the stack, and above it the two
  * values that lipm_checkpath pushes. */
 static lipm_place check_place(lua_State *L, lipm_handle *handle) {
+    lipm_memory *memory = handle->memory;
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
     const lipm_part *part = lipm_checkpath(L, 2, lua_gettop(L), handle->layout);
-    return (lipm_place){handle->memory, part->type, part->offset};
+    return (lipm_place){memory, part->type, part->offset};
 }
 
 /* ---- Reading ----------------------------------------------------------------------------- */
@@ -42,7 +43,8 @@ static int read_scalar(lua_State *L, lipm_handle *handle, const lipm_place *plac
         lipm_pushlive(L, place);
         return 1;
     }
-    if (ipm_segment_read(handle->segment, place->offset, place->type->size, into, &error) != IPM_OK)
+    if (lipm_hasmoved(handle, place->memory, &error) ||
+        ipm_segment_read(handle->segment, place->offset, place->type->size, into, &error) != IPM_OK)
         return lipm_retry(L, handle, &error, lipm_handle_read);
     lipm_pushscalar(L, place->type, into);
     return 1;
@@ -68,8 +70,9 @@ int lipm_handle_read(lua_State *L) {
     int owner = lua_absindex(L, -3);
     lipm_value *value = lipm_pushvalue(L, owner, handle->layout, place.type);
     lipm_checkopen(L, handle);
-    if (ipm_segment_read(handle->segment, place.offset, place.type->size, value->bytes, &error) !=
-        IPM_OK)
+    if (lipm_hasmoved(handle, place.memory, &error) ||
+        ipm_segment_read(handle->segment, place.offset, place.type->size, value->bytes, &error) !=
+            IPM_OK)
         return lipm_retry(L, handle, &error, lipm_handle_read);
     return 1;
 }
@@ -96,7 +99,8 @@ static const lipm_view *check_into(lua_State *L, const lipm_handle *handle) {
 /* Take a snapshot into the value at index 2 or into a new one, and leave that value on the top of
  * the stack. returns  a code */
 static int push_snapshot(lua_State *L, lipm_handle *handle, uint64_t *version, ipm_error *error) {
-    const ipm_type *type = handle->memory->type;
+    const lipm_memory *memory = handle->memory;
+    const ipm_type *type = memory->type;
     const lipm_place *into = NULL;
     unsigned char *bytes;
     lua_settop(L, 2);
@@ -112,6 +116,8 @@ static int push_snapshot(lua_State *L, lipm_handle *handle, uint64_t *version, i
         bytes = lua_newuserdatauv(L, type->size, 0);
     }
     lipm_checkopen(L, handle);
+    if (lipm_hasmoved(handle, memory, error))
+        return error->code;
     int code = ipm_segment_snapshot(handle->segment, bytes, version, error);
     if (code == IPM_OK && into != NULL) {
         lipm_copyfields(into, type, bytes);
@@ -161,8 +167,13 @@ int lipm_handle_versioned_snapshot(lua_State *L) {
 
 /* ---- Writing ----------------------------------------------------------------------------- */
 
-/* Take the lock unless the handle holds it. *has_begun: whether finish_own has to release it. */
-static int begin_own(lua_State *L, lipm_handle *handle, bool *has_begun, ipm_error *error) {
+/* Take the lock unless the handle holds it. Fail if the handle no longer has the memory in which
+ * the method has found its place. *has_begun: whether finish_own has to release the lock. */
+static int begin_own(lua_State *L, lipm_handle *handle, const lipm_memory *memory, bool *has_begun,
+                     ipm_error *error) {
+    *has_begun = false;
+    if (lipm_hasmoved(handle, memory, error))
+        return error->code;
     *has_begun = !lipm_is_locked(handle);
     if (*has_begun)
         return lipm_waitlock(L, handle, IPM_FOREVER, error);
@@ -194,7 +205,7 @@ static int assign(lua_State *L, int index, lipm_handle *handle, lipm_place place
         names = lipm_pushnames(L, owner, place.type, place.type);
     lipm_prepare(L, owner, index, &place, names, &assignment);
     lipm_checkopen(L, handle);
-    int code = begin_own(L, handle, &has_begun, &error);
+    int code = begin_own(L, handle, place.memory, &has_begun, &error);
     if (code == IPM_OK) {
         is_stored = lipm_assign(&assignment, &place);
         code = finish_own(handle, has_begun, is_stored, &error);
@@ -298,7 +309,7 @@ int lipm_handle_add(lua_State *L) {
     uint64_t old = 0, new = 0;
     lipm_scalar sum;
     ipm_error error;
-    if (begin_own(L, handle, &has_begun, &error) != IPM_OK)
+    if (begin_own(L, handle, place.memory, &has_begun, &error) != IPM_OK)
         return lipm_retry(L, handle, &error, lipm_handle_add);
     const unsigned char *base = ipm_segment_data(handle->segment);
     memcpy(&old, base + place.offset, place.type->size);
@@ -321,7 +332,7 @@ static int in_transaction(lua_State *L, int (*change)(ipm_segment *, ipm_error *
     lipm_handle *handle = lipm_pinwriter(L);
     bool has_begun;
     ipm_error error;
-    int code = begin_own(L, handle, &has_begun, &error);
+    int code = begin_own(L, handle, handle->memory, &has_begun, &error);
     if (code == IPM_OK) {
         code = change(handle->segment, &error);
         int finished = finish_own(handle, has_begun, code == IPM_OK, &error);

@@ -81,12 +81,15 @@ static int look_for_change(lua_State *L, lipm_handle *handle, const lipm_deadlin
                            const lipm_part **part, ipm_error *error) {
     lua_settop(L, SECONDS);
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
+    const lipm_memory *memory = handle->memory;
     const lipm_part *found = *part = lipm_checkpath(L, PATH, OWNER, handle->layout);
     push_seen(L);
     void *now = lua_newuserdatauv(L, found->type->size, 0);
     for (;;) {
         uint64_t version;
         lipm_checkopen(L, handle);
+        if (lipm_hasmoved(handle, memory, error))
+            return error->code;
         int code = ipm_segment_version(handle->segment, &version, error);
         if (code == IPM_OK)
             code = ipm_segment_read(handle->segment, found->offset, found->type->size, now, error);

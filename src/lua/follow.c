@@ -1,6 +1,7 @@
 #include "follow.h"
 
 #include "../core/abandon.h"
+#include "../core/error.h"
 #include "../core/follow.h"
 #include "error.h"
 #include "layout.h"
@@ -68,6 +69,10 @@ void lipm_catchup(lua_State *L, lipm_handle *handle) {
     ipm_error unwanted;
     if (!lipm_is_locked(handle))
         catch_up(L, handle, &unwanted);
+}
+
+void lipm_failmoved(const lipm_handle *handle, ipm_error *error) {
+    ipm_fail(error, IPM_EREPLACED, 0, "%s was replaced during the call", lipm_handlename(handle));
 }
 
 bool lipm_again(lua_State *L, lipm_handle *handle, ipm_error *error) {

@@ -39,14 +39,15 @@ static const luaL_Reg root_metamethods[] = {
 
 /* Push two values. The second one is a new root view of the handle at index 1. */
 static IPM_COLD lipm_root *push_new_root(lua_State *L, lipm_handle *handle) {
+    lipm_memory *memory = handle->memory;
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
     lipm_root *root = lua_newuserdatauv(L, sizeof *root, LIPM_VIEW_VALUES);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
     const lipm_names *names =
-        lipm_pushrootmetatable(L, lua_absindex(L, -2), handle->layout, root_metamethods);
+        lipm_pushrootmetatable(L, lua_absindex(L, -2), memory->layout, root_metamethods);
     *root = (lipm_root){
-        .view = {&lipm_view_brand, {handle->memory, handle->memory->type, 0}, names},
+        .view = {&lipm_view_brand, {memory, memory->type, 0}, names},
         .handle = handle,
     };
     lua_setmetatable(L, -2);
@@ -103,6 +104,8 @@ static inline lipm_root *prepare_root(lua_State *L, lipm_handle *handle) {
 /* Take the lock. The root view then stands for it. */
 static inline int take_lock(lua_State *L, lipm_root *root, int64_t timeout_ns, ipm_error *error) {
     lipm_handle *handle = root->handle;
+    if (lipm_hasmoved(handle, root->view.place.memory, error))
+        return error->code;
     int code = lipm_waitlock(L, handle, timeout_ns, error);
     if (code != IPM_OK) {
         spare_root(root);
