@@ -87,6 +87,7 @@ local none, message, code = ipmmap.editor("Drone", { tag = "lost" })
 print(none, code)                                       --> nil	not_found
 print(pcall(ipmmap.editor, "Drone", { tags = "lost" })) --> false	Drone: there is no option 'tags'
 assert(type(message) == "string")
+print(select(3, ipmmap.editor("Drone", { tag = "lost", wait = 0.01 }))) --> timeout
 
 --- reader
 local follower <close> = assert(ipmmap.reader("Drone"))

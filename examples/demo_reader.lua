@@ -8,18 +8,6 @@ local helper = require "demo_helper"
 ipmmap.load { "demo_struct" }
 local updates = 0
 
-local function open()
-  local said = false
-  while true do
-    local reader, message, code = ipmmap.reader("DemoMmapStructure")
-    if reader then return reader end
-    if code ~= "not_found" then error(message, 0) end
-    if not said then print("waiting for demo_editor.lua: " .. message) end
-    said = true
-    ipmmap.sleep(0.1)
-  end
-end
-
 local function follow(reader)
   local version, copy = 0, nil
   while true do
@@ -40,7 +28,8 @@ end
 
 helper.run(function()
   while true do
-    local reader <close> = open()
+    print "waiting for demo_editor.lua"
+    local reader <close> = assert(ipmmap.reader("DemoMmapStructure", { wait = math.huge }))
     print("reading " .. reader:info().path)
     follow(reader)
   end

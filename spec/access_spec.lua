@@ -226,7 +226,7 @@ describe("access by path", function()
 
   it("names the first difference if a value has another layout", function()
     local changed = ipmmap.parse(tostring(S):gsub("int8: int8", "int8: int16"))
-    local difference = ": int8: int16 at 18 given, int8 at 17 here"
+    local difference = ": int8: int8 at 17 here, int16 at 18 given"
     is_unchanged_by(function()
       refused("AccessSpec: a AccessSpec is not a AccessSpec of the same layout" .. difference,
         editor.set, editor, changed:new())

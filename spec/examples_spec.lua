@@ -30,7 +30,7 @@ describe("the demos", function()
   it("show in the reader, which is started first, what the editor writes, and end at Ctrl-C", function()
     local dir = tmpdir()
     local reader = demo("demo_reader.lua", dir)
-    reader:match("^waiting for demo_editor.lua: .*DemoMmapStructure")
+    reader:expect "waiting for demo_editor.lua"
     local editor = demo("demo_editor.lua", dir)
     local path = editor:match("^writing to (.*/%.mmap/DemoMmapStructure_%.mmap)$")
     reader:expect("reading " .. path)
@@ -44,7 +44,7 @@ describe("the demos", function()
 
   it("end at Ctrl-C while the reader waits for the segment", function()
     local reader = demo("demo_reader.lua", tmpdir())
-    reader:match("^waiting for")
+    reader:expect "waiting for demo_editor.lua"
     interrupt(reader)
   end)
 end)

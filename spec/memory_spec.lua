@@ -8,6 +8,8 @@ local S = ipmmap.base:extend("MemorySpec", {
   { "number", "int32" }, { "point", "MemorySpecPoint" }, { "points", "MemorySpecPoint[24]" },
   { "text", "char[600]" },
 })
+local Fewer = assert(ipmmap.parse(tostring(ipmmap.base)
+  .. "struct MemorySpec : BaseMmapStructure { number: int32 }"))
 
 local many_points = {}
 for i = 1, 24 do many_points[i] = { x = i } end
@@ -117,6 +119,8 @@ describe("an allocation that fails", function()
     survives(function()
       local third <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
       third:lock()
+      local fourth <close> = assert(ipmmap.reader(Fewer, { mmap_dir = dir, layout = "compatible" }))
+      fourth:snapshot(Fewer:new())
     end, function()
       assert.equal(mapped, mappings(dir))
     end)

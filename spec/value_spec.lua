@@ -303,8 +303,8 @@ describe_both("assignment to a struct or an array", function(make)
     refused("ValueSpecAll.point: a ValueSpecNamesake is not a ValueSpecPoint",
       function() v.point = namesake:new() end)
     local other = ipmmap.parse "struct ValueSpecPoint {\n  x: double\n  y: float\n}\n"
-    refused("ValueSpecAll.point: a ValueSpecPoint is not a ValueSpecPoint of the same layout: y: float at 8 given, "
-      .. "double at 8 here", function() v.point = other:new() end)
+    refused("ValueSpecAll.point: a ValueSpecPoint is not a ValueSpecPoint of the same layout: y: double at 8 here, "
+      .. "float at 8 given", function() v.point = other:new() end)
     refused("ValueSpecAll.point: 5 is neither a table nor a ValueSpecPoint", function()
       v.point = 5
     end)

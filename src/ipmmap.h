@@ -360,6 +360,14 @@ typedef enum ipm_role {
     IPM_MANAGER /* as an editor; and create, reset, destroy */
 } ipm_role;
 
+/* How the layout of a data file may differ from the one that the program gives. */
+typedef enum ipm_match {
+    IPM_EXACT,        /* not at all */
+    IPM_SAME_OFFSETS, /* the file may have more fields: for programs in C, whose structs are fixed
+                       */
+    IPM_BY_PATH       /* and the fields may be at other offsets: see ipm_segment_layout */
+} ipm_match;
+
 #define IPM_FOREVER INT64_MAX
 #define IPM_MAX_READERS 128
 #define IPM_MAX_LOCKS 2000 /* held by one thread at a time: see ipm_segment_lock */
@@ -373,7 +381,7 @@ typedef enum ipm_role {
  * own_size  tells a library of another version which members the caller has. Members that the
  *           caller does not have get their default. Members that the library does not have must be
  *           zero, otherwise opening fails with IPM_EINVALID. 0 means the size of the first version,
- *           whose last member is `trust_count`
+ *           whose last member is `follow`
  * path      the path of the data file, which ends in <Struct>_<tag>.mmap, instead of tag and
  *           mmap_dir: for tools that are given a file. ipm_layout_load gives its layout
  */
@@ -393,20 +401,36 @@ typedef struct ipm_options {
     size_t trust_count;    /* the number of users */
     ipm_migrate migrate;   /* manager, with create: what to do about another layout: see below */
     uint64_t feed;         /* manager, with create: bytes for feeds; 0: none. See ipm_feed_open */
+    ipm_match match;       /* which layouts the file may have: see below */
+    int64_t wait_ns;       /* editor, reader: how long to wait until the segment is there */
+    bool follow; /* go on with the segment that replaces this one: see ipm_segment_follow */
 } ipm_options;
 
 /*
  * `migrate` replaces a segment of another layout by one of this layout, into which ipm_convert
  * copies the values. Version and time stamp go on from the old ones; owner, mode and max_readers
  * stay. It takes the old segment's lock, so no commit is lost, and a dead writer's transaction is
- * rolled back first. Handles on the old segment then return IPM_EREPLACED. A segment of this layout
- * is opened as it is. If the opening fails, the old segment is unchanged, except for an error after
- * the new file has got its name. If the process dies, there is the old segment or the new one;
- * where editors find none, the next manager with `create` finds the old one.
+ * rolled back first. Handles on the old segment then return IPM_EREPLACED, or follow. A segment of
+ * this layout, or of one that `match` allows, is opened as it is. If the opening fails, the old
+ * segment is unchanged, except for an error after the new file has got its name. If the process
+ * dies, there is the old segment or the new one; where editors find none, the next manager with
+ * `create` finds the old one.
  *
  * returns  IPM_ELAYOUT (see ipm_convert), IPM_ETIMEOUT and IPM_EDEADLOCK (the old segment's lock),
  *          IPM_EPERMISSION (also: the new file cannot have the owner and the group of the old one),
  *          IPM_ENOSPACE, ...
+ */
+
+/*
+ * A file that has more fields than the layout opens with `match`: each field of the layout must be
+ * in the file by its path, with the same type, nested structs and the elements of arrays included.
+ * Every size and offset is then the file's: ipm_segment_snapshot copies the file's struct, of
+ * ipm_info.size bytes. A manager that creates keeps a segment that matches; `force` resets it.
+ *
+ * IPM_SAME_OFFSETS  each field of the layout has the same offset in the file, as in a struct that
+ *                   has grown at its end or in its padding. So ipm_segment_data is the address of
+ *                   the program's own C struct, too, and IPM_AT finds its members
+ * IPM_BY_PATH       the fields may be anywhere: ipm_segment_layout has their offsets
  */
 
 /*
@@ -429,17 +453,48 @@ typedef struct ipm_segment ipm_segment;
  *
  * layout   the handle refers to it, so it must outlive the handle
  * options  NULL: the defaults
- * returns  any code from IPM_ENOTFOUND to IPM_EINCOMPATIBLE, or IPM_EINVALID
- * waits    at most 10 s in all, for processes that are opening, creating or destroying the same
- *          segment. After that it fails with IPM_ETIMEOUT, and the text names the byte of the lock
- *          file that another process holds; a reader opens for lock-free reads instead. With
- *          `force`, if a segment of this layout exists, it waits another 10 s at most for the
- *          segment's lock; if it fails with IPM_ETIMEOUT, the segment is unchanged. With `migrate`,
- *          if a segment of another layout exists, it also waits for that lock and for those who
- *          open the old segment, another 10 s at most each
+ * returns  any code from IPM_ENOTFOUND to IPM_EINCOMPATIBLE, or IPM_EINVALID; with `wait_ns`,
+ *          IPM_ETIMEOUT instead of IPM_ENOTFOUND, and IPM_EINTERRUPTED if a signal handler ran
+ * waits    if there is no segment, `wait_ns` until a manager has made it; any other failure comes
+ *          at once. In each try, at most 10 s in all, for processes that are opening, creating or
+ *          destroying the same segment. After that it fails with IPM_ETIMEOUT, and the text names
+ *          the byte of the lock file that another process holds; a reader opens for lock-free reads
+ *          instead. With `force`, if a segment of this layout exists, it waits another 10 s at most
+ *          for the segment's lock; if it fails with IPM_ETIMEOUT, the segment is unchanged. With
+ *          `migrate`, if a segment of another layout exists, it also waits for that lock and for
+ *          those who open the old segment, another 10 s at most each
  */
 IPM_API int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
                              ipm_segment **segment, ipm_error *error);
+
+/*
+ * The layout of the segment: with `match` that of the file, and otherwise the program's own.
+ * owner    the handle
+ */
+IPM_API const ipm_layout *ipm_segment_layout(const ipm_segment *segment);
+
+/*
+ * With the option `follow`, a handle whose segment was replaced goes on with the segment that has
+ * its name now. The next call outside a lock opens that segment, as the same role and with the same
+ * options, and so may also fail as ipm_segment_open; the call after that tries again. Until there
+ * is a segment of that name, also after a manager died while it migrated the segment, calls return
+ * IPM_EREPLACED. If the new segment does not match the layout, they return IPM_ELAYOUT.
+ *
+ * A lock that is held stays on the old segment until it is released, which returns IPM_EREPLACED.
+ * Waits for the lock go on, and their time starts anew. ipm_segment_write, touch and clear outside
+ * a lock are repeated if their commit was lost. The first ipm_segment_wait returns the version of
+ * the new segment at once, unless another call has returned it before. The version may be lower;
+ * after `migrate` it goes on from the old one. The descriptor of ipm_segment_fd stays the same, and
+ * becomes readable. A call that opens takes time and memory; any other call costs nothing more.
+ *
+ * With IPM_BY_PATH the offsets may change, so only ipm_segment_follow opens. Call it when a call
+ * has returned IPM_EREPLACED, and then find the fields again.
+ *
+ * returns  IPM_OK: the handle is on the segment that has the name; IPM_EREPLACED: there is none, or
+ *          the handle holds its lock or does not have the option; or as ipm_segment_open;
+ *          IPM_EFORKED
+ */
+IPM_API int ipm_segment_follow(ipm_segment *segment, ipm_error *error);
 
 /*
  * Close a handle. If an editor's handle is locked, its changes are rolled back. NULL is allowed.
@@ -778,13 +833,18 @@ IPM_API void ipm_feed_close(ipm_feed *feed);
 /*
  * Go on to the next commit that can be told. Sleeps until there is one, as ipm_segment_wait does:
  * with the same timeouts, the same signals, and ended by ipm_segment_interrupt in the same way. If
- * it fails, the feed stays at its commit.
+ * it fails, the feed stays at its commit. Commits of a segment that was replaced or destroyed are
+ * told first, as far as the feed can read them; after that it fails with IPM_EREPLACED.
+ *
+ * If the handle follows (the option `follow`), the feed goes on with the new segment. After a
+ * migration the versions go on. Otherwise they begin again, and the feed tells the new segment's
+ * commits from version 1 on. With IPM_BY_PATH the layout may be another one, so the feed fails with
+ * IPM_EREPLACED instead; open a new one. When the handle follows, the timeout begins again.
  *
  * version  of the commit; may be NULL
  * missed   how many commits before it were lost since the one told before; may be NULL
- * returns  as ipm_segment_wait; but commits that the feed has read already are told even if the
- *          segment was replaced since then. IPM_ECORRUPT: the file said that there is a later
- * commit, and there is none, so it is damaged. The feed can be used further
+ * returns  as ipm_segment_wait; IPM_ECORRUPT: the file said that there is a later commit, and there
+ *          is none, so it is damaged. The feed can be used further
  */
 IPM_API int ipm_feed_next(ipm_feed *feed, int64_t timeout_ns, uint64_t *version, uint64_t *missed,
                           ipm_error *error);

@@ -81,6 +81,17 @@ local checks = {
       return 'is neither a user id (a number, not a name), nor a list of them, nor "anyone"'
     end
   end,
+  layout = function(value)
+    if value ~= "exact" and value ~= "compatible" then
+      return 'is neither "exact" nor "compatible"'
+    end
+  end,
+  follow = check_boolean,
+  wait = function(value)
+    if type(value) ~= "number" or value ~= value then
+      return "is not a number of seconds"
+    end
+  end,
 }
 
 local of_managers = {
@@ -89,6 +100,18 @@ local of_managers = {
 
 -- What IPM_MIGRATE_NO, YES and LOSSY are called.
 local MIGRATE <const> = { [false] = 0, [true] = 1, lossy = 2 }
+
+-- What is wrong with giving an option to a role, or nil.
+local function check_role(name, role)
+  if of_managers[name] and role ~= "manager" then
+    return ("option '%s' is for a manager, not for this %s: a table that both share has no create, "
+      .. "force, migrate, mode, max_readers and feed; give the manager a copy with them"):format(name,
+      role)
+  elseif name == "wait" and role == "manager" then
+    return "option 'wait' is for editors and readers, not for this manager: a manager makes the "
+      .. "segment with 'create'"
+  end
+end
 
 local function show(value)
   if type(value) == "table" then
@@ -113,10 +136,9 @@ local function check_options(role, options)
   for name, check in pairs(checks) do
     local value = options[name] -- may be inherited by __index
     if value ~= nil then
-      if of_managers[name] and role ~= "manager" then
-        return nil, ("option '%s' is for a manager, not for this %s: a table that both share has "
-          .. "no create, force, migrate, mode, max_readers and feed; give the manager a copy with "
-          .. "them"):format(name, role)
+      local misplaced = check_role(name, role)
+      if misplaced then
+        return nil, misplaced
       end
       local wrong = check(value)
       if wrong then
@@ -170,13 +192,14 @@ end
 -- the segment's lock for at most ten seconds. If the lock is not free by then, the code is
 -- `"timeout"`, and the segment is unchanged
 -- @tparam[opt=false] boolean|string options.migrate with `create`: if the segment has another
--- layout, replace it by one of this layout, with its values, version and time stamp. `true` refuses
--- what could lose a value, with the code `"layout"`; `"lossy"` does not. @{Struct:convert} has the
--- rules. `info().migrated` lists what was done: `kept`, `added` and `dropped` are lists of paths. A
--- path stands for all that is below it, and an index for this element and all after it. A field is
--- `dropped` if it is not in the new layout, or if a value of it did not fit. Handles of the old
--- segment fail with `"replaced"`. This waits for the segment's lock as `force` does, and no commit
--- is lost. The file's owner, mode and `max_readers` stay as they are
+-- layout, replace it by one of this layout, with its values, version and time stamp. `true`
+-- refuses what could lose a value, with the code `"layout"`; `"lossy"` does not.
+-- @{Struct:convert} has the rules. `info().migrated` lists what was done: `kept`, `added` and
+-- `dropped` are lists of paths. A path stands for all that is below it, and an index for this
+-- element and all after it. A field is `dropped` if it is not in the new layout, or if a value
+-- of it did not fit. Handles of the old segment follow, or fail with `"replaced"`. This waits
+-- for the segment's lock as `force` does, and no commit is lost. The file's owner, mode and
+-- `max_readers` stay as they are
 -- @tparam[opt="600"] string options.mode the permission bits of both files, in octal. If a
 -- directory is made, it gets the matching x bits, and the setgid bit of the directory above
 -- @tparam[opt=128] integer options.max_readers how many readers can hold the lock at the same time,
@@ -196,6 +219,22 @@ end
 -- belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may
 -- write to it.
 -- `"anyone"` is for directories that are shared on purpose
+-- @tparam[opt="exact"] string options.layout with `"compatible"` the file may have more fields
+-- than the struct, and fields at other offsets. It must have each field of the struct, by path
+-- and type. The handle then uses the file's layout: its views, values and paths have all fields
+-- of the file. A value of your own Struct can be assigned to them, and `snapshot` can fill one.
+-- A manager keeps such a file, also with `migrate`; `force` resets it
+-- @tparam[opt=false] boolean options.follow when the segment is replaced, go on with the
+-- segment that has its name then. The next call outside a lock opens that segment. Until there
+-- is one, calls fail with `"replaced"`; if its layout does not fit, they fail with `"layout"`.
+-- A lock that is held stays on the old segment, and its `unlock` raises `"replaced"`. A `wait`
+-- that is under way returns the version of the new segment, which may be lower, or the field's
+-- value there. `fd` stays the same descriptor, and becomes readable. With
+-- `layout = "compatible"` the handle takes the layout of the new file
+-- @tparam[opt=0] number options.wait for editors and readers: how many seconds to wait for a
+-- manager to make the segment; `math.huge` waits without a limit. If there is still no segment
+-- then, the code is `"timeout"`. Any other failure, such as another layout, is returned at
+-- once. Ctrl-C ends the wait
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message
@@ -211,8 +250,8 @@ end
 --- Open a segment as an editor. An editor may take the write lock, read and write.
 -- @function editor
 -- @tparam Struct|string shared as for `manager`
--- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for
--- `manager`
+-- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`,
+-- `layout`, `follow` and `wait`, as for `manager`
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message
@@ -228,8 +267,8 @@ end
 -- still read without the lock.
 -- @function reader
 -- @tparam Struct|string shared as for `manager`
--- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for
--- `manager`
+-- @tparam[opt] table options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`,
+-- `layout`, `follow` and `wait`, as for `manager`
 -- @treturn[1] Handle
 -- @treturn[2] nil
 -- @treturn[2] string message

@@ -29,11 +29,13 @@
 -- - `permission`: access is denied, or the file has several names or an owner that is not trusted.
 -- - `no_space`: there is no room on the disk, in the quota, or within `ulimit -f`.
 -- - `system`: another call of the operating system failed. The message has its text and the path.
--- - `timeout`: what the call waited for did not happen within the given time.
+-- - `timeout`: what the call waited for did not happen within the given time. With the option
+--   `wait`: the segment did not appear in that time.
 -- - `deadlock`: this thread already holds a lock on the segment through another handle.
 -- - `incompatible`: the lock file is in use by another libc, architecture or pid namespace. Readers
 --   can still read without the lock.
--- - `replaced`: the segment was replaced, destroyed or removed since this handle was opened.
+-- - `replaced`: the segment was replaced, destroyed or removed since this handle was opened. With
+--   the option `follow`: and there is no other segment of that name yet.
 -- - `forked`: the parent process opened the handle before a fork.
 --
 -- ## Types

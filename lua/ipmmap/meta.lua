@@ -99,13 +99,16 @@ local ipmmap = {}
 ---@field lock_dir? string the directory of `<Struct>_<tag>.lock`
 ---@field create? boolean make the segment if there is none; an existing segment of the same layout is kept as it is
 ---@field force? boolean with `create`: start with an empty segment. An existing segment of the same layout is reset in place, one of another layout is replaced. This waits for the segment's lock for at most ten seconds. If the lock is not free by then, the code is `"timeout"`, and the segment is unchanged
----@field migrate? boolean|string with `create`: if the segment has another layout, replace it by one of this layout, with its values, version and time stamp. `true` refuses what could lose a value, with the code `"layout"`; `"lossy"` does not. @{Struct:convert} has the rules. `info().migrated` lists what was done: `kept`, `added` and `dropped` are lists of paths. A path stands for all that is below it, and an index for this element and all after it. A field is `dropped` if it is not in the new layout, or if a value of it did not fit. Handles of the old segment fail with `"replaced"`. This waits for the segment's lock as `force` does, and no commit is lost. The file's owner, mode and `max_readers` stay as they are
+---@field migrate? boolean|string with `create`: if the segment has another layout, replace it by one of this layout, with its values, version and time stamp. `true` refuses what could lose a value, with the code `"layout"`; `"lossy"` does not. @{Struct:convert} has the rules. `info().migrated` lists what was done: `kept`, `added` and `dropped` are lists of paths. A path stands for all that is below it, and an index for this element and all after it. A field is `dropped` if it is not in the new layout, or if a value of it did not fit. Handles of the old segment follow, or fail with `"replaced"`. This waits for the segment's lock as `force` does, and no commit is lost. The file's owner, mode and `max_readers` stay as they are
 ---@field mode? string the permission bits of both files, in octal. If a directory is made, it gets the matching x bits, and the setgid bit of the directory above
 ---@field max_readers? integer how many readers can hold the lock at the same time, 1 to 128
 ---@field feed? integer with `create`: the bytes of a ring in the data file, which keeps what the last commits changed, for feeds. In the ring each commit takes 40 bytes, 8 for each 8 bytes that it changed, and 8 for each 256 bytes of the struct that contain them. The ring must be large enough for a change of the whole struct. An existing segment keeps its ring, or has none
 ---@field prefault? boolean touch each page at opening, so that later accesses cause no page faults
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. `ulimit -l` limits how much memory a process can keep
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
+---@field layout? string with `"compatible"` the file may have more fields than the struct, and fields at other offsets. It must have each field of the struct, by path and type. The handle then uses the file's layout: its views, values and paths have all fields of the file. A value of your own Struct can be assigned to them, and `snapshot` can fill one. A manager keeps such a file, also with `migrate`; `force` resets it
+---@field follow? boolean when the segment is replaced, go on with the segment that has its name then. The next call outside a lock opens that segment. Until there is one, calls fail with `"replaced"`; if its layout does not fit, they fail with `"layout"`. A lock that is held stays on the old segment, and its `unlock` raises `"replaced"`. A `wait` that is under way returns the version of the new segment, which may be lower, or the field's value there. `fd` stays the same descriptor, and becomes readable. With `layout = "compatible"` the handle takes the layout of the new file
+---@field wait? number for editors and readers: how many seconds to wait for a manager to make the segment; `math.huge` waits without a limit. If there is still no segment then, the code is `"timeout"`. Any other failure, such as another layout, is returned at once. Ctrl-C ends the wait
 
 ---@class ipmmap.Options
 ---@field tag? string tells several segments of the same struct apart: letters, digits, `.`, `_` and `-`, without `..`, at most 128 characters
@@ -114,6 +117,9 @@ local ipmmap = {}
 ---@field prefault? boolean touch each page at opening, so that later accesses cause no page faults
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. `ulimit -l` limits how much memory a process can keep
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
+---@field layout? string with `"compatible"` the file may have more fields than the struct, and fields at other offsets. It must have each field of the struct, by path and type. The handle then uses the file's layout: its views, values and paths have all fields of the file. A value of your own Struct can be assigned to them, and `snapshot` can fill one. A manager keeps such a file, also with `migrate`; `force` resets it
+---@field follow? boolean when the segment is replaced, go on with the segment that has its name then. The next call outside a lock opens that segment. Until there is one, calls fail with `"replaced"`; if its layout does not fit, they fail with `"layout"`. A lock that is held stays on the old segment, and its `unlock` raises `"replaced"`. A `wait` that is under way returns the version of the new segment, which may be lower, or the field's value there. `fd` stays the same descriptor, and becomes readable. With `layout = "compatible"` the handle takes the layout of the new file
+---@field wait? number for editors and readers: how many seconds to wait for a manager to make the segment; `math.huge` waits without a limit. If there is still no segment then, the code is `"timeout"`. Any other failure, such as another layout, is returned at once. Ctrl-C ends the wait
 
 ---@class ipmmap.RepairOptions
 ---@field lock_dir? string the directory of `<Struct>_<tag>.lock`
@@ -131,26 +137,28 @@ local ipmmap = {}
 ---@return fun(): string, boolean|number|string # an iterator of path and value, for `for path, value in feed:changes() do`: each scalar and each text, with paths as `read` takes them, such as `"trail[3].x"`. It raises after the feed went on
 function Feed:changes() end
 
----Close a feed. Closing again is harmless; a feed is also closed when it goes out of scope as a
----`<close>` variable, when its handle is closed, and when it is collected. Its value raises from then
----on.
+---Close the feed. To close it again has no effect. A feed is also closed at the end of its block if it
+---is a `<close>` variable, when its handle is closed, and when it is collected. Any use of its value
+---afterwards raises an error.
 function Feed:close() end
 
----The commits for a loop, `for value, version, missed in feed:commits(1) do`, which ends when none
----comes in time. The loop may be broken off: the feed stays at the commit that it told last.
----@param seconds? number how long to wait for each commit at most; without it for ever
----@return fun(): ipmmap.Value, integer, integer # an iterator of what `next` returns. It raises an error object where `next` fails with another code than `"timeout"`
+---The commits for a loop: `for value, version, missed in feed:commits(1) do`. The loop ends when no
+---commit comes in time. A `break` leaves the feed at the commit that it told last.
+---@param seconds? number the longest time to wait for each commit; without it, there is no limit
+---@return fun(): ipmmap.Value, integer, integer # an iterator that returns what `next` returns. If `next` fails with another code than `"timeout"`, the iterator raises an error object
 function Feed:commits(seconds) end
 
----Go on to the next commit, and sleep until there is one. If it fails, the feed stays where it was.
----@param seconds? number how long at most; without it for ever
----@return ipmmap.Value|nil # the struct as of that commit: the same value each time, which cannot be written, and raises after the feed was closed. `S:new(value)` copies it
----@return integer|nil # version of the commit
----@return integer|nil # missed: how many commits before it were lost, because the ring had no room for them any more
+---Go on to the next commit. If there is none yet, sleep until there is one. If this fails, the feed
+---stays at its commit. The commits of a segment that was destroyed or replaced are told first; after
+---that the code is `"replaced"`, unless the handle follows.
+---@param seconds? number the longest time to wait; without it, the wait has no limit
+---@return ipmmap.Value|nil # the struct as of that commit. It is the same value each time. It cannot be written, and any use after the feed was closed raises an error. `S:new(value)` copies it
+---@return integer|nil # the version of the commit
+---@return integer|nil # missed: how many commits before it were lost because the ring had overwritten them; 0 for a feed that keeps up
 function Feed:next(seconds) end
 
----When the commit that was told last was made.
----@return number # Unix seconds, to within a tick of the kernel's clock (1 to 10 ms); 0 if that is not known: the segment has no ring, the commit has left it, or none was told yet
+---The time when the commit that was told last was made.
+---@return number # Unix seconds, exact to a tick of the kernel's clock (1 to 10 ms). 0 if the time is not known: the segment has no ring, the commit is no longer in it, or no commit was told yet
 function Feed:time() end
 
 ---Add to a number, atomically: no other process writes between the read of the old value and the write
@@ -188,11 +196,14 @@ function Reader:drain() end
 ---@return integer # the descriptor, the same one at each call. A program may only poll it; the handle closes it
 function Reader:fd() end
 
----Follow the segment's commits. Any number of feeds may be open beside each other. A feed delays no
----editor and takes no lock. With a ring (the manager's option `feed`) it tells every commit that it is
----not too late for; without one it tells the latest, and how many it missed.
----@param version? integer the first commit told is the one after it; without it, the first one after this call
----@return ipmmap.Feed # to be closed: `local feed <close> = reader:feed()`. It keeps its handle; closing the handle closes it
+---Follow the segment's commits. A handle can have any number of feeds at the same time. A feed takes
+---no lock and delays no editor. If the segment has a ring (the manager's option `feed`), the feed
+---tells every commit that is still in the ring. Without a ring it tells the latest commit, and how
+---many it missed. If the handle follows (the option `follow`), its feeds go on with the new segment,
+---unless `layout = "compatible"` is given as well: then the layout may have changed, and `next` fails
+---with `"replaced"`, so open a new feed.
+---@param version? integer the feed begins with the commit after this version; by default with the first commit after this call
+---@return ipmmap.Feed # the feed, for a `<close>` variable: `local feed <close> = reader:feed()`. It keeps its handle open; closing the handle closes its feeds
 function Reader:feed(version) end
 
 ---Write the data to disk, and return when it is there. Editors and managers.
@@ -239,7 +250,7 @@ function Editor:set(fields) end
 ---Copy the whole struct as last committed. The call does not wait for an editor that holds the lock,
 ---is stopped or has died. If the handle itself holds the lock, the copy does not include the changes
 ---of the open transaction.
----@param into? ipmmap.Value a detached value of the same struct, which is overwritten
+---@param into? ipmmap.Value a detached value of the same struct, which is overwritten. Its layout may have fewer fields than the segment, or have them elsewhere: then its fields are copied
 ---@return ipmmap.Value # `into`, or a new value
 function Reader:snapshot(into) end
 
@@ -370,7 +381,7 @@ function ipmmap.describe(path) end
 
 ---Open a segment as an editor. An editor may take the write lock, read and write.
 ---@param shared ipmmap.Struct|string as for `manager`
----@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for `manager`
+---@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`, `layout`, `follow` and `wait`, as for `manager`
 ---@return ipmmap.Editor|nil
 ---@return string? message
 ---@return ipmmap.Code? code as for `manager`
@@ -410,7 +421,7 @@ function ipmmap.parse(text) end
 ---read-only. If it may not write to the lock file, or if the disk has no room for that file, it can
 ---still read without the lock.
 ---@param shared ipmmap.Struct|string as for `manager`
----@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock` and `trust`, as for `manager`
+---@param options? ipmmap.Options `tag`, `mmap_dir`, `lock_dir`, `prefault`, `mlock`, `trust`, `layout`, `follow` and `wait`, as for `manager`
 ---@return ipmmap.Reader|nil
 ---@return string? message
 ---@return ipmmap.Code? code as for `manager`

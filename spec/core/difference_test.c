@@ -19,7 +19,7 @@ static void compare(const char *file, const char *definition, const char *differ
     ipm_layout *a = parse(file), *b = parse(definition);
     const ipm_type *in_file = ipm_layout_type(a), *defined = ipm_layout_type(b);
     ipm_error error = {0};
-    CHECK_INT(ipm_layout_difference(in_file, defined, &error),
+    CHECK_INT(ipm_layout_difference(in_file, defined, IPM_EXACT, &error),
               difference == NULL ? IPM_OK : IPM_ELAYOUT);
     CHECK_STR(error.text, difference == NULL ? "" : difference);
     CHECK_INT(error.code, difference == NULL ? IPM_OK : IPM_ELAYOUT);
@@ -108,7 +108,8 @@ static void shortens_what_is_long(void) {
     }
     ipm_layout *a = parse(file), *b = parse(definition);
     ipm_error error;
-    CHECK_INT(ipm_layout_difference(ipm_layout_type(a), ipm_layout_type(b), &error), IPM_ELAYOUT);
+    CHECK_INT(ipm_layout_difference(ipm_layout_type(a), ipm_layout_type(b), IPM_EXACT, &error),
+              IPM_ELAYOUT);
     CHECK(strncmp(error.text, "...0", 4) == 0);
     CHECK(strstr(error.text, "2[1].x: int16[1000000000][1]") != NULL);
     CHECK(strstr(error.text, "... at 0 in the file, int8[1000000000][1]") != NULL);
@@ -128,6 +129,65 @@ static void is_quick_however_often_a_struct_is_used(void) {
     alarm(0);
 }
 
+/* ---- Files that may have more ------------------------------------------------------------ */
+
+/* difference NULL: they match */
+static void match(const char *file, const char *definition, ipm_match how, const char *difference) {
+    ipm_layout *a = parse(file), *b = parse(definition);
+    ipm_error error = {0};
+    CHECK_INT(ipm_layout_difference(ipm_layout_type(a), ipm_layout_type(b), how, &error),
+              difference == NULL ? IPM_OK : IPM_ELAYOUT);
+    CHECK_STR(error.text, difference == NULL ? "" : difference);
+    ipm_layout_free(a);
+    ipm_layout_free(b);
+}
+
+static void match_both(const char *file, const char *definition, const char *difference) {
+    match(file, definition, IPM_SAME_OFFSETS, difference);
+    match(file, definition, IPM_BY_PATH, difference);
+}
+
+static void lets_the_file_have_more(void) {
+    match_both(BASE("a: int32"), BASE("a: int32"), NULL);
+    match_both(BASE("a: int32; extra: int64"), BASE("a: int32"), NULL);
+    match_both(BASE("a: int8; padding: int8; b: int32"), BASE("a: int8; b: int32"), NULL);
+    match_both("struct P {x: int8; extra: int8} struct A {p: P}",
+               "struct P {x: int8} struct A {p: P}", NULL);
+    match_both("struct P {x: int16; y: int8; extra: int8} struct A {m: P[2][3]}",
+               "struct P {x: int16; y: int8} struct A {m: P[2][3]}", NULL);
+    match_both("struct B {a: int32; b: int8} struct A : B {c: int8}",
+               "struct A {a: int32; b: int8}", NULL);
+}
+
+static void refuses_what_the_file_lacks_or_has_otherwise(void) {
+    match_both(BASE("a: int32"), BASE("a: int32; b: int8"),
+               "b: absent in the file, int8 at 20 in the definition");
+    match_both(BASE("a: int64"), BASE("a: int32"),
+               "a: int64 at 16 in the file, int32 at 16 in the definition");
+    match_both(BASE("a: int32[5]"), BASE("a: int32[4]"),
+               "a: int32[5] at 16 in the file, int32[4] at 16 in the definition");
+    match_both(BASE("a: char[5]"), BASE("a: char[4]"),
+               "a: char[5] at 16 in the file, char[4] at 16 in the definition");
+    match_both("struct P {y: int8} struct A {m: P[2]}", "struct P {x: int8} struct A {m: P[2]}",
+               "m[1].x: absent in the file, int8 at 0 in the definition");
+    match_both("struct B {x: int8}", "struct A {x: int8}",
+               "the struct is B in the file, A in the definition");
+}
+
+static void finds_fields_elsewhere_only_by_path(void) {
+    static const char moved[] = BASE("b: int64; a: int32"),
+                      as_it_was[] = BASE("a: int32; b: int64");
+    match(moved, as_it_was, IPM_BY_PATH, NULL);
+    match(moved, as_it_was, IPM_SAME_OFFSETS,
+          "a: int32 at 24 in the file, int32 at 16 in the definition");
+    static const char wider[] = "struct P {x: int8; extra: int8} struct A {m: P[2]; n: int8}";
+    static const char narrow[] = "struct P {x: int8} struct A {m: P[2]}";
+    match(wider, narrow, IPM_BY_PATH, NULL);
+    match(wider, narrow, IPM_SAME_OFFSETS, "m[2]: P at 2 in the file, P at 1 in the definition");
+    match("struct P {x: int8; extra: int8} struct A {m: P[1]}",
+          "struct P {x: int8} struct A {m: P[1]}", IPM_SAME_OFFSETS, NULL);
+}
+
 int main(void) {
     run("finds no difference between equal layouts", finds_none);
     run("names types, array counts and structs that differ", names_types);
@@ -137,5 +197,9 @@ int main(void) {
     run("names the whole path of a nested difference", gives_the_whole_path);
     run("keeps the end of a path that is too long to show", shortens_what_is_long);
     run("is fast even if structs are used very often", is_quick_however_often_a_struct_is_used);
+    run("lets the file have more fields", lets_the_file_have_more);
+    run("refuses fields that the file lacks or has with another type",
+        refuses_what_the_file_lacks_or_has_otherwise);
+    run("finds fields at other offsets only by path", finds_fields_elsewhere_only_by_path);
     return done();
 }

@@ -13,7 +13,7 @@
 
 static char area[128], listing[4096];
 static ipm_segment *holder, *made;
-static ipm_layout *other, *grown;
+static ipm_layout *other, *grown, *fewer;
 static ipm_error *detail = &error; /* where the steps report errors; NULL: nowhere */
 
 /* ---- The state before a step, which must be the same afterwards ---------------------------- */
@@ -84,6 +84,41 @@ static void segment_read_lock_free(void) {
     ipm_segment_close(user, NULL);
 }
 
+/* The holder's segment was replaced, and the holder can follow. */
+static void segment_that_was_replaced(void) {
+    ipm_options options = here();
+    ipm_segment *manager;
+    segment_alone();
+    options.match = IPM_SAME_OFFSETS;
+    options.follow = true;
+    must(ipm_segment_open(IPM_EDITOR, demo, &options, &holder, &error));
+    options = here();
+    options.create = options.force = true;
+    must(ipm_segment_open(IPM_MANAGER, other, &options, &manager, &error));
+    ipm_segment_close(manager, NULL);
+    must(ipm_segment_open(IPM_MANAGER, demo, &options, &manager, &error));
+    must(commit(manager, 5));
+    ipm_segment_close(manager, NULL);
+}
+
+static void segment_that_was_replaced_while_listened_to(void) {
+    int fd;
+    ipm_options options = here();
+    ipm_segment *manager;
+    segment_alone();
+    options.follow = true;
+    must(ipm_segment_open(IPM_EDITOR, demo, &options, &holder, &error));
+    must(ipm_segment_fd(holder, &fd, &error));
+    options = here();
+    options.create = true;
+    must(ipm_segment_open(IPM_MANAGER, demo, &options, &manager, &error));
+    must(ipm_segment_destroy(manager, &error));
+    ipm_segment_close(manager, NULL);
+    must(ipm_segment_open(IPM_MANAGER, demo, &options, &manager, &error));
+    must(commit(manager, 5));
+    ipm_segment_close(manager, NULL);
+}
+
 static void segment_without_lock_file(void) {
     char path[256];
     segment_alone();
@@ -144,9 +179,22 @@ static int open_editor(void) {
     return ipm_segment_open(IPM_EDITOR, demo, &options, &made, detail);
 }
 
+static int open_with_fewer_fields(void) {
+    ipm_options options = here();
+    options.match = IPM_BY_PATH;
+    return ipm_segment_open(IPM_EDITOR, fewer, &options, &made, detail);
+}
+
 static int open_reader(void) {
     ipm_options options = here();
     return ipm_segment_open(IPM_READER, demo, &options, &made, detail);
+}
+
+static int wait_for_the_segment(void) {
+    ipm_options options = here();
+    options.wait_ns = 1; /* one try, whatever the time it takes */
+    int code = ipm_segment_open(IPM_EDITOR, demo, &options, &made, detail);
+    return code == IPM_ETIMEOUT ? IPM_OK : code;
 }
 
 /* On this file system the library tests how long file locks last, and whether there is room. */
@@ -248,6 +296,10 @@ static int listen_to_it(void) {
     return ipm_segment_fd(holder, &fd, detail);
 }
 
+static int follow_it(void) {
+    return ipm_segment_follow(holder, detail);
+}
+
 static int flush(void) {
     return ipm_segment_flush(holder, detail);
 }
@@ -312,6 +364,8 @@ static const struct step {
     {"opening as editor in use", segment_in_use, open_editor, false},
     {"opening as reader", segment_alone, open_reader, false},
     {"opening as reader in use", segment_in_use, open_reader, false},
+    {"opening what has more fields", segment_in_use, open_with_fewer_fields, false},
+    {"waiting for the segment", empty_area, wait_for_the_segment, false},
     {"opening as editor on FUSE", segment_alone, open_on_fuse, false},
     {"opening as editor in use on FUSE", segment_in_use, open_on_fuse, false},
     {"opening without a lock file", segment_without_lock_file, open_editor, false},
@@ -331,6 +385,9 @@ static const struct step {
      false},
     {"listening", segment_in_use, listen_to_it, false},
     {"listening without a lock file", segment_read_lock_free, listen_to_it, false},
+    {"following", segment_that_was_replaced, follow_it, false},
+    {"following while it is listened to", segment_that_was_replaced_while_listened_to, follow_it,
+     false},
     {"flushing", segment_in_use, flush, false},
     {"destroying", segment_in_use, destroy, true},
     {"closing", segment_in_use, close_it, false},
@@ -561,6 +618,7 @@ int main(void) {
     grown = layout_of(IPM_BASE_SCHEMA "struct Demo : BaseMmapStructure {"
                                       "  a: int64; text: char[600]; b: int64; c: int8 }");
     other = layout_of(IPM_BASE_SCHEMA "struct Demo : BaseMmapStructure { a: int8 }");
+    fewer = layout_of(IPM_BASE_SCHEMA "struct Demo : BaseMmapStructure { b: int64 }");
     for (size_t s = 0; s < sizeof steps / sizeof *steps; s++) {
         char name[128];
         current = &steps[s];
@@ -572,5 +630,6 @@ int main(void) {
     printf("# %u calls failed, %u of them visibly\n", points, failures);
     ipm_layout_free(grown);
     ipm_layout_free(other);
+    ipm_layout_free(fewer);
     return tear_down();
 }

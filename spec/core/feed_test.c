@@ -305,18 +305,73 @@ static void keeps_the_ring_that_is_there(void) {
                 "feed are a manager's options");
 }
 
-static void fails_when_it_is_replaced(void) {
+static void tells_the_last_commits_of_a_destroyed_segment(void) {
     start_with(RING);
     ipm_segment *reader = opened(IPM_READER, "");
     ipm_feed *feed = feed_after(reader, IPM_LATEST);
-    commit_until(1);
+    commit_until(2);
     CHECK_INT(ipm_segment_destroy(editor, &error), IPM_OK);
     ipm_segment_close(editor, NULL);
+    tells(feed, 1, 0);
+    tells(feed, 2, 0);
     CHECK_ERROR(ipm_feed_next(feed, 0, NULL, NULL, &error), IPM_EREPLACED, "was replaced");
-    shows(feed, 0);
+    shows(feed, 2);
     ipm_feed_close(feed);
     CHECK_ERROR(ipm_feed_open(reader, 0, &feed, &error), IPM_EREPLACED, "was replaced");
     ipm_segment_close(reader, NULL);
+}
+
+static ipm_segment *follower(ipm_match match) {
+    ipm_options options = {
+        .own_size = sizeof options, .mmap_dir = dir, .match = match, .follow = true};
+    ipm_segment *reader = NULL;
+    CHECK_INT(ipm_segment_open(IPM_READER, demo, &options, &reader, &error), IPM_OK);
+    return reader;
+}
+
+/* The versions of the new segment begin again. The feed has read none of the old one's last commits
+ * when that is destroyed. */
+static void goes_on_with_a_new_segment(uint64_t old_ring, uint64_t new_ring) {
+    start_with(old_ring);
+    ipm_segment *reader = follower(IPM_EXACT);
+    ipm_feed *feed = feed_after(reader, IPM_LATEST);
+    commit_until(3);
+    end_with(NULL);
+    start_with(new_ring);
+    commit_until(2);
+    for (uint64_t version = old_ring != 0 ? 1 : 3; version <= 3; version++)
+        tells(feed, version, old_ring != 0 ? 0 : 2);
+    for (uint64_t version = new_ring != 0 ? 1 : 2; version <= 2; version++)
+        tells(feed, version, new_ring != 0 ? 0 : 1);
+    tells_no_more(feed);
+    commit_until(3);
+    tells(feed, 3, 0);
+    ipm_feed_close(feed);
+    ipm_segment_close(reader, NULL);
+    end_with(NULL);
+}
+
+static void goes_on_if_its_handle_follows(void) {
+    goes_on_with_a_new_segment(RING, RING);
+    goes_on_with_a_new_segment(RING, 0);
+    goes_on_with_a_new_segment(0, RING);
+}
+
+/* Its handle has followed for another call, perhaps to another layout. */
+static void ends_where_the_layout_may_change(void) {
+    ipm_range range = {0, 0};
+    start_with(RING);
+    ipm_segment *reader = follower(IPM_BY_PATH);
+    ipm_feed *feed = feed_after(reader, IPM_LATEST);
+    commit_until(1);
+    end_with(NULL);
+    start_with(RING);
+    CHECK_INT(ipm_segment_follow(reader, &error), IPM_OK);
+    CHECK_ERROR(ipm_feed_next(feed, 0, NULL, NULL, &error), IPM_EREPLACED, "open a new feed");
+    CHECK(!ipm_feed_changes(feed, &range));
+    ipm_feed_close(feed);
+    ipm_segment_close(reader, NULL);
+    end_with(NULL);
 }
 
 static ipm_feed *of_the_parent;
@@ -654,7 +709,10 @@ int main(void) {
     run("forgets the record of a writer that died", forgets_the_record_of_a_dead_writer);
     run("is refused a ring that has no room for a whole change", has_no_room_for_a_whole_change);
     run("keeps the ring that is there", keeps_the_ring_that_is_there);
-    run("fails when the segment is replaced", fails_when_it_is_replaced);
+    run("tells the last commits of a destroyed segment, and then fails",
+        tells_the_last_commits_of_a_destroyed_segment);
+    run("goes on with a new segment if its handle follows", goes_on_if_its_handle_follows);
+    run("ends if its handle follows to a layout that may differ", ends_where_the_layout_may_change);
     run("fails in a fork's child", fails_in_a_forks_child);
     run("sleeps until a commit, and can be interrupted", sleeps_until_a_commit);
     run("lists what a commit changed", lists_what_a_commit_changed);

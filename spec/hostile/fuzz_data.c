@@ -49,7 +49,8 @@ static void use_as_described(void) {
     ipm_error error;
     if (ipm_layout_load(path, &layout, NULL) != IPM_OK)
         return;
-    if (ipm_datafile_open(path, NULL, IPM_WRITE, layout, &file, &error) == IPM_OK) {
+    if (ipm_datafile_open(path, NULL, IPM_WRITE, (ipm_expected){layout, IPM_EXACT}, &file,
+                          &error) == IPM_OK) {
         unsigned char *copy = malloc(file.memory.size);
         uint64_t saved[1 + FUZZ_FILE_SIZE / IPM_BLOCK_SIZE];
         file.ring.saved = saved;
@@ -78,7 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     ipm_datafile file;
     fuzz_apply(seeds, input, size, &image);
     fuzz_store(fd, &image);
-    int code = ipm_datafile_open(path, NULL, IPM_READ, demo, &file, &error);
+    int code =
+        ipm_datafile_open(path, NULL, IPM_READ, (ipm_expected){demo, IPM_BY_PATH}, &file, &error);
     if (code != IPM_OK && code != IPM_ECORRUPT && code != IPM_ELAYOUT && code != IPM_EREPLACED)
         abort();
     if (code == IPM_OK)

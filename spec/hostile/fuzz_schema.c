@@ -60,7 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
         abort();
     if (strcmp(ipm_layout_text(again, &length_again), text) != 0 || length_again != length ||
         !ipm_type_equal(ipm_layout_type(layout), ipm_layout_type(again)) ||
-        ipm_layout_difference(ipm_layout_type(layout), ipm_layout_type(again), &error) != IPM_OK)
+        ipm_layout_difference(ipm_layout_type(layout), ipm_layout_type(again), IPM_EXACT, &error) !=
+            IPM_OK)
         abort();
     const ipm_type *type = ipm_layout_type(layout);
     if (ipm_type_find(type, (const char *)input, size, &found, &offset, &error) == IPM_OK &&

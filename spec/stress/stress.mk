@@ -4,6 +4,7 @@
 # make chaos    kills and stops processes at random, for MINUTES=1; with LUA=1 Lua processes
 # make images   opens copies of a segment's files that were made while its lock was held
 # make crowd    lets 16 processes open a segment that does not exist yet, while its creator dies
+# make layouts  lets processes follow a segment whose layout changes, while its managers are killed
 # make news     lets processes wait for each other's commits
 # make followers  kills editors at random while other processes follow every commit, for KILLS=100000
 # make mutants  changes the core one line at a time, and checks that a test fails: the changes listed
@@ -13,7 +14,7 @@
 # make latency  measures how long a process waits for one that dies, or for a busy writer
 
 MINUTES   = 1
-LUA_PATHS = LUA_PATH_5_4='lua/?.lua;lua/?/init.lua;;' LUA_CPATH_5_4='$(BUILD)/?.so;;'
+LUA_PATHS = LUA_PATH_5_4='lua/?.lua;lua/?/init.lua;./?.lua;;' LUA_CPATH_5_4='$(BUILD)/?.so;;'
 
 STRESS         = sweep chaos images crowd news followers weak_memory latency
 STRESS_DIR     = $(BUILD)/spec/stress
@@ -64,4 +65,8 @@ mutants:
 	@lua5.4 spec/mutation/run.lua $(MUTANTS) $(if $(ONLY),--only '$(ONLY)') --jobs $(or $(JOBS),1) \
 	    $(MUTATION_TESTS)
 
-.PHONY: $(STRESS) stress mutants
+LAYOUTS = 30
+layouts: all $(BUILD)/spec/helper/posix.so
+	$(LUA_PATHS) lua5.4 spec/stress/layouts.lua $(LAYOUTS)
+
+.PHONY: $(STRESS) stress layouts mutants

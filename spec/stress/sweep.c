@@ -147,7 +147,8 @@ static void set_scene(void) {
         scene.editor = stress_must_open(IPM_MANAGER, phase_layout, true);
         commit_once(scene.editor);
         scene.commits = 1;
-        scene.is_watched = ipm_datafile_open(stress_data_path(), NULL, IPM_READ, phase_layout,
+        scene.is_watched = ipm_datafile_open(stress_data_path(), NULL, IPM_READ,
+                                             (ipm_expected){phase_layout, IPM_EXACT},
                                              &scene.watched, &error) == IPM_OK;
     }
     if (has_survivors(scene.company)) {

@@ -83,11 +83,15 @@ static int open_file(adoption *a, ipm_error *error) {
                : IPM_OK;
 }
 
+static ipm_expected expected_of(const adoption *a) {
+    return (ipm_expected){a->layout, IPM_EXACT};
+}
+
 /* Whether the file is a segment of the layout already. returns  why it is neither that nor plain */
 static int check_kind(const adoption *a, bool *is_segment, ipm_error *error) {
     ipm_datafile data;
     uint16_t first;
-    int code = ipm_datafile_open(a->path, NULL, IPM_READ, a->layout, &data, error);
+    int code = ipm_datafile_open(a->path, NULL, IPM_READ, expected_of(a), &data, error);
     *is_segment = code == IPM_OK;
     ipm_datafile_close(&data);
     if (*is_segment && !a->in_place)
@@ -112,7 +116,7 @@ static int make_segment(adoption *a, const ipm_options *options, ipm_error *erro
     if (code == IPM_OK && a->in_place)
         code = ipm_file_keep_owner(a->temporary, path, status, error);
     if (code == IPM_OK)
-        code = ipm_datafile_open(a->temporary, NULL, IPM_WRITE, a->layout, data, error);
+        code = ipm_datafile_open(a->temporary, NULL, IPM_WRITE, expected_of(a), data, error);
     if (code != IPM_OK)
         return code;
     code = read_part(a, data->memory.data, data->memory.size, 0, error);

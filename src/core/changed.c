@@ -11,7 +11,7 @@
 int ipm_segment_changed(ipm_segment *segment, uint64_t version, ipm_range *range,
                         ipm_error *error) {
     const ipm_memory *memory = &segment->data.memory;
-    int code = ipm_segment_check_usable(segment, error);
+    int code = ipm_segment_check(segment, error);
     if (code != IPM_OK)
         return code;
     uint64_t since = ipm_sequence_after(memory, version);

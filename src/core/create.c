@@ -49,18 +49,19 @@ static bool gives_way(const ipm_segment *segment, const ipm_options *options, in
 }
 
 /* Open the data file, also one that a manager died migrating: its values were not given up. */
-static int open_existing(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
+static int open_existing(ipm_segment *segment, ipm_error *error) {
     const char *path = segment->names.path;
     const ipm_directory *directory = &segment->mmap_dir;
+    const ipm_expected expected = segment->expected;
     ipm_error detail;
     bool revived;
-    int code = ipm_datafile_open(path, directory, IPM_WRITE, layout, &segment->data, error);
+    int code = ipm_datafile_open(path, directory, IPM_WRITE, expected, &segment->data, error);
     if (code != IPM_EREPLACED)
         return code;
     int failed = ipm_datafile_revive(path, &revived, &detail);
     if (failed != IPM_OK)
         return ipm_report(failed, &detail, error);
-    return revived ? ipm_datafile_open(path, directory, IPM_WRITE, layout, &segment->data, error)
+    return revived ? ipm_datafile_open(path, directory, IPM_WRITE, expected, &segment->data, error)
                    : code;
 }
 
@@ -69,7 +70,7 @@ static int provide(ipm_segment *segment, const ipm_layout *layout, const ipm_opt
                    ipm_creation *m, ipm_error *error) {
     const char *path = segment->names.path;
     bool is_trusted = true;
-    int code = open_existing(segment, layout, error);
+    int code = open_existing(segment, error);
     m->reset = code == IPM_OK && options->force;
     if (code == IPM_OK)
         return IPM_OK;

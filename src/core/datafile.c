@@ -131,18 +131,20 @@ static int read_layout(int fd, const char *path, const ipm_geometry *geometry,
     return code;
 }
 
-static int compare_with(const ipm_layout *described, const ipm_layout *layout, const char *path,
+static int compare_with(const ipm_layout *described, ipm_expected expected, const char *path,
                         ipm_error *error) {
     ipm_error detail;
-    const ipm_type *in_file = ipm_layout_type(described), *defined = ipm_layout_type(layout);
-    if (ipm_layout_difference(in_file, defined, &detail) == IPM_OK)
+    const ipm_type *in_file = ipm_layout_type(described);
+    const ipm_type *defined = ipm_layout_type(expected.layout);
+    if (ipm_layout_difference(in_file, defined, expected.match, &detail) == IPM_OK)
         return IPM_OK;
     return ipm_fail(error, IPM_ELAYOUT, 0, "%s (%s)", detail.text, path);
 }
 
+/* *described: as in ipm_datafile */
 static int check_file(const ipm_file *file, const char *path, ipm_access access,
-                      const ipm_layout *layout, ipm_trailer_head *head, ipm_error *error) {
-    ipm_layout *described;
+                      ipm_expected expected, ipm_trailer_head *head, ipm_layout **described,
+                      ipm_error *error) {
     last_page last;
     int code = read_head(file, path, access, &last, head, error);
     if (code == IPM_OK && head->state.retired != IPM_LIVE)
@@ -153,11 +155,15 @@ static int check_file(const ipm_file *file, const char *path, ipm_access access,
                             : "%s was destroyed",
                         path);
     if (code == IPM_OK)
-        code = read_layout(file->fd, path, &head->geometry, &last, &described, error);
+        code = read_layout(file->fd, path, &head->geometry, &last, described, error);
     if (code != IPM_OK)
         return code;
-    code = compare_with(described, layout, path, error);
-    ipm_layout_free(described);
+    code = compare_with(*described, expected, path, error);
+    if (code != IPM_OK || expected.match == IPM_EXACT ||
+        ipm_type_equal(ipm_layout_type(*described), ipm_layout_type(expected.layout))) {
+        ipm_layout_free(*described);
+        *described = NULL;
+    }
     return code;
 }
 
@@ -183,7 +189,7 @@ static int open_to_read(const char *path, ipm_file *file, bool *left, ipm_error 
 }
 
 int ipm_datafile_open(const char *path, const ipm_directory *directory, ipm_access access,
-                      const ipm_layout *layout, ipm_datafile *file, ipm_error *error) {
+                      ipm_expected expected, ipm_datafile *file, ipm_error *error) {
     bool writable = access != IPM_READ;
     ipm_file opened;
     const struct stat *status = &opened.status;
@@ -196,7 +202,7 @@ int ipm_datafile_open(const char *path, const ipm_directory *directory, ipm_acce
         return code;
     code = ipm_directory_trusts(directory, path, status, IPM_NOBODY, error);
     if (code == IPM_OK)
-        code = check_file(&opened, path, access, layout, &head, error);
+        code = check_file(&opened, path, access, expected, &head, &file->described, error);
     if (code == IPM_OK) {
         file->map = ipm_file_map(&opened, head.geometry.file_size, writable, path, error);
         file->geometry = head.geometry;
@@ -216,6 +222,8 @@ int ipm_datafile_open(const char *path, const ipm_directory *directory, ipm_acce
         ipm_kept_open(&file->kept, opened.fd);
     else
         close(opened.fd);
+    if (code != IPM_OK)
+        ipm_datafile_close(file);
     return code;
 }
 
@@ -223,6 +231,8 @@ void ipm_datafile_close(ipm_datafile *file) {
     if (file->map != NULL)
         munmap(file->map, file->geometry.file_size);
     file->map = NULL;
+    ipm_layout_free(file->described);
+    file->described = NULL;
     ipm_kept_close(&file->kept);
 }
 

@@ -25,8 +25,15 @@ typedef struct ipm_datafile {
     uid_t owner;
     dev_t device;
     ino_t inode;
-    ipm_kept kept; /* a descriptor, if the mapping may be left behind: see below */
+    ipm_layout *described; /* the file's layout, if it differs from the expected one, or NULL */
+    ipm_kept kept;         /* last: a descriptor, if the mapping may be left behind: see below */
 } ipm_datafile;
+
+/* The layout that a file is to have, and how it may differ. */
+typedef struct ipm_expected {
+    const ipm_layout *layout;
+    ipm_match match;
+} ipm_expected;
 
 /* The access that a file is opened for. */
 typedef enum ipm_access {
@@ -39,12 +46,11 @@ typedef enum ipm_access {
  * Open, check and map a data file. *file must not move until it is closed.
  *
  * directory  the file's directory, whose trust decides; NULL: a file of any owner is used
- * layout     the layout that the file must have
  * returns    IPM_ENOTFOUND, IPM_EREPLACED (it is retired), IPM_ELAYOUT, IPM_ECORRUPT,
  *            IPM_EPERMISSION, IPM_ESYSTEM
  */
 int ipm_datafile_open(const char *path, const ipm_directory *directory, ipm_access access,
-                      const ipm_layout *layout, ipm_datafile *file, ipm_error *error);
+                      ipm_expected expected, ipm_datafile *file, ipm_error *error);
 
 /* Read the layout, as ipm_layout_load. IPM_MEND: the header code may be wrong. */
 int ipm_datafile_describe(const char *path, ipm_access access, ipm_layout **layout,

@@ -61,29 +61,40 @@ static int fail_descriptor(ipm_error *error, int system, const char *path) {
 /* ---- Opening ----------------------------------------------------------------------------- */
 
 /* The name is checked after the watch began: from then on inotify reports that it is lost. */
-static int watch_file(const char *path, dev_t device, ino_t inode, ipm_descriptor *made,
-                      ipm_error *error) {
-    made->events = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (made->events < 0)
-        return fail_instance(error, errno, path);
-    if (inotify_add_watch(made->events, path, IN_ATTRIB | IN_DONT_FOLLOW) < 0 && errno != ENOENT)
+static int add_watch(const char *path, dev_t device, ino_t inode, const ipm_descriptor *descriptor,
+                     int *watch, ipm_error *error) {
+    *watch = inotify_add_watch(descriptor->events, path, IN_ATTRIB | IN_DONT_FOLLOW);
+    if (*watch < 0 && errno != ENOENT)
         return fail_watch(error, errno, path);
     if (!ipm_file_is_at(path, device, inode))
         return ipm_fail(error, IPM_EREPLACED, 0, "%s is no longer this segment", path);
     return IPM_OK;
 }
 
+static int watch_file(const char *path, dev_t device, ino_t inode, ipm_descriptor *made,
+                      ipm_error *error) {
+    made->events = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (made->events < 0)
+        return fail_instance(error, errno, path);
+    return add_watch(path, device, inode, made, &made->watch, error);
+}
+
+static void set_timer(const ipm_descriptor *descriptor, int64_t first_ns) {
+    struct itimerspec ticks = {.it_interval = ipm_clock_timespec(descriptor->tick_ns),
+                               .it_value = ipm_clock_timespec(first_ns)};
+    timerfd_settime(descriptor->timer, 0, &ticks, NULL);
+}
+
 /* The timer fires first when one period has passed. */
 static void start_timer(const ipm_descriptor *descriptor) {
-    struct timespec period = ipm_clock_timespec(descriptor->events >= 0 ? SLOW_TICK_NS : TICK_NS);
-    struct itimerspec ticks = {.it_interval = period, .it_value = period};
-    timerfd_settime(descriptor->timer, 0, &ticks, NULL);
+    set_timer(descriptor, descriptor->tick_ns);
 }
 
 static int add_timer(const char *path, ipm_descriptor *made, ipm_error *error) {
     made->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (made->timer < 0)
         return fail_descriptor(error, errno, path);
+    made->tick_ns = made->events >= 0 ? SLOW_TICK_NS : TICK_NS;
     start_timer(made);
     return IPM_OK;
 }
@@ -113,10 +124,35 @@ int ipm_descriptor_open(const char *path, dev_t device, ino_t inode, bool watche
     return code;
 }
 
+/* ---- Moving ------------------------------------------------------------------------------ */
+
+static void remove_watch(const ipm_descriptor *descriptor, int watch) {
+    if (watch >= 0)
+        inotify_rm_watch(descriptor->events, watch);
+}
+
+int ipm_descriptor_move(ipm_descriptor *descriptor, const char *path, dev_t device, ino_t inode,
+                        bool is_told, ipm_error *error) {
+    if (descriptor->events >= 0) {
+        int watch;
+        int code = add_watch(path, device, inode, descriptor, &watch, error);
+        bool is_other = watch != descriptor->watch; /* inotify has one watch for each inode */
+        if (code != IPM_OK) {
+            remove_watch(descriptor, is_other ? watch : -1);
+            return code;
+        }
+        remove_watch(descriptor, is_other ? descriptor->watch : -1);
+        descriptor->watch = watch;
+        descriptor->tick_ns = is_told ? SLOW_TICK_NS : TICK_NS;
+    }
+    set_timer(descriptor, 1);
+    return IPM_OK;
+}
+
 /* ---- Use --------------------------------------------------------------------------------- */
 
 void ipm_descriptor_drain(const ipm_descriptor *descriptor) {
-    char events[4096]; /* room for all: inotify merges equal events of one file */
+    char events[4096]; /* usually room for all; otherwise it stays readable */
     start_timer(descriptor);
     if (descriptor->events >= 0)
         (void)!read(descriptor->events, events, sizeof events); /* there may be none */

@@ -21,9 +21,11 @@ typedef struct ipm_descriptor {
     int fd;     /* what event loops sleep on; -1: the descriptor is not open */
     int events; /* of inotify; or -1: there is a timer alone */
     int timer;
+    int watch;       /* the number that inotify gave */
+    int64_t tick_ns; /* the period of the timer */
 } ipm_descriptor;
 
-#define IPM_NO_DESCRIPTOR ((ipm_descriptor){-1, -1, -1})
+#define IPM_NO_DESCRIPTOR ((ipm_descriptor){.fd = -1, .events = -1, .timer = -1, .watch = -1})
 
 /*
  * Open one.
@@ -33,6 +35,14 @@ typedef struct ipm_descriptor {
  */
 int ipm_descriptor_open(const char *path, dev_t device, ino_t inode, bool watches,
                         ipm_descriptor *descriptor, ipm_error *error);
+
+/*
+ * Watch another file, which has the path now, and make the descriptor readable.
+ * is_told  whether commits touch the file
+ * returns  as ipm_descriptor_open; on failure it still watches the old file
+ */
+int ipm_descriptor_move(ipm_descriptor *descriptor, const char *path, dev_t device, ino_t inode,
+                        bool is_told, ipm_error *error);
 
 /* Make it unreadable until the next event, and start its timer anew. */
 void ipm_descriptor_drain(const ipm_descriptor *descriptor);

@@ -22,6 +22,7 @@ typedef struct comparison {
     bool *seen;
     ipm_trail at;
     const char *here, *there; /* how the text names the file and the definition */
+    ipm_match match;
     ipm_error *error;
 } comparison;
 
@@ -55,6 +56,18 @@ static int report(const comparison *c, part in_file, part defined) {
 
 static int compare_fields(comparison *c, part in_file, part defined);
 
+/* Elements of different sizes are at different offsets from the second on. */
+static int compare_second(comparison *c, part in_file, part defined) {
+    const ipm_type *here = in_file.type->element, *there = defined.type->element;
+    if (here->size == there->size || in_file.type->count == 1)
+        return IPM_OK;
+    size_t before = ipm_trail_enter(&c->at, "", "[2]");
+    int code = report(c, (part){here, in_file.offset + here->size},
+                      (part){there, defined.offset + there->size});
+    ipm_trail_leave(&c->at, before);
+    return code;
+}
+
 /* Equal names mean equal scalars, texts and counts, but structs of one name may differ. */
 static int compare(comparison *c, part in_file, part defined) {
     const ipm_type *type = in_file.type;
@@ -68,8 +81,10 @@ static int compare(comparison *c, part in_file, part defined) {
         code = compare(c, (part){type->element, in_file.offset},
                        (part){defined.type->element, defined.offset});
         ipm_trail_leave(&c->at, before);
+        if (code == IPM_OK && c->match == IPM_SAME_OFFSETS)
+            code = compare_second(c, in_file, defined);
     }
-    if (code == IPM_OK && in_file.offset != defined.offset)
+    if (code == IPM_OK && c->match != IPM_BY_PATH && in_file.offset != defined.offset)
         return report(c, in_file, defined);
     return code;
 }
@@ -104,12 +119,33 @@ static int compare_order(comparison *c, part in_file, part defined, const ipm_fi
     return code;
 }
 
+/* Find the field of the same name, from position *at on. If the fields are in the same order, it is
+ * the first one. */
+static const ipm_field *next_field(const ipm_type *type, const ipm_field *other, uint64_t *at) {
+    for (uint64_t looked = 0; looked < type->count; looked++) {
+        const ipm_field *field = &type->fields[*at];
+        *at = *at + 1 < type->count ? *at + 1 : 0;
+        if (strcmp(field->name, other->name) == 0)
+            return field;
+    }
+    return NULL;
+}
+
+/* The file has each field of the definition, and perhaps more. */
+static int compare_needed(comparison *c, part in_file, part defined) {
+    int code = IPM_OK;
+    uint64_t at = 0;
+    for (uint64_t i = 0; code == IPM_OK && i < defined.type->count; i++) {
+        const ipm_field *needed = &defined.type->fields[i];
+        const ipm_field *found = next_field(in_file.type, needed, &at);
+        code = compare_named(c, needed->name, part_of(in_file, found), part_of(defined, needed));
+    }
+    return code;
+}
+
 /* Sizes and alignments need no check: equal fields at equal offsets imply them. */
-static int compare_fields(comparison *c, part in_file, part defined) {
+static int compare_all(comparison *c, part in_file, part defined) {
     const ipm_type *a = in_file.type, *b = defined.type;
-    uint32_t index = ipm_node_of(a)->index;
-    if (a == b || (c->seen != NULL && c->seen[index]))
-        return IPM_OK;
     for (uint64_t i = 0; i < a->count || i < b->count; i++) {
         const ipm_field *here = field_at(a, i), *there = field_at(b, i);
         bool paired = here != NULL && there != NULL && strcmp(here->name, there->name) == 0;
@@ -119,29 +155,38 @@ static int compare_fields(comparison *c, part in_file, part defined) {
         if (code != IPM_OK)
             return code;
     }
-    if (c->seen != NULL)
-        c->seen[index] = true;
     return IPM_OK;
 }
 
+static int compare_fields(comparison *c, part in_file, part defined) {
+    uint32_t index = ipm_node_of(in_file.type)->index;
+    if (in_file.type == defined.type || (c->seen != NULL && c->seen[index]))
+        return IPM_OK;
+    int code = (c->match == IPM_EXACT ? compare_all : compare_needed)(c, in_file, defined);
+    if (code == IPM_OK && c->seen != NULL)
+        c->seen[index] = true;
+    return code;
+}
+
 int ipm_type_compare(const ipm_type *a, const char *where_a, const ipm_type *b, const char *where_b,
-                     ipm_error *error) {
+                     ipm_match match, ipm_error *error) {
     if (strcmp(a->name, b->name) != 0)
         return ipm_fail(error, IPM_ELAYOUT, 0, "the struct is %s %s, %s %s",
                         ipm_excerpt_of(a->name, strlen(a->name)).text, where_a,
                         ipm_excerpt_of(b->name, strlen(b->name)).text, where_b);
-    comparison c = {.here = where_a, .there = where_b, .error = error};
+    comparison c = {.here = where_a, .there = where_b, .match = match, .error = error};
     c.seen = calloc(ipm_node_of(a)->index + (size_t)1, sizeof *c.seen);
     int code = compare(&c, (part){a, 0}, (part){b, 0});
     free(c.seen);
     return code;
 }
 
-int ipm_layout_difference(const ipm_type *in_file, const ipm_type *defined, ipm_error *error) {
-    return ipm_type_compare(in_file, "in the file", defined, "in the definition", error);
+int ipm_layout_difference(const ipm_type *in_file, const ipm_type *defined, ipm_match match,
+                          ipm_error *error) {
+    return ipm_type_compare(in_file, "in the file", defined, "in the definition", match, error);
 }
 
 bool ipm_type_equal(const ipm_type *a, const ipm_type *b) {
     ipm_error unwanted;
-    return a == b || ipm_layout_difference(a, b, &unwanted) == IPM_OK;
+    return a == b || ipm_layout_difference(a, b, IPM_EXACT, &unwanted) == IPM_OK;
 }

@@ -8,13 +8,18 @@
 
 /*
  * Compare the struct that a data file describes with the struct that the program defines.
- * returns  IPM_OK: they are equal by ipm_type_equal; IPM_ELAYOUT, with a text such as
+ * match    how they may differ
+ * returns  IPM_OK; IPM_ELAYOUT, with a text such as
  *          "data_int: int32 at 16 in the file, int64 at 16 in the definition"
  */
-int ipm_layout_difference(const ipm_type *in_file, const ipm_type *defined, ipm_error *error);
+int ipm_layout_difference(const ipm_type *in_file, const ipm_type *defined, ipm_match match,
+                          ipm_error *error);
 
-/* The same for any two structs or arrays. where_a and where_b name their places: "in the file". */
+/*
+ * The same for any two structs or arrays: `a` may have more than `b`. where_a and where_b name
+ * their places: "in the file".
+ */
 int ipm_type_compare(const ipm_type *a, const char *where_a, const ipm_type *b, const char *where_b,
-                     ipm_error *error);
+                     ipm_match match, ipm_error *error);
 
 #endif

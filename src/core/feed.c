@@ -8,6 +8,7 @@
 #include "segment.h"
 
 #include "error.h"
+#include "follow.h"
 #include "page.h"
 #include "reserve.h"
 
@@ -16,7 +17,7 @@
 
 /* Records that were copied from the ring at once. They are private, and whole. */
 typedef struct batch {
-    unsigned char *bytes; /* NULL: there is no ring */
+    unsigned char *bytes;
     uint64_t room;
     uint64_t start; /* the position of the first byte */
     uint64_t from;  /* the records before it were overwritten, perhaps while they were copied */
@@ -25,6 +26,8 @@ typedef struct batch {
 
 struct ipm_feed {
     ipm_segment *segment;
+    uint64_t openings;        /* of the segment when the feed began with it: see start_again */
+    uint64_t size;            /* of the struct */
     unsigned char *value;     /* the struct as of `version` */
     unsigned char *before;    /* as of the version that was told before */
     uint64_t *flags;          /* a bit for each block: the two may differ there */
@@ -46,12 +49,8 @@ struct ipm_feed {
 
 /* ---- The copies -------------------------------------------------------------------------- */
 
-static uint64_t struct_size(const ipm_feed *feed) {
-    return feed->segment->data.geometry.struct_size;
-}
-
 static uint64_t block_count(const ipm_feed *feed) {
-    return ipm_block_count(struct_size(feed));
+    return ipm_block_count(feed->size);
 }
 
 static uint64_t flags_size(const ipm_feed *feed) {
@@ -65,12 +64,12 @@ static bool is_flagged(const ipm_feed *feed, uint64_t block) {
 /* Make `before` equal to `value`. */
 static void keep_value(ipm_feed *feed) {
     if (feed->step != NULL) {
-        ipm_record_apply(feed->step, struct_size(feed), feed->before, feed->flags, false);
+        ipm_record_apply(feed->step, feed->size, feed->before, feed->flags, false);
         return;
     }
     for (uint64_t block = 0; block < block_count(feed); block++)
         if (is_flagged(feed, block)) {
-            uint64_t at = block << IPM_BLOCK_SHIFT, left = struct_size(feed) - at;
+            uint64_t at = block << IPM_BLOCK_SHIFT, left = feed->size - at;
             memcpy(feed->before + at, feed->value + at,
                    left < IPM_BLOCK_SIZE ? left : IPM_BLOCK_SIZE);
         }
@@ -135,7 +134,7 @@ static bool take_record(ipm_feed *feed) {
     }
     if (feed->position >= feed->head || find_record(feed, feed->position) != READ ||
         feed->record->version != feed->version + 1 ||
-        !ipm_record_apply(feed->record, struct_size(feed), feed->value, feed->flags, true))
+        !ipm_record_apply(feed->record, feed->size, feed->value, feed->flags, true))
         return false;
     feed->version++;
     feed->position += feed->record->size;
@@ -180,7 +179,7 @@ static bool go_back(ipm_feed *feed, uint64_t wanted, uint64_t from) {
                 feed->position = at;
             }
             if ((applied != 0 && record->version != applied + 1) ||
-                !ipm_record_apply(record, struct_size(feed), feed->value, NULL, false))
+                !ipm_record_apply(record, feed->size, feed->value, NULL, false))
                 return false;
             applied = record->version;
         }
@@ -231,7 +230,7 @@ static int prepare_feed(ipm_feed *feed, ipm_error *error) {
     const ipm_memory *memory = memory_of(feed);
     const uint64_t copy = ipm_page_up(memory->size), flags = ipm_page_up(flags_size(feed));
     const uint64_t most = ipm_record_most(memory->size), room = most > BATCH ? most : BATCH;
-    feed->reserved = 2 * copy + flags + (memory->ring != NULL ? room : 0);
+    feed->reserved = 2 * copy + flags + room;
     void *made = NULL;
     int code = ipm_reserve(feed->reserved, feed->segment->name, &made, error);
     if (code != IPM_OK)
@@ -240,8 +239,7 @@ static int prepare_feed(ipm_feed *feed, ipm_error *error) {
     feed->value = reserved;
     feed->before = reserved + copy;
     feed->flags = (uint64_t *)(void *)(reserved + 2 * copy);
-    if (memory->ring != NULL)
-        feed->batch = (batch){.bytes = reserved + 2 * copy + flags, .room = room};
+    feed->batch = (batch){.bytes = reserved + 2 * copy + flags, .room = room};
     return IPM_OK;
 }
 
@@ -258,6 +256,8 @@ static int open_feed(ipm_segment *segment, uint64_t version, ipm_feed **feed, ip
     if (made == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot open a feed of %s", segment->name);
     made->segment = segment;
+    made->openings = segment->openings;
+    made->size = segment->data.memory.size;
     code = prepare_feed(made, error);
     if (code != IPM_OK) {
         free(made);
@@ -287,7 +287,7 @@ static void move_on(ipm_feed *feed) {
     if (feed->version > feed->told) /* a seek has gone past the next one */
         return;
     keep_value(feed);
-    if (feed->batch.bytes == NULL) {
+    if (memory_of(feed)->ring == NULL) {
         take_changes(feed);
         return;
     }
@@ -309,14 +309,49 @@ static bool has_next(ipm_feed *feed) {
            feed->record->version == feed->told + 1;
 }
 
+/*
+ * The handle has followed to the segment that replaced its own. Go on with that segment's commits:
+ * after a migration the versions go on, otherwise they begin again.
+ */
+static int start_again(ipm_feed *feed, ipm_error *error) {
+    ipm_segment *segment = feed->segment;
+    if (!ipm_segment_follows(segment)) /* the layout may be another one */
+        return ipm_fail(error, IPM_EREPLACED, 0,
+                        "%s was replaced by a segment whose layout may differ: open a new feed",
+                        segment->names.path);
+    feed->openings = segment->openings;
+    feed->batch.from = feed->batch.end = 0;
+    if (ipm_snapshot_version(memory_of(feed)) < feed->told)
+        feed->told = 0;
+    seek(feed, feed->told);
+    return IPM_OK;
+}
+
+static bool has_moved(const ipm_feed *feed) {
+    return feed->openings != feed->segment->openings;
+}
+
+/* Return once there is a commit to tell. Those of a segment that was replaced come first. */
+static int await_commit(ipm_feed *feed, int64_t timeout_ns, ipm_error *error) {
+    uint64_t now;
+    int code = ipm_segment_check_fork(feed->segment, error);
+    if (code == IPM_OK && has_moved(feed))
+        code = start_again(feed, error);
+    while (code == IPM_OK && !has_next(feed) &&
+           ipm_snapshot_version(memory_of(feed)) <= feed->told) {
+        code = ipm_segment_wait(feed->segment, feed->told, timeout_ns, &now, error);
+        if (code == IPM_OK && has_moved(feed))
+            code = start_again(feed, error);
+    }
+    return code;
+}
+
 int ipm_feed_next(ipm_feed *feed, int64_t timeout_ns, uint64_t *version, uint64_t *missed,
                   ipm_error *error) {
-    const uint64_t told = feed->told;
-    uint64_t now;
-    int code = has_next(feed) ? ipm_segment_check_fork(feed->segment, error)
-                              : ipm_segment_wait(feed->segment, told, timeout_ns, &now, error);
+    int code = await_commit(feed, timeout_ns, error);
     if (code != IPM_OK)
         return code;
+    const uint64_t told = feed->told;
     move_on(feed);
     feed->told = feed->version;
     if (feed->version <= told)
@@ -340,7 +375,7 @@ double ipm_feed_time(const ipm_feed *feed) {
 
 /* The first byte from `at` on in which the two copies differ; or the struct's size. */
 static uint64_t next_difference(const ipm_feed *feed, uint64_t at) {
-    const uint64_t size = struct_size(feed);
+    const uint64_t size = feed->size;
     while (at < size) {
         uint64_t next = (at | (IPM_BLOCK_SIZE - 1)) + 1, end = next < size ? next : size;
         if (is_flagged(feed, at >> IPM_BLOCK_SHIFT) &&
@@ -354,7 +389,7 @@ static uint64_t next_difference(const ipm_feed *feed, uint64_t at) {
 }
 
 bool ipm_feed_changes(const ipm_feed *feed, ipm_range *range) {
-    const uint64_t size = struct_size(feed);
+    const uint64_t size = feed->size;
     uint64_t end = range->offset = next_difference(feed, range->offset + range->size);
     while (end < size && feed->value[end] != feed->before[end])
         end++;

@@ -69,23 +69,46 @@ int ipm_fork_watch(void) {
     return watch_result;
 }
 
-void ipm_kept_open(ipm_kept *kept, int fd) {
-    pthread_mutex_lock(&list_mutex);
+/* Add to the list, which the caller has locked. */
+static void insert(ipm_kept *kept, int fd) {
     *kept = (ipm_kept){.is_open = true, .fd = fd, .next = all_kept, .link = &all_kept};
     if (kept->next != NULL)
         kept->next->link = &kept->next;
     all_kept = kept;
+}
+
+static void take_out(ipm_kept *kept) {
+    kept->is_open = false;
+    *kept->link = kept->next;
+    if (kept->next != NULL)
+        kept->next->link = kept->link;
+}
+
+void ipm_kept_open(ipm_kept *kept, int fd) {
+    pthread_mutex_lock(&list_mutex);
+    insert(kept, fd);
+    pthread_mutex_unlock(&list_mutex);
+}
+
+void ipm_kept_exchange(ipm_kept *a, ipm_kept *b) {
+    const ipm_kept was_a = *a, was_b = *b;
+    pthread_mutex_lock(&list_mutex);
+    if (was_a.is_open)
+        take_out(a);
+    if (was_b.is_open)
+        take_out(b);
+    if (was_a.is_open)
+        insert(b, was_a.fd);
+    if (was_b.is_open)
+        insert(a, was_b.fd);
     pthread_mutex_unlock(&list_mutex);
 }
 
 void ipm_kept_close(ipm_kept *kept) {
     if (!kept->is_open)
         return;
-    kept->is_open = false;
     pthread_mutex_lock(&list_mutex);
-    *kept->link = kept->next;
-    if (kept->next != NULL)
-        kept->next->link = kept->link;
+    take_out(kept);
     pthread_mutex_unlock(&list_mutex);
     close(kept->fd);
 }

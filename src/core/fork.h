@@ -32,6 +32,9 @@ typedef struct ipm_kept {
 /* Keep fd open. ipm_fork_watch was called before; *kept does not move until it is closed. */
 void ipm_kept_open(ipm_kept *kept, int fd);
 
+/* Exchange the descriptors of two structs. Each struct may be empty. */
+void ipm_kept_exchange(ipm_kept *a, ipm_kept *b);
+
 /* Close the descriptor. Harmless if there is none. */
 void ipm_kept_close(ipm_kept *kept);
 

@@ -33,16 +33,17 @@ bool ipm_segment_has_name(ipm_segment *segment) {
 }
 
 int ipm_segment_check_name(ipm_segment *segment, ipm_error *error) {
-    return ipm_segment_has_name(segment) ? IPM_OK : ipm_segment_fail_replaced(segment, error);
+    return ipm_segment_has_name(segment) ? IPM_OK : ipm_segment_go_over(segment, error);
 }
 
 int ipm_segment_fail_replaced(const ipm_segment *segment, ipm_error *error) {
-    return ipm_fail(error, IPM_EREPLACED, 0,
-                    !segment->data.kept.is_open
-                        ? "%s was replaced or destroyed since it was opened; open it again"
-                        : "%s was replaced, destroyed or copied to the upper layer of its overlay "
-                          "file system since it was opened; open it again",
-                    segment->names.path);
+    const char *text = "%s was replaced or destroyed since it was opened; open it again";
+    if (segment->options.follow)
+        text = "%s was replaced or destroyed, and the handle has no other one to follow yet";
+    else if (segment->data.kept.is_open)
+        text = "%s was replaced, destroyed or copied to the upper layer of its overlay file system "
+               "since it was opened; open it again";
+    return ipm_fail(error, IPM_EREPLACED, 0, text, segment->names.path);
 }
 
 int ipm_segment_look_at_directories(ipm_segment *segment, const ipm_options *options,

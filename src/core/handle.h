@@ -12,9 +12,11 @@
 
 struct ipm_segment {
     ipm_role role;
-    ipm_access access;   /* to the data file */
-    uint32_t generation; /* the fork generation of its opening */
-    const char *name;    /* of the struct: the layout's */
+    ipm_access access;     /* to the data file */
+    uint32_t generation;   /* the fork generation of its opening */
+    ipm_options options;   /* of its opening; no names, but its own copy of `trust` */
+    ipm_expected expected; /* the program's layout */
+    const char *name;      /* of the struct: the layout's */
     ipm_names names;
     ipm_directory mmap_dir, lock_dir; /* as they were when it was opened */
     int64_t deadline;                 /* of its opening, for all waits for other processes */
@@ -27,9 +29,14 @@ struct ipm_segment {
     const unsigned char *view;    /* the struct, while the lock is held; otherwise NULL */
     unsigned char **shown;        /* where the user keeps `view`, or NULL: see abandon.h */
     uint64_t abandoned;           /* the number of the last thread that ended with the lock, or 0 */
+    uint64_t openings;            /* how many segments it has opened: see follow.h */
+    bool is_new;                  /* it has followed, and has not returned a version since */
+    bool gave_up;                 /* it found only a retired file, so its next tries look once */
     _Atomic uint32_t interrupted; /* 1: the next wait, or the one that is under way, ends */
-    bool (*asks)(void *);         /* whether a wait for the lock is to end, or NULL: see wait.h */
-    void *asks_with;              /* its argument */
+    _Atomic(_Atomic uint32_t *) wakes; /* the word that waits for a commit sleep on, or NULL */
+    _Atomic uint32_t waking;           /* how many interrupts are using that word just now */
+    bool (*asks)(void *); /* whether a wait for the lock is to end, or NULL: see wait.h */
+    void *asks_with;      /* its argument */
     ipm_descriptor descriptor;
     ipm_migration *migration; /* what this opening migrated, or NULL */
 };
@@ -52,11 +59,21 @@ IPM_COLD int ipm_segment_fail_forked(const ipm_segment *segment, ipm_error *erro
  */
 bool ipm_segment_has_name(ipm_segment *segment);
 
-/* The same, as IPM_OK or IPM_EREPLACED. */
+/* The same for a call, which follows if it can. returns  IPM_EREPLACED, or why it cannot follow */
 int ipm_segment_check_name(ipm_segment *segment, ipm_error *error);
 
 /* The error of a segment that was replaced, destroyed or removed. */
 IPM_COLD int ipm_segment_fail_replaced(const ipm_segment *segment, ipm_error *error);
+
+/* Follow, or fail: for a call that finds that the segment was replaced. See follow.h. */
+IPM_COLD int ipm_segment_go_over(ipm_segment *segment, ipm_error *error);
+
+/* Fail in a fork's child. If the segment was replaced, destroyed or removed, follow or fail. */
+static inline int ipm_segment_check(ipm_segment *segment, ipm_error *error) {
+    if (segment->generation != ipm_fork_generation)
+        return ipm_segment_fail_forked(segment, error);
+    return ipm_datafile_is_retired(&segment->data) ? ipm_segment_go_over(segment, error) : IPM_OK;
+}
 
 /* Find out who owns the directories of its files, and who may write to them. */
 int ipm_segment_look_at_directories(ipm_segment *segment, const ipm_options *options,

@@ -4,6 +4,7 @@
 #include "segment.h"
 
 #include "error.h"
+#include "follow.h"
 
 #include <string.h>
 
@@ -32,7 +33,7 @@ int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error) {
                         segment->name, size);
     if (size > sizeof *info)
         size = sizeof *info;
-    ipm_segment_has_name(segment); /* for `replaced` */
+    ipm_segment_try_to_follow(segment); /* also for `replaced` */
     bool lockable = segment->lockfile.head != NULL;
     const ipm_memory *memory = &segment->data.memory;
     const ipm_info all = {

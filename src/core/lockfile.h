@@ -24,7 +24,7 @@ typedef struct ipm_lockfile {
     uint32_t slots;
     dev_t device;
     ino_t inode;
-    ipm_kept kept; /* the descriptor with the lock on byte 0, if the mapping does not keep it */
+    ipm_kept kept; /* last: a descriptor with the lock on byte 0, if the mapping keeps none */
 } ipm_lockfile;
 
 /* How long opening or destroying a segment waits in all for processes that hold bytes, and how long

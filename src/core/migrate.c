@@ -72,11 +72,12 @@ static int make_new(migrating *m, ipm_segment *segment, const ipm_layout *layout
     struct stat status;
     if (lstat(path, &status) != 0)
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
+    const ipm_expected expected = {layout, IPM_EXACT};
     int code = ipm_datafile_make(path, layout, &kept, &m->temporary, error);
     if (code == IPM_OK)
         code = ipm_file_keep_owner(m->temporary, path, &status, error);
     if (code == IPM_OK)
-        code = ipm_datafile_open(m->temporary, NULL, IPM_WRITE, layout, &segment->data, error);
+        code = ipm_datafile_open(m->temporary, NULL, IPM_WRITE, expected, &segment->data, error);
     return code;
 }
 

@@ -22,9 +22,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* How often to look again while a manager replaces the segment. This is a count and not a time: a
- * process that does not run for that long would have looked only once. */
-#define REPLACE_PATIENCE 100
+/* The time between two tries to open a segment that does not exist yet. A try takes about ten
+ * system calls. */
+#define FIRST_NAP_NS IPM_MS
+#define LAST_NAP_NS (50 * IPM_MS)
 
 /* ---- Opening ----------------------------------------------------------------------------- */
 
@@ -40,12 +41,12 @@ static void close_files(ipm_segment *segment) {
 }
 
 /* Open the data file, unless ipm_create has found it and left it open. */
-static int open_data(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
+static int open_data(ipm_segment *segment, ipm_error *error) {
     const char *path = segment->names.path;
     if (segment->data.map != NULL)
         return IPM_OK;
-    int code =
-        ipm_datafile_open(path, &segment->mmap_dir, segment->access, layout, &segment->data, error);
+    int code = ipm_datafile_open(path, &segment->mmap_dir, segment->access, segment->expected,
+                                 &segment->data, error);
     if (code == IPM_ENOTFOUND)
         return ipm_fail_errno(error, ENOENT,
                               "cannot open %s (a manager with the option create makes it)", path);
@@ -53,10 +54,10 @@ static int open_data(ipm_segment *segment, const ipm_layout *layout, ipm_error *
 }
 
 /* returns  IPM_EREPLACED: the files were replaced at the same time, so try again */
-static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
+static int open_files(ipm_segment *segment, ipm_error *error) {
     const ipm_names *names = &segment->names;
     segment->refusal.code = IPM_OK; /* of an earlier try */
-    int code = open_data(segment, layout, error);
+    int code = open_data(segment, error);
     if (code != IPM_OK)
         return code;
     ipm_datafile *data = &segment->data;
@@ -81,12 +82,13 @@ static int open_files(ipm_segment *segment, const ipm_layout *layout, ipm_error 
     return code;
 }
 
-static int open_settled(ipm_segment *segment, const ipm_layout *layout, ipm_error *error) {
-    for (int looks = 0; looks < REPLACE_PATIENCE; looks++) {
-        int code = open_files(segment, layout, error);
+static int open_settled(ipm_segment *segment, unsigned looks, ipm_error *error) {
+    for (; looks > 0; looks--) {
+        int code = open_files(segment, error);
         if (code != IPM_EREPLACED)
             return code;
-        ipm_clock_nap(IPM_MS);
+        if (looks > 1)
+            ipm_clock_nap(IPM_MS);
     }
     error->code = IPM_ENOTFOUND; /* the text says how it ended */
     return IPM_ENOTFOUND;
@@ -104,6 +106,9 @@ static void prepare_lock(ipm_segment *segment) {
         .inode = segment->lockfile.inode,
         .abandoned = ipm_segment_abandon,
     };
+    if (segment->lockfile.head != NULL)
+        atomic_store_explicit(&segment->wakes, &segment->lockfile.head->notify,
+                              memory_order_seq_cst);
 }
 
 /* Room for a private copy of the struct: address space only, until a writer dies inside. */
@@ -163,18 +168,18 @@ static int prepare_use(ipm_segment *segment, const ipm_options *options, ipm_err
     return code;
 }
 
-static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
-                        ipm_error *error) {
+static int open_segment(ipm_segment *segment, unsigned looks, ipm_error *error) {
     const ipm_names *names = &segment->names;
+    const ipm_options *options = &segment->options;
     ipm_creation m = {.manager = -1};
     segment->deadline = ipm_clock_deadline(IPM_PATIENCE_NS);
     int code = ipm_names_make(segment->name, options, &segment->names, error);
     if (code != IPM_OK)
         return code;
-    code = options->create ? ipm_create(segment, layout, options, &m, error)
+    code = options->create ? ipm_create(segment, segment->expected.layout, options, &m, error)
                            : ipm_segment_look_at_directories(segment, options, error);
     if (code == IPM_OK)
-        code = open_settled(segment, layout, error);
+        code = open_settled(segment, looks, error);
     if (code == IPM_OK)
         code = prepare_use(segment, options, error);
     if (code != IPM_OK && options->create) {
@@ -190,24 +195,86 @@ static int open_segment(ipm_segment *segment, const ipm_layout *layout, const ip
     return code;
 }
 
-/* returns  IPM_EREPLACED when another manager replaced or destroyed it before it could be reset */
-static int open_once(ipm_role role, ipm_access access, const ipm_layout *layout,
-                     const ipm_options *options, ipm_segment **segment, ipm_error *error) {
-    const char *name = ipm_layout_type(layout)->name;
+/* Keep the options. The handle examines directories again when it follows or destroys, so it keeps
+ * `trust` too. */
+static int keep_options(ipm_segment *segment, const ipm_options *options, ipm_error *error) {
+    segment->options = *options;
+    segment->options.follow = false;
+    segment->options.trust = NULL;
+    if (options->trust_count == 0)
+        return IPM_OK;
+    uint32_t *trust = calloc(options->trust_count, sizeof *trust);
+    if (trust == NULL)
+        return ipm_fail_errno(error, ENOMEM, "cannot open %s", segment->name);
+    memcpy(trust, options->trust, options->trust_count * sizeof *trust);
+    segment->options.trust = trust;
+    return IPM_OK;
+}
+
+/* Forget the names, which belong to the caller, and what only creation needs: a handle that follows
+ * creates nothing. */
+static void settle_options(ipm_segment *segment, bool follow) {
+    ipm_options *options = &segment->options;
+    options->tag = options->mmap_dir = options->lock_dir = options->path = NULL;
+    options->create = options->force = false;
+    options->migrate = IPM_MIGRATE_NO;
+    options->follow = follow;
+}
+
+int ipm_segment_open_once(const ipm_opening *opening, ipm_segment **segment, ipm_error *error) {
+    const char *name = ipm_layout_type(opening->layout)->name;
     ipm_segment *made = calloc(1, sizeof *made);
+    *segment = NULL;
     if (made == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot open %s", name);
-    made->role = role;
-    made->access = access;
+    made->role = opening->role;
+    made->access = opening->access;
     made->descriptor = IPM_NO_DESCRIPTOR;
     made->generation = ipm_fork_generation;
+    made->expected = (ipm_expected){opening->layout, opening->options->match};
     made->name = name;
-    int code = open_segment(made, layout, options, error);
+    made->openings = 1;
+    int code = keep_options(made, opening->options, error);
+    if (code == IPM_OK)
+        code = open_segment(made, opening->looks, error);
+    settle_options(made, opening->options->follow);
     if (code == IPM_OK)
         *segment = made;
     else
         ipm_segment_release(made);
     return code;
+}
+
+static int open_whole(const ipm_opening *opening, ipm_segment **segment, ipm_error *error) {
+    int code;
+    do
+        code = ipm_segment_open_once(opening, segment, error);
+    while (code == IPM_EREPLACED);
+    return code;
+}
+
+static int did_not_appear(const char *name, ipm_error *error) {
+    ipm_error last = *error;
+    return ipm_fail(error, IPM_ETIMEOUT, 0, "%s did not appear in time: %s", name, last.text);
+}
+
+/* Try until the segment exists and no other process holds the lock file's bytes, or until the time
+ * is over. */
+static int open_awaited(const ipm_opening *opening, ipm_segment **segment, ipm_error *error) {
+    const char *name = ipm_layout_type(opening->layout)->name;
+    int64_t wait_ns = opening->options->wait_ns;
+    int64_t deadline = ipm_clock_deadline(wait_ns);
+    for (int64_t nap = FIRST_NAP_NS;; nap = nap < LAST_NAP_NS / 2 ? nap * 2 : LAST_NAP_NS) {
+        int code = open_whole(opening, segment, error);
+        if (wait_ns <= 0 || (code != IPM_ENOTFOUND && code != IPM_ETIMEOUT))
+            return code;
+        int64_t left = deadline - ipm_clock_now();
+        if (left <= 0)
+            return code == IPM_ENOTFOUND ? did_not_appear(name, error) : code;
+        if (!ipm_clock_nap(nap < left ? nap : left))
+            return ipm_fail(error, IPM_EINTERRUPTED, 0, "%s: the wait for it was interrupted",
+                            name);
+    }
 }
 
 int ipm_segment_open_for(ipm_role role, ipm_access access, const ipm_layout *layout,
@@ -221,10 +288,8 @@ int ipm_segment_open_for(ipm_role role, ipm_access access, const ipm_layout *lay
     int rc = ipm_fork_watch();
     if (rc != 0)
         return ipm_fail_errno(error, rc, "cannot open %s", type->name);
-    do
-        code = open_once(role, access, layout, &chosen, segment, error);
-    while (code == IPM_EREPLACED);
-    return code;
+    const ipm_opening opening = {role, access, layout, &chosen, IPM_MANY_LOOKS};
+    return open_awaited(&opening, segment, error);
 }
 
 int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options *options,
@@ -233,6 +298,11 @@ int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_options 
     ipm_access access = role == IPM_READER ? IPM_READ : IPM_WRITE;
     int code = ipm_segment_open_for(role, access, layout, options, segment, &detail);
     return ipm_report(code, &detail, error);
+}
+
+const ipm_layout *ipm_segment_layout(const ipm_segment *segment) {
+    const ipm_layout *described = segment->data.described;
+    return described != NULL ? described : segment->expected.layout;
 }
 
 /* ---- Closing ----------------------------------------------------------------------------- */
@@ -247,6 +317,7 @@ void ipm_segment_release(ipm_segment *segment) {
     }
     ipm_names_free(&segment->names);
     ipm_migration_free(segment->migration);
+    free((void *)segment->options.trust);
     free(segment);
 }
 
@@ -288,9 +359,8 @@ static int destroy(ipm_segment *segment, ipm_error *error) {
         code = ipm_fail(error, IPM_EINVALID, 0, "%s: only a manager destroys", segment->name);
     if (code == IPM_OK && segment->view != NULL)
         code = ipm_segment_rollback(segment, error);
-    if (code == IPM_OK && ipm_datafile_is_retired(&segment->data))
-        code = ipm_fail(error, IPM_EREPLACED, 0, "%s was replaced or destroyed already",
-                        segment->names.path);
+    if (code == IPM_OK)
+        code = ipm_segment_check(segment, error);
     const ipm_lockfile_terms terms = {
         .directory = &segment->lock_dir,
         .owner = segment->data.owner,

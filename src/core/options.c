@@ -3,15 +3,14 @@
 #include "error.h"
 #include "trailer.h"
 
-#include <stddef.h>
 #include <string.h>
 
 /*
  * The size of the options in the first version of the header. A new member begins after it, never
  * in its padding: an older program leaves the padding uninitialised.
  */
-#define FIRST_SIZE 72
-_Static_assert(offsetof(ipm_options, migrate) == FIRST_SIZE, "the first version");
+#define FIRST_SIZE 112
+_Static_assert(sizeof(ipm_options) == FIRST_SIZE, "the first version");
 
 #define MOST_BYTES 4096 /* of the options of any version */
 
@@ -61,6 +60,15 @@ static int check_options(ipm_role role, const ipm_type *type, const ipm_options 
                         "%s: create, force, migrate, mode, max_readers and feed are a manager's "
                         "options",
                         type->name);
+    if (role == IPM_MANAGER && options->wait_ns != 0)
+        return ipm_fail(error, IPM_EINVALID, 0,
+                        "%s: wait_ns is an option of editors and readers, and a manager makes the "
+                        "segment with create",
+                        type->name);
+    if (options->match != IPM_EXACT && options->match != IPM_SAME_OFFSETS &&
+        options->match != IPM_BY_PATH)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: match %d is not an ipm_match", type->name,
+                        (int)options->match);
     if (options->force && !options->create)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: force goes with create", type->name);
     if ((unsigned)options->migrate > IPM_MIGRATE_LOSSY)

@@ -7,6 +7,7 @@
 #include "catch_up.h"
 #include "clock.h"
 #include "error.h"
+#include "follow.h"
 #include "fork.h"
 #include "listeners.h"
 #include "notify.h"
@@ -20,22 +21,10 @@
 
 /* ---- Checks ------------------------------------------------------------------------------ */
 
-/* Fail in a fork's child, and if the segment was replaced, destroyed or removed. */
-static inline int check_usable(const ipm_segment *segment, ipm_error *error) {
-    if (segment->generation != ipm_fork_generation)
-        return ipm_segment_fail_forked(segment, error);
-    return ipm_datafile_is_retired(&segment->data) ? ipm_segment_fail_replaced(segment, error)
-                                                   : IPM_OK;
-}
-
-int ipm_segment_check_usable(const ipm_segment *segment, ipm_error *error) {
-    return check_usable(segment, error);
-}
-
-static int check_writer(const ipm_segment *segment, ipm_error *error) {
+static int check_writer(ipm_segment *segment, ipm_error *error) {
     if (segment->role == IPM_READER)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: a reader cannot write", segment->name);
-    return check_usable(segment, error);
+    return ipm_segment_check(segment, error);
 }
 
 static inline bool is_locked(const ipm_segment *segment) {
@@ -68,7 +57,15 @@ static inline int check_range(const ipm_segment *segment, uint64_t offset, uint6
 
 /* ---- The lock ---------------------------------------------------------------------------- */
 
-static IPM_COLD int explain(const ipm_segment *segment, int code, ipm_error *error) {
+/* The segment was replaced while the call waited for its lock: take the new segment's lock, or
+ * fail.
+ */
+static IPM_COLD int lock_new_one(ipm_segment *segment, int64_t timeout_ns, ipm_error *error) {
+    return ipm_segment_follows(segment) ? ipm_segment_lock(segment, timeout_ns, error)
+                                        : ipm_segment_fail_replaced(segment, error);
+}
+
+static IPM_COLD int explain(ipm_segment *segment, int code, int64_t timeout_ns, ipm_error *error) {
     switch (code) {
     case IPM_ETIMEOUT:
         return ipm_fail(error, code, 0, "%s: the lock was not free in time", segment->name);
@@ -77,7 +74,7 @@ static IPM_COLD int explain(const ipm_segment *segment, int code, ipm_error *err
                         "%s: this thread holds a lock on the segment through another handle",
                         segment->name);
     case IPM_EREPLACED:
-        return ipm_segment_fail_replaced(segment, error);
+        return lock_new_one(segment, timeout_ns, error);
     case IPM_EINTERRUPTED:
         return ipm_fail(error, code, 0, "%s: the wait for the lock was interrupted", segment->name);
     case IPM_EINCOMPATIBLE:
@@ -131,13 +128,13 @@ static void release_lock(ipm_segment *segment) {
     ipm_rwlock_unlock(&segment->lock);
 }
 
-static IPM_COLD int retired_meanwhile(ipm_segment *segment, ipm_error *error) {
+static IPM_COLD int retired_meanwhile(ipm_segment *segment, int64_t timeout_ns, ipm_error *error) {
     release_lock(segment);
-    return ipm_segment_fail_replaced(segment, error);
+    return lock_new_one(segment, timeout_ns, error);
 }
 
 int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error) {
-    int code = check_usable(segment, error);
+    int code = ipm_segment_check(segment, error);
     if (code != IPM_OK)
         return code;
     if (segment->view != NULL || segment->refusal.code != IPM_OK)
@@ -146,10 +143,10 @@ int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error)
     code = reads ? ipm_rwlock_read(&segment->lock, timeout_ns)
                  : ipm_rwlock_write(&segment->lock, timeout_ns);
     if (code != IPM_OK)
-        return explain(segment, code, error);
+        return explain(segment, code, timeout_ns, error);
     segment->view = reads ? readable(segment) : writable(segment);
     if (ipm_datafile_is_retired(&segment->data))
-        return retired_meanwhile(segment, error);
+        return retired_meanwhile(segment, timeout_ns, error);
     return IPM_OK;
 }
 
@@ -175,9 +172,9 @@ int ipm_segment_unlock(ipm_segment *segment, ipm_error *error) {
         return IPM_OK;
     ipm_notify_all(&segment->lockfile.head->notify);
     bool there = ipm_listeners_notify(&segment->lockfile.head->listening, segment->names.path);
-    if (retired)
+    if (retired || (!there && !ipm_segment_has_name(segment)))
         return ipm_segment_fail_replaced(segment, error);
-    return there ? IPM_OK : ipm_segment_check_name(segment, error);
+    return IPM_OK;
 }
 
 int ipm_segment_rollback(ipm_segment *segment, ipm_error *error) {
@@ -230,19 +227,50 @@ static int lock_if_needed(ipm_segment *segment, bool *own, ipm_error *error) {
     return code;
 }
 
+/* End the call's own transaction. returns  IPM_EREPLACED: its changes are lost */
+static int unlock_own(ipm_segment *segment, bool own, ipm_error *error) {
+    return own ? ipm_segment_unlock(segment, error) : IPM_OK;
+}
+
+/* Whether a call has lost its own transaction and must repeat it on the new segment. */
+static bool is_to_repeat(const ipm_segment *segment, bool own, int code) {
+    return code == IPM_EREPLACED && own && ipm_segment_follows(segment);
+}
+
+/* The range is outside the present segment, but the segment that replaces it may be larger. */
+static IPM_COLD int check_new_range(ipm_segment *segment, uint64_t offset, uint64_t size,
+                                    ipm_error *error) {
+    int code = check_writer(segment, error);
+    return code == IPM_OK ? check_range(segment, offset, size, error) : code;
+}
+
+/* The handle has followed while it waited for the lock, and the new segment is smaller. */
+static IPM_COLD int shrunk(ipm_segment *segment, bool own, uint64_t offset, uint64_t size,
+                           ipm_error *error) {
+    if (own)
+        ipm_segment_rollback(segment, NULL);
+    return outside(segment, offset, size, error);
+}
+
 int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t size, const void *from,
                       ipm_error *error) {
     bool own;
-    int code = check_range(segment, offset, size, error);
+    int code =
+        is_inside(segment, offset, size) ? IPM_OK : check_new_range(segment, offset, size, error);
     if (code == IPM_OK)
         code = lock_if_needed(segment, &own, error);
     if (code != IPM_OK)
         return code;
     uint64_t skipped = offset >= IPM_HEADER_SIZE ? 0 : IPM_HEADER_SIZE - offset;
-    if (size > skipped)
-        ipm_copy_to_shared(ipm_segment_change(segment, offset + skipped, size - skipped),
-                           (const char *)from + skipped, size - skipped);
-    return own ? ipm_segment_unlock(segment, error) : IPM_OK;
+    if (size > skipped) {
+        void *to = ipm_segment_change(segment, offset + skipped, size - skipped);
+        if (to == NULL)
+            return shrunk(segment, own, offset, size, error);
+        ipm_copy_to_shared(to, (const char *)from + skipped, size - skipped);
+    }
+    code = unlock_own(segment, own, error);
+    return is_to_repeat(segment, own, code) ? ipm_segment_write(segment, offset, size, from, error)
+                                            : code;
 }
 
 int ipm_segment_touch(ipm_segment *segment, ipm_error *error) {
@@ -251,7 +279,8 @@ int ipm_segment_touch(ipm_segment *segment, ipm_error *error) {
     if (code != IPM_OK)
         return code;
     ipm_segment_stamp(segment, ipm_time());
-    return own ? ipm_segment_unlock(segment, error) : IPM_OK;
+    code = unlock_own(segment, own, error);
+    return is_to_repeat(segment, own, code) ? ipm_segment_touch(segment, error) : code;
 }
 
 int ipm_segment_clear(ipm_segment *segment, ipm_error *error) {
@@ -260,7 +289,8 @@ int ipm_segment_clear(ipm_segment *segment, ipm_error *error) {
     if (code != IPM_OK)
         return code;
     ipm_segment_zero(segment);
-    return own ? ipm_segment_unlock(segment, error) : IPM_OK;
+    code = unlock_own(segment, own, error);
+    return is_to_repeat(segment, own, code) ? ipm_segment_clear(segment, error) : code;
 }
 
 int ipm_segment_flush(ipm_segment *segment, ipm_error *error) {
@@ -297,7 +327,7 @@ static uint64_t take_snapshot(ipm_segment *segment, uint64_t offset, uint64_t si
 int ipm_segment_read(ipm_segment *segment, uint64_t offset, uint64_t size, void *into,
                      ipm_error *error) {
     bool locked = segment->view != NULL;
-    int code = locked ? check_locked(segment, error) : check_usable(segment, error);
+    int code = locked ? check_locked(segment, error) : ipm_segment_check(segment, error);
     if (code == IPM_OK)
         code = check_range(segment, offset, size, error);
     if (code != IPM_OK)
@@ -310,18 +340,22 @@ int ipm_segment_read(ipm_segment *segment, uint64_t offset, uint64_t size, void 
 }
 
 int ipm_segment_snapshot(ipm_segment *segment, void *into, uint64_t *version, ipm_error *error) {
-    int code = check_usable(segment, error);
+    int code = ipm_segment_check(segment, error);
     if (code != IPM_OK)
         return code;
     uint64_t shown = take_snapshot(segment, 0, segment->data.memory.size, into);
-    if (version != NULL)
+    if (version != NULL) {
         *version = shown;
+        segment->is_new = false;
+    }
     return IPM_OK;
 }
 
 int ipm_segment_version(ipm_segment *segment, uint64_t *version, ipm_error *error) {
-    int code = check_usable(segment, error);
-    if (code == IPM_OK)
+    int code = ipm_segment_check(segment, error);
+    if (code == IPM_OK) {
         *version = ipm_snapshot_version(&segment->data.memory);
+        segment->is_new = false;
+    }
     return code;
 }

@@ -12,9 +12,6 @@ void ipm_segment_zero(ipm_segment *segment);
 /* Set the header's time stamp; in the handle's lock. */
 void ipm_segment_stamp(ipm_segment *segment, double time);
 
-/* IPM_OK, IPM_EFORKED or IPM_EREPLACED. */
-int ipm_segment_check_usable(const ipm_segment *segment, ipm_error *error);
-
 /* Take turns of a snapshot of the segment until one succeeds. */
 void ipm_segment_take(ipm_segment *segment, ipm_snapshot *snapshot);
 

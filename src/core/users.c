@@ -3,6 +3,7 @@
  */
 #include "segment.h"
 
+#include "follow.h"
 #include "process.h"
 
 typedef struct list {
@@ -48,6 +49,7 @@ int ipm_segment_users(ipm_segment *segment, ipm_user *users, size_t capacity, si
     int code = ipm_segment_check_fork(segment, error);
     if (code != IPM_OK)
         return code;
+    ipm_segment_try_to_follow(segment);
     if (file->head != NULL) {
         if (!gate_holder_waits(file))
             add_holder(&all, &file->shared->gate, true);

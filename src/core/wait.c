@@ -22,15 +22,18 @@
 /*
  * The flag is stored before the waiters are woken, as a commit is. A waiter loads the flag after it
  * has announced that it sleeps. Both have a full fence in between. So the waiter sees the flag, or
- * the word that it would sleep on has changed.
+ * the word that it would sleep on has changed. `waking` keeps the word mapped: see follow.c.
  */
 void ipm_segment_interrupt(ipm_segment *segment) {
     if (segment == NULL || segment->generation != ipm_fork_generation)
         return;
     int kept = errno;
     atomic_store_explicit(&segment->interrupted, 1, memory_order_relaxed);
-    if (segment->lockfile.head != NULL)
-        ipm_notify_all(&segment->lockfile.head->notify);
+    atomic_fetch_add_explicit(&segment->waking, 1, memory_order_seq_cst);
+    _Atomic uint32_t *word = atomic_load_explicit(&segment->wakes, memory_order_seq_cst);
+    if (word != NULL)
+        ipm_notify_all(word);
+    atomic_fetch_sub_explicit(&segment->waking, 1, memory_order_seq_cst);
     errno = kept;
 }
 
@@ -71,11 +74,23 @@ static bool sleep_once(ipm_segment *segment, uint32_t seen, int64_t now, int64_t
                            left < SLEEP_SLICE_NS ? deadline : now + SLEEP_SLICE_NS) != EINTR;
 }
 
+/* Whether the version `now` is news to a program that knows `version`, which may be that of an
+ * earlier segment. */
+static bool is_news(const ipm_segment *segment, uint64_t version, uint64_t now) {
+    return now > version || segment->is_new || (now < version && segment->openings > 1);
+}
+
 /* returns  IPM_OK: there was a commit after `version`; IPM_ETIMEOUT: not yet (and no text) */
 static int look_for_commit(ipm_segment *segment, uint64_t version, uint64_t *now,
                            ipm_error *error) {
-    int code = ipm_segment_version(segment, now, error);
-    return code != IPM_OK ? code : *now > version ? IPM_OK : IPM_ETIMEOUT;
+    int code = ipm_segment_check(segment, error);
+    if (code != IPM_OK)
+        return code;
+    *now = ipm_snapshot_version(&segment->data.memory);
+    if (!is_news(segment, version, *now))
+        return IPM_ETIMEOUT;
+    segment->is_new = false;
+    return IPM_OK;
 }
 
 /* The same, after announcing that this process sleeps. */
@@ -110,6 +125,8 @@ int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t timeout_ns,
             if (code != IPM_OK)
                 return code;
             look_at = 0;
+            if (segment->is_new)
+                continue;
         }
         if (clock >= deadline)
             return ipm_fail(error, IPM_ETIMEOUT, 0, "%s: no commit after version %llu in time",

@@ -6,6 +6,7 @@ writer.
 */
 #include "assign.h"
 #include "error.h"
+#include "follow.h"
 #include "functions.h"
 #include "path.h"
 #include "scalar.h"
@@ -23,14 +24,15 @@ writer.
 /* The place that the path at index 2 leads to. Leaves the Struct on the stack, and above it the two
  * values that lipm_checkpath pushes. */
 static lipm_place check_place(lua_State *L, lipm_handle *handle) {
+    lipm_memory *memory = handle->memory;
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
     const lipm_part *part = lipm_checkpath(L, 2, lua_gettop(L), handle->layout);
-    return (lipm_place){&handle->memory, part->type, part->offset};
+    return (lipm_place){memory, part->type, part->offset};
 }
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
-static int read_scalar(lua_State *L, const lipm_handle *handle, const lipm_place *place) {
+static int read_scalar(lua_State *L, lipm_handle *handle, const lipm_place *place) {
     uint64_t small[SMALL_SCALAR / sizeof(uint64_t)];
     void *into = small;
     ipm_error error;
@@ -41,8 +43,9 @@ static int read_scalar(lua_State *L, const lipm_handle *handle, const lipm_place
         lipm_pushlive(L, place);
         return 1;
     }
-    if (ipm_segment_read(handle->segment, place->offset, place->type->size, into, &error) != IPM_OK)
-        return lipm_raise(L, &error);
+    if (lipm_hasmoved(handle, place->memory, &error) ||
+        ipm_segment_read(handle->segment, place->offset, place->type->size, into, &error) != IPM_OK)
+        return lipm_retry(L, handle, &error, lipm_handle_read);
     lipm_pushscalar(L, place->type, into);
     return 1;
 }
@@ -67,53 +70,62 @@ int lipm_handle_read(lua_State *L) {
     int owner = lua_absindex(L, -3);
     lipm_value *value = lipm_pushvalue(L, owner, handle->layout, place.type);
     lipm_checkopen(L, handle);
-    if (ipm_segment_read(handle->segment, place.offset, place.type->size, value->bytes, &error) !=
-        IPM_OK)
-        return lipm_raise(L, &error);
+    if (lipm_hasmoved(handle, place.memory, &error) ||
+        ipm_segment_read(handle->segment, place.offset, place.type->size, value->bytes, &error) !=
+            IPM_OK)
+        return lipm_retry(L, handle, &error, lipm_handle_read);
     return 1;
 }
 
-/* The bytes of the detached value at index 2, into which a snapshot of the handle's struct goes. */
-static unsigned char *check_into(lua_State *L, const lipm_handle *handle) {
+/* The detached value at index 2, into which a snapshot of the handle's struct goes. */
+static const lipm_view *check_into(lua_State *L, const lipm_handle *handle) {
     const lipm_view *target = lipm_testview(L, 2);
-    const char *name = handle->memory.type->name;
+    const char *name = handle->memory->type->name;
     if (target == NULL || target->place.memory->is_live) {
         lipm_pushshown(L, 2);
         luaL_error(L, "%s: a snapshot goes into a detached value, not into %s%s", name,
                    target == NULL ? "" : "the view of ", lua_tostring(L, -1));
         return NULL; /* never: luaL_error raises */
     }
-    unsigned char *base = lipm_base(target->place.memory);
-    if (base == NULL)
+    if (lipm_base(target->place.memory) == NULL)
         lipm_complain_access(L, &target->place);
     if (!target->place.memory->is_writable)
         lipm_complain_write(L, &target->place);
-    if (target->place.type != handle->memory.type &&
-        !ipm_type_equal(target->place.type, handle->memory.type)) {
+    if (!lipm_fits(target->place.type, handle->memory->type)) {
         luaL_error(L, "%s: a snapshot does not fit into a %s%s", name, target->place.type->name,
-                   lipm_pushdifference(L, target->place.type, handle->memory.type));
+                   lipm_pushdifference(L, target->place.type, handle->memory->type));
     }
-    return base + target->place.offset;
+    return target;
 }
 
 /* Take a snapshot into the value at index 2 or into a new one, and leave that value on the top of
- * the stack. Returns the version. */
-static uint64_t push_snapshot(lua_State *L) {
-    const lipm_handle *handle = lipm_pinhandle(L);
-    unsigned char *into;
-    uint64_t version;
-    ipm_error error;
+ * the stack. returns  a code */
+static int push_snapshot(lua_State *L, lipm_handle *handle, uint64_t *version, ipm_error *error) {
+    const lipm_memory *memory = handle->memory;
+    const ipm_type *type = memory->type;
+    const lipm_place *into = NULL;
+    unsigned char *bytes;
     lua_settop(L, 2);
-    if (lua_isnil(L, 2)) {
+    if (!lua_isnil(L, 2))
+        into = &check_into(L, handle)->place;
+    if (into == NULL) {
         lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
-        into = lipm_pushvalue(L, 3, handle->layout, handle->memory.type)->bytes;
-        lipm_checkopen(L, handle);
+        bytes = lipm_pushvalue(L, 3, handle->layout, type)->bytes;
+    } else if (into->type == type || ipm_type_equal(into->type, type)) {
+        bytes = lipm_base(into->memory) + into->offset;
+        into = NULL;
     } else {
-        into = check_into(L, handle);
+        bytes = lua_newuserdatauv(L, type->size, 0);
     }
-    if (ipm_segment_snapshot(handle->segment, into, &version, &error) != IPM_OK)
-        lipm_raise(L, &error);
-    return version;
+    lipm_checkopen(L, handle);
+    if (lipm_hasmoved(handle, memory, error))
+        return error->code;
+    int code = ipm_segment_snapshot(handle->segment, bytes, version, error);
+    if (code == IPM_OK && into != NULL) {
+        lipm_copyfields(into, type, bytes);
+        lua_settop(L, 2);
+    }
+    return code;
 }
 
 /***
@@ -121,13 +133,18 @@ Copy the whole struct as last committed. The call does not wait for an editor th
 is stopped or has died. If the handle itself holds the lock, the copy does not include the changes
 of the open transaction.
 @function Handle:snapshot
-@tparam[opt] value into a detached value of the same struct, which is overwritten
+@tparam[opt] value into a detached value of the same struct, which is overwritten. Its layout may
+have fewer fields than the segment, or have them elsewhere: then its fields are copied
 @treturn value `into`, or a new value
 @raise an error if `into` is anything but a detached value of the same struct; an error object:
 `"replaced"`, `"forked"`
 */
 int lipm_handle_snapshot(lua_State *L) {
-    push_snapshot(L);
+    lipm_handle *handle = lipm_pinhandle(L);
+    uint64_t version;
+    ipm_error error;
+    if (push_snapshot(L, handle, &version, &error) != IPM_OK)
+        return lipm_retry(L, handle, &error, lipm_handle_snapshot);
     return 1;
 }
 
@@ -141,52 +158,62 @@ Copy the whole struct as `snapshot` does, and return the version of the copy too
 @raise as for `snapshot`
 */
 int lipm_handle_versioned_snapshot(lua_State *L) {
-    uint64_t version = push_snapshot(L);
+    lipm_handle *handle = lipm_pinhandle(L);
+    uint64_t version;
+    ipm_error error;
+    if (push_snapshot(L, handle, &version, &error) != IPM_OK)
+        return lipm_retry(L, handle, &error, lipm_handle_versioned_snapshot);
     lua_pushinteger(L, (lua_Integer)version);
     return 2;
 }
 
 /* ---- Writing ----------------------------------------------------------------------------- */
 
-/* Take the lock unless the handle holds it. Returns whether finish_own has to release it. */
-static bool begin_own(lua_State *L, lipm_handle *handle) {
-    ipm_error error;
-    if (lipm_is_locked(handle)) {
-        /* A read of 0 bytes fails if another thread holds the lock through this handle. */
-        if (ipm_segment_read(handle->segment, 0, 0, &error, &error) != IPM_OK)
-            lipm_raise(L, &error);
-        return false;
-    }
-    if (lipm_waitlock(L, handle, IPM_FOREVER, &error) != IPM_OK)
-        lipm_raise(L, &error);
-    return true;
+/* Take the lock unless the handle holds it. Fail if the handle no longer has the memory in which
+ * the method has found its place. *has_begun: whether finish_own has to release the lock. */
+static int begin_own(lua_State *L, lipm_handle *handle, const lipm_memory *memory, bool *has_begun,
+                     ipm_error *error) {
+    *has_begun = false;
+    if (lipm_hasmoved(handle, memory, error))
+        return error->code;
+    *has_begun = !lipm_is_locked(handle);
+    if (*has_begun)
+        return lipm_waitlock(L, handle, IPM_FOREVER, error);
+    /* A read of 0 bytes fails if another thread holds the lock through this handle. */
+    return ipm_segment_read(handle->segment, 0, 0, error, error);
 }
 
 /* If begin_own has taken the lock, commit or roll back, and release it. This must come before any
  * error is raised. */
-static void finish_own(lua_State *L, lipm_handle *handle, bool has_begun, bool is_commit) {
-    ipm_error error;
+static int finish_own(const lipm_handle *handle, bool has_begun, bool is_commit, ipm_error *error) {
     if (!has_begun)
-        return;
-    int code = is_commit ? ipm_segment_unlock(handle->segment, &error)
-                         : ipm_segment_rollback(handle->segment, &error);
-    if (code != IPM_OK && is_commit)
-        lipm_raise(L, &error);
+        return IPM_OK;
+    if (is_commit)
+        return ipm_segment_unlock(handle->segment, error);
+    ipm_segment_rollback(handle->segment, NULL);
+    return IPM_OK;
 }
 
 /* Assign the value at `index` to a part of the handle's struct: all of it, or nothing. The value
- * above it on the stack is the Struct. */
-static int assign(lua_State *L, int index, lipm_handle *handle, lipm_place place) {
+ * above it on the stack is the Struct. `method` is the caller. */
+static int assign(lua_State *L, int index, lipm_handle *handle, lipm_place place,
+                  lua_CFunction method) {
     const lipm_names *names = NULL;
     lipm_assignment assignment;
     int owner = index + 1;
+    bool has_begun, is_stored = false;
+    ipm_error error;
     if (!lipm_is_scalar(place.type))
         names = lipm_pushnames(L, owner, place.type, place.type);
     lipm_prepare(L, owner, index, &place, names, &assignment);
     lipm_checkopen(L, handle);
-    bool has_begun = begin_own(L, handle);
-    bool is_stored = lipm_assign(&assignment, &place);
-    finish_own(L, handle, has_begun, is_stored);
+    int code = begin_own(L, handle, place.memory, &has_begun, &error);
+    if (code == IPM_OK) {
+        is_stored = lipm_assign(&assignment, &place);
+        code = finish_own(handle, has_begun, is_stored, &error);
+    }
+    if (code != IPM_OK)
+        return lipm_retry(L, handle, &error, method);
     return is_stored ? 0 : lipm_complain(L, &place, "the value changed while it was assigned");
 }
 
@@ -204,7 +231,7 @@ int lipm_handle_write(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 3);
     lipm_place place = check_place(L, handle);
-    return assign(L, 3, handle, place);
+    return assign(L, 3, handle, place, lipm_handle_write);
 }
 
 /***
@@ -219,8 +246,9 @@ arrays; or a view or value of the same struct. The header of a view, of a value,
 int lipm_handle_set(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 2);
+    lipm_place whole = {handle->memory, handle->memory->type, 0};
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
-    return assign(L, 2, handle, (lipm_place){&handle->memory, handle->memory.type, 0});
+    return assign(L, 2, handle, whole, lipm_handle_set);
 }
 
 static void check_number(lua_State *L, const lipm_place *place) {
@@ -279,31 +307,40 @@ int lipm_handle_add(lua_State *L) {
     lipm_place place = check_place(L, handle);
     check_number(L, &place);
     lipm_checkopen(L, handle);
-    bool has_begun = begin_own(L, handle);
+    bool has_begun;
     uint64_t old = 0, new = 0;
     lipm_scalar sum;
+    ipm_error error;
+    if (begin_own(L, handle, place.memory, &has_begun, &error) != IPM_OK)
+        return lipm_retry(L, handle, &error, lipm_handle_add);
     const unsigned char *base = ipm_segment_data(handle->segment);
     memcpy(&old, base + place.offset, place.type->size);
     bool is_stored = lipm_addscalar(L, 3, place.type, &old, &sum);
     if (is_stored) {
         lipm_storescalar(&new, place.type, &sum);
-        unsigned char *at = lipm_change(&handle->memory, place.offset, place.type->size);
+        unsigned char *at = lipm_change(handle->memory, place.offset, place.type->size);
         lipm_storescalar(at, place.type, &sum);
     }
-    finish_own(L, handle, has_begun, is_stored);
+    if (finish_own(handle, has_begun, is_stored, &error) != IPM_OK)
+        return lipm_retry(L, handle, &error, lipm_handle_add);
     if (!is_stored)
         return complain_sum(L, &place, old);
     lipm_pushscalar(L, place.type, &new);
     return 1;
 }
 
-static int in_transaction(lua_State *L, int (*change)(ipm_segment *, ipm_error *)) {
+static int in_transaction(lua_State *L, int (*change)(ipm_segment *, ipm_error *),
+                          lua_CFunction method) {
     lipm_handle *handle = lipm_pinwriter(L);
+    bool has_begun;
     ipm_error error;
-    bool has_begun = begin_own(L, handle);
-    int code = change(handle->segment, &error);
-    finish_own(L, handle, has_begun, code == IPM_OK);
-    return code == IPM_OK ? 0 : lipm_raise(L, &error);
+    int code = begin_own(L, handle, handle->memory, &has_begun, &error);
+    if (code == IPM_OK) {
+        code = change(handle->segment, &error);
+        int finished = finish_own(handle, has_begun, code == IPM_OK, &error);
+        code = code == IPM_OK ? finished : code;
+    }
+    return code == IPM_OK ? 0 : lipm_retry(L, handle, &error, method);
 }
 
 /***
@@ -313,7 +350,7 @@ the handle holds its lock. Editors and managers.
 @raise an error object as `lock` and `unlock` raise it
 */
 int lipm_handle_touch(lua_State *L) {
-    return in_transaction(L, ipm_segment_touch);
+    return in_transaction(L, ipm_segment_touch, lipm_handle_touch);
 }
 
 /***
@@ -323,5 +360,5 @@ transaction of its own unless the handle holds its lock. Editors and managers.
 @raise an error object as `lock` and `unlock` raise it
 */
 int lipm_handle_clear(lua_State *L) {
-    return in_transaction(L, ipm_segment_clear);
+    return in_transaction(L, ipm_segment_clear, lipm_handle_clear);
 }

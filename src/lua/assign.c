@@ -1,11 +1,13 @@
 /*
- * Assignment to structs and arrays from tables, and from views and values of the same type.
+ * Assignment to structs and arrays from tables, and from views and values of the same type, whose
+ * layout may have fewer fields, or have them elsewhere.
  *
  * Tables are read raw, so no metamethod can run. A table whose metamethods show more than the table
  * contains is refused: see plain.h.
  */
 #include "assign.h"
 
+#include "../core/difference.h"
 #include "../core/word.h"
 #include "error.h"
 #include "plain.h"
@@ -152,6 +154,72 @@ static void draft_elements(lipm_draft *draft, int index, const lipm_place *place
         lipm_complain(L, place, "the value changed while it was assigned");
 }
 
+/* ---- Views and values -------------------------------------------------------------------- */
+
+bool lipm_fits(const ipm_type *given, const ipm_type *here) {
+    ipm_error unwanted;
+    return given == here || ipm_type_compare(here, "", given, "", IPM_BY_PATH, &unwanted) == IPM_OK;
+}
+
+/* Copies the part at the offset `from` to a place of the same layout. Returns false on failure. */
+typedef bool (*part_copier)(const void *with, const lipm_place *place, uint64_t from);
+
+static bool copy_common(const lipm_place *place, const ipm_type *type, uint64_t from,
+                        part_copier copy, const void *with);
+
+static bool copy_fields(const lipm_place *place, const ipm_type *type, uint64_t from,
+                        part_copier copy, const void *with) {
+    bool is_copied = true;
+    for (uint64_t i = 0; is_copied && i < type->count; i++) {
+        const ipm_field *given = &type->fields[i];
+        const ipm_field *field = ipm_type_field(place->type, given->name, strlen(given->name));
+        if (field != NULL) {
+            lipm_place part = lipm_fieldplace(place, field);
+            is_copied = copy_common(&part, given->type, from + given->offset, copy, with);
+        }
+    }
+    return is_copied;
+}
+
+static bool copy_elements(const lipm_place *place, const ipm_type *type, uint64_t from,
+                          part_copier copy, const void *with) {
+    bool is_copied = true;
+    for (uint64_t i = 0; is_copied && i < type->count; i++) {
+        lipm_place part = lipm_elementplace(place, i);
+        is_copied = copy_common(&part, type->element, from + i * type->element->size, copy, with);
+    }
+    return is_copied;
+}
+
+/* Copy the parts that the place and a struct or array at the offset `from` have in common: the
+ * largest parts of equal layout. */
+static bool copy_common(const lipm_place *place, const ipm_type *type, uint64_t from,
+                        part_copier copy, const void *with) {
+    if (place->type == type || ipm_type_equal(place->type, type))
+        return copy(with, place, from);
+    return (type->kind == IPM_ARRAY ? copy_elements : copy_fields)(place, type, from, copy, with);
+}
+
+/* Store the bytes of a part. If the place is a whole segment, its header is not changed. */
+static bool store_part(const void *with, const lipm_place *place, uint64_t from) {
+    const unsigned char *base = with;
+    lipm_memory *memory = place->memory;
+    uint64_t kept = place->offset < memory->reserved ? memory->reserved - place->offset : 0;
+    if (place->type->size <= kept)
+        return true;
+    uint64_t size = place->type->size - kept;
+    unsigned char *to = lipm_change(memory, place->offset + kept, size);
+    if (to == NULL)
+        return false;
+    if (to != base + from + kept)
+        ipm_copy_shared(to, base + from + kept, size);
+    return true;
+}
+
+bool lipm_copyfields(const lipm_place *place, const ipm_type *type, const unsigned char *from) {
+    return copy_common(place, type, 0, store_part, from);
+}
+
 /* ---- Values of any type ------------------------------------------------------------------ */
 
 static void check_source(lua_State *L, int index, const lipm_view *source,
@@ -159,7 +227,7 @@ static void check_source(lua_State *L, int index, const lipm_view *source,
     const ipm_type *type = source->place.type;
     if (lipm_base(source->place.memory) == NULL)
         lipm_complain_access(L, &source->place);
-    if (type != place->type && !ipm_type_equal(type, place->type)) {
+    if (!lipm_fits(type, place->type)) {
         lipm_pushshown(L, index);
         const char *shown = lua_tostring(L, -1);
         lipm_complain(L, place, "%s is not a %s of the same layout%s", shown, place->type->name,
@@ -167,15 +235,27 @@ static void check_source(lua_State *L, int index, const lipm_view *source,
     }
 }
 
+typedef struct drafting {
+    lipm_draft *draft;
+    const lipm_view *source;
+} drafting;
+
+/* Add a piece for a part of the view or value. */
+static bool draft_part(const void *with, const lipm_place *place, uint64_t from) {
+    const drafting *d = with;
+    uint64_t at = lipm_addpiece(d->draft, place->offset, place->type->size);
+    const unsigned char *base = lipm_base(d->source->place.memory);
+    if (base == NULL)
+        lipm_complain_access(d->draft->L, &d->source->place);
+    ipm_copy_from_shared(lipm_pieceat(d->draft, at)->bytes, base + from, place->type->size);
+    return true;
+}
+
 static void draft_source(lipm_draft *draft, int index, const lipm_view *source,
                          const lipm_place *place) {
     check_source(draft->L, index, source, place);
-    uint64_t at = lipm_addpiece(draft, place->offset, place->type->size);
-    const unsigned char *base = lipm_base(source->place.memory);
-    if (base == NULL)
-        lipm_complain_access(draft->L, &source->place);
-    ipm_copy_from_shared(lipm_pieceat(draft, at)->bytes, base + source->place.offset,
-                         place->type->size);
+    copy_common(place, source->place.type, source->place.offset, draft_part,
+                &(drafting){draft, source});
 }
 
 static void check_reserved(lua_State *L, const lipm_place *place) {
@@ -219,23 +299,10 @@ void lipm_prepare(lua_State *L, int owner, int index, const lipm_place *place,
     }
 }
 
-/* If the place is a whole segment, its header is not changed. */
 static bool copy_source(const lipm_view *source, const lipm_place *place) {
-    lipm_memory *memory = place->memory;
     const unsigned char *base = lipm_base(source->place.memory);
-    uint64_t kept = place->offset < memory->reserved ? memory->reserved - place->offset : 0;
-    uint64_t size = place->type->size - kept;
-    if (base == NULL)
-        return false;
-    if (size == 0)
-        return true;
-    const unsigned char *from = base + source->place.offset + kept;
-    unsigned char *to = lipm_change(memory, place->offset + kept, size);
-    if (to == NULL)
-        return false;
-    if (to != from)
-        ipm_copy_shared(to, from, size);
-    return true;
+    return base != NULL &&
+           copy_common(place, source->place.type, source->place.offset, store_part, base);
 }
 
 bool lipm_assign(lipm_assignment *assignment, const lipm_place *place) {

@@ -31,4 +31,15 @@ void lipm_prepare(lua_State *L, int owner, int index, const lipm_place *place,
  */
 bool lipm_assign(lipm_assignment *assignment, const lipm_place *place);
 
+/* Whether a value of the type `given` can be assigned to one of the type `here`: `here` has each
+ * field of `given`, by path, with the same type. */
+bool lipm_fits(const ipm_type *given, const ipm_type *here);
+
+/*
+ * Copy the struct or array at `from` to a place. Where their layouts differ, only the fields that
+ * both have are copied. One of the two types fits the other.
+ * returns  false: the memory cannot be changed now
+ */
+bool lipm_copyfields(const lipm_place *place, const ipm_type *type, const unsigned char *from);
+
 #endif

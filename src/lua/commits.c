@@ -4,6 +4,7 @@ Feeds: the commits of a segment, one after the other.
 */
 #include "error.h"
 #include "feed.h"
+#include "follow.h"
 #include "functions.h"
 #include "index.h"
 #include "slice.h"
@@ -12,7 +13,7 @@ Feeds: the commits of a segment, one after the other.
 
 /* ---- Opening and closing ------------------------------------------------------------------ */
 
-/* The version at 2: that of the moment if there is none. */
+/* The version at index 2. If there is none, the present one. */
 static uint64_t check_version(lua_State *L, const lipm_handle *handle) {
     int is_whole;
     if (lua_isnoneornil(L, 2))
@@ -25,7 +26,7 @@ static uint64_t check_version(lua_State *L, const lipm_handle *handle) {
     return (uint64_t)version;
 }
 
-/* Push a feed of the handle at 1 that is not open yet. */
+/* Push a feed of the handle at index 1. The feed is not open yet. */
 static lipm_feed *push_feed(lua_State *L, lipm_handle *handle) {
     lipm_feed *feed = lua_newuserdatauv(L, sizeof *feed, LIPM_FEED_VALUES);
     *feed = (lipm_feed){
@@ -33,7 +34,7 @@ static lipm_feed *push_feed(lua_State *L, lipm_handle *handle) {
         .memory =
             {
                 .layout = handle->layout,
-                .type = handle->memory.type,
+                .type = handle->memory->type,
                 .watched = &handle->layout->alive,
                 .expected = 1,
             },
@@ -60,35 +61,41 @@ static void make_value(lua_State *L, lipm_feed *feed) {
 }
 
 /***
-Follow the segment's commits. Any number of feeds may be open beside each other. A feed delays no
-editor and takes no lock. With a ring (the manager's option `feed`) it tells every commit that it is
-not too late for; without one it tells the latest, and how many it missed.
+Follow the segment's commits. A handle can have any number of feeds at the same time. A feed takes
+no lock and delays no editor. If the segment has a ring (the manager's option `feed`), the feed
+tells every commit that is still in the ring. Without a ring it tells the latest commit, and how
+many it missed. If the handle follows (the option `follow`), its feeds go on with the new segment,
+unless `layout = "compatible"` is given as well: then the layout may have changed, and `next` fails
+with `"replaced"`, so open a new feed.
 @function Handle:feed
-@tparam[opt] integer version the first commit told is the one after it; without it, the first one
-after this call
-@treturn Feed to be closed: `local feed <close> = reader:feed()`. It keeps its handle; closing the
-handle closes it
-@raise no version, or one that is yet to come; an error object: `"replaced"`, `"forked"`, `"system"`
+@tparam[opt] integer version the feed begins with the commit after this version; by default with the
+first commit after this call
+@treturn Feed the feed, for a `<close>` variable: `local feed <close> = reader:feed()`. It keeps its
+handle open; closing the handle closes its feeds
+@raise an error if the version is no version, or a later one than the present; an error object:
+`"replaced"`, `"forked"`, `"system"`
 */
 int lipm_handle_feed(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);
     uint64_t version = check_version(L, handle);
+    const lipm_memory *memory = handle->memory;
     ipm_error error;
-    lua_settop(L, 1);
+    lua_settop(L, 2);
     lipm_feed *feed = push_feed(L, handle);
     make_value(L, feed);
     lipm_checkopen(L, handle);
-    if (ipm_feed_open(handle->segment, version, &feed->feed, &error) != IPM_OK)
-        return lipm_raise(L, &error);
+    if (lipm_hasmoved(handle, memory, &error) ||
+        ipm_feed_open(handle->segment, version, &feed->feed, &error) != IPM_OK)
+        return lipm_retry(L, handle, &error, lipm_handle_feed);
     feed->memory.base = (unsigned char *)ipm_feed_value(feed->feed);
     lipm_addfeed(&handle->feeds, feed);
     return 1;
 }
 
 /***
-Close a feed. Closing again is harmless; a feed is also closed when it goes out of scope as a
-`<close>` variable, when its handle is closed, and when it is collected. Its value raises from then
-on.
+Close the feed. To close it again has no effect. A feed is also closed at the end of its block if it
+is a `<close>` variable, when its handle is closed, and when it is collected. Any use of its value
+afterwards raises an error.
 @function Feed:close
 */
 int lipm_feed_close(lua_State *L) {
@@ -145,18 +152,20 @@ static int tell_commit(lua_State *L, int index, lipm_feed *feed, int64_t timeout
 }
 
 /***
-Go on to the next commit, and sleep until there is one. If it fails, the feed stays where it was.
+Go on to the next commit. If there is none yet, sleep until there is one. If this fails, the feed
+stays at its commit. The commits of a segment that was destroyed or replaced are told first; after
+that the code is `"replaced"`, unless the handle follows.
 @function Feed:next
-@tparam[opt] number seconds how long at most; without it for ever
-@treturn[1] value the struct as of that commit: the same value each time, which cannot be written,
-and raises after the feed was closed. `S:new(value)` copies it
-@treturn[1] integer version of the commit
-@treturn[1] integer missed: how many commits before it were lost, because the ring had no room for
-them any more
+@tparam[opt] number seconds the longest time to wait; without it, the wait has no limit
+@treturn[1] value the struct as of that commit. It is the same value each time. It cannot be
+written, and any use after the feed was closed raises an error. `S:new(value)` copies it
+@treturn[1] integer the version of the commit
+@treturn[1] integer missed: how many commits before it were lost because the ring had overwritten
+them; 0 for a feed that keeps up
 @treturn[2] nil
 @treturn[2] string message
 @treturn[2] string code: `"timeout"`, `"replaced"`, `"forked"`, `"corrupt"`, `"system"`
-@raise if it would sleep while the handle holds its lock; the feed is closed
+@raise an error if it would sleep while the handle holds its lock, or if the feed is closed
 */
 int lipm_feed_next(lua_State *L) {
     lipm_feed *feed = lipm_checkfeed(L);
@@ -181,13 +190,13 @@ static int next_in_loop(lua_State *L) {
 }
 
 /***
-The commits for a loop, `for value, version, missed in feed:commits(1) do`, which ends when none
-comes in time. The loop may be broken off: the feed stays at the commit that it told last.
+The commits for a loop: `for value, version, missed in feed:commits(1) do`. The loop ends when no
+commit comes in time. A `break` leaves the feed at the commit that it told last.
 @function Feed:commits
-@tparam[opt] number seconds how long to wait for each commit at most; without it for ever
-@treturn function an iterator of what `next` returns. It raises an error object where `next` fails
-with another code than `"timeout"`
-@raise the feed is closed
+@tparam[opt] number seconds the longest time to wait for each commit; without it, there is no limit
+@treturn function an iterator that returns what `next` returns. If `next` fails with another code
+than `"timeout"`, the iterator raises an error object
+@raise an error if the feed is closed
 */
 int lipm_feed_commits(lua_State *L) {
     const lipm_feed *feed = lipm_checkfeed(L);
@@ -199,11 +208,11 @@ int lipm_feed_commits(lua_State *L) {
 }
 
 /***
-When the commit that was told last was made.
+The time when the commit that was told last was made.
 @function Feed:time
-@treturn number Unix seconds, to within a tick of the kernel's clock (1 to 10 ms); 0 if that is not
-known: the segment has no ring, the commit has left it, or none was told yet
-@raise the feed is closed
+@treturn number Unix seconds, exact to a tick of the kernel's clock (1 to 10 ms). 0 if the time is
+not known: the segment has no ring, the commit is no longer in it, or no commit was told yet
+@raise an error if the feed is closed
 */
 int lipm_feed_time(lua_State *L) {
     lua_pushnumber(L, ipm_feed_time(lipm_checkfeed(L)->feed));

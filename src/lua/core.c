@@ -2,8 +2,9 @@
  * The C module ipmmap.core, on which the Lua files in lua/ipmmap are built.
  *
  * Each file of the binding uses only those before it in this order: memory, view, error, names,
- * scalar, plain, draft, assign, path, layout, type, index, value, totable, bytes, feed, handle,
- * slice, lock, access, changed, wait, commits, leaves, listen, convert, info, member, open, core.
+ * scalar, plain, draft, assign, path, layout, type, index, value, totable, bytes, feed, follow,
+ * handle, slice, lock, access, changed, wait, commits, leaves, listen, convert, info, member, open,
+ * core.
  */
 #include "error.h"
 #include "functions.h"

@@ -135,7 +135,7 @@ void lipm_pushfieldpath(lua_State *L, const lipm_place *place) {
 const char *lipm_pushdifference(lua_State *L, const ipm_type *given, const ipm_type *here) {
     ipm_error error;
     if (strcmp(given->name, here->name) != 0 ||
-        ipm_type_compare(given, "given", here, "here", &error) == IPM_OK)
+        ipm_type_compare(here, "here", given, "given", IPM_BY_PATH, &error) == IPM_OK)
         return lua_pushliteral(L, "");
     return lua_pushfstring(L, ": %s", error.text);
 }

@@ -41,8 +41,8 @@ void lipm_pushfieldpath(lua_State *L, const lipm_place *place);
 /* Push the value at `index` as messages show it: 'text', 3.5, a table. Calls no metamethod. */
 void lipm_pushshown(lua_State *L, int index);
 
-/* Push the first difference between two types of the same name, such as ": hp: int32 at 16 given,
- * int64 at 16 here". Push "" if their names differ, or if they are equal. */
+/* Push why a type of the same name does not fit, such as ": hp: int64 at 16 here, int32 at 16
+ * given". Push "" if the names differ, or if the type fits. */
 const char *lipm_pushdifference(lua_State *L, const ipm_type *given, const ipm_type *here);
 
 /* Create the metatable of error objects. */

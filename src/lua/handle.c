@@ -6,6 +6,7 @@ The userdata "ipmmap.reader", "ipmmap.editor" and "ipmmap.manager": creation, ch
 
 #include "../core/fork.h"
 #include "error.h"
+#include "follow.h"
 #include "functions.h"
 #include "layout.h"
 
@@ -21,7 +22,7 @@ const char lipm_handle_brand = 'h';
 const char *const lipm_roles[] = {"reader", "editor", "manager", NULL};
 
 const char *lipm_handlename(const lipm_handle *handle) {
-    return handle->layout->layout != NULL ? handle->memory.type->name : "?";
+    return handle->layout->layout != NULL ? handle->memory->type->name : "?";
 }
 
 lipm_handle *lipm_pushhandle(lua_State *L, ipm_role role, lipm_layout *layout) {
@@ -29,7 +30,7 @@ lipm_handle *lipm_pushhandle(lua_State *L, ipm_role role, lipm_layout *layout) {
     lipm_handle *handle = lua_newuserdatauv(L, sizeof *handle, LIPM_HANDLE_VALUES);
     *handle = (lipm_handle){
         .brand = &lipm_handle_brand,
-        .memory =
+        .first =
             {
                 .layout = layout,
                 .type = type,
@@ -40,8 +41,10 @@ lipm_handle *lipm_pushhandle(lua_State *L, ipm_role role, lipm_layout *layout) {
                 .is_writable = role != IPM_READER,
             },
         .layout = layout,
+        .definition = layout,
         .role = role,
     };
+    handle->memory = &handle->first;
     return handle;
 }
 
@@ -83,9 +86,9 @@ static int close_handle(lipm_handle *handle, ipm_error *error) {
     code = ipm_segment_close(handle->segment, error);
     if (code == IPM_OK) {
         handle->segment = NULL;
-        handle->memory.base = NULL;
-        handle->layout->handles--;
-        lipm_freelayout(handle->layout);
+        handle->memory->base = NULL;
+        lipm_releaselayout(handle->definition);
+        lipm_releaselayout(handle->layout);
     }
     return code;
 }

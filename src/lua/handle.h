@@ -9,28 +9,35 @@
 #include <lua.h>
 
 typedef struct lipm_handle {
-    const void *brand; /* the address that tells handles from other userdata */
-    lipm_memory memory;
-    ipm_segment *segment; /* NULL: closed */
-    lipm_layout *layout;
-    uint64_t epoch;         /* how many times the lock was taken */
-    uint64_t opened;        /* the version when the handle was opened */
-    struct lipm_root *root; /* the newest root view; it may have been collected: see lock.c */
-    lipm_feed *feeds;       /* the open feeds of this handle */
+    const void *brand;       /* the address that tells handles from other userdata */
+    lipm_memory *memory;     /* the memory of the handle's views: `first`, or a later layout's */
+    ipm_segment *segment;    /* NULL: closed */
+    lipm_layout *layout;     /* of the segment, as in `memory` */
+    lipm_layout *definition; /* the program's, which the segment needs; mostly the same */
+    uint64_t epoch;          /* how many times the lock was taken */
+    uint64_t opened;         /* the version when the handle was opened */
+    uint64_t openings;       /* those of the segment when the handle took its layout */
+    struct lipm_root *root;  /* the newest root view; it may have been collected: see lock.c */
+    lipm_feed *feeds;        /* the open feeds of this handle */
     ipm_role role;
     bool is_root_spare; /* the next lock can use `root` again */
     bool is_pinned;     /* a method was called under this lock: the program still uses the lock */
     bool is_lost;       /* the collector found that no code can reach the view of this lock */
     bool was_forgotten; /* the collector released the last lock */
     bool has_warned;    /* a warning about a forgotten lock was given */
+    bool follows;       /* the option `follow` */
+    bool may_change;    /* the handle follows, and its layout may change when it does */
+    lipm_memory first;
 } lipm_handle;
 
 /* The user values of a handle. */
 enum {
-    LIPM_HANDLE_STRUCT = 1,
-    LIPM_HANDLE_ROOT, /* a table with weak values that contains `root`; or nil */
-    LIPM_HANDLE_SEEN, /* the bytes that wait saw last, by path; or nil */
-    LIPM_HANDLE_VALUES = LIPM_HANDLE_SEEN
+    LIPM_HANDLE_STRUCT = 1, /* the Struct of the segment's layout */
+    LIPM_HANDLE_ROOT,       /* a table with weak values that contains `root`; or nil */
+    LIPM_HANDLE_SEEN,       /* the bytes that wait saw last, by path; or nil */
+    LIPM_HANDLE_DEFINITION, /* the program's Struct */
+    LIPM_HANDLE_MEMORIES,   /* a list of the memories after the first; or nil */
+    LIPM_HANDLE_VALUES = LIPM_HANDLE_MEMORIES
 };
 
 /* Push a handle that has no segment and no metatable yet. */
@@ -58,10 +65,16 @@ static inline void lipm_checkopen(lua_State *L, const lipm_handle *handle) {
         lipm_refuseclosed(L, handle);
 }
 
+/* Follow the segment that replaces the handle's, if the handle's layout may change and a following
+ * segment can be opened now: see follow.h. The handle is at index 1. */
+IPM_COLD void lipm_catchup(lua_State *L, lipm_handle *handle);
+
 /* The open handle at index 1. Raises if it is closed. */
 static inline lipm_handle *lipm_checkhandle(lua_State *L) {
     lipm_handle *handle = lipm_checkanyhandle(L);
     lipm_checkopen(L, handle);
+    if (handle->may_change)
+        lipm_catchup(L, handle);
     return handle;
 }
 
@@ -83,7 +96,7 @@ void lipm_warnforgotten(lua_State *L, lipm_handle *handle);
 
 /* Whether the handle holds its lock. Not so in the child of a fork. */
 static inline bool lipm_is_locked(const lipm_handle *handle) {
-    return lipm_base(&handle->memory) != NULL;
+    return lipm_base(handle->memory) != NULL;
 }
 
 #endif

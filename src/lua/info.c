@@ -4,6 +4,7 @@ Information about a segment; flushing and destroying it.
 */
 #include "convert.h"
 #include "error.h"
+#include "follow.h"
 #include "functions.h"
 #include "handle.h"
 
@@ -16,11 +17,11 @@ The number of commits since the segment was created.
 @raise an error object: `"replaced"`, `"forked"`
 */
 int lipm_handle_version(lua_State *L) {
-    const lipm_handle *handle = lipm_pinhandle(L);
+    lipm_handle *handle = lipm_pinhandle(L);
     uint64_t version;
     ipm_error error;
     if (ipm_segment_version(handle->segment, &version, &error) != IPM_OK)
-        return lipm_raise(L, &error);
+        return lipm_retry(L, handle, &error, lipm_handle_version);
     lua_pushinteger(L, (lua_Integer)version);
     return 1;
 }
@@ -32,12 +33,12 @@ The time when the segment was last touched, or else created: `header.time_stamp`
 @raise an error object: `"replaced"`, `"forked"`
 */
 int lipm_handle_last_update(lua_State *L) {
-    const lipm_handle *handle = lipm_pinhandle(L);
+    lipm_handle *handle = lipm_pinhandle(L);
     double time;
     ipm_error error;
     if (ipm_segment_read(handle->segment, IPM_HEADER_SIZE - sizeof time, sizeof time, &time,
                          &error) != IPM_OK)
-        return lipm_raise(L, &error);
+        return lipm_retry(L, handle, &error, lipm_handle_last_update);
     lua_pushnumber(L, time);
     return 1;
 }
@@ -58,7 +59,7 @@ last known; `migrated`: what the opening of this handle migrated, or nil: `kept`
 @raise an error object: `"forked"`
 */
 int lipm_handle_info(lua_State *L) {
-    const lipm_handle *handle = lipm_pinhandle(L);
+    lipm_handle *handle = lipm_pinhandle(L);
     ipm_info info = {.own_size = sizeof info};
     ipm_error error;
     lua_createtable(L, 0, 16);
@@ -68,7 +69,7 @@ int lipm_handle_info(lua_State *L) {
     const struct {
         const char *name, *value;
     } strings[] = {
-        {"name", handle->memory.type->name},
+        {"name", handle->memory->type->name},
         {"role", lipm_roles[handle->role]},
         {"tag", info.tag},
         {"path", info.path},
@@ -118,10 +119,10 @@ Write the data to disk, and return when it is there. Editors and managers.
 @raise an error object: `"system"`, `"no_space"`, `"replaced"`, `"forked"`
 */
 int lipm_handle_flush(lua_State *L) {
-    const lipm_handle *handle = lipm_pinwriter(L);
+    lipm_handle *handle = lipm_pinwriter(L);
     ipm_error error;
     if (ipm_segment_flush(handle->segment, &error) != IPM_OK)
-        return lipm_raise(L, &error);
+        return lipm_retry(L, handle, &error, lipm_handle_flush);
     return 0;
 }
 
@@ -138,6 +139,6 @@ int lipm_handle_destroy(lua_State *L) {
         return luaL_error(L, "%s: only a manager can destroy a segment", lipm_handlename(handle));
     int code = ipm_segment_destroy(handle->segment, &error);
     if (!ipm_segment_is_locked(handle->segment))
-        handle->memory.base = NULL;
-    return code == IPM_OK ? 0 : lipm_raise(L, &error);
+        handle->memory->base = NULL;
+    return code == IPM_OK ? 0 : lipm_retry(L, handle, &error, lipm_handle_destroy);
 }

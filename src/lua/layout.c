@@ -16,11 +16,20 @@ lua/ipmmap/struct.lua sets its __index, and has the rest of a Struct's methods.
 
 #define STRUCT_CLASS "ipmmap.struct"
 
-void lipm_freelayout(lipm_layout *layout) {
-    if (layout->alive == 0 && layout->handles == 0) {
+static void free_unused(lipm_layout *layout) {
+    if (layout->alive == 0 && layout->uses == 0) {
         ipm_layout_free(layout->layout);
         layout->layout = NULL;
     }
+}
+
+void lipm_retainlayout(lipm_layout *layout) {
+    layout->uses++;
+}
+
+void lipm_releaselayout(lipm_layout *layout) {
+    layout->uses--;
+    free_unused(layout);
 }
 
 lipm_layout *lipm_checklayout(lua_State *L, int index) {
@@ -43,6 +52,17 @@ static lipm_layout *push_layout(lua_State *L) {
     lua_newtable(L);
     lua_setiuservalue(L, -2, LIPM_STRUCT_PATHS);
     return layout;
+}
+
+lipm_layout *lipm_pushlayout(lua_State *L, const ipm_layout *layout) {
+    size_t length;
+    ipm_error error;
+    const char *text = ipm_layout_text(layout, &length);
+    lipm_layout *copy = push_layout(L);
+    if (ipm_layout_parse(text, length, &copy->layout, &error) != IPM_OK)
+        lipm_raise(L, &error);
+    copy->alive = 1;
+    return copy;
 }
 
 /* Return the Struct on the top of the stack, or nil and what is wrong with its definition. */
@@ -163,7 +183,7 @@ static int layout_difference(lua_State *L) {
     const ipm_type *there = ipm_layout_type(old), *here = ipm_layout_type(new);
     if (strcmp(ipm_layout_text(old, NULL), ipm_layout_text(new, NULL)) == 0)
         lua_pushnil(L);
-    else if (ipm_type_compare(there, "there", here, "here", &error) != IPM_OK)
+    else if (ipm_type_compare(there, "there", here, "here", IPM_EXACT, &error) != IPM_OK)
         lua_pushstring(L, error.text);
     else
         lua_pushfstring(L, "it extends %s there, %s here", parent_name(there), parent_name(here));
@@ -195,7 +215,7 @@ int lipm_describe(lua_State *L) {
 static int layout_gc(lua_State *L) {
     lipm_layout *layout = luaL_checkudata(L, 1, STRUCT_CLASS);
     layout->alive = 0;
-    lipm_freelayout(layout);
+    free_unused(layout);
     return 0;
 }
 

@@ -11,8 +11,14 @@
 /* The Struct at `index`. Raises if the value there is none. */
 lipm_layout *lipm_checklayout(lua_State *L, int index);
 
-/* Free the layout if its Struct was collected and no open handle needs it. */
-void lipm_freelayout(lipm_layout *layout);
+/* Push a Struct with a copy of the layout. */
+lipm_layout *lipm_pushlayout(lua_State *L, const ipm_layout *layout);
+
+/* Count one use more of the layout by an open handle. */
+void lipm_retainlayout(lipm_layout *layout);
+
+/* Count one use less. Free the layout if it has no use left and its Struct was collected. */
+void lipm_releaselayout(lipm_layout *layout);
 
 /* Push the table { parse, name, size, ..., metatable }, which struct.lua uses. */
 void lipm_open_layout(lua_State *L);

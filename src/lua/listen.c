@@ -3,6 +3,7 @@ A handle's descriptor for event loops, and the processes that use the segment's 
 @submodule ipmmap
 */
 #include "error.h"
+#include "follow.h"
 #include "functions.h"
 #include "handle.h"
 
@@ -23,11 +24,11 @@ closes it
 `"replaced"`, `"forked"`
 */
 int lipm_handle_fd(lua_State *L) {
-    const lipm_handle *handle = lipm_pinhandle(L);
+    lipm_handle *handle = lipm_pinhandle(L);
     int fd;
     ipm_error error;
     if (ipm_segment_fd(handle->segment, &fd, &error) != IPM_OK)
-        return lipm_raise(L, &error);
+        return lipm_retry(L, handle, &error, lipm_handle_fd);
     lua_pushinteger(L, fd);
     return 1;
 }
@@ -39,11 +40,11 @@ Make the descriptor of `fd` unreadable until the next commit.
 @raise an error object: `"replaced"`, `"forked"`
 */
 int lipm_handle_drain(lua_State *L) {
-    const lipm_handle *handle = lipm_pinhandle(L);
+    lipm_handle *handle = lipm_pinhandle(L);
     uint64_t version;
     ipm_error error;
     if (ipm_segment_drain(handle->segment, &version, &error) != IPM_OK)
-        return lipm_raise(L, &error);
+        return lipm_retry(L, handle, &error, lipm_handle_drain);
     lua_pushinteger(L, (lua_Integer)version);
     return 1;
 }
@@ -64,7 +65,7 @@ cannot use the lock file
 @raise an error object: `"forked"`
 */
 int lipm_handle_users(lua_State *L) {
-    const lipm_handle *handle = lipm_pinhandle(L);
+    lipm_handle *handle = lipm_pinhandle(L);
     ipm_user users[IPM_MAX_USERS];
     size_t count;
     ipm_error error;

@@ -10,6 +10,7 @@ that the collector can find that the view was forgotten.
 */
 #include "../core/abandon.h"
 #include "error.h"
+#include "follow.h"
 #include "functions.h"
 #include "handle.h"
 #include "index.h"
@@ -38,14 +39,15 @@ static const luaL_Reg root_metamethods[] = {
 
 /* Push two values. The second one is a new root view of the handle at index 1. */
 static IPM_COLD lipm_root *push_new_root(lua_State *L, lipm_handle *handle) {
+    lipm_memory *memory = handle->memory;
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
     lipm_root *root = lua_newuserdatauv(L, sizeof *root, LIPM_VIEW_VALUES);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
     const lipm_names *names =
-        lipm_pushrootmetatable(L, lua_absindex(L, -2), handle->layout, root_metamethods);
+        lipm_pushrootmetatable(L, lua_absindex(L, -2), memory->layout, root_metamethods);
     *root = (lipm_root){
-        .view = {&lipm_view_brand, {&handle->memory, handle->memory.type, 0}, names},
+        .view = {&lipm_view_brand, {memory, memory->type, 0}, names},
         .handle = handle,
     };
     lua_setmetatable(L, -2);
@@ -85,7 +87,7 @@ static IPM_COLD int refuse_second(lua_State *L, const lipm_handle *handle) {
                       "%s: this handle holds its lock already%s, and unlock() or rollback() "
                       "releases it; the end of a block releases it only where the view is a "
                       "<close> variable",
-                      handle->memory.type->name,
+                      handle->memory->type->name,
                       handle->is_lost ? ": its view was lost before it was marked <close>, or was "
                                         "never marked"
                                       : "");
@@ -102,12 +104,14 @@ static inline lipm_root *prepare_root(lua_State *L, lipm_handle *handle) {
 /* Take the lock. The root view then stands for it. */
 static inline int take_lock(lua_State *L, lipm_root *root, int64_t timeout_ns, ipm_error *error) {
     lipm_handle *handle = root->handle;
+    if (lipm_hasmoved(handle, root->view.place.memory, error))
+        return error->code;
     int code = lipm_waitlock(L, handle, timeout_ns, error);
     if (code != IPM_OK) {
         spare_root(root);
         return code;
     }
-    handle->memory.base = (unsigned char *)ipm_segment_data(handle->segment);
+    handle->memory->base = (unsigned char *)ipm_segment_data(handle->segment);
     handle->is_root_spare = false;
     handle->is_pinned = false;
     handle->is_lost = false;
@@ -123,7 +127,7 @@ static int drop_lock(lipm_handle *handle, bool is_commit, ipm_error *error) {
     int code = is_commit ? ipm_segment_unlock(handle->segment, error)
                          : ipm_segment_rollback(handle->segment, error);
     if (code == IPM_OK || code == IPM_EREPLACED)
-        handle->memory.base = NULL;
+        handle->memory->base = NULL;
     return code;
 }
 
@@ -152,7 +156,7 @@ int lipm_handle_lock(lua_State *L) {
     ipm_error error;
     lipm_root *root = prepare_root(L, handle);
     if (take_lock(L, root, IPM_FOREVER, &error) != IPM_OK)
-        return lipm_raise(L, &error);
+        return lipm_retry(L, handle, &error, lipm_handle_lock);
     return 1;
 }
 
@@ -168,13 +172,15 @@ Take the lock as `lock` does, but wait at most for the given time.
 */
 int lipm_handle_try_lock(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);
-    int64_t timeout_ns = lipm_checkseconds(L, 2, 0, handle->memory.type->name);
+    int64_t timeout_ns = lipm_checkseconds(L, 2, 0, handle->memory->type->name);
     ipm_error error;
-    lua_settop(L, 1);
-    lipm_root *root = prepare_root(L, handle);
-    if (take_lock(L, root, timeout_ns, &error) != IPM_OK)
-        return lipm_fail(L, &error);
-    return 1;
+    int code;
+    do {
+        lua_settop(L, 1);
+        lipm_root *root = prepare_root(L, handle);
+        code = take_lock(L, root, timeout_ns, &error);
+    } while (code != IPM_OK && lipm_again(L, handle, &error));
+    return code == IPM_OK ? 1 : lipm_fail(L, &error);
 }
 
 static int end_by_hand(lua_State *L, lipm_handle *handle, bool is_commit) {
@@ -184,16 +190,16 @@ static int end_by_hand(lua_State *L, lipm_handle *handle, bool is_commit) {
         return luaL_error(L,
                           "%s: the collector rolled back and released the lock, because its view "
                           "was forgotten: keep what lock() returns in a <close> variable",
-                          handle->memory.type->name);
+                          handle->memory->type->name);
     }
-    if (handle->memory.base == NULL) {
+    if (handle->memory->base == NULL) {
         if (ipm_segment_was_abandoned(handle->segment)) {
             return luaL_error(L,
                               "%s: the thread that held the lock has ended, and what it had "
                               "changed was rolled back",
-                              handle->memory.type->name);
+                              handle->memory->type->name);
         }
-        return luaL_error(L, "%s: %s without a lock", handle->memory.type->name,
+        return luaL_error(L, "%s: %s without a lock", handle->memory->type->name,
                           is_commit ? "unlock" : "rollback");
     }
     if (drop_lock(handle, is_commit, &error) != IPM_OK)
@@ -253,7 +259,7 @@ static inline bool has_ended(lua_State *L) {
 static IPM_OFTEN int end_lock(lua_State *L, lipm_root *root, bool is_commit) {
     ipm_error error;
     int code = drop_lock(root->handle, is_commit, &error);
-    if (root->handle->memory.base == NULL)
+    if (root->handle->memory->base == NULL)
         spare_root(root);
     return code != IPM_OK && is_commit ? lipm_raise(L, &error) : 0;
 }
@@ -333,6 +339,27 @@ static int finish_with(lua_State *L, int status, lua_KContext context) {
     return top - VIEW_AGAIN;
 }
 
+/* Return the results of the repeated call of `with`, which are above the first `top` values. */
+static int finish_again(lua_State *L, int status, lua_KContext top) {
+    (void)status;
+    return lua_gettop(L) - (int)top;
+}
+
+/* Call `with` again through Lua. The views that are marked to-be-closed cannot be unmarked; they
+ * are closed without a lock. */
+static int with_again(lua_State *L, int extra) {
+    int top = VIEW_AGAIN + 2 + extra;
+    lua_settop(L, top);
+    luaL_checkstack(L, extra + 3, "too many arguments");
+    lua_pushcfunction(L, lipm_handle_with);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, FUNCTION);
+    for (int i = 1; i <= extra; i++)
+        lua_pushvalue(L, VIEW_AGAIN + 2 + i);
+    lua_callk(L, extra + 2, LUA_MULTRET, top, finish_again);
+    return finish_again(L, LUA_OK, top);
+}
+
 static void check_callable(lua_State *L) {
     if (lua_isfunction(L, FUNCTION))
         return;
@@ -370,7 +397,7 @@ int lipm_handle_with(lua_State *L) {
     lua_toclose(L, VIEW);
     lua_toclose(L, VIEW_AGAIN);
     if (take_lock(L, root, IPM_FOREVER, &error) != IPM_OK)
-        return lipm_raise(L, &error);
+        return lipm_again(L, handle, &error) ? with_again(L, extra) : lipm_raise(L, &error);
     root->is_enclosed = true;
     lua_callk(L, extra + 1, LUA_MULTRET, 0, finish_with);
     return finish_with(L, LUA_OK, 0);

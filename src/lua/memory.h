@@ -25,7 +25,7 @@
 typedef struct lipm_layout {
     ipm_layout *layout; /* NULL once freed: the Struct is collected and no open handle needs it */
     uint32_t alive;     /* 1 until the Struct is collected, then 0 */
-    uint32_t handles;   /* the number of open handles, which need the layout */
+    uint32_t uses;      /* how many times open handles use the layout */
     uint32_t paths;     /* the number of cached paths */
 } lipm_layout;
 

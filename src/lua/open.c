@@ -3,14 +3,16 @@
  */
 #include "open.h"
 
-#include "../core/abandon.h"
 #include "error.h"
 #include "feed.h"
+#include "follow.h"
 #include "functions.h"
 #include "handle.h"
 #include "layout.h"
+#include "slice.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 static const char *const classes[] = {"ipmmap.reader", "ipmmap.editor", "ipmmap.manager"};
 
@@ -54,7 +56,7 @@ static int handle_tostring(lua_State *L) {
     else if (ipm_segment_info(handle->segment, &info, NULL) == IPM_OK)
         lua_pushfstring(L, "%s: %s", classes[handle->role], info.path);
     else
-        lua_pushfstring(L, "%s: %s", classes[handle->role], handle->memory.type->name);
+        lua_pushfstring(L, "%s: %s", classes[handle->role], handle->memory->type->name);
     return 1;
 }
 
@@ -164,6 +166,28 @@ static int fail_open(lua_State *L, const ipm_error *error) {
 }
 
 /*
+ * Open the segment. Wait for it at most for the seconds at index `wait`, in slices, so that hooks
+ * can end the wait. A slice is never 0, because 0 means not to wait.
+ */
+static int open_or_wait(lua_State *L, int wait, ipm_options *options, lipm_handle *handle,
+                        ipm_error *error) {
+    const char *name = handle->memory->type->name;
+    int64_t wait_ns = lipm_checkseconds(L, wait, 0, name);
+    lipm_deadline until = lipm_deadline_start(wait_ns);
+    for (;;) {
+        int64_t slice_ns = lipm_deadline_slice(&until);
+        options->wait_ns = wait_ns <= 0 ? 0 : slice_ns > 0 ? slice_ns : 1;
+        int code = ipm_segment_open(handle->role, handle->layout->layout, options, &handle->segment,
+                                    error);
+        bool goes_on =
+            code == IPM_EINTERRUPTED || (code == IPM_ETIMEOUT && lipm_deadline_slice(&until) > 0);
+        if (!goes_on)
+            return code;
+        lipm_runhooks(L);
+    }
+}
+
+/*
  * open(role, Struct, options): returns a handle, or nil, message and code. handle.lua has checked
  * the options, and raises the message if the code is "invalid".
  */
@@ -184,6 +208,9 @@ int lipm_open(lua_State *L) {
     push_trust(L, 3);
     lua_getfield(L, 3, "migrate");
     lua_getfield(L, 3, "feed");
+    lua_getfield(L, 3, "wait");
+    lua_getfield(L, 3, "layout");
+    lua_getfield(L, 3, "follow");
     ipm_options options = {
         .own_size = sizeof options,
         .tag = lua_tostring(L, 4),
@@ -199,21 +226,26 @@ int lipm_open(lua_State *L) {
         .trust_count = lua_rawlen(L, 13) / sizeof(uint32_t),
         .migrate = (ipm_migrate)luaL_optinteger(L, 14, IPM_MIGRATE_NO),
         .feed = (uint64_t)luaL_optinteger(L, 15, 0),
+        .match = strcmp(luaL_optstring(L, 17, "exact"), "exact") == 0 ? IPM_EXACT : IPM_BY_PATH,
+        .follow = lua_toboolean(L, 18),
     };
     lipm_handle *handle = lipm_pushhandle(L, role, layout);
     push_class(L, 2, role);
     lua_setmetatable(L, -2);
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, LIPM_HANDLE_STRUCT);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, -2, LIPM_HANDLE_DEFINITION);
     ipm_error error;
-    if (ipm_segment_open(role, layout->layout, &options, &handle->segment, &error) != IPM_OK) {
-        handle->segment = NULL;
+    if (open_or_wait(L, 16, &options, handle, &error) != IPM_OK)
         return fail_open(L, &error);
-    }
-    handle->memory.segment = handle->segment;
-    ipm_segment_show(handle->segment, &handle->memory.base);
+    handle->memory->segment = handle->segment;
+    handle->follows = options.follow;
+    handle->may_change = options.follow && options.match == IPM_BY_PATH;
+    lipm_retainlayout(handle->definition);
+    lipm_retainlayout(handle->layout);
     ipm_segment_version(handle->segment, &handle->opened, NULL);
-    layout->handles++;
+    lipm_takelayout(L, -1, handle);
     return 1;
 }
 

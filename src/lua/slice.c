@@ -3,6 +3,7 @@
 #include "../core/clock.h"
 #include "../core/wait.h"
 #include "error.h"
+#include "follow.h"
 
 #include <lauxlib.h>
 #include <math.h>
@@ -71,6 +72,7 @@ static int wait_once(lua_State *L, lipm_handle *handle, int64_t end_ns, bool *is
 
 int lipm_keepwaiting(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
     int64_t end_ns = ipm_clock_deadline(timeout_ns);
+    const lipm_memory *memory = handle->memory;
     for (;;) {
         bool is_for_hook;
         int code = wait_once(L, handle, end_ns, &is_for_hook, error);
@@ -78,6 +80,8 @@ int lipm_keepwaiting(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_
             return code;
         lipm_runhooks(L);
         lipm_checkopen(L, handle);
+        if (lipm_hasmoved(handle, memory, error))
+            return error->code;
     }
 }
 

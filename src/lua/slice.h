@@ -41,7 +41,7 @@ int64_t lipm_checkseconds(lua_State *L, int index, int64_t absent, const char *w
 /* Take the lock as ipm_segment_lock does. At the start of a transaction no bytes are ready for
  * changes. */
 static inline int lipm_lockfor(lipm_handle *handle, int64_t timeout_ns, ipm_error *error) {
-    handle->memory.ready_size = 0;
+    handle->memory->ready_size = 0;
     return ipm_segment_lock(handle->segment, timeout_ns, error);
 }
 

@@ -5,6 +5,7 @@ Waiting for a commit; sleeping.
 #include "../core/clock.h"
 #include "changed.h"
 #include "error.h"
+#include "follow.h"
 #include "functions.h"
 #include "slice.h"
 
@@ -35,7 +36,7 @@ int lipm_handle_wait(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);
     if (lua_type(L, 2) == LUA_TSTRING)
         return lipm_waitfield(L, handle);
-    const char *name = handle->memory.type->name;
+    const char *name = handle->memory->type->name;
     int is_whole;
     lua_Integer version = lua_tointegerx(L, 2, &is_whole);
     if (!is_whole || version < 0) {
@@ -46,7 +47,11 @@ int lipm_handle_wait(lua_State *L) {
     uint64_t now;
     lipm_deadline until = lipm_deadline_start(lipm_checkseconds(L, 3, IPM_FOREVER, name));
     ipm_error error;
-    if (lipm_waitcommit(L, handle, (uint64_t)version, &until, &now, &error) != IPM_OK)
+    int code;
+    do
+        code = lipm_waitcommit(L, handle, (uint64_t)version, &until, &now, &error);
+    while (code != IPM_OK && lipm_again(L, handle, &error));
+    if (code != IPM_OK)
         return lipm_fail(L, &error);
     lua_pushinteger(L, (lua_Integer)now);
     return 1;

@@ -1,0 +1,85 @@
+#include "follow.h"
+
+#include "../core/abandon.h"
+#include "../core/error.h"
+#include "../core/follow.h"
+#include "error.h"
+#include "layout.h"
+
+#include <lauxlib.h>
+
+/* Push the Struct of the segment's layout. If the layouts are equal, it is the program's Struct. */
+static lipm_layout *push_struct(lua_State *L, int index, const lipm_handle *handle) {
+    const ipm_layout *layout = ipm_segment_layout(handle->segment);
+    if (layout != handle->definition->layout)
+        return lipm_pushlayout(L, layout);
+    lua_getiuservalue(L, index, LIPM_HANDLE_DEFINITION);
+    return handle->definition;
+}
+
+/* Push a memory of that layout. The handle keeps it, because views point to it. */
+static lipm_memory *push_memory(lua_State *L, int index, const lipm_handle *handle,
+                                lipm_layout *layout) {
+    if (lua_getiuservalue(L, index, LIPM_HANDLE_MEMORIES) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, index, LIPM_HANDLE_MEMORIES);
+    }
+    lipm_memory *memory = lua_newuserdatauv(L, sizeof *memory, 0);
+    *memory = *handle->memory;
+    memory->layout = layout;
+    memory->type = ipm_layout_type(layout->layout);
+    memory->base = NULL;
+    memory->ready_size = 0;
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    return memory;
+}
+
+void lipm_takelayout(lua_State *L, int index, lipm_handle *handle) {
+    int top = lua_gettop(L);
+    const ipm_layout *layout = ipm_segment_layout(handle->segment);
+    index = lua_absindex(L, index);
+    if (!ipm_type_equal(ipm_layout_type(layout), handle->memory->type)) {
+        luaL_checkstack(L, 4, "no room for a layout");
+        lipm_layout *taken = push_struct(L, index, handle);
+        handle->memory = push_memory(L, index, handle, taken);
+        lua_pushvalue(L, top + 1);
+        lua_setiuservalue(L, index, LIPM_HANDLE_STRUCT);
+        lipm_retainlayout(taken);
+        lipm_releaselayout(handle->layout);
+        handle->layout = taken;
+        handle->root = NULL; /* it has the old layout */
+        handle->is_root_spare = false;
+    }
+    ipm_segment_show(handle->segment, &handle->memory->base);
+    handle->openings = ipm_segment_openings(handle->segment);
+    lua_settop(L, top);
+}
+
+/* returns  a code of ipm_segment_follow */
+static int catch_up(lua_State *L, lipm_handle *handle, ipm_error *error) {
+    int code = ipm_segment_follow(handle->segment, error);
+    if (code == IPM_OK && handle->openings != ipm_segment_openings(handle->segment))
+        lipm_takelayout(L, 1, handle);
+    return code;
+}
+
+void lipm_catchup(lua_State *L, lipm_handle *handle) {
+    ipm_error unwanted;
+    if (!lipm_is_locked(handle))
+        catch_up(L, handle, &unwanted);
+}
+
+void lipm_failmoved(const lipm_handle *handle, ipm_error *error) {
+    ipm_fail(error, IPM_EREPLACED, 0, "%s was replaced during the call", lipm_handlename(handle));
+}
+
+bool lipm_again(lua_State *L, lipm_handle *handle, ipm_error *error) {
+    return error->code == IPM_EREPLACED && handle->follows && !lipm_is_locked(handle) &&
+           catch_up(L, handle, error) == IPM_OK;
+}
+
+int lipm_retry(lua_State *L, lipm_handle *handle, ipm_error *error, lua_CFunction method) {
+    return lipm_again(L, handle, error) ? method(L) : lipm_raise(L, error);
+}
