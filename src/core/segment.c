@@ -276,9 +276,10 @@ int ipm_segment_flush(ipm_segment *segment, ipm_error *error) {
 static uint64_t take_snapshot(ipm_segment *segment, uint64_t offset, uint64_t size, void *into) {
     ipm_snapshot snapshot = {
         .memory = &segment->data.memory, .offset = offset, .size = size, .into = into};
-    bool has_lock = segment->lockfile.head != NULL && segment->view == NULL;
-    if (!ipm_snapshot_turn(&snapshot))
+    if (!ipm_snapshot_turn(&snapshot)) {
+        bool has_lock = segment->lockfile.head != NULL && segment->view == NULL;
         ipm_snapshot_catch_up(&snapshot, has_lock ? &segment->lock : NULL);
+    }
     return snapshot.version;
 }
 
