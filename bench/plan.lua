@@ -206,7 +206,7 @@ plan.sections = {
     { "mq.end_688", "the same with 688 B" },
     { "datagram.end_64", "Unix datagram socket: 64 B to a process that slept" },
     { "datagram.end_688", "the same with 688 B" },
-    { "feed.commits_per_s", "commits of an editor that never rests, while one process follows, /s" },
+    { "feed.commits_per_s", "commits of a restless editor while one process follows, /s" },
     { "feed.missed_percent", "of these commits the follower missed, %" },
   },
   { "Feeds in Lua, in a struct of 688 B of which a commit changes 4 B, ns",

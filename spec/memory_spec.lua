@@ -125,6 +125,19 @@ describe("an allocation that fails", function()
     is_free()
   end)
 
+  it("leaves nothing of a conversion and of a migration's report behind", function()
+    local Wider = assert(ipmmap.parse((tostring(S):gsub("number: int32", "number: int64"))))
+    local other = tmpdir()
+    ipmmap.manager(S, { create = true, mmap_dir = other }):close()
+    local migrated <close> = assert(ipmmap.manager(Wider, {
+      create = true, migrate = true, mmap_dir = other,
+    }))
+    survives(function()
+      local value, report = Wider:convert(S:new { number = 3 })
+      assert(value.number == 3 and #report.kept == 4 and #migrated:info().migrated.kept == 4)
+    end, is_free)
+  end)
+
   it("does not change the registry", function()
     local n = 0
     survives(function()

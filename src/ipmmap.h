@@ -223,11 +223,12 @@ typedef struct ipm_migration {
  * field, whatever its name. All else is zero. Fields that the new layout does not have are dropped.
  *
  * What could lose a value is refused: a narrower type, a shorter text or array, another kind.
- * `lossy` allows it, and then stores each value as far as its new type holds it, and zero instead
- * of one that it does not: a number that is out of range, or has a fraction and becomes an integer;
- * and all that becomes something other than a number, a text, a bool, an array or a struct, as it
- * was. float rounds. A text that is too long is cut after a whole UTF-8 character.
+ * `lossy` allows it. Then a number becomes any other kind of number, if it is in the range of that
+ * kind and, for an integer, has no fraction; doubles are rounded to floats. A text that is too long
+ * is cut after a whole UTF-8 character. Any other value that does not fit is lost, and its field is
+ * zero.
  *
+ * from, to   structs
  * data       of type `from`; `into`, of type `to`; both aligned to 8, and they must not overlap
  * migration  the report, or NULL. owner: the caller, who frees it by ipm_migration_free
  * returns    IPM_ELAYOUT: the text names the field and both types; IPM_ESYSTEM (no memory)

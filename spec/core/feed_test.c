@@ -124,6 +124,25 @@ static void goes_around_the_ring(void) {
     end_with(feed);
 }
 
+/* More than it reads at once, so that a record begins in one batch and ends in the next. */
+static void tells_many_commits_that_are_there(void) {
+    start_with(16 * RING);
+    ipm_feed *feed = feed_after(editor, IPM_LATEST);
+    for (uint64_t version = 1; version <= 500; version++) {
+        CHECK_INT(ipm_segment_lock(editor, 0, &error), IPM_OK);
+        set_both(editor, (int64_t)version);
+        for (uint64_t i = 0; i <= version % 7; i++)
+            set_at(editor, 24 + i * 72, (int64_t)version);
+        CHECK_INT(ipm_segment_unlock(editor, &error), IPM_OK);
+    }
+    for (uint64_t version = 1; version <= 500; version++)
+        if (!tells(feed, version, 0) ||
+            !CHECK_INT(field_of(feed, 24 + version % 7 * 72), (int64_t)version))
+            break;
+    tells_no_more(feed);
+    end_with(feed);
+}
+
 static void starts_at_an_older_version(void) {
     start_with(RING);
     commit_until(9);
@@ -146,6 +165,24 @@ static void starts_where_the_ring_starts(void) {
     shows(feed, (int64_t)fit + 5);
     tells(feed, fit + 5, fit + 1);
     tells(feed, fit + 6, 0);
+    end_with(feed);
+}
+
+/* At the end of a full ring each commit removes the record that the feed needs next. */
+static void does_not_fall_behind_again_at_once(void) {
+    unsigned falls = 0;
+    uint64_t told = 0, version, missed;
+    start_with(RING);
+    ipm_feed *feed = feed_after(editor, 0);
+    commit_until(200);
+    for (uint64_t v = 201; v <= 1200; v++) {
+        commit_until(v);
+        CHECK_INT(ipm_feed_next(feed, 0, &version, &missed, &error), IPM_OK);
+        CHECK_INT(version, told + missed + 1);
+        told = version;
+        falls += missed > 0;
+    }
+    CHECK(falls > 0 && falls <= 1000 / 20);
     end_with(feed);
 }
 
@@ -203,7 +240,7 @@ static void dies_in_a_transaction(peer *test) {
     ipm_segment_lock(own, 0, &error);
     set_both(own, 77);
     /* As far as a commit that dies before its last store. */
-    ipm_ring_write(&own->data.memory, 2);
+    ipm_ring_write(&own->data.memory);
     _exit(tap.bad);
 }
 
@@ -607,8 +644,10 @@ int main(void) {
     run("tells when a commit was made", tells_when_a_commit_was_made);
     run("leaves the last commits only, and counts the others", leaves_the_last_commits_only);
     run("goes around the ring, with records of all sizes", goes_around_the_ring);
+    run("tells many commits that are there already", tells_many_commits_that_are_there);
     run("starts at an older version", starts_at_an_older_version);
     run("starts where the ring starts", starts_where_the_ring_starts);
+    run("does not fall behind again at once", does_not_fall_behind_again_at_once);
     run("refuses a version of the future", refuses_a_version_of_the_future);
     run("gives the latest commit without a ring", gives_the_latest_without_a_ring);
     run("tells only what was committed", tells_only_what_was_committed);

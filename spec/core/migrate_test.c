@@ -127,6 +127,45 @@ static void keeps_values_version_and_time_stamp(void) {
     destroy(segment);
 }
 
+/* The new struct needs a larger ring than the old one, and any copy of an older version is out of
+ * date as a whole. */
+static void keeps_a_ring_and_what_has_changed(void) {
+    ipm_layout *large = layout_of(
+        IPM_BASE_SCHEMA "struct Demo : BaseMmapStructure { a: int64; more: int64[1000] }");
+    const ipm_options ringed = {
+        .own_size = sizeof ringed, .mmap_dir = dir, .create = true, .feed = PAGE};
+    uint64_t version, missed;
+    ipm_feed *feed;
+    ipm_segment *old;
+    CHECK_INT(ipm_segment_open(IPM_MANAGER, demo, &ringed, &old, &error), IPM_OK);
+    CHECK_INT(commit(old, 5), IPM_OK);
+    CHECK_INT(commit(old, 6), IPM_OK);
+    migrates_to(large, IPM_MIGRATE_LOSSY);
+    close_old(old);
+    ipm_info info = {.own_size = sizeof info};
+    CHECK_INT(ipm_segment_info(segment, &info, &error), IPM_OK);
+    CHECK(info.feed > 8 * 1000);
+    CHECK_INT(info.version, 2);
+    ipm_range range = {0, 0};
+    CHECK_INT(ipm_segment_changed(segment, 1, &range, &error), IPM_OK);
+    CHECK_INT(range.offset, 0);
+    CHECK_INT(range.size, info.size);
+    range = (ipm_range){0, 0};
+    CHECK_INT(ipm_segment_changed(segment, 2, &range, &error), IPM_OK);
+    CHECK_INT(range.size, 0);
+    CHECK_INT(ipm_feed_open(segment, IPM_LATEST, &feed, &error), IPM_OK);
+    CHECK_INT(ipm_segment_touch(segment, &error), IPM_OK);
+    CHECK_INT(ipm_feed_next(feed, 0, &version, &missed, &error), IPM_OK);
+    CHECK_INT(version, 3);
+    CHECK_INT(missed, 0);
+    range = (ipm_range){0, 0};
+    CHECK_INT(ipm_segment_changed(segment, 2, &range, &error), IPM_OK);
+    CHECK_INT(range.size, 256);
+    ipm_feed_close(feed);
+    destroy(segment);
+    ipm_layout_free(large);
+}
+
 static void opens_the_same_layout_as_it_is(void) {
     ipm_segment *old = made_with(5);
     migrates_to(demo, IPM_MIGRATE_YES);
@@ -454,6 +493,7 @@ int main(void) {
     wider = layout_of(WIDER_TEXT);
     narrow = layout_of(NARROW_TEXT);
     run("keeps values, version and time stamp", keeps_values_version_and_time_stamp);
+    run("keeps a ring, and what has changed since", keeps_a_ring_and_what_has_changed);
     run("opens a segment of the same layout as it is", opens_the_same_layout_as_it_is);
     run("keeps the file's owner, group, mode and number of readers", keeps_what_the_file_allows);
     run("refuses where it cannot keep the owner", refuses_to_change_the_owner);

@@ -38,8 +38,15 @@ static void check(int code, const ipm_error *error) {
     exit(EXIT_FAILURE);
 }
 
+static const char *tag = "";
+static uint64_t ring; /* of new segments */
+
 static ipm_segment *open_as(ipm_role role) {
-    const ipm_options options = {.mmap_dir = directory, .create = role == IPM_MANAGER};
+    ipm_options options = {.own_size = sizeof options, .mmap_dir = directory, .tag = tag};
+    if (role == IPM_MANAGER) {
+        options.create = true;
+        options.feed = ring;
+    }
     ipm_segment *segment;
     ipm_error error;
     check(ipm_segment_open(role, layout, &options, &segment, &error), &error);
@@ -98,6 +105,13 @@ static int commit_what_is_waited_for(void) {
     if (code != IPM_ETIMEOUT && code != IPM_OK)
         return code;
     return change_and_commit();
+}
+
+static ipm_feed *feed;
+
+static int commit_and_follow(void) {
+    int code = change_and_commit();
+    return code != IPM_OK ? code : ipm_feed_next(feed, 0, NULL, NULL, NULL);
 }
 
 static int fail_to_lock(void) {
@@ -170,6 +184,18 @@ int main(int argc, char **argv) {
     sem_post(&done);
     pthread_join(holder, NULL);
 
+    ipm_segment_close(reader, NULL);
+    ipm_segment_destroy(editor, NULL);
+    ipm_segment_close(editor, NULL);
+
+    tag = "ring";
+    ring = 16384;
+    editor = open_as(IPM_MANAGER);
+    reader = open_as(IPM_READER);
+    measure("with a ring: lock, change one field, commit", change_and_commit);
+    check(ipm_feed_open(reader, IPM_LATEST, &feed, &error), &error);
+    measure("with a ring: the same, and a feed's next", commit_and_follow);
+    ipm_feed_close(feed);
     ipm_segment_close(reader, NULL);
     ipm_segment_destroy(editor, NULL);
     ipm_segment_close(editor, NULL);

@@ -150,7 +150,7 @@ static void a_state_moves_between_threads(void) {
 
 static void a_state_in_a_lock_is_told_why_not(void) {
     lua_State *L = new_state();
-    CHECK(run_chunk(L, "data = editor:lock() data.a = 1"));
+    CHECK(run_chunk(L, "feed = editor:feed() data = editor:lock() data.a = 1"));
     CHECK(elsewhere(
         L,
         "local why = 'another thread, which alone can release it'\n"
@@ -166,7 +166,9 @@ static void a_state_in_a_lock_is_told_why_not(void) {
         "       tostring(message))\n"
         "assert(reader:read('a') == 0)\n"));
     CHECK(run_chunk(L, "data.b = -1 editor:unlock() assert(reader:read('a') == 1)"));
+    CHECK(run_chunk(L, "assert(feed:next(0).b == -1)"));
     CHECK(elsewhere(L, "editor:write('a', 3)"));
+    CHECK(elsewhere(L, "assert(feed:next(0).a == 3)"));
     lua_close(L);
     destroy();
 }

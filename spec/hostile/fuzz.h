@@ -68,12 +68,18 @@ static inline ipm_layout *fuzz_layout(int seed) {
     return layout;
 }
 
-/* Create a real segment in fuzz_dir and commit once. If `open`, it is left in a transaction. */
-static inline ipm_segment *fuzz_segment(const ipm_layout *layout, uint32_t readers, bool open) {
+/* Create a real segment in fuzz_dir and commit once or twice. If `open`, it is left in a
+ * transaction. feed  the size of its ring, or 0 */
+static inline ipm_segment *fuzz_segment(const ipm_layout *layout, uint32_t readers, uint64_t feed,
+                                        bool open) {
     ipm_segment *segment;
     ipm_error error;
-    ipm_options options = {
-        .mmap_dir = fuzz_dir, .create = true, .force = true, .max_readers = readers};
+    ipm_options options = {.own_size = sizeof options,
+                           .mmap_dir = fuzz_dir,
+                           .create = true,
+                           .force = true,
+                           .max_readers = readers,
+                           .feed = feed};
     if (ipm_segment_open(IPM_MANAGER, layout, &options, &segment, &error) != IPM_OK ||
         ipm_segment_touch(segment, &error) != IPM_OK ||
         ipm_segment_lock(segment, 0, &error) != IPM_OK) {

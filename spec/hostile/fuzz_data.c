@@ -1,5 +1,5 @@
 /* Fuzz target: open and use a data file with any content. */
-#include "../../src/core/datafile.h"
+#include "../../src/core/segment.h"
 #include "fuzz.h"
 
 static fuzz_image seeds[FUZZ_SEEDS], image;
@@ -12,7 +12,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     fuzz_path(path, sizeof path, "Demo_.mmap");
     for (int seed = 0; seed < FUZZ_SEEDS; seed++) {
         ipm_layout *layout = fuzz_layout(seed);
-        ipm_segment *segment = fuzz_segment(layout, 2, seed % 2 != 0);
+        ipm_segment *segment = fuzz_segment(layout, 2, seed == 0 ? 4096 : 0, seed % 2 != 0);
         fuzz_load(path, &seeds[seed]);
         ipm_segment_destroy(segment, NULL);
         ipm_segment_close(segment, NULL);
@@ -22,6 +22,23 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     demo = fuzz_layout(1);
     fd = open(path, O_CREAT | O_RDWR, 0600);
     return 0;
+}
+
+/* Follow what the file tells from a version on. A handle that needs no lock file is enough. */
+static void follow(const ipm_datafile *file, uint64_t version) {
+    ipm_segment segment = {.name = "Demo", .data = *file, .generation = ipm_fork_generation};
+    ipm_feed *feed;
+    ipm_error error;
+    segment.names.path = path;
+    if (ipm_feed_open(&segment, version, &feed, &error) != IPM_OK)
+        return;
+    for (int i = 0; i < 100 && ipm_feed_next(feed, 0, NULL, NULL, &error) == IPM_OK; i++)
+        for (ipm_range range = {0, 0}; ipm_feed_changes(feed, &range);)
+            ;
+    ipm_feed_close(feed);
+    for (ipm_range range = {0, 0};
+         ipm_segment_changed(&segment, version, &range, &error) == IPM_OK && range.size != 0;)
+        ;
 }
 
 /* Open the file with the layout that it describes, and use the memory in every way a handle can. */
@@ -34,12 +51,22 @@ static void use_as_described(void) {
         return;
     if (ipm_datafile_open(path, NULL, IPM_WRITE, layout, &file, &error) == IPM_OK) {
         unsigned char *copy = malloc(file.memory.size);
+        uint64_t saved[1 + FUZZ_FILE_SIZE / IPM_BLOCK_SIZE];
+        file.ring.saved = saved;
+        uint64_t version = ipm_snapshot_version(&file.memory);
+        follow(&file, IPM_LATEST);
+        follow(&file, version - 1);
+        follow(&file, 0);
         ipm_snapshot_take(&file.memory, 0, file.memory.size, copy);
         ipm_transaction_recover(&file.memory);
         ipm_transaction_open(&t, &file.memory);
         ipm_transaction_change(&t, 0, file.memory.size);
         memset(file.memory.data, 0xEE, file.memory.size);
         ipm_transaction_rollback(&t);
+        ipm_transaction_change(&t, 0, file.memory.size);
+        memset(file.memory.data, 0xDD, file.memory.size);
+        ipm_transaction_commit(&t);
+        follow(&file, version);
         free(copy);
         ipm_datafile_close(&file);
     }

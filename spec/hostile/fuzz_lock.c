@@ -17,7 +17,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
         if (segment != NULL)
             ipm_segment_destroy(segment, NULL);
         ipm_segment_close(segment, NULL);
-        segment = fuzz_segment(demo, readers[seed], seed % 2 != 0);
+        segment = fuzz_segment(demo, readers[seed], 0, seed % 2 != 0);
         fuzz_load(path, &seeds[seed]);
     }
     ipm_segment_close(segment, NULL);

@@ -101,8 +101,8 @@ TO_OVERLAY = $(TO_TEST)
 OVERLAY_TESTS  = $(filter-out $(addprefix spec/core/,overlay_test nospace_test hostile_test), \
                  $(CORE_TESTS))
 OVERLAY_STRESS = 'images 100' 'crowd 50' 'news 500' 'chaos 0.3'
-OVERLAY_SPECS  = $(patsubst %,spec/%_spec.lua,access bytes constructor corrupt error handle listen lock \
-                   lock_view processes struct value view)
+OVERLAY_SPECS  = $(patsubst %,spec/%_spec.lua,access adopt bytes constructor corrupt error handle listen lock \
+                   lock_view migrate processes struct value view)
 
 overlay:
 	@.ci/packages 'make overlay' $(TO_OVERLAY)

@@ -106,9 +106,9 @@ static int make_segment(adoption *a, const ipm_options *options, ipm_error *erro
     ipm_datafile *data = &a->segment.data;
     const char *path = a->segment.names.path;
     const struct stat *status = &a->file.status;
-    ipm_options made = *options;
-    made.mode = status->st_mode & 0777;
-    int code = ipm_datafile_make(path, a->layout, &made, &a->temporary, error);
+    ipm_options kept = *options;
+    kept.mode = status->st_mode & 0777;
+    int code = ipm_datafile_make(path, a->layout, &kept, &a->temporary, error);
     if (code == IPM_OK && a->in_place)
         code = ipm_file_keep_owner(a->temporary, path, status, error);
     if (code == IPM_OK)

@@ -25,7 +25,6 @@ typedef struct batch {
 
 struct ipm_feed {
     ipm_segment *segment;
-    ipm_snapshot snapshot;    /* of the whole struct, into `value` */
     unsigned char *value;     /* the struct as of `version` */
     unsigned char *before;    /* as of the version that was told before */
     uint64_t *flags;          /* a bit for each block: the two may differ there */
@@ -33,15 +32,17 @@ struct ipm_feed {
     const ipm_record *step;   /* the one by which `value` and `before` differ; NULL: see `flags` */
     uint64_t version;         /* not told yet, if a seek has gone past the next one */
     uint64_t told;
+    uint64_t
+        since; /* blocks that were last changed before this sequence are as in the last snapshot */
     uint64_t position; /* of the record that leads to the next version */
     uint64_t head;     /* of the ring, as it was seen last */
+    bool is_behind;    /* it has not caught up with the head since the last seek */
     batch batch;
     double time;
     uint64_t reserved; /* the size of the memory at `value` */
 };
 
 #define BATCH 16384 /* bytes that are copied from the ring at once, at most; or one record */
-#define SEEKS 2     /* how often a seek may be overtaken: see seek */
 
 /* ---- The copies -------------------------------------------------------------------------- */
 
@@ -128,8 +129,10 @@ static reading find_record(ipm_feed *feed, uint64_t at) {
 
 /* Go on by the next record. returns  false: it cannot be read; `value` may be spoiled */
 static bool take_record(ipm_feed *feed) {
-    if (feed->position >= feed->head)
+    if (feed->position >= feed->head) {
+        feed->is_behind = false;
         ipm_snapshot_head(memory_of(feed), &feed->head);
+    }
     if (feed->position >= feed->head || find_record(feed, feed->position) != READ ||
         feed->record->version != feed->version + 1 ||
         !ipm_record_apply(feed->record, struct_size(feed), feed->value, feed->flags, true))
@@ -140,12 +143,17 @@ static bool take_record(ipm_feed *feed) {
     return true;
 }
 
-/* Take the latest version. With a `since` of the snapshot of 0 it copies the whole struct. */
+/* Take the latest version. Blocks that were last changed before the sequence `since` are in `value`
+ * already; 0: none. */
 static void take_latest(ipm_feed *feed, uint64_t since) {
-    feed->snapshot.since = since;
-    ipm_segment_take(feed->segment, &feed->snapshot);
-    feed->version = feed->snapshot.version;
-    feed->position = feed->head = feed->snapshot.head;
+    const ipm_memory *memory = memory_of(feed);
+    ipm_snapshot snapshot;
+    ipm_snapshot_start(&snapshot, memory, 0, memory->size, feed->value);
+    snapshot.since = since;
+    feed->since = ipm_sequence_now(memory);
+    ipm_segment_take(feed->segment, &snapshot);
+    feed->version = snapshot.version;
+    feed->position = feed->head = snapshot.head;
     feed->time = 0;
 }
 
@@ -159,8 +167,8 @@ static bool go_back(ipm_feed *feed, uint64_t wanted, uint64_t from) {
     uint64_t at = ipm_ring_tail(memory_of(feed)), applied = 0; /* the last record's version */
     while (at < head) {
         reading found = find_record(feed, at);
-        if (found == GONE && applied == 0) {
-            at = feed->batch.from; /* nothing is lost yet */
+        if (found == GONE) { /* if a record was applied, the next version does not follow it */
+            at = feed->batch.from;
             continue;
         }
         if (found != READ)
@@ -182,23 +190,25 @@ static bool go_back(ipm_feed *feed, uint64_t wanted, uint64_t from) {
 }
 
 /*
- * Make `value` the struct as of `wanted`, or as of the oldest later version that can be told.
- * Beside editors that never rest, the ring may overtake the way back from the tail; then half of
- * the ring is enough, and if that fails too, the latest version.
+ * Make `value` the struct as of `wanted`, or as of the oldest later version that can be told, and
+ * copy the records that come next. Beside editors that never rest, the ring may overtake the way
+ * back from the tail. Then half of the ring is enough, and if that fails too, the latest version. A
+ * feed that falls behind again before it has caught up begins with half of the ring: otherwise it
+ * would have to seek for every few commits.
  */
 static void seek(ipm_feed *feed, uint64_t wanted) {
     const ipm_ring *ring = memory_of(feed)->ring;
     flag_all(feed);
-    take_latest(feed, 0);
-    if (ring == NULL || wanted >= feed->version)
-        return;
-    for (unsigned i = 0; i < SEEKS; i++) {
-        uint64_t tail = ipm_ring_tail(memory_of(feed)), kept = feed->head - tail;
-        if (kept > ring->size)
-            break;
-        if (go_back(feed, wanted, tail + kept / 2 * i))
-            return;
+    for (uint64_t halves = feed->is_behind ? 1 : 0;; halves++) {
         take_latest(feed, 0);
+        uint64_t tail = ipm_ring_tail(memory_of(feed)), kept = feed->head - tail;
+        if (ring == NULL || wanted >= feed->version || halves > 1 || kept > ring->size)
+            return;
+        if (go_back(feed, wanted, tail + kept / 2 * halves) &&
+            (feed->position == feed->head || find_record(feed, feed->position) == READ)) {
+            feed->is_behind = true;
+            return;
+        }
     }
 }
 
@@ -207,7 +217,7 @@ static void seek(ipm_feed *feed, uint64_t wanted) {
 /* Take the latest version, and copy only what was changed since the one before it. */
 static void take_changes(ipm_feed *feed) {
     const ipm_memory *memory = memory_of(feed);
-    uint64_t since = feed->snapshot.since, count = block_count(feed);
+    uint64_t since = feed->since, count = block_count(feed);
     take_latest(feed, since);
     feed->step = NULL;
     for (uint64_t block = 0; (block = ipm_next_saved(memory, since, block, count)) < count; block++)
@@ -232,7 +242,6 @@ static int prepare_feed(ipm_feed *feed, ipm_error *error) {
     feed->flags = (uint64_t *)(void *)(reserved + 2 * copy);
     if (memory->ring != NULL)
         feed->batch = (batch){.bytes = reserved + 2 * copy + flags, .room = room};
-    feed->snapshot = (ipm_snapshot){.memory = memory, .size = memory->size, .into = feed->value};
     return IPM_OK;
 }
 

@@ -65,15 +65,14 @@ static int make_new(migrating *m, ipm_segment *segment, const ipm_layout *layout
                     const ipm_options *options, ipm_error *error) {
     const char *path = segment->names.path;
     const ipm_datafile *old = &m->old->data;
+    ipm_options kept = *options;
+    kept.mode = old->mode;
+    kept.max_readers = old->max_readers;
+    kept.feed = ring_bytes(options, old, layout);
     struct stat status;
     if (lstat(path, &status) != 0)
         return ipm_fail_errno(error, errno, "cannot examine %s", path);
-    const ipm_options made = {
-        .mode = old->mode,
-        .max_readers = old->max_readers,
-        .feed = ring_bytes(options, old, layout),
-    };
-    int code = ipm_datafile_make(path, layout, &made, &m->temporary, error);
+    int code = ipm_datafile_make(path, layout, &kept, &m->temporary, error);
     if (code == IPM_OK)
         code = ipm_file_keep_owner(m->temporary, path, &status, error);
     if (code == IPM_OK)

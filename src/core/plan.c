@@ -169,14 +169,23 @@ static plan_place part_place(const plan_place *whole, const ipm_field *field) {
     return (plan_place){field->type, whole->offset + field->offset, whole->whole + field->offset};
 }
 
-static const ipm_field *counterpart(const ipm_type *type, const ipm_field *field) {
-    return ipm_type_field(type, field->name, strlen(field->name));
+/* The field of the same name, or NULL. Look at the one after the last that was found first: most
+ * fields of two layouts have the same order, and there may be very many. */
+static const ipm_field *counterpart(const ipm_type *type, const ipm_field *field, uint64_t *next) {
+    for (uint64_t looks = 0; looks < type->count; looks++) {
+        const ipm_field *found = &type->fields[(*next + looks) % type->count];
+        if (strcmp(found->name, field->name) == 0) {
+            *next = (uint64_t)(found - type->fields) + 1;
+            return found;
+        }
+    }
+    return NULL;
 }
 
+/* old: the field of that name in the old struct, or NULL */
 static int plan_field(planning *p, const plan_place *from, const plan_place *to,
-                      const ipm_field *field) {
+                      const ipm_field *old, const ipm_field *field) {
     const ipm_type *outer_from = p->from, *outer_to = p->to;
-    const ipm_field *old = counterpart(from->type, field);
     const plan_place new = part_place(to, field);
     int code;
     size_t before = ipm_trail_enter(&p->at, ".", field->name);
@@ -204,12 +213,14 @@ static int plan_lost_field(planning *p, const plan_place *from, const ipm_field 
 /* The fields from number `skipped` on. */
 static int plan_fields(planning *p, const plan_place *from, const plan_place *to,
                        uint64_t skipped) {
+    const ipm_type *a = from->type, *b = to->type;
+    uint64_t next_a = skipped, next_b = skipped;
     int code = IPM_OK;
-    for (uint64_t i = skipped; i < to->type->count && code == IPM_OK; i++)
-        code = plan_field(p, from, to, &to->type->fields[i]);
-    for (uint64_t i = skipped; i < from->type->count && code == IPM_OK; i++)
-        if (counterpart(to->type, &from->type->fields[i]) == NULL)
-            code = plan_lost_field(p, from, &from->type->fields[i]);
+    for (uint64_t i = skipped; i < b->count && code == IPM_OK; i++)
+        code = plan_field(p, from, to, counterpart(a, &b->fields[i], &next_a), &b->fields[i]);
+    for (uint64_t i = skipped; i < a->count && code == IPM_OK; i++)
+        if (counterpart(b, &a->fields[i], &next_b) == NULL)
+            code = plan_lost_field(p, from, &a->fields[i]);
     return code;
 }
 

@@ -56,8 +56,16 @@ static inline uint64_t ipm_record_most(uint64_t struct_size) {
 
 /* ---- Writing, with the write lock held --------------------------------------------------- */
 
-/* The parts of begin and undo. */
-void ipm_ring_begin(const ipm_memory *memory);
+/* The part of begin: after its first fence. */
+static inline void ipm_ring_begin(const ipm_memory *memory) {
+    ipm_state *state = memory->state;
+    memory->ring->saved_count = 0;
+    atomic_store_explicit(&state->feed_head_before,
+                          atomic_load_explicit(&state->feed_head, memory_order_relaxed),
+                          memory_order_relaxed);
+}
+
+/* The part of undo. */
 void ipm_ring_undo(const ipm_memory *memory);
 
 /* The open transaction has saved a block. */
@@ -65,8 +73,8 @@ static inline void ipm_ring_note(ipm_ring *ring, uint64_t block) {
     ring->saved[ring->saved_count++] = block;
 }
 
-/* The part of commit: write the record that leads to `version`, under the odd sequence. */
-void ipm_ring_write(const ipm_memory *memory, uint64_t version);
+/* The part of commit: write the record of the open transaction, under its odd sequence. */
+void ipm_ring_write(const ipm_memory *memory);
 
 /* ---- Reading ------------------------------------------------------------------------------ */
 

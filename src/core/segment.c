@@ -276,18 +276,22 @@ int ipm_segment_flush(ipm_segment *segment, ipm_error *error) {
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
-void ipm_segment_take(ipm_segment *segment, ipm_snapshot *snapshot) {
+static inline void take_all(ipm_segment *segment, ipm_snapshot *snapshot) {
     if (ipm_snapshot_turn(snapshot))
         return;
     bool has_lock = segment->lockfile.head != NULL && segment->view == NULL;
     ipm_snapshot_catch_up(snapshot, has_lock ? &segment->lock : NULL);
 }
 
+void ipm_segment_take(ipm_segment *segment, ipm_snapshot *snapshot) {
+    take_all(segment, snapshot);
+}
+
 /* Copy the last commit. returns  its version */
 static uint64_t take_snapshot(ipm_segment *segment, uint64_t offset, uint64_t size, void *into) {
-    ipm_snapshot snapshot = {
-        .memory = &segment->data.memory, .offset = offset, .size = size, .into = into};
-    ipm_segment_take(segment, &snapshot);
+    ipm_snapshot snapshot;
+    ipm_snapshot_start(&snapshot, &segment->data.memory, offset, size, into);
+    take_all(segment, &snapshot);
     return snapshot.version;
 }
 

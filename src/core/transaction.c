@@ -116,18 +116,28 @@ void ipm_transaction_save(ipm_transaction *transaction, uint64_t first, uint64_t
     atomic_thread_fence(memory_order_release);
 }
 
-bool ipm_transaction_commit(ipm_transaction *transaction) {
+static inline bool publish(ipm_transaction *transaction) {
     ipm_state *state = transaction->memory->state;
-    if (transaction->sequence == IPM_NOT_BEGUN)
-        return false;
     uint64_t before = atomic_load_explicit(&state->version_before, memory_order_relaxed);
-    if (transaction->memory->ring != NULL)
-        ipm_ring_write(transaction->memory, before + 1);
     atomic_store_explicit(&state->version, before + 1, memory_order_relaxed);
-    /* Pairs with ipm_snapshot_turn's acquire: a reader that sees it even sees every change. */
+    /* Pairs with ipm_snapshot_turn's acquire: a reader that sees it even sees every change, and the
+     * record. */
     atomic_store_explicit(&state->sequence, transaction->sequence + 1, memory_order_release);
     transaction->sequence = IPM_NOT_BEGUN;
     return true;
+}
+
+/* A function of its own, so that a commit without a ring saves no registers for it. */
+static IPM_APART bool publish_with_record(ipm_transaction *transaction) {
+    ipm_ring_write(transaction->memory);
+    return publish(transaction);
+}
+
+bool ipm_transaction_commit(ipm_transaction *transaction) {
+    if (transaction->sequence == IPM_NOT_BEGUN)
+        return false;
+    return transaction->memory->ring == NULL ? publish(transaction)
+                                             : publish_with_record(transaction);
 }
 
 /* Copy back the blocks that the transaction with that odd sequence saved. Until the last store this
@@ -240,11 +250,12 @@ static bool has_gone_on(const ipm_state *state, uint64_t sequence, uint64_t step
 
 /* End a turn that began at that sequence. returns  whether what it copied belongs to one commit */
 static bool end_turn(ipm_snapshot *snapshot, uint64_t sequence, uint64_t steps) {
-    /* The next turn, or the next snapshot into the same copy, can skip blocks with an older tag. A
-     * block that was changed while it was copied, or that was copied from the shadow, has this tag
-     * or a later one. */
+    if (!has_gone_on(snapshot->memory->state, sequence, steps))
+        return true;
+    /* The next turn can skip blocks with an older tag. A block that was changed while it was
+     * copied, or that was copied from the shadow, has this tag or a later one. */
     snapshot->since = sequence | 1;
-    return !has_gone_on(snapshot->memory->state, sequence, steps);
+    return false;
 }
 
 /* Take a turn that looks at the tags. */
@@ -267,7 +278,8 @@ bool ipm_snapshot_turn(ipm_snapshot *snapshot) {
 }
 
 uint64_t ipm_snapshot_take(const ipm_memory *memory, uint64_t offset, uint64_t size, void *into) {
-    ipm_snapshot snapshot = {.memory = memory, .offset = offset, .size = size, .into = into};
+    ipm_snapshot snapshot;
+    ipm_snapshot_start(&snapshot, memory, offset, size, into);
     while (!ipm_snapshot_turn(&snapshot))
         ;
     return snapshot.version;

@@ -155,6 +155,16 @@ typedef struct ipm_snapshot {
     uint64_t head;    /* the ring's, at that version */
 } ipm_snapshot;
 
+/* Nothing is copied yet. */
+static inline void ipm_snapshot_start(ipm_snapshot *snapshot, const ipm_memory *memory,
+                                      uint64_t offset, uint64_t size, void *into) {
+    snapshot->memory = memory;
+    snapshot->offset = offset;
+    snapshot->size = size;
+    snapshot->into = into;
+    snapshot->since = 0;
+}
+
 /* returns  true: `into` has the copy, and `version` its version; false: take another turn */
 bool ipm_snapshot_turn(ipm_snapshot *snapshot);
 
@@ -166,6 +176,11 @@ uint64_t ipm_snapshot_version(const ipm_memory *memory);
 
 /* The same, and the ring's head at that version. */
 uint64_t ipm_snapshot_head(const ipm_memory *memory, uint64_t *head);
+
+/* The sequence of the open transaction, or else of the next one. */
+static inline uint64_t ipm_sequence_now(const ipm_memory *memory) {
+    return atomic_load_explicit(&memory->state->sequence, memory_order_acquire) | 1;
+}
 
 /*
  * The sequence of the first transaction after the commit of a version; all blocks that were changed

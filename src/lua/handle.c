@@ -70,7 +70,8 @@ lipm_handle *lipm_pinwriter(lua_State *L) {
 
 /* ---- Closing ------------------------------------------------------------------------------ */
 
-/* The lock is released first: if that fails, because another thread holds it, nothing is closed. */
+/* The lock is released before the feeds are closed. If that fails, because another thread holds it,
+ * nothing is closed. */
 static int close_handle(lipm_handle *handle, ipm_error *error) {
     if (handle->segment == NULL)
         return IPM_OK;
@@ -79,12 +80,14 @@ static int close_handle(lipm_handle *handle, ipm_error *error) {
         return code;
     while (handle->feeds != NULL)
         lipm_endfeed(handle->feeds);
-    ipm_segment_close(handle->segment, NULL);
-    handle->segment = NULL;
-    handle->memory.base = NULL;
-    handle->layout->handles--;
-    lipm_freelayout(handle->layout);
-    return IPM_OK;
+    code = ipm_segment_close(handle->segment, error);
+    if (code == IPM_OK) {
+        handle->segment = NULL;
+        handle->memory.base = NULL;
+        handle->layout->handles--;
+        lipm_freelayout(handle->layout);
+    }
+    return code;
 }
 
 /***
