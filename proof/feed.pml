@@ -163,8 +163,8 @@ dead:
 
 /* ---- Readers ------------------------------------------------------------------------------ */
 
-/* version_at and unchanged: the version and the head that count at one sequence. With `tried` 0 the
- * sequence has changed meanwhile. */
+/* version_at and has_gone_on: the version and the head that count at one sequence. With `tried` 0 the
+ * sequence has changed meanwhile. A snapshot's turn loads and checks them in the same way. */
 inline look() {
   s = seq;
   if

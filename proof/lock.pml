@@ -99,14 +99,11 @@ inline change(data, shadow, tag) {
   STEP(tag = seq);
 #endif
   STEP(shadow = data);
-#if !defined(ABOVE_AFTER_TAG) && !defined(ABOVE_AFTER_CHANGE)
+#ifndef ABOVE_AFTER_CHANGE
   STEP(above = seq);
 #endif
 #ifndef TAG_BEFORE_SHADOW
   STEP(tag = seq);
-#endif
-#ifdef ABOVE_AFTER_TAG
-  STEP(above = seq);
 #endif
   STEP(data = seq)
 #ifdef ABOVE_AFTER_CHANGE
@@ -379,18 +376,20 @@ done:
 }
 
 /* copy_committed in transaction.c for one block. A later turn copies the block only if it was saved
- * since the turn before. If the open transaction has saved it, it is copied from the shadow. */
-#define LEFT_OUT(tag) ((below && tag == s) || (since > 0 && !(below && tag >= since)))
-inline copy_data(copy, data, tag) {
+ * since the turn before. If the transaction has saved it, it is copied from the shadow. Otherwise it
+ * is copied from the struct, and then from the shadow if it was saved meanwhile. */
+#ifdef NO_SECOND_LOOK
+#define SECOND_LOOK skip
+#else
+#define SECOND_LOOK if :: SAVED(tag, odd) -> copy = shadow :: else fi
+#endif
+inline copy_committed(copy, data, shadow, tag) {
   if
-  :: LEFT_OUT(tag)
-  :: else -> copy = data
-  fi
-}
-
-inline copy_shadow(copy, shadow, tag) {
-  if
-  :: below && tag >= s -> copy = shadow
+  :: below && tag >= since ->
+     if
+     :: tag == odd -> copy = shadow
+     :: else -> copy = data; SECOND_LOOK
+     fi
   :: else
   fi
 }
@@ -398,37 +397,38 @@ inline copy_shadow(copy, shadow, tag) {
 /* ipm_snapshot_turn until one succeeds. A turn under the read lock does the same as `held` in a
  * locked reader. The death of a process that takes a snapshot affects no other process. */
 proctype Snapshot() {
-  byte s, since, v, copy0, copy1;
+  byte s, odd, since, v, copy0, copy1;
   bit below;               /* the tag above shows that the search goes down */
+  byte steps;              /* how often the sequence may change during the turn */
   byte want0, want1, want; /* the values of the commit that belongs to the sequence */
 turn:
   atomic { s = seq; want0 = good0; want1 = good1; want = commits };
   if
   :: s % 2 == 0 -> v = ver
   :: else -> v = before
-#ifndef VERSION_UNCHECKED
-     ; if :: seq == s :: else -> goto turn fi
-#endif
   fi;
-  below = (above >= (since == 0 -> s : since));
-  copy_data(copy0, data0, tag0);
-  copy_data(copy1, data1, tag1);
   if
-  :: s % 2 == 1 ->
-#ifndef NO_SECOND_LOOK
-     below = (above >= s);
+  :: since == 0 && s % 2 == 0 ->
+     copy0 = data0;
+     copy1 = data1
+  :: else ->
+#ifndef VERSION_UNCHECKED
+     if :: seq == s :: else -> goto turn fi;
 #endif
-     copy_shadow(copy0, shadow0, tag0);
-     copy_shadow(copy1, shadow1, tag1)
-  :: else
+     d_step { odd = s | 1; steps = odd + 1 - s; below = (above >= since) };
+     copy_committed(copy0, data0, shadow0, tag0);
+     copy_committed(copy1, data1, shadow1, tag1);
   fi;
-  below = 0;
   d_step {
     if
-#ifdef NOT_VALIDATED
+#if defined(NOT_VALIDATED)
     :: seq == s || s % 2 == 1 ->
+#elif defined(BEGUN_MEANWHILE)
+    :: seq <= s + (s % 2 == 0 && steps == 0 -> 1 : steps) ->
+#elif defined(ENDED_MEANWHILE)
+    :: seq <= s + (steps == 0 -> 0 : steps + 1) ->
 #else
-    :: seq == s || (s % 2 == 1 && seq == s + 1) ->
+    :: seq <= s + steps ->
 #endif
        assert(copy0 == want0 && copy1 == want1 && v == want);
        since = 255
@@ -438,7 +438,7 @@ turn:
     :: else -> since = s | 1
 #endif
     fi;
-    s = 0; v = 0; want0 = 0; want1 = 0; want = 0
+    s = 0; odd = 0; v = 0; below = 0; steps = 0; want0 = 0; want1 = 0; want = 0
   };
   if
   :: since < 255 -> goto turn

@@ -6,7 +6,8 @@
  *
  * Each of the two words lies in a block of its own, with a tag each and one tag above both; with
  * ONE_BLOCK both lie in one block. A transaction saves one block, or both at once; with TWO_SAVES
- * also one after the other.
+ * also one after the other. The reader copies the blocks one after the other; with NEIGHBOURS, both
+ * at once if they come from the same place.
  */
 #ifndef ROUNDS
 #define ROUNDS 2
@@ -121,16 +122,10 @@ inline begin() {
 
 /* ipm_transaction_save: each block, then the fence */
 inline save_tags(tag) {
-#ifndef ABOVE_AFTER_TAG
   store(ABOVE, seq, RLX);
   OR_DIE;
-#endif
   store(tag, seq, TAG_ORDER);
   OR_DIE
-#ifdef ABOVE_AFTER_TAG
-  ; store(ABOVE, seq, RLX);
-  OR_DIE
-#endif
 }
 
 inline save(data, shadow, tag) {
@@ -160,68 +155,114 @@ inline look(from, tag) {
   fi
 }
 
-/* Sets `t`: whether the block is to be copied from the struct. */
-inline look_for_data(tag) {
+/* Where the block is to be copied from. */
+#define LEFT_OUT 0
+#define FROM_DATA 1
+#define FROM_SHADOW 2
+inline find(tag, source) {
+  look(since, tag);
   if
-  :: since == 0 && s % 2 == 0 -> t = 1
-  :: since == 0 && s % 2 == 1 -> look(s, tag); t = (t < s)
-  :: since > 0 ->
-     look(since, tag);
-     if
-     :: t < since -> t = 0
-     :: else -> load(tag, RLX, t); t = (t != s)
-     fi
+  :: below < since || t < since -> source = LEFT_OUT
+  :: else ->
+     load(tag, TAG_LOAD, t);
+     source = (t == odd -> FROM_SHADOW : FROM_DATA)
+  fi;
+  t = 0
+}
+
+inline copy(source, data, shadow, into) {
+  if
+  :: source == FROM_DATA -> load(data, RLX, into)
+  :: source == FROM_SHADOW -> load(shadow, RLX, into)
+  :: else
   fi
 }
 
-inline copy_data() {
-  if
-  :: since == 0 && s % 2 == 0
-  :: else -> load(ABOVE, TAG_LOAD, below)
-  fi;
-  look_for_data(TAG0);
-  if
-  :: t ->
-     load(DATA0, RLX, copy0);
-#ifdef ONE_BLOCK
-     load(DATA1, RLX, copy1);
+/* The second look, at what was copied from the struct. */
+inline fence_after_data() {
+#ifndef NO_FENCE_BEFORE_SHADOW
+  acquire_fence()
+#else
+  skip
 #endif
-  :: else
-  fi;
-  t = 0;
-#ifndef ONE_BLOCK
-  look_for_data(TAG1);
-  if
-  :: t -> load(DATA1, RLX, copy1)
-  :: else
-  fi;
-  t = 0;
-#endif
-  below = 0
 }
 
-inline copy_shadow() {
-  load(ABOVE, TAG_LOAD, below);
-  look(s, TAG0);
+inline copy_saved(tag, shadow, into) {
+  load(tag, TAG_LOAD, t);
   if
-  :: t >= s ->
-     load(SHADOW0, RLX, copy0);
-#ifdef ONE_BLOCK
-     load(SHADOW1, RLX, copy1);
-#endif
+  :: t >= odd -> load(shadow, RLX, into)
   :: else
   fi;
-  t = 0;
-#ifndef ONE_BLOCK
-  look(s, TAG1);
-  if
-  :: t >= s -> load(SHADOW1, RLX, copy1)
-  :: else
-  fi;
-  t = 0;
-#endif
-  below = 0
+  t = 0
 }
+
+/* copy_committed. With NEIGHBOURS the two blocks may be one run. */
+#ifdef ONE_BLOCK
+inline copy_committed() {
+  load(ABOVE, TAG_LOAD, below);
+  find(TAG0, source0);
+  copy(source0, DATA0, SHADOW0, copy0);
+  copy(source0, DATA1, SHADOW1, copy1);
+  if
+  :: source0 == FROM_DATA ->
+     fence_after_data();
+     load(ABOVE, TAG_LOAD, below);
+     look(odd, TAG0);
+     if
+     :: t >= odd -> load(SHADOW0, RLX, copy0); load(SHADOW1, RLX, copy1)
+     :: else
+     fi;
+     t = 0
+  :: else
+  fi;
+  d_step { below = 0; source0 = 0 }
+}
+#else
+inline copy_committed() {
+  load(ABOVE, TAG_LOAD, below);
+  find(TAG0, source0);
+#ifdef NEIGHBOURS
+  if
+  :: source0 != LEFT_OUT ->
+     load(TAG1, TAG_LOAD, t);
+     d_step {
+       if
+       :: t >= since && (t == odd) == (source0 == FROM_SHADOW) -> source1 = source0
+       :: else
+       fi;
+       t = 0
+     }
+  :: else
+  fi;
+#endif
+  copy(source0, DATA0, SHADOW0, copy0);
+  copy(source1, DATA1, SHADOW1, copy1);
+  if
+  :: source0 == FROM_DATA ->
+     fence_after_data();
+     load(ABOVE, TAG_LOAD, above);
+     if
+     :: above >= odd -> copy_saved(TAG0, SHADOW0, copy0)
+     :: else
+     fi
+  :: else
+  fi;
+  if
+  :: source1 == FROM_DATA && above >= odd -> copy_saved(TAG1, SHADOW1, copy1)
+  :: source1 == LEFT_OUT -> /* a run of its own, or none */
+     find(TAG1, source1);
+     copy(source1, DATA1, SHADOW1, copy1);
+     if
+     :: source1 == FROM_DATA ->
+        fence_after_data();
+        copy_saved(TAG1, SHADOW1, copy1)
+     :: else
+     fi
+  :: else
+  fi;
+  d_step { below = 0; above = 0; source0 = 0; source1 = 0 }
+}
+#endif
 
 inline snapshot() {
   do
@@ -231,30 +272,30 @@ inline snapshot() {
      load(SEQ, SEQUENCE_LOAD, s);
      if
      :: s % 2 == 0 -> load(VER, RLX, v)
+     :: else -> load(BEFORE, RLX, v)
+     fi;
+     if
+     :: since == 0 && s % 2 == 0 ->
+#ifdef BEGUN_MEANWHILE
+        steps = 1;
+#endif
+        load(DATA0, RLX, copy0);
+        load(DATA1, RLX, copy1)
      :: else ->
-        load(BEFORE, RLX, v);
 #ifndef NO_FENCE_AFTER_VERSION
         acquire_fence();
 #endif
         load(SEQ, RLX, t);
-        if :: t == s :: else -> goto turned fi
-     fi;
-     t = 0;
-     copy_data();
-     if
-     :: s % 2 == 1 ->
-#ifndef NO_FENCE_BEFORE_SHADOW
-        acquire_fence();
-#endif
-        copy_shadow()
-     :: else
+        if :: t == s :: else -> goto turned fi;
+        d_step { t = 0; odd = s | 1; steps = odd + 1 - s };
+        copy_committed()
      fi;
 #ifndef NO_FENCE_BEFORE_VALIDATION
      acquire_fence();
 #endif
      load(SEQ, RLX, t);
      if
-     :: t == s || (s % 2 == 1 && t == s + 1) ->
+     :: t - s <= steps ->
         assert(copy0 == committed[s].data0);
         assert(copy1 == committed[s].data1);
         assert(v == committed[s].version);
@@ -262,12 +303,12 @@ inline snapshot() {
      :: else -> since = s | 1
      fi;
 turned:
-     t = 0; v = 0
+     t = 0; v = 0; odd = 0; steps = 0
   od
 }
 
 init {
-  byte round, seq, turns, s, since, t, below, v, copy0, copy1;
+  byte round, seq, turns, s, odd, since, steps, t, below, above, source0, source1, v, copy0, copy1;
   do
   :: round == ROUNDS -> break
   :: round < ROUNDS ->

@@ -21,7 +21,7 @@
 #endif
 
 bit odd;            /* the sequence */
-byte went;          /* how often the sequence changed since the turn began; 2: twice or more */
+byte went;          /* how often the sequence changed since the turn began; 3: or more often */
 bit flag, gate, slot;
 bit queued;         /* the reader, first and urgent */
 bit idle;           /* the gate's holder has stopped */
@@ -45,7 +45,7 @@ byte deaths, stops;
 
 inline go_on() {
   odd = 1 - odd;
-  if :: went < 2 -> went++ :: else fi
+  if :: went < 3 -> went++ :: else fi
 }
 
 proctype Writer() {
@@ -80,20 +80,20 @@ stopped:
 
 /* ---- The snapshot -------------------------------------------------------------------------- */
 
-/* ipm_snapshot_turn */
-inline turn() {
+/* ipm_snapshot_turn. even: how often the sequence may go on if it is even at first */
+inline turn(even) {
   atomic { went = 0; began_odd = odd };
   skip; /* all that is copied */
-  atomic { whole = (went == 0 || (began_odd && went == 1)); began_odd = 0 }
+  atomic { whole = (went <= (began_odd -> 1 : even)); began_odd = 0 }
 }
 
 /* ipm_snapshot_turn within the read lock */
 inline turn_inside() {
 #ifdef TURN_OUTSIDE
   slot = 0;
-  turn()
+  turn(2)
 #else
-  turn();
+  turn(2);
   assert(whole);
   slot = 0
 #endif
@@ -136,12 +136,12 @@ proctype Snapshot() {
   do
   :: true ->
      wants = 1;
-     turn();
+     turn(0);
      do
      :: whole -> break
      :: !whole ->
 #ifndef NO_TURN_ALONE
-        turn();
+        turn(2);
 #endif
         if
         :: whole -> break

@@ -13,6 +13,7 @@
 static struct stepped {
     volatile bool is_done; /* the child has finished */
     bool is_good;
+    unsigned failed; /* turns */
 } * stepped;
 
 /* The body of a child, whose instructions in `take` are counted. */
@@ -135,7 +136,7 @@ static void takes_two_turns(peer *test) {
     step_through(take_two_turns);
 }
 
-static unsigned halfway; /* the number of instructions until then */
+static unsigned halfway; /* the number of instructions until the commit */
 
 /* Also change a block without setting its tag. Only a turn that copies all blocks sees that. */
 static void commit_halfway(void) {
@@ -150,6 +151,39 @@ static void copies_only_what_changed_in_a_later_turn(void) {
     fresh_memory();
     halfway = rest / 2;
     CHECK(instructions(takes_two_turns, commit_halfway, UINT32_MAX, 10 * rest) < 10 * rest);
+}
+
+static bool take_later_turn(void) {
+    static _Alignas(8) unsigned char copy[SIZE];
+    ipm_snapshot snapshot = {.memory = &memory, .size = SIZE, .into = copy, .since = 1};
+    stepped->failed = !ipm_snapshot_turn(&snapshot);
+    return stepped->failed || (ipm_load_u64(copy) == snapshot.version &&
+                               ipm_load_u64(copy + LAST) == snapshot.version);
+}
+
+static void takes_a_later_turn(peer *test) {
+    (void)test;
+    step_through(take_later_turn);
+}
+
+#define STEP 13
+
+/* Unless it goes by while the turn loads the sequence and the version. */
+static void succeeds_in_a_later_turn_though_one_transaction_goes_by(void) {
+    unsigned failed = 0, positions = 0;
+    fresh_memory();
+    commit_words();
+    unsigned rest = instructions(takes_a_later_turn, commit_words, 0, UINT32_MAX);
+    for (unsigned position = 1; position < rest; position += STEP) {
+        fresh_memory();
+        commit_words();
+        halfway = position;
+        if (!CHECK(instructions(takes_a_later_turn, commit_halfway, rest, 2 * rest) < 2 * rest))
+            return;
+        failed += stepped->failed;
+        positions++;
+    }
+    CHECK(failed < positions / 2);
 }
 
 static void ends_beside_a_writer_that_never_rests(void) {
@@ -323,6 +357,8 @@ int main(void) {
     guarded = shared_by_all(sizeof *guarded);
     run("a later turn copies only the blocks that have changed",
         copies_only_what_changed_in_a_later_turn);
+    run("a later turn succeeds although a transaction begins and ends during it",
+        succeeds_in_a_later_turn_though_one_transaction_goes_by);
     run("a snapshot ends within three turns beside a writer that commits after each instruction",
         ends_beside_a_writer_that_never_rests);
     run("a snapshot ends while the lock is held, if no process commits",

@@ -307,9 +307,10 @@ int ipm_segment_flush(ipm_segment *segment, ipm_error *error) {
 /* ---- Reading ----------------------------------------------------------------------------- */
 
 static inline void take_all(ipm_segment *segment, ipm_snapshot *snapshot) {
+    if (ipm_snapshot_turn(snapshot))
+        return;
     bool has_lock = segment->lockfile.head != NULL && segment->view == NULL;
-    if (!ipm_snapshot_turn(snapshot))
-        ipm_snapshot_catch_up(snapshot, has_lock ? &segment->lock : NULL);
+    ipm_snapshot_catch_up(snapshot, has_lock ? &segment->lock : NULL);
 }
 
 void ipm_segment_take(ipm_segment *segment, ipm_snapshot *snapshot) {

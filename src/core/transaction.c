@@ -1,5 +1,6 @@
 #include "transaction.h"
 
+#include "cold.h"
 #include "ring.h"
 #include "word.h"
 
@@ -40,24 +41,28 @@ ipm_memory ipm_memory_at(ipm_state *state, _Atomic uint64_t *tags, unsigned char
     return memory;
 }
 
+static inline uint64_t load_tag(const _Atomic uint64_t *tag) {
+    /* Pairs with the release store of a block's tag in save. */
+    return atomic_load_explicit(tag, memory_order_acquire);
+}
+
 uint64_t ipm_next_saved(const ipm_memory *memory, uint64_t since, uint64_t block, uint64_t end) {
-    unsigned level = 0;
+    /* Where the blocks of a tag above begin, load that tag first. */
+    unsigned level = block % IPM_FAN == 0 ? memory->top : 0;
     while (block < end) {
-        /* Where the blocks of a tag in the level above begin, load that tag first. */
-        while (level < memory->top && block % (IPM_FAN << (IPM_FAN_SHIFT * level)) == 0)
-            level++;
-        for (;; level--) {
-            unsigned shift = IPM_FAN_SHIFT * level;
-            /* Pairs with the release store of a block's tag in save. */
-            uint64_t tag =
-                atomic_load_explicit(&memory->tags[level][block >> shift], memory_order_acquire);
-            if (tag < since) {
-                block = ((block >> shift) + 1) << shift;
-                break;
-            }
-            if (level == 0)
-                return block;
-        }
+        const _Atomic uint64_t *tags = memory->tags[level];
+        unsigned shift = IPM_FAN_SHIFT * level;
+        uint64_t tag = block >> shift;
+        uint64_t stop = (tag | (IPM_FAN - 1)) + 1; /* the next ones have another tag above */
+        uint64_t last = (end - 1) >> shift;
+        if (stop > last)
+            stop = last + 1;
+        while (tag < stop && load_tag(&tags[tag]) < since)
+            block = ++tag << shift;
+        if (tag == stop)
+            level = memory->top;
+        else if (level-- == 0)
+            return block;
     }
     return end;
 }
@@ -73,7 +78,7 @@ static void begin(ipm_transaction *transaction) {
     ipm_state *state = transaction->memory->state;
     uint64_t sequence = atomic_load_explicit(&state->sequence, memory_order_relaxed) + 1;
     uint64_t version = atomic_load_explicit(&state->version, memory_order_relaxed);
-    /* Pairs with the fence in version_at: a reader that sees this version_before sees that the
+    /* Pairs with the fence in has_gone_on: a reader that sees this version_before sees that the
      * previous transaction is over. */
     atomic_thread_fence(memory_order_release);
     atomic_store_explicit(&state->version_before, version, memory_order_relaxed);
@@ -81,7 +86,7 @@ static void begin(ipm_transaction *transaction) {
         ipm_ring_begin(transaction->memory);
     /* Pairs with ipm_snapshot_turn's acquire: a reader that sees it odd sees version_before. */
     atomic_store_explicit(&state->sequence, sequence, memory_order_release);
-    /* Pairs with the fence in unchanged: a reader that sees a change sees the odd sequence. */
+    /* Pairs with the fence in has_gone_on: a reader that sees a change sees the odd sequence. */
     atomic_thread_fence(memory_order_release);
     transaction->sequence = sequence;
 }
@@ -100,13 +105,13 @@ void ipm_transaction_save(ipm_transaction *transaction, uint64_t first, uint64_t
         for (unsigned level = memory->top; level > 0; level--)
             atomic_store_explicit(&memory->tags[level][block >> (IPM_FAN_SHIFT * level)],
                                   transaction->sequence, memory_order_relaxed);
-        /* Pairs with the acquire load in ipm_next_saved: a reader that sees the tag sees the shadow
-         * and the tags above. The block is unchanged if the writer dies before this store. */
+        /* Pairs with load_tag: a reader that sees the tag sees the shadow. The block is unchanged
+         * if the writer dies before this store. */
         atomic_store_explicit(tag, transaction->sequence, memory_order_release);
         if (memory->ring != NULL)
             ipm_ring_note(memory->ring, block);
     }
-    /* Pairs with the fences in copy_committed and unchanged: a reader that sees a change sees the
+    /* Pairs with the fences in copy_committed and has_gone_on: a reader that sees a change sees the
      * tags. */
     atomic_thread_fence(memory_order_release);
 }
@@ -123,7 +128,7 @@ static inline bool publish(ipm_transaction *transaction) {
 }
 
 /* A function of its own, so that a commit without a ring saves no registers for it. */
-static __attribute__((noinline)) bool publish_with_record(ipm_transaction *transaction) {
+static IPM_APART bool publish_with_record(ipm_transaction *transaction) {
     ipm_ring_write(transaction->memory);
     return publish(transaction);
 }
@@ -140,7 +145,7 @@ bool ipm_transaction_commit(ipm_transaction *transaction) {
 static void undo(const ipm_memory *memory, uint64_t sequence) {
     ipm_state *state = memory->state;
     uint64_t end = ipm_block_count(memory->size);
-    /* Pairs with the fence in unchanged: a reader that sees a block copied back sees the odd
+    /* Pairs with the fence in has_gone_on: a reader that sees a block copied back sees the odd
      * sequence. A dead process, and not this one, may have stored that sequence. */
     atomic_thread_fence(memory_order_release);
     for (uint64_t block = 0; (block = ipm_next_saved(memory, sequence, block, end)) < end;
@@ -192,70 +197,84 @@ static void copy_part(const ipm_snapshot *snapshot, const unsigned char *from, u
         ipm_copy_from_shared(snapshot->into + (at - snapshot->offset), from + at, until - at);
 }
 
-/*
- * Copy the state as of `sequence`, except for the blocks that earlier turns have copied. The blocks
- * that the transaction with that sequence had not saved come from the struct. Then the saved blocks
- * come from the shadow: among them are those saved and changed after their tag was first loaded.
- */
-static void copy_committed(const ipm_snapshot *snapshot, uint64_t sequence) {
-    const ipm_memory *memory = snapshot->memory;
-    uint64_t first = snapshot->offset >> IPM_BLOCK_SHIFT;
-    uint64_t end = ipm_block_count(snapshot->offset + snapshot->size);
-    uint64_t block, saved;
-    bool rests = !ipm_sequence_is_odd(sequence);
-    if (snapshot->since == 0)
-        for (block = first; block < end; block = saved + 1) {
-            saved = rests ? end : ipm_next_saved(memory, sequence, block, end);
-            copy_part(snapshot, memory->data, block, saved);
-        }
-    else
-        for (block = first; (block = ipm_next_saved(memory, snapshot->since, block, end)) < end;
-             block++)
-            if (!ipm_block_is_saved(memory, block, sequence))
-                copy_part(snapshot, memory->data, block, block + 1);
-    if (rests)
-        return;
-    /* Pairs with ipm_transaction_save's fence: a reader that has read a change sees the tags. */
-    atomic_thread_fence(memory_order_acquire);
-    for (block = first; (block = ipm_next_saved(memory, sequence, block, end)) < end; block++)
-        copy_part(snapshot, memory->shadow, block, block + 1);
+/* The end of the run that begins with `block`: blocks saved at `since` or later, all of them by the
+ * transaction with that odd sequence, or all by others. */
+static uint64_t end_of_run(const ipm_memory *memory, uint64_t since, uint64_t odd, bool saved,
+                           uint64_t block, uint64_t end) {
+    for (block++; block < end; block++) {
+        uint64_t tag = load_tag(&memory->tags[0][block]);
+        if (tag < since || (tag == odd) != saved)
+            break;
+    }
+    return block;
 }
 
-/* Whether all that was read since `sequence` was loaded belongs to one commit. */
-static bool unchanged(const ipm_memory *memory, uint64_t sequence) {
+/*
+ * Copy the state before the transaction with that odd sequence, except for the blocks that earlier
+ * turns have copied. The blocks that the transaction has saved come from the shadow. The others
+ * come from the struct; of these, the blocks saved meanwhile come from the shadow after that.
+ */
+static void copy_committed(const ipm_snapshot *snapshot, uint64_t odd) {
+    const ipm_memory *memory = snapshot->memory;
+    uint64_t since = snapshot->since;
+    uint64_t block = snapshot->offset >> IPM_BLOCK_SHIFT;
+    uint64_t end = ipm_block_count(snapshot->offset + snapshot->size);
+    for (uint64_t stop; (block = ipm_next_saved(memory, since, block, end)) < end; block = stop) {
+        bool saved = load_tag(&memory->tags[0][block]) == odd;
+        stop = end_of_run(memory, since, odd, saved, block, end);
+        copy_part(snapshot, saved ? memory->shadow : memory->data, block, stop);
+        if (saved)
+            continue;
+        /* Pairs with ipm_transaction_save's fence: a reader that has read a change sees the tag. */
+        atomic_thread_fence(memory_order_acquire);
+        for (; (block = ipm_next_saved(memory, odd, block, stop)) < stop; block++)
+            copy_part(snapshot, memory->shadow, block, block + 1);
+    }
+}
+
+/* The version and the ring's head at that sequence, unless the sequence has gone on. */
+static inline uint64_t version_at(const ipm_state *state, uint64_t sequence, uint64_t *head) {
+    bool odd = ipm_sequence_is_odd(sequence);
+    *head = atomic_load_explicit(odd ? &state->feed_head_before : &state->feed_head,
+                                 memory_order_relaxed);
+    return atomic_load_explicit(odd ? &state->version_before : &state->version,
+                                memory_order_relaxed);
+}
+
+/* Whether the sequence has gone on by more than so many steps since it was loaded. */
+static bool has_gone_on(const ipm_state *state, uint64_t sequence, uint64_t steps) {
     /* Pairs with the release fences of begin and undo. */
     atomic_thread_fence(memory_order_acquire);
-    uint64_t now = atomic_load_explicit(&memory->state->sequence, memory_order_relaxed);
-    return now == sequence || (ipm_sequence_is_odd(sequence) && now == sequence + 1);
+    return atomic_load_explicit(&state->sequence, memory_order_relaxed) - sequence > steps;
 }
 
-/* The version and the head at that sequence. returns  false: too late, the sequence has changed */
-static bool version_at(const ipm_state *state, uint64_t sequence, uint64_t *version,
-                       uint64_t *head) {
-    if (!ipm_sequence_is_odd(sequence)) { /* `unchanged` says whether that was in time */
-        *version = atomic_load_explicit(&state->version, memory_order_relaxed);
-        *head = atomic_load_explicit(&state->feed_head, memory_order_relaxed);
-        return true;
-    }
-    *version = atomic_load_explicit(&state->version_before, memory_order_relaxed);
-    *head = atomic_load_explicit(&state->feed_head_before, memory_order_relaxed);
-    /* Pairs with the first fence in begin. */
-    atomic_thread_fence(memory_order_acquire);
-    return atomic_load_explicit(&state->sequence, memory_order_relaxed) == sequence;
-}
-
-bool ipm_snapshot_turn(ipm_snapshot *snapshot) {
-    const ipm_state *state = snapshot->memory->state;
-    uint64_t sequence = atomic_load_explicit(&state->sequence, memory_order_acquire);
-    if (!version_at(state, sequence, &snapshot->version, &snapshot->head))
-        return false;
-    copy_committed(snapshot, sequence);
-    if (unchanged(snapshot->memory, sequence))
+/* End a turn that began at that sequence. returns  whether what it copied belongs to one commit */
+static bool end_turn(ipm_snapshot *snapshot, uint64_t sequence, uint64_t steps) {
+    if (!has_gone_on(snapshot->memory->state, sequence, steps))
         return true;
     /* The next turn can skip blocks with an older tag. A block that was changed while it was
      * copied, or that was copied from the shadow, has this tag or a later one. */
     snapshot->since = sequence | 1;
     return false;
+}
+
+/* Take a turn that looks at the tags. */
+static IPM_APART bool turn_by_tags(ipm_snapshot *snapshot, uint64_t sequence) {
+    uint64_t odd = sequence | 1; /* of the transaction that is open, or the next one */
+    if (has_gone_on(snapshot->memory->state, sequence, 0)) /* the version may be another one's */
+        return false;
+    copy_committed(snapshot, odd);
+    return end_turn(snapshot, sequence, odd + 1 - sequence); /* until that transaction has ended */
+}
+
+bool ipm_snapshot_turn(ipm_snapshot *snapshot) {
+    const ipm_memory *memory = snapshot->memory;
+    uint64_t sequence = atomic_load_explicit(&memory->state->sequence, memory_order_acquire);
+    snapshot->version = version_at(memory->state, sequence, &snapshot->head);
+    if (snapshot->since > 0 || ipm_sequence_is_odd(sequence))
+        return turn_by_tags(snapshot, sequence);
+    ipm_copy_from_shared(snapshot->into, memory->data + snapshot->offset, snapshot->size);
+    return end_turn(snapshot, sequence, 0);
 }
 
 uint64_t ipm_snapshot_take(const ipm_memory *memory, uint64_t offset, uint64_t size, void *into) {
@@ -268,9 +287,9 @@ uint64_t ipm_snapshot_take(const ipm_memory *memory, uint64_t offset, uint64_t s
 
 uint64_t ipm_snapshot_head(const ipm_memory *memory, uint64_t *head) {
     for (;;) {
-        uint64_t version;
         uint64_t sequence = atomic_load_explicit(&memory->state->sequence, memory_order_acquire);
-        if (version_at(memory->state, sequence, &version, head) && unchanged(memory, sequence))
+        uint64_t version = version_at(memory->state, sequence, head);
+        if (!has_gone_on(memory->state, sequence, 0))
             return version;
     }
 }
@@ -288,12 +307,11 @@ uint64_t ipm_snapshot_version(const ipm_memory *memory) {
 uint64_t ipm_sequence_after(const ipm_memory *memory, uint64_t version) {
     const ipm_state *state = memory->state;
     for (;;) {
-        uint64_t now, head;
+        uint64_t head;
         uint64_t sequence = atomic_load_explicit(&state->sequence, memory_order_acquire);
-        if (!version_at(state, sequence, &now, &head))
-            continue;
+        uint64_t now = version_at(state, sequence, &head);
         uint64_t undone = atomic_load_explicit(&state->version_undone, memory_order_relaxed);
-        if (!unchanged(memory, sequence))
+        if (has_gone_on(state, sequence, 0))
             continue;
         if (version > now)
             return 0;

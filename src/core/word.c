@@ -1,5 +1,7 @@
 #include "word.h"
 
+#include "cold.h"
+
 #include <stdbool.h>
 #include <string.h>
 
@@ -35,8 +37,7 @@ static inline void hide_from_compiler(void) {
     __asm__ volatile("" ::: "memory");
 }
 
-static __attribute__((noinline)) void copy_pieces(void *restrict to, const void *restrict from,
-                                                  size_t size) {
+static IPM_APART void copy_pieces(void *restrict to, const void *restrict from, size_t size) {
     unsigned char *t = to;
     const unsigned char *f = from;
     for (; size > PIECE; size -= PIECE, t += PIECE, f += PIECE)
