@@ -231,6 +231,11 @@ static void tells_only_what_was_committed(void) {
     tells_no_more(feed);
     commit_until(2);
     tells(feed, 2, 0);
+    late = feed_after(editor, 0);
+    tells(late, 1, 0);
+    CHECK(ipm_feed_time(late) > 0); /* its record is still there */
+    tells(late, 2, 0);
+    ipm_feed_close(late);
     end_with(feed);
 }
 
