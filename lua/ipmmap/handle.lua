@@ -105,8 +105,8 @@ local MIGRATE <const> = { [false] = 0, [true] = 1, lossy = 2 }
 local function check_role(name, role)
   if of_managers[name] and role ~= "manager" then
     return ("option '%s' is for a manager, not for this %s: a table that both share has no create, "
-      .. "force, migrate, mode, max_readers and feed; give the manager a copy with them"):format(name,
-      role)
+      .. "force, migrate, mode, max_readers and feed; give the manager a copy with them"):format(
+        name, role)
   elseif name == "wait" and role == "manager" then
     return "option 'wait' is for editors and readers, not for this manager: a manager makes the "
       .. "segment with 'create'"
@@ -177,10 +177,10 @@ end
 -- everything that an editor may.
 -- @function manager
 -- @tparam Struct|string shared the struct, or its registered name; it must descend from `base`
--- @tparam[opt] table options the options below. `create`, `force`, `migrate`, `mode`, `max_readers`
--- and `feed` are for managers only, and the other roles refuse them. If several roles share a table,
--- leave these six out of it, and give the manager a copy with them, or a table that inherits from it
--- by `__index`
+-- @tparam[opt] table options the options below. `create`, `force`, `migrate`, `mode`,
+-- `max_readers` and `feed` are for managers only, and the other roles refuse them. If several roles
+-- share a table, leave these six out of it, and give the manager a copy with them, or a table that
+-- inherits from it by `__index`
 -- @tparam[opt=""] string options.tag tells several segments of the same struct apart: letters,
 -- digits, `.`, `_` and `-`, without `..`, at most 128 characters
 -- @tparam[opt="./.mmap"] string options.mmap_dir the directory of `<Struct>_<tag>.mmap`
@@ -204,10 +204,10 @@ end
 -- directory is made, it gets the matching x bits, and the setgid bit of the directory above
 -- @tparam[opt=128] integer options.max_readers how many readers can hold the lock at the same time,
 -- 1 to 128
--- @tparam[opt=0] integer options.feed with `create`: the bytes of a ring in the data file, which keeps
--- what the last commits changed, for feeds. In the ring each commit takes 40 bytes, 8 for each 8
--- bytes that it changed, and 8 for each 256 bytes of the struct that contain them. The ring must be
--- large enough for a change of the whole struct. An existing segment keeps its ring, or has none
+-- @tparam[opt=0] integer options.feed with `create`: the bytes of a ring in the data file, which
+-- keeps what the last commits changed, for feeds. In the ring each commit takes 40 bytes, 8 for each
+-- 8 bytes that it changed, and 8 for each 256 bytes of the struct that contain them. The ring must
+-- be large enough for a change of the whole struct. An existing segment keeps its ring, or has none
 -- @tparam[opt=false] boolean options.prefault touch each page at opening, so that later accesses
 -- cause no page faults
 -- @tparam[opt=false] boolean options.mlock keep all pages in memory; includes `prefault`.

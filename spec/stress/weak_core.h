@@ -1,7 +1,7 @@
 /*
- * The core's transactions, rings, feeds, notifications and lock, compiled for the machine of weak.h:
- * all functions of transaction.h, ring.h, notify.h, listeners.h and rwlock.h, and ipm_feed_*.
- * weak_change is needed because the function is inline there.
+ * The core's transactions, rings, feeds, notifications and lock, compiled for the machine of
+ * weak.h: all functions of transaction.h, ring.h, notify.h, listeners.h and rwlock.h, and
+ * ipm_feed_*. weak_change is needed because the function is inline there.
  */
 #ifndef WEAK_CORE_H
 #define WEAK_CORE_H

@@ -53,10 +53,18 @@ static void exchange_bytes(void *a, void *b, size_t size) {
 _Static_assert(offsetof(ipm_datafile, kept) + sizeof(ipm_kept) == sizeof(ipm_datafile), "last");
 _Static_assert(offsetof(ipm_lockfile, kept) + sizeof(ipm_kept) == sizeof(ipm_lockfile), "last");
 
+/* The addresses of a data file's parts refer to its own ring. */
+static void refer_to_ring(ipm_datafile *data) {
+    if (data->memory.ring != NULL)
+        data->memory.ring = &data->ring;
+}
+
 /* Exchange all parts that belong to the files. Neither handle holds its lock. */
 static void exchange_files(ipm_segment *a, ipm_segment *b) {
     exchange_bytes(&a->data, &b->data, offsetof(ipm_datafile, kept));
     ipm_kept_exchange(&a->data.kept, &b->data.kept);
+    refer_to_ring(&a->data);
+    refer_to_ring(&b->data);
     exchange_bytes(&a->lockfile, &b->lockfile, offsetof(ipm_lockfile, kept));
     ipm_kept_exchange(&a->lockfile.kept, &b->lockfile.kept);
     EXCHANGE(ipm_rwlock, a->lock, b->lock);
