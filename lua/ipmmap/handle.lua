@@ -207,7 +207,8 @@ end
 -- @tparam[opt=0] integer options.feed with `create`: the bytes of a ring in the data file, which
 -- keeps what the last commits changed, for feeds. In the ring each commit takes 40 bytes, 8 for
 -- each 8 bytes that it changed, and 8 for each 256 bytes of the struct that contain them. The ring
--- must be large enough for a change of the whole struct. An existing segment keeps its ring, or has none
+-- must be large enough for a change of the whole struct. An existing segment keeps its ring, or has
+-- none
 -- @tparam[opt=false] boolean options.prefault touch each page at opening, so that later accesses
 -- cause no page faults
 -- @tparam[opt=false] boolean options.mlock keep all pages in memory; includes `prefault`.
