@@ -250,7 +250,7 @@ describe("a handle that follows", function()
       assert.equal(0, editor:read "extra")
     end)
 
-    -- Calls `call` until a finalizer runs in it, before it calls its argument. The finalizer replaces the segment,
+    -- Calls `call` until a finalizer runs in it before it calls its argument. The finalizer replaces the segment,
     -- and the handle follows.
     local function follow_within(handle, struct, call)
       local is_calling, has_followed = false, false
@@ -275,12 +275,20 @@ describe("a handle that follows", function()
 
     it("begins a snapshot again if a finalizer makes it follow to a larger segment", function()
       local Larger = parse "number: int32; twin: int32; at: FollowPoint; text: char[8]; last: int64[500000]"
-      local value = follow_within(reader, Larger, function() return reader:snapshot() end)
+      local value = follow_within(reader, Larger, function(stop)
+        local taken = reader:snapshot()
+        stop()
+        return taken
+      end)
       assert.equal(500000, #value.last)
     end)
 
     it("begins a read again if a finalizer makes it follow", function()
-      local point = follow_within(reader, Grown, function() return reader:read "at" end)
+      local point = follow_within(reader, Grown, function(stop)
+        local taken = reader:read "at"
+        stop()
+        return taken
+      end)
       manager:write("extra", -1)
       assert.same({ x = 0, y = 0 }, ipmmap.totable(point))
     end)
@@ -290,7 +298,10 @@ describe("a handle that follows", function()
       local text = ("x"):rep(2000000) -- so large that its draft makes the collector run
       follow_within(editor, parse [[
         number: int32; twin: int32; at: FollowPoint; text: char[8]; long: char[2000000]
-      ]], function() editor:write("long", text) end)
+      ]], function(stop)
+        editor:write("long", text)
+        stop()
+      end)
       assert.equal(0, manager:read "number")
       assert.is_true(text == manager:read "long")
     end)
