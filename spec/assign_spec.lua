@@ -137,8 +137,10 @@ describe("an assigned table", function()
     for _ = 1, 200 do
       for i = #t + 1, 400000 do t[i] = 1 end
       shorten()
-      is_reading = true
-      local ok, message = pcall(function() value.n = t end)
+      local ok, message = pcall(function()
+        is_reading = true
+        value.n = t
+      end)
       is_reading = false
       if is_shorter then
         assert.is_false(ok)
