@@ -119,7 +119,7 @@ static int push_snapshot(lua_State *L, lipm_handle *handle, uint64_t *version, i
     }
     lipm_checkopen(L, handle);
     if (lipm_hasmoved(handle, memory, error))
-        return error->code;
+        return (int)error->code;
     int code = ipm_segment_snapshot(handle->segment, bytes, version, error);
     if (code == IPM_OK && into != NULL) {
         lipm_copyfields(into, type, bytes);
@@ -175,7 +175,7 @@ static int begin_own(lua_State *L, lipm_handle *handle, const lipm_memory *memor
                      ipm_error *error) {
     *has_begun = false;
     if (lipm_hasmoved(handle, memory, error))
-        return error->code;
+        return (int)error->code;
     *has_begun = !lipm_is_locked(handle);
     if (*has_begun)
         return lipm_waitlock(L, handle, IPM_FOREVER, error);

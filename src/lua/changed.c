@@ -89,7 +89,7 @@ static int look_for_change(lua_State *L, lipm_handle *handle, const lipm_deadlin
         uint64_t version;
         lipm_checkopen(L, handle);
         if (lipm_hasmoved(handle, memory, error))
-            return error->code;
+            return (int)error->code;
         int code = ipm_segment_version(handle->segment, &version, error);
         if (code == IPM_OK)
             code = ipm_segment_read(handle->segment, found->offset, found->type->size, now, error);

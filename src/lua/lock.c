@@ -105,7 +105,7 @@ static inline lipm_root *prepare_root(lua_State *L, lipm_handle *handle) {
 static inline int take_lock(lua_State *L, lipm_root *root, int64_t timeout_ns, ipm_error *error) {
     lipm_handle *handle = root->handle;
     if (lipm_hasmoved(handle, root->view.place.memory, error))
-        return error->code;
+        return (int)error->code;
     int code = lipm_waitlock(L, handle, timeout_ns, error);
     if (code != IPM_OK) {
         spare_root(root);

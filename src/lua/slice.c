@@ -81,7 +81,7 @@ int lipm_keepwaiting(lua_State *L, lipm_handle *handle, int64_t timeout_ns, ipm_
         lipm_runhooks(L);
         lipm_checkopen(L, handle);
         if (lipm_hasmoved(handle, memory, error))
-            return error->code;
+            return (int)error->code;
     }
 }
 
