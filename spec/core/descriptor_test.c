@@ -101,7 +101,8 @@ static int64_t period_of(const ipm_segment *segment) {
  * or of the timer if there is no watch.
  */
 static void listens_at_zero(ipm_segment *(*open_reader)(void), int64_t period) {
-    manager = opened(IPM_MANAGER, ""); /* the parent's cannot be used here */
+    ipm_segment_close(manager, NULL); /* the parent's, which cannot be used here */
+    manager = opened(IPM_MANAGER, "");
     close(0);
     CHECK_INT(next_descriptor(), 0);
     ipm_segment *reader = open_reader();
