@@ -3,21 +3,9 @@
 #include "fixture.h"
 #include "peer.h"
 
-#include <sys/syscall.h>
-
 /* Return once the peer sleeps between two looks. */
 static void await_nap(const peer *p) {
-    char path[64];
-    long number;
-    snprintf(path, sizeof path, "/proc/%d/syscall", (int)p->pid);
-    do {
-        FILE *file = fopen(path, "r");
-        if (file == NULL)
-            peer_die(path);
-        if (fscanf(file, "%ld", &number) != 1)
-            number = -1; /* it is running */
-        fclose(file);
-    } while (number != SYS_nanosleep && number != SYS_clock_nanosleep);
+    await_call(p, SYS_nanosleep, SYS_clock_nanosleep);
 }
 
 static int open_awaited(ipm_role role, const char *where, int64_t wait_ns, ipm_segment **segment) {

@@ -36,13 +36,6 @@ static bool rests_when_drained(ipm_segment *segment, int fd) {
     return false;
 }
 
-/* A number that grows with the descriptors in use: that of the next one. */
-static int next_descriptor(void) {
-    int next = dup(2);
-    close(next);
-    return next;
-}
-
 /* A reader that cannot use the lock file, because it seems to be in use by another libc. */
 static ipm_segment *lock_free_reader(void) {
     manager->lockfile.head->abi[0] ^= 1;

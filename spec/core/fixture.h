@@ -8,6 +8,7 @@
 #include "../../src/ipmmap.h"
 #include "tap.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -113,6 +114,24 @@ static inline ipm_segment *opened(ipm_role role, const char *tag) {
 static inline bool exists(const char *path) {
     struct stat status;
     return lstat(path, &status) == 0;
+}
+
+/* The number of entries of a directory. */
+static inline int entries(const char *path) {
+    int count = 0;
+    DIR *d = opendir(path);
+    while (d != NULL && readdir(d) != NULL)
+        count++;
+    closedir(d);
+    return count - 2;
+}
+
+/* The number of the next descriptor; -1: this process may have no more. If a descriptor leaks, the
+ * number grows. */
+static inline int next_descriptor(void) {
+    int next = dup(2);
+    close(next);
+    return next;
 }
 
 static inline int64_t read_a(ipm_segment *segment) {

@@ -1,21 +1,7 @@
 /* A manager that resets a segment with force while another process holds the lock. */
+#include "clock_jump.h"
 #include "fixture.h"
 #include "peer.h"
-
-#include <sys/syscall.h>
-#include <time.h>
-
-/* After so many readings the clock jumps forward by a minute. 0: it does not jump. */
-static int looks_left;
-static time_t ahead; /* seconds */
-
-int clock_gettime(clockid_t clock, struct timespec *now) {
-    if (looks_left > 0 && --looks_left == 0)
-        ahead = 60;
-    long rc = syscall(SYS_clock_gettime, clock, now);
-    now->tv_sec += ahead;
-    return (int)rc;
-}
 
 static void holds(peer *test) {
     ipm_segment *own = opened(IPM_EDITOR, "");

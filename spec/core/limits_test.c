@@ -24,13 +24,6 @@ static void limit(const char *sysctl) {
         _exit(NO_NAMESPACE);
 }
 
-/* The number of the next descriptor; -1: this process may have no more. */
-static int next_descriptor(void) {
-    int next = dup(2);
-    close(next);
-    return next;
-}
-
 /* Exits with 0 if ipm_segment_fd fails for that reason and keeps no descriptor. */
 static void is_refused(int system, const char *limit_name, const char *other) {
     int fd, next = next_descriptor();

@@ -1,12 +1,10 @@
 /* Segments of another layout that become segments of this one, with their values. */
+#include "clock_jump.h"
 #include "fixture.h"
 #include "peer.h"
 
-#include <dirent.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <time.h>
 
 #define WIDER_TEXT                                                                                 \
     IPM_BASE_SCHEMA "struct Demo : BaseMmapStructure {\n"                                          \
@@ -22,17 +20,6 @@ enum { PAGE = 4096, RETIRED_AT = PAGE + 160, DIED_MIGRATING = 2 };
 
 static ipm_layout *wider, *narrow;
 static ipm_segment *segment;
-
-static int looks_left; /* at the clock, before it goes forward by a minute; 0: it does not */
-static time_t ahead;   /* seconds */
-
-int clock_gettime(clockid_t clock, struct timespec *now) {
-    if (looks_left > 0 && --looks_left == 0)
-        ahead = 60;
-    long rc = syscall(SYS_clock_gettime, clock, now);
-    now->tv_sec += ahead;
-    return (int)rc;
-}
 
 static int migrate_to(const ipm_layout *layout, ipm_migrate how) {
     const ipm_options options = {
@@ -58,19 +45,10 @@ static double stamp_of(ipm_segment *from) {
     return stamp;
 }
 
-static int entries(void) {
-    int count = 0;
-    DIR *d = opendir(dir);
-    while (d != NULL && readdir(d) != NULL)
-        count++;
-    closedir(d);
-    return count - 2;
-}
-
 static void destroy(ipm_segment *manager) {
     CHECK_INT(ipm_segment_destroy(manager, &error), IPM_OK);
     CHECK_INT(ipm_segment_close(manager, NULL), IPM_OK);
-    CHECK_INT(entries(), 0);
+    CHECK_INT(entries(dir), 0);
 }
 
 static void close_old(ipm_segment *old) {
@@ -92,7 +70,7 @@ static void still_holds(ipm_segment *old, int64_t value) {
     ipm_segment *other = opened(IPM_EDITOR, "");
     CHECK_INT(read_a(other), value);
     ipm_segment_close(other, NULL);
-    CHECK_INT(entries(), 2);
+    CHECK_INT(entries(dir), 2);
 }
 
 static void is_listed(ipm_paths list, size_t count, const char *first) {
@@ -402,13 +380,13 @@ static void refuses_what_is_not_this_struct(void) {
     remove(in_dir("Other_.lock"));
     CHECK_INT(rename(in_dir("Other_.mmap"), data_path("")), 0);
     CHECK_ERROR(migrate_to(demo, IPM_MIGRATE_LOSSY), IPM_ELAYOUT, "holds a Other");
-    CHECK_INT(entries(), 1);
+    CHECK_INT(entries(dir), 1);
     remove(data_path(""));
     int fd = open(data_path(""), O_CREAT | O_WRONLY, 0600);
     CHECK_INT(write(fd, "rubbish", 7), 7);
     close(fd);
     CHECK_INT(migrate_to(demo, IPM_MIGRATE_LOSSY), IPM_ECORRUPT);
-    CHECK_INT(entries(), 1);
+    CHECK_INT(entries(dir), 1);
     remove(data_path(""));
     ipm_layout_free(other);
 }
@@ -426,7 +404,7 @@ static void refuses_bad_options(void) {
     options.migrate = (ipm_migrate)3;
     CHECK_ERROR(ipm_segment_open(IPM_MANAGER, demo, &options, &segment, &error), IPM_EINVALID,
                 "migrate 3");
-    CHECK_INT(entries(), 0);
+    CHECK_INT(entries(dir), 0);
 }
 
 static void migrates_without_room(peer *test) {

@@ -3,7 +3,6 @@
 #include "fixture.h"
 #include "peer.h"
 
-#include <dirent.h>
 #include <sys/resource.h>
 
 static ipm_segment *segment;
@@ -27,15 +26,6 @@ static void destroy(ipm_segment *manager) {
 static int mode_of(const char *path) {
     struct stat status;
     return lstat(path, &status) == 0 ? (int)(status.st_mode & 07777) : -1;
-}
-
-static int entries(const char *path) {
-    int count = 0;
-    DIR *d = opendir(path);
-    while (d != NULL && readdir(d) != NULL)
-        count++;
-    closedir(d);
-    return count - 2;
 }
 
 static void refuses_options_that_are_another_roles(void) {
@@ -378,12 +368,6 @@ static void creates_once_however_many_try(void) {
         destroy(manager);
         CHECK_INT(entries(dir), 0);
     }
-}
-
-static int next_descriptor(void) {
-    int next = dup(2);
-    close(next);
-    return next;
 }
 
 /* Then the first descriptor that is opened is 0. None may stay open. */

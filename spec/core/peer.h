@@ -100,8 +100,8 @@ static inline void kill_peer(peer *p) {
     finish(p);
 }
 
-/* Return once the peer sleeps on a futex in the kernel: it waits for a lock or for a commit. */
-static inline void await_futex(const peer *p) {
+/* Return once the peer is in one of two system calls. */
+static inline void await_call(const peer *p, long one, long other) {
     char path[64];
     long number;
     snprintf(path, sizeof path, "/proc/%d/syscall", (int)p->pid);
@@ -112,7 +112,12 @@ static inline void await_futex(const peer *p) {
         if (fscanf(file, "%ld", &number) != 1)
             number = -1; /* it is running */
         fclose(file);
-    } while (number != SYS_futex);
+    } while (number != one && number != other);
+}
+
+/* Return once the peer sleeps on a futex in the kernel: it waits for a lock or for a commit. */
+static inline void await_futex(const peer *p) {
+    await_call(p, SYS_futex, SYS_futex);
 }
 
 /* Run a peer whose body tells nothing, to its end. returns  as finish */

@@ -35,8 +35,7 @@ struct ipm_feed {
     const ipm_record *step;   /* the one by which `value` and `before` differ; NULL: see `flags` */
     uint64_t version;         /* not told yet, if a seek has gone past the next one */
     uint64_t told;
-    uint64_t
-        since; /* blocks that were last changed before this sequence are as in the last snapshot */
+    uint64_t since;    /* without a ring: the sequence from which blocks may have changed */
     uint64_t position; /* of the record that leads to the next version */
     uint64_t head;     /* of the ring, as it was seen last */
     bool is_behind;    /* it has not caught up with the head since the last seek */
