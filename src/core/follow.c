@@ -72,14 +72,27 @@ static void exchange_files(ipm_segment *a, ipm_segment *b) {
     EXCHANGE(ipm_error, a->refusal, b->refusal);
 }
 
-/* The old word is unmapped after this, but an interrupt that has loaded its address may still be
- * about to use it, so wait for such interrupts. Later interrupts load the new address. */
+static void await_interrupts(ipm_segment *segment, uint32_t side) {
+    while (atomic_load_explicit(&segment->waking[side], memory_order_seq_cst) != 0)
+        ipm_clock_nap(IPM_MS / 10);
+}
+
+/*
+ * The old word is unmapped after this, but an interrupt that has loaded its address may still be
+ * about to use it. So wait for the interrupts that have begun; later ones load the new address.
+ * Later ones count themselves on the other side, so interrupts that never pause do not prolong the
+ * wait. First wait for those that had chosen that other side before the last move, but counted
+ * themselves late. (The grace period of Desnoyers and others, User-Level Implementations of
+ * Read-Copy Update, 2012.)
+ */
 static void move_wakes(ipm_segment *segment, ipm_segment *fresh) {
+    uint32_t side = atomic_load_explicit(&segment->side, memory_order_relaxed);
     atomic_store_explicit(&segment->wakes,
                           atomic_load_explicit(&fresh->wakes, memory_order_relaxed),
                           memory_order_seq_cst);
-    while (atomic_load_explicit(&segment->waking, memory_order_seq_cst) != 0)
-        ipm_clock_nap(IPM_MS / 10);
+    await_interrupts(segment, 1 - side);
+    atomic_store_explicit(&segment->side, 1 - side, memory_order_seq_cst);
+    await_interrupts(segment, side);
 }
 
 static void take_over(ipm_segment *segment, ipm_segment *fresh) {

@@ -34,7 +34,8 @@ struct ipm_segment {
     bool gave_up;                 /* it found only a retired file, so its next tries look once */
     _Atomic uint32_t interrupted; /* 1: the next wait, or the one that is under way, ends */
     _Atomic(_Atomic uint32_t *) wakes; /* the word that waits for a commit sleep on, or NULL */
-    _Atomic uint32_t waking;           /* how many interrupts are using that word just now */
+    _Atomic uint32_t waking[2];        /* by side: how many interrupts are using that word */
+    _Atomic uint32_t side;             /* on which interrupts count themselves: see follow.c */
     bool (*asks)(void *); /* whether a wait for the lock is to end, or NULL: see wait.h */
     void *asks_with;      /* its argument */
     ipm_descriptor descriptor;

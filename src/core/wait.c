@@ -29,11 +29,12 @@ void ipm_segment_interrupt(ipm_segment *segment) {
         return;
     int kept = errno;
     atomic_store_explicit(&segment->interrupted, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&segment->waking, 1, memory_order_seq_cst);
+    uint32_t side = atomic_load_explicit(&segment->side, memory_order_seq_cst);
+    atomic_fetch_add_explicit(&segment->waking[side], 1, memory_order_seq_cst);
     _Atomic uint32_t *word = atomic_load_explicit(&segment->wakes, memory_order_seq_cst);
     if (word != NULL)
         ipm_notify_all(word);
-    atomic_fetch_sub_explicit(&segment->waking, 1, memory_order_seq_cst);
+    atomic_fetch_sub_explicit(&segment->waking[side], 1, memory_order_seq_cst);
     errno = kept;
 }
 
