@@ -21,6 +21,7 @@ static const ipm_lockfile_terms terms = {
  * time; or before the room for a file is allocated. */
 static void (*meanwhile)(void);
 static int locks_before;
+static int unlock_errno; /* the errno of each unlocking of a byte; 0: it succeeds */
 static bool at_the_clock, at_the_allocation;
 
 static void others_come(void) {
@@ -35,6 +36,11 @@ int fcntl(int fd, int command, ...) {
     va_start(rest, command);
     void *argument = va_arg(rest, void *);
     va_end(rest);
+    const struct flock *lock = argument;
+    if (command == F_OFD_SETLK && lock->l_type == F_UNLCK && unlock_errno != 0) {
+        errno = unlock_errno;
+        return -1;
+    }
     bool at_a_lock = !at_the_clock && !at_the_allocation;
     if (command == F_OFD_SETLK && at_a_lock && meanwhile != NULL && locks_before-- == 0)
         others_come();
@@ -259,6 +265,19 @@ static void does_not_lock_what_is_destroyed(void) {
     }
 }
 
+/* A byte that stays locked would keep all others out for as long as the segment is open. */
+static void keeps_nobody_out_after_an_unlocking_that_failed(void) {
+    ipm_segment *segment;
+    manager = opened(IPM_MANAGER, "");
+    unlock_errno = ENOLCK;
+    CHECK_ERROR(open_as(IPM_EDITOR, "", &segment), IPM_ESYSTEM, "cannot unlock");
+    unlock_errno = 0;
+    segment = opened(IPM_EDITOR, "");
+    ipm_segment_close(segment, NULL);
+    destroy();
+    ipm_segment_close(manager, NULL);
+}
+
 /* ---- Replacing a segment ----------------------------------------------------------------- */
 
 static int replace(void) {
@@ -327,6 +346,8 @@ int main(void) {
         a_file_that_is_cut_while_it_is_read_is_damaged);
     run("a segment that is destroyed during a wait for its lock is not locked",
         does_not_lock_what_is_destroyed);
+    run("an opening fails if it cannot unlock a byte, and keeps nobody out",
+        keeps_nobody_out_after_an_unlocking_that_failed);
     run("a segment is in use until the one that replaces it is made",
         is_in_use_until_the_new_one_is_made);
     run("a failed replacement does not retire the segment",

@@ -159,7 +159,7 @@ int ipm_file_lock(int fd, off_t byte, short type) {
     struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
         return 0;
-    return errno == EACCES ? EAGAIN : errno;
+    return errno == EACCES && type != F_UNLCK ? EAGAIN : errno;
 }
 
 /* returns  0 or an errno; *locked: whether another opening than fd's has that one byte locked */

@@ -151,9 +151,10 @@ static int join_once(ipm_file *opened, const char *path, uint32_t slots, ipm_loc
     int code = join_behind_door(opened, path, slots, file, error);
     /* After a failure the door stays locked until the caller closes the file, because this process
      * may still hold the users' byte. */
-    if (code == IPM_OK || code == AGAIN || code == UNMARKED)
-        ipm_file_lock(opened->fd, DOOR_BYTE, F_UNLCK);
-    return code;
+    if (code != IPM_OK && code != AGAIN && code != UNMARKED)
+        return code;
+    rc = ipm_file_lock(opened->fd, DOOR_BYTE, F_UNLCK);
+    return rc == 0 ? code : ipm_fail_errno(error, rc, "cannot unlock %s", path);
 }
 
 /* With another error than EAGAIN, no other process can lock these bytes either. */
