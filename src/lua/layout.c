@@ -47,7 +47,7 @@ lipm_layout *lipm_pushlayout(lua_State *L) {
     memset(layout, 0, sizeof *layout);
     luaL_setmetatable(L, STRUCT_CLASS);
     lua_newtable(L);
-    lua_setiuservalue(L, -2, LIPM_STRUCT_METATABLES);
+    lua_setiuservalue(L, -2, LIPM_STRUCT_CLASSES);
     lua_newtable(L);
     lua_setiuservalue(L, -2, LIPM_STRUCT_PATHS);
     return layout;
