@@ -190,6 +190,11 @@ static int make_file(const char *path, const ipm_lockfile_terms *terms, ipm_file
                         "there is no %s, and only who may write to %s makes it", path,
                         terms->needs_write);
     int code = ipm_file_create(path, lock_mode(terms->mode), opened, error);
+    const char *name = strrchr(path, '/') + 1;
+    if (code == IPM_ENOTFOUND)
+        return ipm_fail(error, code, error->system,
+                        "there is no directory %.*s for the lock file %s", (int)(name - 1 - path),
+                        path, name);
     return code != IPM_OK && error->system == EEXIST ? moved(path, error) : code;
 }
 
