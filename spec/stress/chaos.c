@@ -115,15 +115,21 @@ static bool is_over(int64_t end) {
     return due && (all_has_happened() || stress_now() >= end + PATIENCE_NS);
 }
 
+/* Half of the events hit an editor, or also the manager if it migrates. */
+static unsigned pick(void) {
+    if (stress_random(2) == 0)
+        return (unsigned)stress_random(CHAOS_WORKERS);
+    unsigned number = (unsigned)stress_random(CHAOS_EDITORS + chaos_shared->migrates);
+    return number == CHAOS_EDITORS ? CHAOS_MANAGER : number;
+}
+
 static void kills_at_random(void) {
     int64_t end = stress_now() + (int64_t)(minutes * 60e9);
     for (unsigned i = 0; i < CHAOS_WORKERS; i++)
         begin_life(i);
     while (!is_over(end)) {
         nap((int64_t)stress_random((uint64_t)rest_ns));
-        unsigned number = (unsigned)stress_random(2 * CHAOS_WORKERS);
-        if (number >= CHAOS_WORKERS) /* half of the events hit an editor */
-            number %= CHAOS_EDITORS;
+        unsigned number = pick();
         if (stress_random(8) == 0)
             stop(number);
         else
