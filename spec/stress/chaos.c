@@ -1,5 +1,6 @@
 /*
- * usage: chaos [--migrate] [MINUTES [KILLS [WORKER...]]]
+ * usage: chaos [--migrate] [MINUTES [KILLS]]
+ *        chaos MINUTES KILLS WORKER...
  *
  * Editors, locked readers, lock-free readers, waiters and managers work on one segment, and are
  * killed and stopped at random. The test lasts MINUTES, or, with KILLS, until that many editors
@@ -189,8 +190,8 @@ int main(int argc, char **argv) {
         rest_ns = 40 * STRESS_MS;
         chaos_crew_open();
     }
-    if (!(minutes > 0))
-        stress_die("usage: chaos [--migrate] [MINUTES [KILLS [WORKER...]]]");
+    if (!(minutes > 0) || (migrates && command != NULL))
+        stress_die("usage: chaos [--migrate] [MINUTES [KILLS]], or chaos MINUTES KILLS WORKER...");
     stress_make_dir();
     chaos_shared =
         mmap(NULL, sizeof *chaos_shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
