@@ -82,6 +82,37 @@ static void goes_on_with_the_one_that_has_its_name(void) {
     end();
 }
 
+static void remembers_where_its_files_are(void) {
+    ipm_segment *segment;
+    char tag[] = "of", data[sizeof dir], locks[sizeof dir + 6];
+    snprintf(data, sizeof data, "%s", dir);
+    snprintf(locks, sizeof locks, "%s/locks", dir);
+    ipm_options options = {.tag = tag,
+                           .mmap_dir = data,
+                           .lock_dir = locks,
+                           .create = true,
+                           .force = true,
+                           .follow = true};
+    CHECK_INT(ipm_segment_open(IPM_MANAGER, demo, &options, &manager, &error), IPM_OK);
+    options.create = options.force = false;
+    CHECK_INT(ipm_segment_open(IPM_EDITOR, demo, &options, &segment, &error), IPM_OK);
+    CHECK_INT(ipm_segment_destroy(manager, &error), IPM_OK);
+    ipm_segment_close(manager, NULL);
+    options.create = true;
+    CHECK_INT(ipm_segment_open(IPM_MANAGER, demo, &options, &manager, &error), IPM_OK);
+    memset(tag, 'x', sizeof tag - 1);
+    memset(data, 'x', sizeof data - 1);
+    memset(locks, 'x', sizeof locks - 1);
+    CHECK_INT(commit(segment, 5), IPM_OK);
+    CHECK_INT(read_a(manager), 5);
+    CHECK_INT(ipm_segment_lock(manager, 0, &error), IPM_OK);
+    CHECK_INT(ipm_segment_lock(segment, 0, &error), IPM_EDEADLOCK);
+    CHECK_INT(ipm_segment_unlock(manager, &error), IPM_OK);
+    ipm_segment_close(segment, NULL);
+    CHECK_INT(ipm_segment_destroy(manager, &error), IPM_OK);
+    ipm_segment_close(manager, NULL);
+}
+
 static void each_call_follows(void) {
     unsigned char copy[MORE_OFFSET + 800];
     uint64_t version;
@@ -507,6 +538,7 @@ int main(void) {
     grown = layout_of(GROWN_TEXT);
     other = layout_of(IPM_BASE_SCHEMA "struct Demo : BaseMmapStructure { a: int8 }");
     run("goes on with the segment that has its name", goes_on_with_the_one_that_has_its_name);
+    run("remembers where its files are", remembers_where_its_files_are);
     run("each call follows", each_call_follows);
     run("stays replaced without the option", stays_replaced_without_the_option);
     run("stays replaced until there is another segment", stays_replaced_until_there_is_another);
