@@ -594,6 +594,16 @@ static void looks_again_after_a_long_stall(void) {
     CHECK(plan.at > 2);
 }
 
+/* Otherwise a fork's child could write to the segment. */
+static void refuses_what_forks_would_inherit(void) {
+    static const fault_plan plan = {.call = "madvise", .error = ENOMEM, .at = 1};
+    segment_alone();
+    fault_arm(&plan);
+    CHECK_INT(open_editor(), IPM_ESYSTEM);
+    CHECK(fault_disarm());
+    CHECK(strstr(error.text, "cannot keep the mapping of ") != NULL);
+}
+
 static void refuses_network_file_systems(void) {
     static const uint32_t types[] = {
         0x6969,     0x517B,     0xFF534D42, 0xFE534D42, 0x5346414F, 0x73757245,
@@ -647,6 +657,7 @@ int main(void) {
         run(name, fails_cleanly);
     }
     run("tries again to open a segment, even after a long delay", looks_again_after_a_long_stall);
+    run("refuses a mapping that forks would inherit", refuses_what_forks_would_inherit);
     run("refuses network file systems", refuses_network_file_systems);
     run("creates a segment although signals interrupt the allocation", creates_in_spite_of_signals);
     printf("# %u calls failed, %u of them visibly\n", points, failures);
