@@ -88,9 +88,11 @@ static void is_not_opened_with_a_strangers_lock_file(ipm_options options) {
     ipm_segment_close(segment, NULL);
     CHECK_INT(unlink(in_shared("lock", "lock")), 0);
     CHECK_INT(run_peer(plants_a_lock_file), 0);
+    int next = next_descriptor();
     options.create = false;
     CHECK_ERROR(open_here(IPM_EDITOR, options, &segment), IPM_EPERMISSION, "Demo_lock.lock");
     CHECK(strstr(error.text, "belongs to user 12003") != NULL);
+    CHECK_INT(next_descriptor(), next);
     CHECK_INT(unlink(in_shared("lock", "lock")), 0);
     CHECK_INT(open_here(IPM_MANAGER, options, &segment), IPM_OK);
     destroy(segment);

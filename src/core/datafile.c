@@ -98,7 +98,7 @@ static int read_layout(int fd, const char *path, const ipm_geometry *geometry,
                        const last_page *last, ipm_layout **layout, ipm_error *error) {
     ipm_error detail;
     int code = IPM_OK;
-    char *text = malloc(geometry->schema_size + 1);
+    char *text = malloc(geometry->schema_size);
     *layout = NULL;
     if (text == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot read the schema of %s", path);
