@@ -26,6 +26,8 @@ plan.differences = {
   ["mq.end_64"] = { "mq.turn_64", "floor.futex" },
   ["mq.end_688"] = { "mq.turn_688", "floor.futex" },
   ["datagram.end_64"] = { "datagram.turn_64", "floor.futex" },
+  ["redis.end_64"] = { "redis.turn_64", "floor.futex" },
+  ["redis.end_688"] = { "redis.turn_688", "floor.futex" },
   ["datagram.end_688"] = { "datagram.turn_688", "floor.futex" },
 }
 
@@ -206,6 +208,8 @@ plan.sections = {
     { "mq.end_688", "the same with 688 B" },
     { "datagram.end_64", "Unix datagram socket: 64 B to a process that slept" },
     { "datagram.end_688", "the same with 688 B" },
+    { "redis.end_64", "Redis stream on a Unix socket: 64 B to a process that slept" },
+    { "redis.end_688", "the same with 688 B" },
     { "feed.commits_per_s", "commits of a restless editor while one process follows, /s" },
     { "feed.missed_percent", "of these commits the follower missed, %" },
   },

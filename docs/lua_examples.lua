@@ -263,7 +263,7 @@ local copy = ipmmap.lookup("Drone"):new(value)
 feed:close()
 print(copy.battery)                                     --> 50
 print(pcall(ipmmap.totable, value))
---> false	Drone: value used after its feed was closed
+--> false	Drone: value used after its feed was closed or got a value of another layout
 
 --- Handle:info
 local info = editor:info()

@@ -270,15 +270,26 @@ inline migrate() {
 
 #endif
 
-/* replace in create.c; ipm_datafile_create makes the file under another name first */
+/* replace in create.c. The new file is made under another name, which may take long, and users of
+ * the old one must not notice. */
 inline replace() {
-#ifndef RETIRED_AFTER_RENAME
+  made = (retired[old] != LIVE); /* it is not in use anyway */
+#ifdef RETIRED_BEFORE_MADE
   STEP(retired[old] = 1);
 #endif
+  STEP(assert(made || retired[old] == LIVE)); /* ipm_datafile_make */
   if
-  :: true -> STEP(atomic { LEAVES_PATH; datas++; data_path = datas })
-  :: true -> STEP(retired[old] = 0) /* no space */
+  :: true ->
+#ifndef RETIRED_AFTER_RENAME
+     STEP(retired[old] = 1);
+#endif
+     if
+     :: true -> STEP(atomic { LEAVES_PATH; datas++; data_path = datas })
+     :: !last -> STEP(retired[old] = made) /* no rename */
+     fi
+  :: !last /* no space */
   fi;
+  made = 0;
 #ifdef RETIRED_AFTER_RENAME
   STEP(retired[old] = 1);
 #endif

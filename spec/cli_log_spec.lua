@@ -282,6 +282,15 @@ describe("ipmmap record and replay", function()
     assert.matches("^ipmmap: cannot write .*No such file", err)
   end)
 
+  it("refuse a number of commits that is not whole", function()
+    for _, count in ipairs { "1.5", "0", "1e3", "many", "" } do
+      local status, out, err = cli.run { "record", file, "-o", log, "--commits", count }
+      assert.same({ 2, "" }, { status, out }, count)
+      assert.matches("%-%-commits: '" .. count:gsub("%p", "%%%0") .. "' is not a whole number above 0\n", err)
+      assert.equal(0, cli.size(log))
+    end
+  end)
+
   it("do not overwrite a file, and do not record a segment that does not exist", function()
     local status, _, err = cli.run { "record", file, "-o", file }
     assert.equal(2, status)

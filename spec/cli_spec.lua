@@ -302,6 +302,11 @@ describe("the command", function()
       assert.equal("ipmmap: cannot write to the standard output: No space left on device\n10\n",
         ending(arguments .. " 2>&1 >/dev/full; echo $?"), arguments)
     end
+    local limited = "ulimit -f 0; "
+    for _, arguments in ipairs { "show " .. file, "ls --json " .. dir } do
+      assert.equal("ipmmap: cannot write to the standard output: File too large\n10\n",
+        ending(("%s 2>&1 >%s/out; echo $?"):format(arguments, dir), limited), arguments)
+    end
     assert.equal("141\n", ending(("show %s 2>&1 >&4 4>&-; echo $?"):format(file),
       ("mkfifo %s/left && exec 3<>%s/left 4>%s/left 3<&- && "):format(dir, dir, dir)))
   end)

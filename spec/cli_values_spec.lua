@@ -137,6 +137,17 @@ describe("ipmmap set", function()
     end
   end)
 
+  it("refuses a path that is given twice", function()
+    local version = manager:version()
+    local function refuses(name, ...)
+      local status, out, err = cli.run { "set", ... }
+      assert.same({ 2, "", ("ipmmap: '%s' is given twice\n"):format(name) }, { status, out, err })
+    end
+    refuses("d", file, "d=1", "i8[1]=2", "d=1")
+    refuses("i8[2]", "--json", file, "i8[2]=1", "d=1", "i8[2]")
+    assert.equal(version, manager:version())
+  end)
+
   it("takes the largest integers without wrapping or rounding them", function()
     for _, written in ipairs { "u64[1]=18446744073709551615", "u64[1]=0xffffffffffffffff",
       "i64[1]=9223372036854775807", "i64[1]=-9223372036854775808", "i64[1]=0x7fffffffffffffff",

@@ -128,6 +128,15 @@ describe("a constructor", function()
     assert.truthy(message:find("constructor_spec.lua:", 1, true), message)
   end)
 
+  it("names a directory of lock files that is not there", function()
+    assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "typo" })):close()
+    for _, role in ipairs { "manager", "editor", "reader" } do
+      local message = fails("not_found", ipmmap[role](S, { mmap_dir = dir, lock_dir = dir .. "/lokcs", tag = "typo" }))
+      assert.equal(("there is no directory %s/lokcs for the lock file ConstructorSpec_typo.lock: "
+        .. "No such file or directory"):format(dir), message)
+    end
+  end)
+
   it("refuses an invalid tag, and makes no file", function()
     for _, tag in ipairs { "a/b", "..", "../up", "/", "a..b", "a b", "a\0b", "é", ("a"):rep(129), 5, true, {} } do
       refused("option 'tag': ", ipmmap.editor, S, { tag = tag })

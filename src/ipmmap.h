@@ -838,8 +838,9 @@ IPM_API void ipm_feed_close(ipm_feed *feed);
  *
  * If the handle follows (the option `follow`), the feed goes on with the new segment. After a
  * migration the versions go on. Otherwise they begin again, and the feed tells the new segment's
- * commits from version 1 on. With IPM_BY_PATH the layout may be another one, so the feed fails with
- * IPM_EREPLACED instead; open a new one. When the handle follows, the timeout begins again.
+ * commits from version 1 on. If the layout may be another one, the feed fails with IPM_EREPLACED
+ * instead: with IPM_BY_PATH, and with IPM_SAME_OFFSETS if the size is another one. Then open a new
+ * feed. When the handle follows, the timeout begins again.
  *
  * version  of the commit; may be NULL
  * missed   how many commits before it were lost since the one told before; may be NULL

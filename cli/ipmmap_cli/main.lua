@@ -2,6 +2,7 @@
 local failure = require "ipmmap_cli.failure"
 local output = require "ipmmap_cli.output"
 local new_parser = require "ipmmap_cli.parser"
+local stop = require "ipmmap_cli.stop"
 
 -- The handler of errors. An error with a code passes; any other is a bug of this program, and gets
 -- a traceback.
@@ -11,6 +12,7 @@ local function handle(problem)
 end
 
 local function run(arguments)
+  stop.survive_limit()
   local parser = new_parser()
   local args = parser:parse(arguments)
   return require("ipmmap_cli." .. args.command)(args, parser)

@@ -30,7 +30,7 @@ function output.paint(name, shown)
 end
 
 local EPIPE <const> = 32 -- the pipe's reader has closed it
-local NO_ROOM <const> = { [28] = true, [122] = true } -- ENOSPC, EDQUOT
+local NO_ROOM <const> = { [27] = true, [28] = true, [122] = true } -- EFBIG, ENOSPC, EDQUOT
 
 local function check_written(written, why, errno)
   if written then return end

@@ -26,6 +26,14 @@ local function positive(option)
   end
 end
 
+local function count(option)
+  return function(text)
+    local number = math.tointeger(tonumber(text:match("^%d+$")))
+    if number and number > 0 then return number end
+    return nil, ("%s: '%s' is not a whole number above 0"):format(option, text)
+  end
+end
+
 local function bytes(option)
   return function(text)
     local number = math.tointeger(tonumber(text:match("^%d+$")))
@@ -199,7 +207,7 @@ local commands = {
       :convert(positive("--seconds"))
     add_json(record)
     record:option("--commits", "Stop after so many commits."):argname("COUNT")
-      :convert(positive("--commits"))
+      :convert(count("--commits"))
   end,
   function(parser)
     local replay = command(parser, "replay", "Play a log back into a segment.",

@@ -24,9 +24,12 @@ end
 
 -- Checks the arguments. Only one value can come from standard input, because it is read only once.
 local function check(args)
-  local from_input = 0
+  local from_input, given = 0, {}
   for _, argument in ipairs(args.assignments) do
-    if not argument:find("=", 1, true) then from_input = from_input + 1 end
+    local path = argument:match("^[^=]*")
+    if given[path] then failure.raise("usage", "'%s' is given twice", path) end
+    given[path] = true
+    if path == argument then from_input = from_input + 1 end
   end
   if #args.assignments == 0 and not args.json then
     failure.raise("usage", "missing argument 'PATH=VALUE'; --json sets what standard input has")

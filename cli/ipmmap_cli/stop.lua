@@ -1,4 +1,4 @@
---- Ends the command in an orderly way at Ctrl-C, SIGTERM or SIGHUP.
+--- Ends the command in an orderly way at Ctrl-C, SIGTERM or SIGHUP, and at a limit on file sizes.
 local uv = require "luv"
 
 local stop = {}
@@ -14,6 +14,14 @@ function stop.notice(at_once)
       if at_once then at_once() end
     end)
   end
+end
+
+--- Lets writing fail at a limit on file sizes (ulimit -f). Otherwise a signal would end the process
+-- without a word.
+function stop.survive_limit()
+  local signal = uv.new_signal()
+  signal:start("sigxfsz", function() end)
+  signal:unref()
 end
 
 --- Whether a signal has come.

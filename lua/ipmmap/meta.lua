@@ -152,7 +152,7 @@ function Feed:commits(seconds) end
 ---stays at its commit. The commits of a segment that was destroyed or replaced are told first; after
 ---that the code is `"replaced"`, unless the handle follows.
 ---@param seconds? number the longest time to wait; without it, the wait has no limit
----@return ipmmap.Value|nil # the struct as of that commit. It is the same value each time. It cannot be written, and any use after the feed was closed raises an error. `S:new(value)` copies it
+---@return ipmmap.Value|nil # the struct as of that commit. It is the same value each time, until the feed goes on with a segment of another layout. It cannot be written, and any use after the feed was closed or has another value raises an error. `S:new(value)` copies it
 ---@return integer|nil # the version of the commit
 ---@return integer|nil # missed: how many commits before it were lost because the ring had overwritten them; 0 for a feed that keeps up
 function Feed:next(seconds) end
@@ -199,9 +199,7 @@ function Reader:fd() end
 ---Follow the segment's commits. A handle can have any number of feeds at the same time. A feed takes
 ---no lock and delays no editor. If the segment has a ring (the manager's option `feed`), the feed
 ---tells every commit that is still in the ring. Without a ring it tells the latest commit, and how
----many it missed. If the handle follows (the option `follow`), its feeds go on with the new segment,
----unless `layout = "compatible"` is given as well: then the layout may have changed, and `next` fails
----with `"replaced"`, so open a new feed.
+---many it missed. If the handle follows (the option `follow`), its feeds go on with the new segment.
 ---@param version? integer the feed begins with the commit after this version; by default with the first commit after this call
 ---@return ipmmap.Feed # the feed, for a `<close>` variable: `local feed <close> = reader:feed()`. It keeps its handle open; closing the handle closes its feeds
 function Reader:feed(version) end

@@ -2,6 +2,8 @@
 #include "fixture.h"
 #include "peer.h"
 
+#include <pthread.h>
+
 static ipm_segment *manager, *editor, *reader;
 
 static void fresh(void) {
@@ -62,6 +64,50 @@ static void rolls_a_dead_writer_back(void) {
     CHECK_INT(commit(editor, 7), IPM_OK);
     CHECK_INT(read_a(reader), 7);
     CHECK_INT(version_of(reader), 2);
+    finished();
+}
+
+/* Its parent has not asked yet how it ended, so the kernel still has its number. */
+static void tells_of_a_dead_writer_that_is_not_reaped(void) {
+    siginfo_t end;
+    fresh();
+    peer p = start(changes_half);
+    CHECK_INT(hear(&p), 'h');
+    CHECK(!info_of(reader).pending);
+    CHECK_INT(info_of(reader).writer_pid, p.pid);
+    kill(p.pid, SIGKILL);
+    CHECK_INT(waitid(P_PID, (id_t)p.pid, &end, WEXITED | WNOWAIT), 0);
+    CHECK(info_of(reader).pending);
+    CHECK_INT(info_of(reader).writer_pid, 0);
+    kill_peer(&p);
+    CHECK(info_of(reader).pending);
+    finished();
+}
+
+static pthread_t first;
+
+static void *changes_half_in_a_thread(void *test) {
+    pthread_join(first, NULL);
+    changes_half(test);
+    _exit(0);
+}
+
+/* Of such a process the kernel says that it is a zombie. */
+static void leaves_a_thread(peer *test) {
+    pthread_t thread;
+    first = pthread_self();
+    if (pthread_create(&thread, NULL, changes_half_in_a_thread, test) != 0)
+        _exit(1);
+    pthread_exit(NULL);
+}
+
+static void tells_of_a_writer_whose_first_thread_has_ended(void) {
+    fresh();
+    peer p = start(leaves_a_thread);
+    CHECK_INT(hear(&p), 'h');
+    CHECK(!info_of(reader).pending);
+    CHECK_INT(info_of(reader).writer_pid, p.pid);
+    kill_peer(&p);
     finished();
 }
 
@@ -220,6 +266,10 @@ static void creates_after_killed_creators(void) {
 int main(void) {
     set_up();
     run("rolls back the transaction of a killed writer, and counts it", rolls_a_dead_writer_back);
+    run("tells that a writer died whose parent has not reaped it yet",
+        tells_of_a_dead_writer_that_is_not_reaped);
+    run("tells that a writer lives whose first thread has ended",
+        tells_of_a_writer_whose_first_thread_has_ended);
     run("shows a reader the commit before the writer's death", shows_a_reader_what_was_committed);
     run("rolls back when no other process is left, nor the lock file",
         rolls_back_after_all_have_gone);

@@ -1,6 +1,7 @@
 /* The descriptor for an event loop: when it is readable, and what a drained one does. */
 #include "../../src/core/segment.h"
 #include "fixture.h"
+#include "other_libc.h"
 #include "peer.h"
 
 #include <sys/timerfd.h>
@@ -36,13 +37,8 @@ static bool rests_when_drained(ipm_segment *segment, int fd) {
     return false;
 }
 
-/* A reader that cannot use the lock file, because it seems to be in use by another libc. */
-static ipm_segment *lock_free_reader(void) {
-    manager->lockfile.head->abi[0] ^= 1;
-    ipm_segment *reader = opened(IPM_READER, "");
-    manager->lockfile.head->abi[0] ^= 1;
-    CHECK(reader->lockfile.head == NULL);
-    return reader;
+static ipm_segment *without_a_lock_file(void) {
+    return lock_free_reader(manager);
 }
 
 static void readable_after_a_commit(void) {
@@ -74,7 +70,7 @@ static void drains_without_a_descriptor(void) {
 }
 
 static void a_timer_without_a_lock_file(void) {
-    ipm_segment *reader = lock_free_reader();
+    ipm_segment *reader = without_a_lock_file();
     int fd = fd_of(reader);
     CHECK(is_readable(fd, PEER_DEADLINE_MS));
     CHECK_INT(drained(reader), version_of(manager));
@@ -123,7 +119,7 @@ static void listens(peer *test) {
 
 static void listens_without_a_lock_file(peer *test) {
     (void)test;
-    listens_at_zero(lock_free_reader, 10 * MS);
+    listens_at_zero(without_a_lock_file, 10 * MS);
 }
 
 static void descriptor_zero(void) {

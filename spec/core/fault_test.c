@@ -9,6 +9,7 @@
 #include "../../src/core/segment.h"
 #include "fault.h"
 #include "fixture.h"
+#include "other_libc.h"
 #include "peer.h"
 
 static char area[128], listing[4096];
@@ -78,9 +79,9 @@ static void segment_read_lock_free(void) {
     ipm_options options = here();
     segment_in_use();
     ipm_segment *user = holder;
-    user->lockfile.head->abi[0] ^= 1;
+    seem_of_another_libc(user);
     must(ipm_segment_open(IPM_READER, demo, &options, &holder, &error));
-    user->lockfile.head->abi[0] ^= 1;
+    seem_of_another_libc(user);
     ipm_segment_close(user, NULL);
 }
 

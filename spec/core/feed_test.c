@@ -368,6 +368,31 @@ static void goes_on_if_its_handle_follows(void) {
     goes_on_with_a_new_segment(0, RING);
 }
 
+/* Its versions begin again, also if it has more of them already than the feed has told. */
+static void tells_all_of_a_new_segment(uint64_t told, uint64_t ring) {
+    start_with(ring);
+    ipm_segment *reader = follower(IPM_EXACT);
+    ipm_feed *feed = feed_after(reader, IPM_LATEST);
+    commit_until(told);
+    for (uint64_t version = 1; version <= told; version++)
+        tells(feed, version, 0);
+    end_with(NULL);
+    start_with(RING);
+    commit_until(told + 1);
+    for (uint64_t version = 1; version <= told + 1; version++)
+        tells(feed, version, 0);
+    tells_no_more(feed);
+    ipm_feed_close(feed);
+    ipm_segment_close(reader, NULL);
+    end_with(NULL);
+}
+
+static void does_not_take_new_commits_for_told_ones(void) {
+    tells_all_of_a_new_segment(3, RING);
+    tells_all_of_a_new_segment(1, 0);
+    tells_all_of_a_new_segment(0, RING);
+}
+
 /* Its handle has followed for another call, perhaps to another layout. */
 static void ends_where_the_layout_may_change(void) {
     ipm_range range = {0, 0};
@@ -723,6 +748,8 @@ int main(void) {
     run("tells the last commits of a destroyed segment, and then fails",
         tells_the_last_commits_of_a_destroyed_segment);
     run("goes on with a new segment if its handle follows", goes_on_if_its_handle_follows);
+    run("does not take a new segment's commits for those it has told",
+        does_not_take_new_commits_for_told_ones);
     run("ends if its handle follows to a layout that may differ", ends_where_the_layout_may_change);
     run("fails in a fork's child", fails_in_a_forks_child);
     run("sleeps until a commit, and can be interrupted", sleeps_until_a_commit);

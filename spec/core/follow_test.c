@@ -312,6 +312,23 @@ static void repeats_a_transaction_that_was_lost(void) {
     end();
 }
 
+static void ends_a_feed_whose_struct_was_smaller(void) {
+    ipm_feed *feed;
+    uint64_t version;
+    begin();
+    CHECK_INT(ipm_feed_open(reader, IPM_LATEST, &feed, &error), IPM_OK);
+    replace_by(grown);
+    CHECK_INT(commit(editor, 5), IPM_OK);
+    CHECK_ERROR(ipm_feed_next(feed, 0, NULL, NULL, &error), IPM_EREPLACED, "open a new feed");
+    CHECK_ERROR(ipm_feed_next(feed, 0, NULL, NULL, &error), IPM_EREPLACED, "open a new feed");
+    ipm_feed_close(feed);
+    CHECK_INT(ipm_feed_open(reader, 0, &feed, &error), IPM_OK);
+    CHECK_INT(ipm_feed_next(feed, 0, &version, NULL, &error), IPM_OK);
+    CHECK_INT(version, 1);
+    ipm_feed_close(feed);
+    end();
+}
+
 static void refuses_a_range_that_the_new_one_lacks(void) {
     begin();
     replace_by(grown);
@@ -558,6 +575,7 @@ int main(void) {
     run("keeps the old segment in a lock", keeps_the_old_one_in_a_lock);
     run("goes on waiting for the lock", goes_on_waiting_for_the_lock);
     run("repeats a transaction that was lost", repeats_a_transaction_that_was_lost);
+    run("ends a feed whose struct was smaller", ends_a_feed_whose_struct_was_smaller);
     run("refuses a range that the new segment lacks", refuses_a_range_that_the_new_one_lacks);
     run("a wait goes on with the new segment", a_wait_goes_on_with_the_new_one);
     run("a wait ends when the segment is destroyed", a_wait_ends_when_it_is_destroyed);

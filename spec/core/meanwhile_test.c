@@ -18,10 +18,11 @@ static const ipm_lockfile_terms terms = {
 
 /* The action of another process, which happens once: before a byte of a file is locked, after
  * `locks_before` other bytes; or while the segment's lock is taken, when the holder reads the
- * time. */
+ * time; or before the room for a file is allocated. */
 static void (*meanwhile)(void);
 static int locks_before;
-static bool at_the_clock;
+static int unlock_errno; /* the errno of each unlocking of a byte; 0: it succeeds */
+static bool at_the_clock, at_the_allocation;
 
 static void others_come(void) {
     void (*now)(void) = meanwhile;
@@ -35,7 +36,13 @@ int fcntl(int fd, int command, ...) {
     va_start(rest, command);
     void *argument = va_arg(rest, void *);
     va_end(rest);
-    if (command == F_OFD_SETLK && !at_the_clock && meanwhile != NULL && locks_before-- == 0)
+    const struct flock *lock = argument;
+    if (command == F_OFD_SETLK && lock->l_type == F_UNLCK && unlock_errno != 0) {
+        errno = unlock_errno;
+        return -1;
+    }
+    bool at_a_lock = !at_the_clock && !at_the_allocation;
+    if (command == F_OFD_SETLK && at_a_lock && meanwhile != NULL && locks_before-- == 0)
         others_come();
     return (int)syscall(SYS_fcntl, fd, command, argument);
 }
@@ -48,6 +55,12 @@ time_t time(time_t *into) {
     if (into != NULL)
         *into = now.tv_sec;
     return now.tv_sec;
+}
+
+int fallocate(int fd, int mode, off_t at, off_t size) {
+    if (at_the_allocation)
+        others_come();
+    return (int)syscall(SYS_fallocate, fd, mode, at, size);
 }
 
 static int rename_error; /* the errno of a rename; 0: it succeeds */
@@ -252,6 +265,19 @@ static void does_not_lock_what_is_destroyed(void) {
     }
 }
 
+/* A byte that stays locked would keep all others out for as long as the segment is open. */
+static void keeps_nobody_out_after_an_unlocking_that_failed(void) {
+    ipm_segment *segment;
+    manager = opened(IPM_MANAGER, "");
+    unlock_errno = ENOLCK;
+    CHECK_ERROR(open_as(IPM_EDITOR, "", &segment), IPM_ESYSTEM, "cannot unlock");
+    unlock_errno = 0;
+    segment = opened(IPM_EDITOR, "");
+    ipm_segment_close(segment, NULL);
+    destroy();
+    ipm_segment_close(manager, NULL);
+}
+
 /* ---- Replacing a segment ----------------------------------------------------------------- */
 
 static int replace(void) {
@@ -264,6 +290,25 @@ static int replace(void) {
     ipm_segment_close(segment, NULL);
     ipm_layout_free(other);
     return code;
+}
+
+static void use_the_old_one(void) {
+    ipm_segment *editor = opened(IPM_EDITOR, "");
+    CHECK_INT(commit(manager, 5), IPM_OK);
+    CHECK_INT(read_a(editor), 5);
+    ipm_segment_close(editor, NULL);
+}
+
+static void is_in_use_until_the_new_one_is_made(void) {
+    manager = opened(IPM_MANAGER, "");
+    at_the_allocation = true;
+    meanwhile = use_the_old_one;
+    CHECK_INT(replace(), IPM_EPERMISSION);
+    at_the_allocation = false;
+    CHECK(meanwhile == NULL);
+    CHECK_INT(read_a(manager), 5);
+    destroy();
+    ipm_segment_close(manager, NULL);
 }
 
 static void a_failed_replacement_leaves_a_live_segment_live(void) {
@@ -301,6 +346,10 @@ int main(void) {
         a_file_that_is_cut_while_it_is_read_is_damaged);
     run("a segment that is destroyed during a wait for its lock is not locked",
         does_not_lock_what_is_destroyed);
+    run("an opening fails if it cannot unlock a byte, and keeps nobody out",
+        keeps_nobody_out_after_an_unlocking_that_failed);
+    run("a segment is in use until the one that replaces it is made",
+        is_in_use_until_the_new_one_is_made);
     run("a failed replacement does not retire the segment",
         a_failed_replacement_leaves_a_live_segment_live);
     run("a failed replacement of a retired segment leaves it retired",

@@ -1,11 +1,14 @@
 /*
- * usage: chaos [MINUTES [KILLS [WORKER...]]]
+ * usage: chaos [--migrate] [MINUTES [KILLS]]
+ *        chaos MINUTES KILLS WORKER...
  *
  * Editors, locked readers, lock-free readers, waiters and managers work on one segment, and are
  * killed and stopped at random. The test lasts MINUTES, or, with KILLS, until that many editors
  * were killed. On a slow machine it goes on until each kind of event has happened once. Each read
- * of the struct checks all of it: see stress.h. WORKER is a command: then the workers are not forks
- * of this program, but processes that run that command: see chaos_crew.h. Reports in TAP.
+ * of the struct checks all of it: see stress.h. With --migrate the managers only migrate the
+ * segment back and forth, so each commit and all values must be there for ever. WORKER is a
+ * command: then the workers are not forks of this program, but processes that run that command: see
+ * chaos_crew.h. Reports in TAP.
  */
 #include "chaos.h"
 #include "chaos_crew.h"
@@ -27,7 +30,7 @@ static char **command;              /* the worker's command, or NULL */
 static int64_t rest_ns = STRESS_MS; /* the longest time between two deaths */
 
 typedef struct deaths {
-    unsigned kills, of_editors, of_holders, of_stopped, stops;
+    unsigned kills, of_editors, of_managers, of_holders, of_stopped, stops;
 } deaths;
 
 static deaths sum;
@@ -69,6 +72,7 @@ static void end_life(unsigned number) {
     sum.kills++;
     sum.of_holders += held;
     sum.of_editors += number < CHAOS_EDITORS;
+    sum.of_managers += number == CHAOS_MANAGER;
     begin_life(number);
 }
 
@@ -104,12 +108,20 @@ static unsigned enough; /* KILLS: ends after so many deaths of editors; 0: MINUT
 static bool all_has_happened(void) {
     return chaos_shared->recoveries > 0 && chaos_shared->commits > 0 &&
            chaos_shared->locked_reads > 0 && chaos_shared->snapshots > 0 &&
-           chaos_shared->resets > 0;
+           (chaos_shared->migrates ? chaos_shared->replacements : chaos_shared->resets) > 0;
 }
 
 static bool is_over(int64_t end) {
     bool due = enough > 0 ? sum.of_editors >= enough : stress_now() >= end;
     return due && (all_has_happened() || stress_now() >= end + PATIENCE_NS);
+}
+
+/* Half of the events hit an editor, or also the manager if it migrates. */
+static unsigned pick(void) {
+    if (stress_random(2) == 0)
+        return (unsigned)stress_random(CHAOS_WORKERS);
+    unsigned number = (unsigned)stress_random(CHAOS_EDITORS + chaos_shared->migrates);
+    return number == CHAOS_EDITORS ? CHAOS_MANAGER : number;
 }
 
 static void kills_at_random(void) {
@@ -118,9 +130,7 @@ static void kills_at_random(void) {
         begin_life(i);
     while (!is_over(end)) {
         nap((int64_t)stress_random((uint64_t)rest_ns));
-        unsigned number = (unsigned)stress_random(2 * CHAOS_WORKERS);
-        if (number >= CHAOS_WORKERS) /* half of the events hit an editor */
-            number %= CHAOS_EDITORS;
+        unsigned number = pick();
         if (stress_random(8) == 0)
             stop(number);
         else
@@ -140,6 +150,16 @@ static void nothing_is_torn(void) {
 
 static void nothing_is_lost(void) {
     CHECK_INT(chaos_shared->wrong, 0);
+    if (!chaos_shared->migrates)
+        return;
+    ipm_segment *segment;
+    uint64_t version;
+    if (!CHECK_INT(stress_open(IPM_MANAGER, chaos_layouts[0], true, STRESS_MIGRATE, &segment),
+                   IPM_OK))
+        return;
+    CHECK(stress_snapshot(segment, CHAOS_WORDS, &version));
+    CHECK(version >= chaos_shared->committed && version >= chaos_shared->commits);
+    ipm_segment_close(segment, NULL);
 }
 
 static void nobody_is_stuck(void) {
@@ -158,6 +178,9 @@ static void everything_happened(void) {
 
 int main(int argc, char **argv) {
     int64_t start = stress_now();
+    bool migrates = argc > 1 && strcmp(argv[1], "--migrate") == 0;
+    argc -= migrates;
+    argv += migrates;
     if (argc > 1)
         minutes = strtod(argv[1], NULL);
     if (argc > 2)
@@ -167,31 +190,35 @@ int main(int argc, char **argv) {
         rest_ns = 40 * STRESS_MS;
         chaos_crew_open();
     }
-    if (!(minutes > 0))
-        stress_die("usage: chaos [MINUTES [KILLS [WORKER...]]]");
+    if (!(minutes > 0) || (migrates && command != NULL))
+        stress_die("usage: chaos [--migrate] [MINUTES [KILLS]], or chaos MINUTES KILLS WORKER...");
     stress_make_dir();
     chaos_shared =
         mmap(NULL, sizeof *chaos_shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (chaos_shared == MAP_FAILED)
         stress_die("no memory");
     chaos_layouts[0] = stress_layout(CHAOS_WORDS);
-    chaos_layouts[1] = stress_layout(CHAOS_WORDS + 1);
+    chaos_layouts[1] = migrates ? stress_grown_layout(CHAOS_WORDS) : stress_layout(CHAOS_WORDS + 1);
+    chaos_shared->migrates = migrates;
+    stress_feed = migrates ? 65536 : 0;
     stress_seed((uint64_t)start);
     run("kills and stops processes at random moments", kills_at_random);
     run("has no torn reads", nothing_is_torn);
     run("loses no commit, and no call fails", nothing_is_lost);
     run("leaves no process stuck", nobody_is_stuck);
     run("has exercised every kind of event", everything_happened);
-    printf("# %.0f s, %u kills (%u of editors, %u of holders, %u of stopped), %u stops: "
+    printf("# %.0f s, %u kills (%u of editors, %u of managers, %u of holders, %u of stopped), %u "
+           "stops: "
            "%llu recoveries in mid-transaction, %llu torn, %llu stuck, %llu otherwise wrong, "
            "longest wait %s %.1f ms\n",
-           (double)(stress_now() - start) / 1e9, sum.kills, sum.of_editors, sum.of_holders,
-           sum.of_stopped, sum.stops, COUNT(recoveries), COUNT(torn), COUNT(stuck), COUNT(wrong),
-           command == NULL ? "beyond a holder's death" : "in all",
+           (double)(stress_now() - start) / 1e9, sum.kills, sum.of_editors, sum.of_managers,
+           sum.of_holders, sum.of_stopped, sum.stops, COUNT(recoveries), COUNT(torn), COUNT(stuck),
+           COUNT(wrong), command == NULL ? "beyond a holder's death" : "in all",
            (double)chaos_shared->longest_ns / 1e6);
     printf("# checked: %llu locked reads, %llu snapshots, %llu commits, %llu waits; %llu resets, "
-           "%llu replacements, %llu destructions; %u files left of dead creators; %s\n",
+           "%llu %s, %llu destructions; %u files left of dead creators; %s\n",
            COUNT(locked_reads), COUNT(snapshots), COUNT(commits), COUNT(awaited), COUNT(resets),
-           COUNT(replacements), COUNT(destructions), stress_litter(), stress_machine());
+           COUNT(replacements), migrates ? "migrations" : "replacements", COUNT(destructions),
+           stress_litter(), stress_machine());
     return done();
 }

@@ -7,10 +7,12 @@
 #include "../../src/ipmmap.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define CHAOS_EDITORS 2
-#define CHAOS_WORKERS (CHAOS_EDITORS + 5)
+#define CHAOS_MANAGER (CHAOS_EDITORS + 4)
+#define CHAOS_WORKERS (CHAOS_MANAGER + 1)
 
 typedef enum chaos_state { CHAOS_BUSY, CHAOS_WAITS, CHAOS_HOLDS } chaos_state;
 
@@ -26,8 +28,10 @@ typedef struct chaos_board {
         destructions, recoveries;
     _Atomic uint64_t torn, stuck, wrong;
     _Atomic int64_t longest_ns; /* the longest wait after a holder's death */
-    /* inode << 32 | version, or recoveries: of the data file with the highest inode number. */
+    /* inode << 32 | version, or recoveries: of the data file with the highest inode number. If
+     * managers only migrate, the versions of all data files are one sequence: 0 << 32. */
     _Atomic uint64_t committed, recovered;
+    bool migrates; /* managers only migrate */
 } chaos_board;
 
 extern chaos_board *chaos_shared;

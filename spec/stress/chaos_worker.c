@@ -43,7 +43,7 @@ static ipm_segment *open_any(ipm_role role) {
         ipm_segment *segment;
         int code = stress_open(role, chaos_layouts[turn % 2], false, STRESS_KEEP, &segment);
         if (code == IPM_OK) {
-            words = CHAOS_WORDS + turn % 2;
+            words = chaos_shared->migrates ? CHAOS_WORDS : CHAOS_WORDS + turn % 2;
             return segment;
         }
         if (code != IPM_ENOTFOUND && code != IPM_ELAYOUT && code != IPM_EREPLACED)
@@ -59,9 +59,13 @@ static ipm_segment *open_any(ipm_role role) {
 
 /* ---- Counts that all workers share ------------------------------------------------------- */
 
+static uint64_t key_of(const ipm_segment *segment) {
+    return chaos_shared->migrates ? 0 : segment->data.inode & UINT32_MAX;
+}
+
 /* Raise a shared count of the open data file to `value`. returns  by how much it has grown */
 static uint64_t raise_count(_Atomic uint64_t *count, const ipm_segment *segment, uint64_t value) {
-    uint64_t own = (uint64_t)segment->data.inode << 32 | (value & UINT32_MAX);
+    uint64_t own = key_of(segment) << 32 | (value & UINT32_MAX);
     uint64_t seen = atomic_load(count);
     while (seen < own && !atomic_compare_exchange_weak(count, &seen, own))
         ;
@@ -71,7 +75,7 @@ static uint64_t raise_count(_Atomic uint64_t *count, const ipm_segment *segment,
 /* The last version of this data file that a worker knows to be committed, or 0. */
 static uint64_t last_committed(const ipm_segment *segment) {
     uint64_t committed = atomic_load(&chaos_shared->committed);
-    return committed >> 32 == (segment->data.inode & UINT32_MAX) ? committed & UINT32_MAX : 0;
+    return committed >> 32 == key_of(segment) ? committed & UINT32_MAX : 0;
 }
 
 static bool take(ipm_segment *segment) {
@@ -101,9 +105,16 @@ static bool give(ipm_segment *segment, int (*release)(ipm_segment *, ipm_error *
     return code == IPM_OK;
 }
 
+/* Only a segment that was just created or reset may have no values. */
+static bool is_intact(const void *data, uint64_t version) {
+    bool is_empty = ((const uint64_t *)data)[IPM_HEADER_SIZE / 8] == 0;
+    return stress_is_intact(data, words, version) &&
+           !(is_empty && chaos_shared->migrates && version > 0);
+}
+
 static uint64_t look(ipm_segment *segment, uint64_t at_least) {
     uint64_t version = 0;
-    if (!stress_look(segment, words, &version))
+    if (!stress_look(segment, words, &version) || !is_intact(ipm_segment_data(segment), version))
         fault(&chaos_shared->torn, "torn under the lock", version);
     else if (version < at_least)
         fault(&chaos_shared->wrong, "a commit was lost", version);
@@ -157,12 +168,12 @@ static bool read_locked(ipm_segment *segment) {
 }
 
 static bool read_snapshot(ipm_segment *segment) {
-    uint64_t copy[IPM_HEADER_SIZE / 8 + CHAOS_WORDS + 1];
+    uint64_t copy[IPM_HEADER_SIZE / 8 + CHAOS_WORDS + STRESS_MORE];
     uint64_t version, before = last_committed(segment);
     int code = ipm_segment_snapshot(segment, copy, &version, NULL);
     if (code != IPM_OK)
         return false;
-    if (!stress_is_intact(copy, words, version))
+    if (!is_intact(copy, version))
         fault(&chaos_shared->torn, "a torn snapshot", version);
     else if (version < before)
         fault(&chaos_shared->wrong, "a snapshot without the last commit", version);
@@ -170,7 +181,7 @@ static bool read_snapshot(ipm_segment *segment) {
     if (code != IPM_OK)
         return false;
     version = stress_version(copy[IPM_HEADER_SIZE / 8]);
-    if (!stress_is_intact(copy, words, version))
+    if (!stress_is_intact(copy, words, version) || (chaos_shared->migrates && version < before))
         fault(&chaos_shared->torn, "a torn field", version);
     chaos_shared->snapshots += 2;
     return true;
@@ -218,6 +229,28 @@ static void manage(void) {
     }
 }
 
+/* Migrate it back and forth. */
+static void migrate(void) __attribute__((noreturn));
+static void migrate(void) {
+    for (;;) {
+        ipm_segment *segment;
+        const ipm_layout *wanted = chaos_layouts[stress_random(2)];
+        uint64_t before = atomic_load(&chaos_shared->committed), version;
+        int code = stress_open(IPM_MANAGER, wanted, true, STRESS_MIGRATE, &segment);
+        if (code == IPM_ETIMEOUT)
+            fault(&chaos_shared->stuck, stress_error.text, 0);
+        else if (code != IPM_OK && code != IPM_EREPLACED)
+            fault(&chaos_shared->wrong, stress_error.text, 0);
+        if (code == IPM_OK) {
+            chaos_shared->replacements += ipm_segment_migration(segment) != NULL;
+            if (ipm_segment_version(segment, &version, NULL) == IPM_OK && version < before)
+                fault(&chaos_shared->wrong, "a migration lost a commit", version);
+        }
+        ipm_segment_close(segment, NULL);
+        nap((int64_t)stress_random(2 * STRESS_MS));
+    }
+}
+
 void chaos_work(unsigned number) {
     post = &chaos_shared->posts[number];
     switch (number) {
@@ -228,8 +261,8 @@ void chaos_work(unsigned number) {
         use(IPM_READER, read_snapshot);
     case CHAOS_EDITORS + 3:
         use(IPM_READER, await);
-    case CHAOS_EDITORS + 4:
-        manage();
+    case CHAOS_MANAGER:
+        chaos_shared->migrates ? migrate() : manage();
     default:
         use(IPM_EDITOR, edit);
     }

@@ -3,7 +3,9 @@
  *
  * Stops a writer at a random moment while it holds the lock, and copies both files of the segment.
  * Then it opens the copies in another directory, like a backup. Within 10 ms they must be open and
- * locked, with the data of the last commit. Reports in TAP.
+ * locked, with the data of the last commit. The segment has a ring, which holds three commits:
+ * feeds on the copies tell those that are in it, each with the data of its version, and count the
+ * rest as missed, before the dead writer's transaction is rolled back and after. Reports in TAP.
  */
 #include "stress.h"
 
@@ -17,6 +19,7 @@
 #include <unistd.h>
 
 #define WORDS 500
+#define RING 16384
 #define BAR_NS (10 * STRESS_MS)
 
 static ipm_layout *layout;
@@ -25,6 +28,7 @@ static unsigned rounds = 1000;
 
 static struct {
     unsigned images, mid_transaction, rolled_back, torn, stuck, wrong;
+    unsigned told, mistold;
     int64_t longest_ns;
 } sum;
 
@@ -55,6 +59,24 @@ static void copy_file(const char *path) {
     close(to);
 }
 
+/* The commits up to `version`, as a feed tells them. Each is intact, in order, or missed. */
+static void follow_image(ipm_segment *segment, uint64_t version) {
+    ipm_feed *feed;
+    uint64_t last = 0, told, missed;
+    if (ipm_feed_open(segment, 0, &feed, NULL) != IPM_OK) {
+        sum.mistold++;
+        return;
+    }
+    while (ipm_feed_next(feed, 0, &told, &missed, NULL) == IPM_OK) {
+        sum.told++;
+        sum.mistold += told != last + missed + 1 || told > version ||
+                       !stress_is_intact(ipm_feed_value(feed), WORDS, told);
+        last = told;
+    }
+    sum.mistold += last != version;
+    ipm_feed_close(feed);
+}
+
 static void open_image(bool writes, uint64_t version, uint64_t recoveries) {
     ipm_options options = {.mmap_dir = image_dir};
     ipm_segment *segment;
@@ -75,6 +97,12 @@ static void open_image(bool writes, uint64_t version, uint64_t recoveries) {
         ipm_segment_info(segment, &info, NULL);
         sum.wrong += found != version;
         sum.rolled_back += info.recoveries == recoveries + 1;
+        follow_image(segment, version);
+        if (writes) {
+            stress_write(segment, WORDS);
+            ipm_segment_unlock(segment, NULL);
+            follow_image(segment, version + 1);
+        }
     }
     ipm_segment_close(segment, NULL);
 }
@@ -118,6 +146,8 @@ static void takes_images(void) {
     CHECK_INT(sum.torn, 0);
     CHECK_INT(sum.stuck, 0);
     CHECK_INT(sum.wrong, 0);
+    CHECK_INT(sum.mistold, 0);
+    CHECK(sum.told > 3 * sum.images);
     CHECK(sum.mid_transaction > 0);
 }
 
@@ -126,6 +156,7 @@ int main(int argc, char **argv) {
         stress_die("usage: images [ROUNDS]");
     stress_make_dir();
     stress_seed((uint64_t)stress_now());
+    stress_feed = RING;
     layout = stress_layout(WORDS);
     snprintf(image_dir, sizeof image_dir, "%s-image", stress_dir);
     if (mkdir(image_dir, 0700) != 0)
@@ -133,8 +164,9 @@ int main(int argc, char **argv) {
     run("copies of the files that were made while the lock was held can be opened", takes_images);
     rmdir(image_dir);
     printf("# %u images, %u in mid-transaction and rolled back: %u torn, %u stuck, %u otherwise "
-           "wrong; open and locked after at most %.2f ms (bar %d, %s); %s\n",
-           sum.images, sum.mid_transaction, sum.torn, sum.stuck, sum.wrong,
+           "wrong; %u commits told from their rings, %u wrong; open and locked after at most %.2f "
+           "ms (bar %d, %s); %s\n",
+           sum.images, sum.mid_transaction, sum.torn, sum.stuck, sum.wrong, sum.told, sum.mistold,
            (double)sum.longest_ns / 1e6, (int)(BAR_NS / STRESS_MS),
            sum.longest_ns > BAR_NS ? "missed" : "met", stress_machine());
     return done();

@@ -29,18 +29,29 @@
 
 /* ---- The segment ------------------------------------------------------------------------- */
 
-ipm_layout *stress_layout(unsigned words) {
-    char text[512];
+static ipm_layout *layout_of(unsigned words, unsigned more) {
+    char text[512], field[32] = "";
     ipm_layout *layout;
     ipm_error error;
+    if (more != 0)
+        snprintf(field, sizeof field, "  more: uint64[%u]\n", more);
     int length = snprintf(text, sizeof text,
                           IPM_BASE_SCHEMA "struct Stressed : BaseMmapStructure {\n"
                                           "  words: uint64[%u]\n"
+                                          "%s"
                                           "}\n",
-                          words);
+                          words, field);
     if (ipm_layout_parse(text, (size_t)length, &layout, &error) != IPM_OK)
         stress_die("%s", error.text);
     return layout;
+}
+
+ipm_layout *stress_layout(unsigned words) {
+    return layout_of(words, 0);
+}
+
+ipm_layout *stress_grown_layout(unsigned words) {
+    return layout_of(words, STRESS_MORE);
 }
 
 ipm_error stress_error;

@@ -23,6 +23,10 @@
 /* The layout of the struct `Stressed`, which has an array of `words` words. */
 ipm_layout *stress_layout(unsigned words);
 
+/* The same with another array behind it. */
+#define STRESS_MORE 100
+ipm_layout *stress_grown_layout(unsigned words);
+
 /* The error of this process's last stress_open that failed. */
 extern ipm_error stress_error;
 

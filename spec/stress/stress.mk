@@ -1,7 +1,8 @@
 # Tests in which processes die at any moment. Included by the Makefile.
 #
 # make sweep    kills a process after every instruction of everything that it does with a segment
-# make chaos    kills and stops processes at random, for MINUTES=1; with LUA=1 Lua processes
+# make chaos    kills and stops processes at random, for MINUTES=1; with LUA=1 Lua processes; with
+#               MIGRATE=1 while the segment is migrated back and forth
 # make images   opens copies of a segment's files that were made while its lock was held
 # make crowd    lets 16 processes open a segment that does not exist yet, while its creator dies
 # make layouts  lets processes follow a segment whose layout changes, while its managers are killed
@@ -53,7 +54,7 @@ sweep images crowd news weak_memory latency: %: $(STRESS_DIR)/%
 followers: $(STRESS_DIR)/followers
 	$< $(or $(KILLS),100000)
 chaos: $(STRESS_DIR)/chaos $(if $(LUA),all)
-	$(if $(LUA),$(LUA_PATHS)) $< $(MINUTES) $(if $(LUA),0 lua5.4 spec/stress/chaos.lua)
+	$(if $(LUA),$(LUA_PATHS)) $< $(if $(MIGRATE),--migrate) $(MINUTES) $(if $(LUA),0 lua5.4 spec/stress/chaos.lua)
 
 # `make mutants` runs the quickest tests first.
 SLOW_TESTS     = $(addprefix spec/core/,abi_test fault_test hostile_test)

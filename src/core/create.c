@@ -5,24 +5,32 @@
 #include "migrate.h"
 #include "options.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /*
- * Replace a data file by a new one. Retire the old file first: if the new file came first, and this
- * process died in between, users of the old file would go on to write to a file without a name. An
+ * Replace a data file by a new one. The old file is in use until the new one is made, which may
+ * take long. Then retire it before the new one gets the name: in the other order, if this process
+ * died in between, users of the old file would go on to write to a file without a name. An
  * untrusted file is not retired, because no process that checks trust has it open.
  */
 static int replace(const ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
                    bool is_trusted, ipm_error *error) {
     const char *path = segment->names.path;
     ipm_retirement old = {.fd = -1};
-    int code = is_trusted ? ipm_datafile_retire_old(path, &old, error) : IPM_OK;
+    char *temporary;
+    int code = ipm_datafile_make(path, layout, options, &temporary, error);
     if (code != IPM_OK)
         return code;
-    code = ipm_datafile_create(path, layout, options, true, error);
+    code = is_trusted ? ipm_datafile_retire_old(path, &old, error) : IPM_OK;
+    if (code == IPM_OK)
+        code = ipm_datafile_place(temporary, path, true, error);
     ipm_datafile_retired(&old, code == IPM_OK);
+    if (code != IPM_OK)
+        unlink(temporary);
+    free(temporary);
     return code;
 }
 
@@ -75,7 +83,7 @@ static int provide(ipm_segment *segment, const ipm_layout *layout, const ipm_opt
     if (code == IPM_OK)
         return IPM_OK;
     if (code == IPM_ENOTFOUND) {
-        code = ipm_datafile_create(path, layout, options, false, error);
+        code = ipm_datafile_create(path, layout, options, error);
         m->data_made = code == IPM_OK;
         return code;
     }

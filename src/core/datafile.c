@@ -359,12 +359,12 @@ int ipm_datafile_place(const char *temporary, const char *path, bool replace, ip
 }
 
 int ipm_datafile_create(const char *path, const ipm_layout *layout, const ipm_options *options,
-                        bool replace, ipm_error *error) {
+                        ipm_error *error) {
     char *temporary;
     int code = ipm_datafile_make(path, layout, options, &temporary, error);
     if (code != IPM_OK)
         return code;
-    code = ipm_datafile_place(temporary, path, replace, error);
+    code = ipm_datafile_place(temporary, path, false, error);
     if (code != IPM_OK)
         unlink(temporary);
     free(temporary);

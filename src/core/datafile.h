@@ -80,9 +80,9 @@ int ipm_datafile_make(const char *path, const ipm_layout *layout, const ipm_opti
  */
 int ipm_datafile_place(const char *temporary, const char *path, bool replace, ipm_error *error);
 
-/* Make a file and give it its name. returns  as both */
+/* Make a file and give it its name, where no file may exist. returns  as both */
 int ipm_datafile_create(const char *path, const ipm_layout *layout, const ipm_options *options,
-                        bool replace, ipm_error *error);
+                        ipm_error *error);
 
 /* Write all of it at that offset. returns  0 or an errno */
 int ipm_datafile_write(int fd, const void *from, uint64_t size, uint64_t offset);

@@ -308,22 +308,30 @@ static bool has_next(ipm_feed *feed) {
            feed->record->version == feed->told + 1;
 }
 
-/*
- * The handle has followed to the segment that replaced its own. Go on with that segment's commits:
- * after a migration the versions go on, otherwise they begin again.
- */
+/* The version after which the feed goes on in the segment that its handle has followed to. After a
+ * migration the versions go on, otherwise they begin again. */
+static uint64_t version_to_go_on(const ipm_feed *feed) {
+    bool go_on = feed->openings >= feed->segment->first_opening &&
+                 feed->told <= ipm_snapshot_version(memory_of(feed));
+    return go_on ? feed->told : 0;
+}
+
+/* The handle has followed. Go on with the commits of the new segment. */
 static int start_again(ipm_feed *feed, ipm_error *error) {
     ipm_segment *segment = feed->segment;
-    if (!ipm_segment_follows(segment)) /* the layout may be another one */
+    if (!ipm_segment_follows(segment) || memory_of(feed)->size != feed->size)
         return ipm_fail(error, IPM_EREPLACED, 0,
                         "%s was replaced by a segment whose layout may differ: open a new feed",
                         segment->names.path);
+    feed->told = version_to_go_on(feed);
     feed->openings = segment->openings;
     feed->batch.from = feed->batch.end = 0;
-    if (ipm_snapshot_version(memory_of(feed)) < feed->told)
-        feed->told = 0;
     seek(feed, feed->told);
     return IPM_OK;
+}
+
+int ipm_feed_reopen(const ipm_feed *old, ipm_feed **feed, ipm_error *error) {
+    return ipm_feed_open(old->segment, version_to_go_on(old), feed, error);
 }
 
 static bool has_moved(const ipm_feed *feed) {

@@ -94,7 +94,17 @@ static void move_wakes(ipm_segment *segment, ipm_segment *fresh) {
     await_interrupts(segment, side);
 }
 
+/* Whether the versions go on in the file that replaces this one: after a migration, or if it was
+ * copied on overlayfs. A migrated file that was replaced as well in the meantime is not noticed. */
+static bool has_versions_that_go_on(const ipm_datafile *file) {
+    uint32_t retired = atomic_load_explicit(&file->memory.state->retired, memory_order_relaxed);
+    bool is_copied = retired == IPM_LIVE && file->kept.is_open && ipm_datafile_is_left_behind(file);
+    return retired == IPM_MIGRATING || is_copied;
+}
+
 static void take_over(ipm_segment *segment, ipm_segment *fresh) {
+    if (!has_versions_that_go_on(&segment->data))
+        segment->first_opening = segment->openings + 1;
     exchange_files(segment, fresh);
     move_wakes(segment, fresh);
     segment->mmap_dir = fresh->mmap_dir;

@@ -15,6 +15,13 @@ static inline bool ipm_segment_follows(const ipm_segment *segment) {
 /* Follow if that is possible now. For calls that also describe a segment that was replaced. */
 void ipm_segment_try_to_follow(ipm_segment *segment);
 
+/*
+ * Open a feed that goes on where `old` is, after the handle of `old` has followed. This is for
+ * handles that do not follow by themselves: the new segment may have another layout. `old` stays
+ * open. returns  as ipm_feed_open
+ */
+int ipm_feed_reopen(const ipm_feed *old, ipm_feed **feed, ipm_error *error);
+
 /* How many segments the handle has opened: 1, and one more each time that it followed. */
 uint64_t ipm_segment_openings(const ipm_segment *segment);
 

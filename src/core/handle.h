@@ -30,6 +30,7 @@ struct ipm_segment {
     unsigned char **shown;        /* where the user keeps `view`, or NULL: see abandon.h */
     uint64_t abandoned;           /* the number of the last thread that ended with the lock, or 0 */
     uint64_t openings;            /* how many segments it has opened: see follow.h */
+    uint64_t first_opening;       /* the first of them from which on the versions have gone on */
     bool is_new;                  /* it has followed, and has not returned a version since */
     bool gave_up;                 /* it found only a retired file, so its next tries look once */
     _Atomic uint32_t interrupted; /* 1: the next wait, or the one that is under way, ends */

@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "follow.h"
+#include "process.h"
 
 #include <string.h>
 
@@ -12,15 +13,19 @@
 #define FIRST_INFO_SIZE 80
 _Static_assert(offsetof(ipm_info, feed) == FIRST_INFO_SIZE, "the first version");
 
-/* Whether a writer died in a transaction: the transaction stays open, and no living process holds
- * the lock. */
-static bool is_pending(const ipm_segment *segment) {
+/* The process that holds the write lock, or 0. Whether a writer died in a transaction: the
+ * transaction stays open, and no living process holds the lock. */
+static int32_t find_writer(const ipm_segment *segment, bool *is_pending) {
     const _Atomic uint64_t *sequence = &segment->data.memory.state->sequence;
     uint64_t before = atomic_load_explicit(sequence, memory_order_acquire);
-    bool alone = ipm_rwlock_writer(&segment->lock) == 0;
+    bool is_open = ipm_sequence_is_odd(before);
+    int32_t writer = ipm_rwlock_writer(&segment->lock);
+    if (is_open && writer != 0 && ipm_process_is_zombie(writer))
+        writer = 0;
     atomic_thread_fence(memory_order_acquire);
-    return ipm_sequence_is_odd(before) && alone &&
-           atomic_load_explicit(sequence, memory_order_relaxed) == before;
+    *is_pending =
+        is_open && writer == 0 && atomic_load_explicit(sequence, memory_order_relaxed) == before;
+    return writer;
 }
 
 int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error) {
@@ -34,7 +39,8 @@ int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error) {
     if (size > sizeof *info)
         size = sizeof *info;
     ipm_segment_try_to_follow(segment); /* also for `replaced` */
-    bool lockable = segment->lockfile.head != NULL;
+    bool lockable = segment->lockfile.head != NULL, pending = false;
+    int32_t writer = lockable ? find_writer(segment, &pending) : 0;
     const ipm_memory *memory = &segment->data.memory;
     const ipm_info all = {
         .own_size = size,
@@ -43,11 +49,11 @@ int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error) {
         .tag = segment->names.tag,
         .size = memory->size,
         .version = ipm_snapshot_version(memory),
-        .pending = lockable && is_pending(segment),
+        .pending = pending,
         .recoveries = atomic_load_explicit(&memory->state->recoveries, memory_order_relaxed),
         .max_readers = lockable ? segment->lockfile.slots : segment->data.max_readers,
         .readers = lockable ? ipm_rwlock_readers(&segment->lock) : 0,
-        .writer_pid = lockable ? ipm_rwlock_writer(&segment->lock) : 0,
+        .writer_pid = writer,
         .writable = segment->role != IPM_READER,
         .lockable = lockable,
         .replaced = ipm_datafile_is_retired(&segment->data),

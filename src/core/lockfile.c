@@ -151,9 +151,10 @@ static int join_once(ipm_file *opened, const char *path, uint32_t slots, ipm_loc
     int code = join_behind_door(opened, path, slots, file, error);
     /* After a failure the door stays locked until the caller closes the file, because this process
      * may still hold the users' byte. */
-    if (code == IPM_OK || code == AGAIN || code == UNMARKED)
-        ipm_file_lock(opened->fd, DOOR_BYTE, F_UNLCK);
-    return code;
+    if (code != IPM_OK && code != AGAIN && code != UNMARKED)
+        return code;
+    rc = ipm_file_lock(opened->fd, DOOR_BYTE, F_UNLCK);
+    return rc == 0 ? code : ipm_fail_errno(error, rc, "cannot unlock %s", path);
 }
 
 /* With another error than EAGAIN, no other process can lock these bytes either. */
@@ -189,6 +190,11 @@ static int make_file(const char *path, const ipm_lockfile_terms *terms, ipm_file
                         "there is no %s, and only who may write to %s makes it", path,
                         terms->needs_write);
     int code = ipm_file_create(path, lock_mode(terms->mode), opened, error);
+    const char *name = strrchr(path, '/') + 1;
+    if (code == IPM_ENOTFOUND)
+        return ipm_fail(error, code, error->system,
+                        "there is no directory %.*s for the lock file %s", (int)(name - 1 - path),
+                        path, name);
     return code != IPM_OK && error->system == EEXIST ? moved(path, error) : code;
 }
 

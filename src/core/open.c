@@ -233,7 +233,7 @@ int ipm_segment_open_once(const ipm_opening *opening, ipm_segment **segment, ipm
     made->generation = ipm_fork_generation;
     made->expected = (ipm_expected){opening->layout, opening->options->match};
     made->name = name;
-    made->openings = 1;
+    made->openings = made->first_opening = 1;
     int code = keep_options(made, opening->options, error);
     if (code == IPM_OK)
         code = open_segment(made, opening->looks, error);

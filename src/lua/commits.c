@@ -2,11 +2,13 @@
 Feeds: the commits of a segment, one after the other.
 @submodule ipmmap
 */
+#include "../core/follow.h"
 #include "error.h"
 #include "feed.h"
 #include "follow.h"
 #include "functions.h"
 #include "index.h"
+#include "layout.h"
 #include "slice.h"
 
 #include <lauxlib.h>
@@ -29,44 +31,80 @@ static uint64_t check_version(lua_State *L, const lipm_handle *handle) {
 /* Push a feed of the handle at index 1. The feed is not open yet. */
 static lipm_feed *push_feed(lua_State *L, lipm_handle *handle) {
     lipm_feed *feed = lua_newuserdatauv(L, sizeof *feed, LIPM_FEED_VALUES);
-    *feed = (lipm_feed){
-        .brand = &lipm_feed_brand,
-        .memory =
-            {
-                .layout = handle->layout,
-                .type = handle->memory->type,
-                .watched = &handle->layout->alive,
-                .expected = 1,
-            },
-        .handle = handle,
-    };
+    *feed = (lipm_feed){.brand = &lipm_feed_brand, .handle = handle};
     luaL_setmetatable(L, LIPM_FEED_CLASS);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, LIPM_FEED_HANDLE);
     return feed;
 }
 
-/* Give the feed on the top its value: a view of its memory, which keeps the feed. */
-static void make_value(lua_State *L, lipm_feed *feed) {
-    lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
+/* Push the Struct of the handle of the feed at `index`, and a value of that layout, which keeps the
+ * feed. It has no bytes yet. The value that the feed has is used again if it has that layout. */
+static lipm_value *push_value(lua_State *L, int index, const lipm_feed *feed) {
+    lua_getiuservalue(L, index, LIPM_FEED_HANDLE);
+    lua_getiuservalue(L, -1, LIPM_HANDLE_STRUCT);
+    lua_replace(L, -2);
     int owner = lua_gettop(L);
-    lipm_view *view = lua_newuserdatauv(L, sizeof *view, LIPM_VIEW_VALUES);
-    const lipm_names *names = lipm_pushmetatable(L, owner, feed->memory.type);
-    *view = (lipm_view){&lipm_view_brand, {&feed->memory, feed->memory.type, 0}, names};
+    lipm_layout *layout = lua_touserdata(L, owner);
+    if (feed->value != NULL && feed->value->memory.layout == layout) {
+        lua_getiuservalue(L, index, LIPM_FEED_VALUE);
+        return feed->value;
+    }
+    const ipm_type *type = ipm_layout_type(layout->layout);
+    lipm_value *value = lua_newuserdatauv(L, sizeof *value, LIPM_VIEW_VALUES);
+    const lipm_names *names = lipm_pushmetatable(L, owner, type);
+    value->view = (lipm_view){&lipm_view_brand, {&value->memory, type, 0}, names};
+    value->memory =
+        (lipm_memory){.layout = layout, .type = type, .watched = &layout->alive, .expected = 1};
     lua_setmetatable(L, -2);
-    lua_pushvalue(L, owner - 1);
+    lua_pushvalue(L, index);
     lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
-    lua_setiuservalue(L, owner - 1, LIPM_FEED_VALUE);
+    return value;
+}
+
+/* The feed no longer needs its value. The value needs its Struct, which the feed no longer keeps.
+ */
+static void leave_value(lua_State *L, int index, lipm_feed *feed) {
+    feed->value->memory.base = NULL;
+    lua_getiuservalue(L, index, LIPM_FEED_VALUE);
+    lua_getiuservalue(L, index, LIPM_FEED_STRUCT);
+    lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
     lua_pop(L, 1);
+    lipm_releaselayout(feed->value->memory.layout);
+}
+
+/* Give the feed at `index` a C feed that was just opened, and pop the Struct and the value that
+ * push_value has pushed. */
+static void take_feed(lua_State *L, int index, lipm_feed *feed, ipm_feed *opened,
+                      lipm_value *value) {
+    lipm_retainlayout(value->memory.layout);
+    if (feed->feed != NULL) {
+        leave_value(L, index, feed);
+        ipm_feed_close(feed->feed);
+    }
+    feed->feed = opened;
+    feed->value = value;
+    feed->steps++;
+    value->memory.base = (unsigned char *)ipm_feed_value(opened);
+    lua_pushvalue(L, index);
+    lua_setiuservalue(L, -2, LIPM_VIEW_CONTAINER);
+    lua_setiuservalue(L, index, LIPM_FEED_VALUE);
+    lua_setiuservalue(L, index, LIPM_FEED_STRUCT);
+}
+
+/* Whether the handle has followed to another layout while the value was made: see lipm_hasmoved. */
+static bool has_other_layout(const lipm_handle *handle, const lipm_value *value, ipm_error *error) {
+    if (value->memory.layout == handle->layout)
+        return false;
+    lipm_failmoved(handle, error);
+    return true;
 }
 
 /***
 Follow the segment's commits. A handle can have any number of feeds at the same time. A feed takes
 no lock and delays no editor. If the segment has a ring (the manager's option `feed`), the feed
 tells every commit that is still in the ring. Without a ring it tells the latest commit, and how
-many it missed. If the handle follows (the option `follow`), its feeds go on with the new segment,
-unless `layout = "compatible"` is given as well: then the layout may have changed, and `next` fails
-with `"replaced"`, so open a new feed.
+many it missed. If the handle follows (the option `follow`), its feeds go on with the new segment.
 @function Handle:feed
 @tparam[opt] integer version the feed begins with the commit after this version; by default with the
 first commit after this call
@@ -78,16 +116,16 @@ handle open; closing the handle closes its feeds
 int lipm_handle_feed(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);
     uint64_t version = check_version(L, handle);
-    const lipm_memory *memory = handle->memory;
+    ipm_feed *opened;
     ipm_error error;
     lua_settop(L, 2);
     lipm_feed *feed = push_feed(L, handle);
-    make_value(L, feed);
+    lipm_value *value = push_value(L, 3, feed);
     lipm_checkopen(L, handle);
-    if (lipm_hasmoved(handle, memory, &error) ||
-        ipm_feed_open(handle->segment, version, &feed->feed, &error) != IPM_OK)
+    if (has_other_layout(handle, value, &error) ||
+        ipm_feed_open(handle->segment, version, &opened, &error) != IPM_OK)
         return lipm_retry(L, handle, &error, lipm_handle_feed);
-    feed->memory.base = (unsigned char *)ipm_feed_value(feed->feed);
+    take_feed(L, 3, feed, opened, value);
     lipm_addfeed(&handle->feeds, feed);
     return 1;
 }
@@ -120,12 +158,47 @@ typedef struct told_commit {
     uint64_t version, missed;
 } told_commit;
 
-static int keep_following(lua_State *L, lipm_feed *feed, int64_t timeout_ns, told_commit *commit,
-                          ipm_error *error) {
+/*
+ * Go on with the segment that has replaced the one of the feed at `index`, whose layout may differ.
+ * The handle follows, or has done so already.
+ * returns  false: that is not possible now; *error says why
+ */
+static IPM_COLD bool go_over(lua_State *L, int index, lipm_feed *feed, ipm_error *error) {
+    lipm_handle *handle = feed->handle;
+    int top = lua_gettop(L);
+    ipm_feed *opened;
+    luaL_checkstack(L, LUA_MINSTACK, "no room for a feed");
+    lua_getiuservalue(L, index, LIPM_FEED_HANDLE);
+    int code = lipm_follow(L, top + 1, handle, error);
+    if (code != IPM_OK)
+        return false;
+    lipm_value *value = push_value(L, index, feed);
+    lipm_checkopenfeed(L, feed);
+    code = has_other_layout(handle, value, error) ? IPM_EREPLACED
+                                                  : ipm_feed_reopen(feed->feed, &opened, error);
+    if (code == IPM_OK)
+        take_feed(L, index, feed, opened, value);
+    lua_settop(L, top);
+    return code == IPM_OK || code == IPM_EREPLACED; /* or replaced again */
+}
+
+/* Go on to the next commit as ipm_feed_next does. If the segment is replaced by one of another
+ * layout, the timeout begins again. */
+static int next_commit(lua_State *L, int index, lipm_feed *feed, int64_t timeout_ns,
+                       told_commit *commit, ipm_error *error) {
+    int code;
+    do
+        code = ipm_feed_next(feed->feed, timeout_ns, &commit->version, &commit->missed, error);
+    while (code == IPM_EREPLACED && feed->handle->may_change && go_over(L, index, feed, error));
+    return code == IPM_OK ? IPM_OK : (int)error->code;
+}
+
+static int keep_following(lua_State *L, int index, lipm_feed *feed, int64_t timeout_ns,
+                          told_commit *commit, ipm_error *error) {
     lipm_deadline until = lipm_deadline_start(timeout_ns);
     for (;;) {
         int64_t slice_ns = lipm_deadline_slice(&until);
-        int code = ipm_feed_next(feed->feed, slice_ns, &commit->version, &commit->missed, error);
+        int code = next_commit(L, index, feed, slice_ns, commit, error);
         if (!lipm_slice_ended(L, code, slice_ns))
             return code;
         lipm_checkopenfeed(L, feed);
@@ -139,12 +212,12 @@ static int keep_following(lua_State *L, lipm_feed *feed, int64_t timeout_ns, tol
 static int tell_commit(lua_State *L, int index, lipm_feed *feed, int64_t timeout_ns,
                        ipm_error *error) {
     told_commit commit;
-    int code = ipm_feed_next(feed->feed, 0, &commit.version, &commit.missed, error);
+    int code = next_commit(L, index, feed, 0, &commit, error);
     if (code == IPM_ETIMEOUT && timeout_ns > 0)
-        code = keep_following(L, feed, timeout_ns, &commit, error);
+        code = keep_following(L, index, feed, timeout_ns, &commit, error);
     if (code != IPM_OK)
         return code;
-    feed->told++;
+    feed->steps++;
     lua_getiuservalue(L, index, LIPM_FEED_VALUE);
     lua_pushinteger(L, (lua_Integer)commit.version);
     lua_pushinteger(L, (lua_Integer)commit.missed);
@@ -157,14 +230,15 @@ stays at its commit. The commits of a segment that was destroyed or replaced are
 that the code is `"replaced"`, unless the handle follows.
 @function Feed:next
 @tparam[opt] number seconds the longest time to wait; without it, the wait has no limit
-@treturn[1] value the struct as of that commit. It is the same value each time. It cannot be
-written, and any use after the feed was closed raises an error. `S:new(value)` copies it
+@treturn[1] value the struct as of that commit. It is the same value each time, until the feed goes
+on with a segment of another layout. It cannot be written, and any use after the feed was closed or
+has another value raises an error. `S:new(value)` copies it
 @treturn[1] integer the version of the commit
 @treturn[1] integer missed: how many commits before it were lost because the ring had overwritten
 them; 0 for a feed that keeps up
 @treturn[2] nil
 @treturn[2] string message
-@treturn[2] string code: `"timeout"`, `"replaced"`, `"forked"`, `"corrupt"`, `"system"`
+@treturn[2] string code: `"timeout"`, `"replaced"`, `"layout"`, `"forked"`, `"corrupt"`, `"system"`
 @raise an error if it would sleep while the handle holds its lock, or if the feed is closed
 */
 int lipm_feed_next(lua_State *L) {

@@ -158,7 +158,8 @@ int lipm_complain(lua_State *L, const lipm_place *place, const char *format, ...
 int lipm_complain_access(lua_State *L, const lipm_place *place) {
     const lipm_memory *memory = place->memory;
     if (!memory->is_live && memory->base == NULL)
-        lipm_complain(L, place, "value used after its feed was closed");
+        lipm_complain(L, place,
+                      "value used after its feed was closed or got a value of another layout");
     if (!memory->is_live)
         luaL_error(L, "value used after its struct was collected");
     if (*memory->watched != memory->expected) {

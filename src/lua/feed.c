@@ -1,5 +1,7 @@
 #include "feed.h"
 
+#include "layout.h"
+
 #include <lauxlib.h>
 
 const char lipm_feed_brand = 'f';
@@ -25,7 +27,8 @@ void lipm_endfeed(lipm_feed *feed) {
     *feed->link = feed->next;
     if (feed->next != NULL)
         feed->next->link = feed->link;
-    feed->memory.base = NULL;
+    feed->value->memory.base = NULL;
+    lipm_releaselayout(feed->value->memory.layout);
     ipm_feed_close(feed->feed);
     feed->feed = NULL;
 }

@@ -1,24 +1,34 @@
 /*
  * The userdata "ipmmap.feed": a feed, its value, and its end. A handle closes its feeds before
  * itself.
+ *
+ * The value's bytes are the C feed's. When the feed goes on with a segment of another layout, it
+ * gets another C feed and another value, and the memory of the value before never has an address
+ * again.
  */
 #ifndef LIPM_FEED_H
 #define LIPM_FEED_H
 
-#include "memory.h"
+#include "value.h"
 
 #include <lua.h>
 
 typedef struct lipm_feed {
-    const void *brand;  /* by which a method knows its feeds */
-    ipm_feed *feed;     /* NULL: closed */
-    lipm_memory memory; /* of its value: the C feed's */
+    const void *brand; /* by which a method knows its feeds */
+    ipm_feed *feed;    /* NULL: closed */
+    lipm_value *value; /* it has no bytes of its own */
     struct lipm_handle *handle;
     struct lipm_feed *next, **link; /* of the handle's open feeds: the next, and what leads here */
-    uint64_t told;                  /* how many commits it has told */
+    uint64_t steps; /* how many commits it has told, and how often it has got another C feed */
 } lipm_feed;
 
-enum { LIPM_FEED_HANDLE = 1, LIPM_FEED_VALUE, LIPM_FEED_VALUES = LIPM_FEED_VALUE };
+/* The user values of a feed. */
+enum {
+    LIPM_FEED_HANDLE = 1,
+    LIPM_FEED_VALUE,  /* `value` */
+    LIPM_FEED_STRUCT, /* the value's Struct, which is not the handle's if the handle has followed */
+    LIPM_FEED_VALUES = LIPM_FEED_STRUCT
+};
 
 #define LIPM_FEED_CLASS "ipmmap.feed"
 

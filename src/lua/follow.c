@@ -10,11 +10,14 @@
 
 /* Push the Struct of the segment's layout. If the layouts are equal, it is the program's Struct. */
 static lipm_layout *push_struct(lua_State *L, int index, const lipm_handle *handle) {
-    const ipm_layout *layout = ipm_segment_layout(handle->segment);
-    if (layout != handle->definition->layout)
-        return lipm_pushlayout(L, layout);
-    lua_getiuservalue(L, index, LIPM_HANDLE_DEFINITION);
-    return handle->definition;
+    if (ipm_segment_layout(handle->segment) == handle->definition->layout) {
+        lua_getiuservalue(L, index, LIPM_HANDLE_DEFINITION);
+        return handle->definition;
+    }
+    lipm_layout *copy = lipm_pushlayout(L);
+    lipm_checkopen(L, handle);
+    lipm_copylayout(L, ipm_segment_layout(handle->segment), copy);
+    return copy;
 }
 
 /* Push a memory of that layout. The handle keeps it, because views point to it. */
@@ -36,39 +39,54 @@ static lipm_memory *push_memory(lua_State *L, int index, const lipm_handle *hand
     return memory;
 }
 
+static bool has_its_layout(const lipm_handle *handle) {
+    const ipm_layout *layout = ipm_segment_layout(handle->segment);
+    return ipm_type_equal(ipm_layout_type(layout), handle->memory->type);
+}
+
+/* Give the handle another layout. A finalizer may run in between, which may close the handle or
+ * make it follow again. Then the handle has not been changed here. */
+static void take_other_layout(lua_State *L, int index, lipm_handle *handle) {
+    uint64_t openings = ipm_segment_openings(handle->segment);
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 4, "no room for a layout");
+    lipm_layout *taken = push_struct(L, index, handle);
+    lipm_memory *memory = push_memory(L, index, handle, taken);
+    lipm_checkopen(L, handle);
+    if (openings != ipm_segment_openings(handle->segment))
+        return;
+    handle->memory = memory;
+    lua_pushvalue(L, top + 1);
+    lua_setiuservalue(L, index, LIPM_HANDLE_STRUCT);
+    lipm_retainlayout(taken);
+    lipm_releaselayout(handle->layout);
+    handle->layout = taken;
+    handle->root = NULL; /* it has the old layout */
+    handle->is_root_spare = false;
+}
+
 void lipm_takelayout(lua_State *L, int index, lipm_handle *handle) {
     int top = lua_gettop(L);
-    const ipm_layout *layout = ipm_segment_layout(handle->segment);
     index = lua_absindex(L, index);
-    if (!ipm_type_equal(ipm_layout_type(layout), handle->memory->type)) {
-        luaL_checkstack(L, 4, "no room for a layout");
-        lipm_layout *taken = push_struct(L, index, handle);
-        handle->memory = push_memory(L, index, handle, taken);
-        lua_pushvalue(L, top + 1);
-        lua_setiuservalue(L, index, LIPM_HANDLE_STRUCT);
-        lipm_retainlayout(taken);
-        lipm_releaselayout(handle->layout);
-        handle->layout = taken;
-        handle->root = NULL; /* it has the old layout */
-        handle->is_root_spare = false;
+    while (!has_its_layout(handle)) {
+        take_other_layout(L, index, handle);
+        lua_settop(L, top);
     }
     ipm_segment_show(handle->segment, &handle->memory->base);
     handle->openings = ipm_segment_openings(handle->segment);
-    lua_settop(L, top);
 }
 
-/* returns  a code of ipm_segment_follow */
-static int catch_up(lua_State *L, lipm_handle *handle, ipm_error *error) {
+int lipm_follow(lua_State *L, int index, lipm_handle *handle, ipm_error *error) {
     int code = ipm_segment_follow(handle->segment, error);
     if (code == IPM_OK && handle->openings != ipm_segment_openings(handle->segment))
-        lipm_takelayout(L, 1, handle);
+        lipm_takelayout(L, index, handle);
     return code;
 }
 
 void lipm_catchup(lua_State *L, lipm_handle *handle) {
     ipm_error unwanted;
     if (!lipm_is_locked(handle))
-        catch_up(L, handle, &unwanted);
+        lipm_follow(L, 1, handle, &unwanted);
 }
 
 void lipm_failmoved(const lipm_handle *handle, ipm_error *error) {
@@ -77,7 +95,7 @@ void lipm_failmoved(const lipm_handle *handle, ipm_error *error) {
 
 bool lipm_again(lua_State *L, lipm_handle *handle, ipm_error *error) {
     return error->code == IPM_EREPLACED && handle->follows && !lipm_is_locked(handle) &&
-           catch_up(L, handle, error) == IPM_OK;
+           lipm_follow(L, 1, handle, error) == IPM_OK;
 }
 
 int lipm_retry(lua_State *L, lipm_handle *handle, ipm_error *error, lua_CFunction method) {

@@ -10,8 +10,12 @@
 
 #include "handle.h"
 
-/* Give the handle at `index` the layout of its segment, unless it has that layout already. */
+/* Give the handle at `index` the layout of its segment, unless it has that layout already. That
+ * allocates, so a finalizer may close the handle. Then this raises. */
 void lipm_takelayout(lua_State *L, int index, lipm_handle *handle);
+
+/* Follow as ipm_segment_follow does, and give the handle at `index` the new segment's layout. */
+IPM_COLD int lipm_follow(lua_State *L, int index, lipm_handle *handle, ipm_error *error);
 
 /*
  * Follow if a call of the core has failed with *error because the segment was replaced. The handle

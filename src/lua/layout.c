@@ -42,27 +42,24 @@ static const ipm_type *check_type(lua_State *L) {
     return ipm_layout_type(lipm_checklayout(L, 1)->layout);
 }
 
-/* Push a Struct that has no layout yet. */
-static lipm_layout *push_layout(lua_State *L) {
+lipm_layout *lipm_pushlayout(lua_State *L) {
     lipm_layout *layout = lua_newuserdatauv(L, sizeof *layout, LIPM_STRUCT_VALUES);
     memset(layout, 0, sizeof *layout);
     luaL_setmetatable(L, STRUCT_CLASS);
     lua_newtable(L);
-    lua_setiuservalue(L, -2, LIPM_STRUCT_METATABLES);
+    lua_setiuservalue(L, -2, LIPM_STRUCT_CLASSES);
     lua_newtable(L);
     lua_setiuservalue(L, -2, LIPM_STRUCT_PATHS);
     return layout;
 }
 
-lipm_layout *lipm_pushlayout(lua_State *L, const ipm_layout *layout) {
+void lipm_copylayout(lua_State *L, const ipm_layout *from, lipm_layout *to) {
     size_t length;
     ipm_error error;
-    const char *text = ipm_layout_text(layout, &length);
-    lipm_layout *copy = push_layout(L);
-    if (ipm_layout_parse(text, length, &copy->layout, &error) != IPM_OK)
+    const char *text = ipm_layout_text(from, &length);
+    if (ipm_layout_parse(text, length, &to->layout, &error) != IPM_OK)
         lipm_raise(L, &error);
-    copy->alive = 1;
-    return copy;
+    to->alive = 1;
 }
 
 /* Return the Struct on the top of the stack, or nil and what is wrong with its definition. */
@@ -83,7 +80,7 @@ static int layout_parse(lua_State *L) {
     size_t length;
     ipm_error error;
     const char *text = luaL_checklstring(L, 1, &length);
-    lipm_layout *layout = push_layout(L);
+    lipm_layout *layout = lipm_pushlayout(L);
     int code = ipm_layout_parse(text, length, &layout->layout, &error);
     return return_layout(L, layout, code, &error);
 }
@@ -156,7 +153,7 @@ static int layout_define(lua_State *L) {
         .known = {find_registered, &structs},
     };
     definition.declarations = push_declarations(L, 3, definition.count);
-    lipm_layout *layout = push_layout(L);
+    lipm_layout *layout = lipm_pushlayout(L);
     int code = ipm_layout_define(&definition, &layout->layout, &error);
     if (structs.status != LUA_OK)
         return lua_error(L);
@@ -205,7 +202,7 @@ Struct is not registered, so it can be opened but not nested.
 int lipm_describe(lua_State *L) {
     ipm_error error;
     const char *path = luaL_checkstring(L, 1);
-    lipm_layout *layout = push_layout(L);
+    lipm_layout *layout = lipm_pushlayout(L);
     if (ipm_layout_load(path, &layout->layout, &error) != IPM_OK)
         return lipm_fail(L, &error);
     layout->alive = 1;

@@ -11,8 +11,11 @@
 /* The Struct at `index`. Raises if the value there is none. */
 lipm_layout *lipm_checklayout(lua_State *L, int index);
 
-/* Push a Struct with a copy of the layout. */
-lipm_layout *lipm_pushlayout(lua_State *L, const ipm_layout *layout);
+/* Push a Struct that has no layout yet. */
+lipm_layout *lipm_pushlayout(lua_State *L);
+
+/* Give such a Struct a copy of a layout. Runs no other code. */
+void lipm_copylayout(lua_State *L, const ipm_layout *from, lipm_layout *to);
 
 /* Count one use more of the layout by an open handle. */
 void lipm_retainlayout(lipm_layout *layout);

@@ -12,7 +12,7 @@ What a commit changed: the scalars and texts of a feed's value.
 
 typedef struct change_list {
     lipm_feed *feed;
-    uint64_t told;   /* the feed's, when the list was begun */
+    uint64_t steps;  /* the feed's, when the list was begun */
     ipm_range range; /* the present one of the ranges that changed */
     uint64_t at;     /* the bytes before it were listed */
 } change_list;
@@ -31,7 +31,7 @@ static lipm_place find_leaf(lipm_memory *memory, uint64_t offset) {
 static bool next_leaf(change_list *list, lipm_place *leaf) {
     for (;;) {
         for (; list->at < list->range.offset + list->range.size; list->at++) {
-            *leaf = find_leaf(&list->feed->memory, list->at);
+            *leaf = find_leaf(&list->feed->value->memory, list->at);
             uint64_t end = leaf->offset + leaf->type->size;
             if (list->at < end) {
                 list->at = end;
@@ -47,18 +47,22 @@ static bool next_leaf(change_list *list, lipm_place *leaf) {
 
 enum { LIST_UPVALUE = 1, LISTED_UPVALUE, CHANGES_UPVALUES = LISTED_UPVALUE };
 
+/* Raise if the feed was closed, or went on since the list was begun. */
+static void check_steps(lua_State *L, const change_list *list) {
+    lipm_checkopenfeed(L, list->feed);
+    if (list->steps != list->feed->steps)
+        luaL_error(L, "%s: the feed went on while its changes were listed",
+                   lipm_handlename(list->feed->handle));
+}
+
 static int next_change(lua_State *L) {
     change_list *list = lua_touserdata(L, lua_upvalueindex(LIST_UPVALUE));
     lipm_place leaf;
-    lipm_checkopenfeed(L, list->feed);
-    if (list->told != list->feed->told) {
-        return luaL_error(L, "%s: the feed went on while its changes were listed",
-                          lipm_handlename(list->feed->handle));
-    }
+    check_steps(L, list);
     if (!next_leaf(list, &leaf))
         return 0;
     lipm_pushfieldpath(L, &leaf);
-    lipm_checkopenfeed(L, list->feed);
+    check_steps(L, list);
     lipm_pushlive(L, &leaf);
     return 2;
 }
@@ -75,7 +79,7 @@ feed went on
 int lipm_feed_changes(lua_State *L) {
     lipm_feed *feed = lipm_checkfeed(L);
     change_list *list = lua_newuserdatauv(L, sizeof *list, 0);
-    *list = (change_list){.feed = feed, .told = feed->told};
+    *list = (change_list){.feed = feed, .steps = feed->steps};
     lua_pushvalue(L, 1);
     lua_pushcclosure(L, next_change, CHANGES_UPVALUES);
     return 1;

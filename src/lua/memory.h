@@ -29,10 +29,10 @@ typedef struct lipm_layout {
     uint32_t paths;     /* the number of cached paths */
 } lipm_layout;
 
-/* The user values of a Struct: a table of names, metatables and methods; a table of cached paths;
- * and memory for the next draft, or nil. */
+/* The user values of a Struct: a table of the classes of its views and handles, which are names,
+ * metatables and methods; a table of cached paths; and memory for the next draft, or nil. */
 enum {
-    LIPM_STRUCT_METATABLES = 1,
+    LIPM_STRUCT_CLASSES = 1,
     LIPM_STRUCT_PATHS,
     LIPM_STRUCT_DRAFT,
     LIPM_STRUCT_VALUES = LIPM_STRUCT_DRAFT

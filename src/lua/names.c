@@ -68,7 +68,7 @@ static void push_new_names(lua_State *L, int owner, const ipm_type *type) {
 
 const lipm_names *lipm_pushnames(lua_State *L, int owner, const ipm_type *type, const void *key) {
     luaL_checkstack(L, LUA_MINSTACK, "struct nested too deeply");
-    lua_getiuservalue(L, owner, LIPM_STRUCT_METATABLES);
+    lua_getiuservalue(L, owner, LIPM_STRUCT_CLASSES);
     if (lua_rawgetp(L, -1, key) != LUA_TUSERDATA) {
         lua_pop(L, 1);
         push_new_names(L, owner, type);

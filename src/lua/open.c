@@ -71,7 +71,7 @@ static const luaL_Reg handle_metamethods[] = {
 /* Push the Struct's own copy of the table of methods. With one for each Struct, the error about an
  * unknown method can name the Struct. */
 static void push_methods(lua_State *L, int owner) {
-    lua_getiuservalue(L, owner, LIPM_STRUCT_METATABLES);
+    lua_getiuservalue(L, owner, LIPM_STRUCT_CLASSES);
     if (lua_rawgetp(L, -1, &methods_key) != LUA_TTABLE) {
         lua_pop(L, 1);
         lua_newtable(L);
@@ -96,7 +96,7 @@ static void push_methods(lua_State *L, int owner) {
 
 /* Push the metatable of the Struct's handles of that role. It is made on the first use. */
 static void push_class(lua_State *L, int owner, ipm_role role) {
-    lua_getiuservalue(L, owner, LIPM_STRUCT_METATABLES);
+    lua_getiuservalue(L, owner, LIPM_STRUCT_CLASSES);
     if (lua_rawgetp(L, -1, &classes[role]) != LUA_TTABLE) {
         lua_pop(L, 1);
         luaL_newlib(L, handle_metamethods);
