@@ -201,6 +201,22 @@ static void adopts_once_however_many_try(void) {
     destroy();
 }
 
+/* Then the first descriptor that is opened is 0. None may stay open. */
+static void adopts_with_descriptor_zero(peer *test) {
+    (void)test;
+    make_plain(data_path("zero"), DEMO_SIZE);
+    close(0);
+    if (adopt(data_path("zero"), NULL) != IPM_OK)
+        _exit(1);
+    _exit(next_descriptor() == 0 ? 0 : 2);
+}
+
+static void leaves_no_descriptor_open(void) {
+    CHECK_INT(run_peer(adopts_with_descriptor_zero), 0);
+    has_the_values("zero");
+    destroy();
+}
+
 int main(void) {
     set_up();
     run("takes the place of the file, with all values", takes_the_place_of_the_file);
@@ -210,6 +226,7 @@ int main(void) {
     run("refuses what does not fit, and leaves the file alone", refuses_what_does_not_fit);
     run("refuses segments that cannot be used", refuses_segments_that_cannot_be_used);
     run("leaves the file alone where there is no room", leaves_it_alone_without_room);
+    run("leaves no descriptor open, also if the first one is 0", leaves_no_descriptor_open);
     run("adopts once, however many try at once", adopts_once_however_many_try);
     return tear_down();
 }

@@ -18,6 +18,11 @@ static void spoil_the_schema(const char *path) {
     overwrite(path, SCHEMA, "rubbish", 7);
 }
 
+/* It can be parsed, but no program writes it so. */
+static void separate_by_a_tab(const char *path) {
+    overwrite(path, SCHEMA + 6, "\t", 1);
+}
+
 static void spoil_the_footer(const char *path) {
     overwrite(path, SIZE - 64, "rubbish", 7);
 }
@@ -37,9 +42,9 @@ static void cut_the_schema_off(const char *path) {
     CHECK_INT(truncate(path, SCHEMA), 0);
 }
 
-static void (*const damages[])(const char *) = {zero_the_header_code, spoil_the_schema,
-                                                spoil_the_footer,     spoil_the_head,
-                                                have_an_older_format, cut_the_schema_off};
+static void (*const damages[])(const char *) = {
+    zero_the_header_code, spoil_the_schema,     separate_by_a_tab, spoil_the_footer,
+    spoil_the_head,       have_an_older_format, cut_the_schema_off};
 enum { DAMAGES = sizeof damages / sizeof *damages };
 
 static ipm_segment *forced(const ipm_layout *layout) {
@@ -168,9 +173,13 @@ static void load(unsigned char *bytes) {
 
 static void refuses_what_would_be_a_guess(void) {
     static unsigned char before[SIZE], after[SIZE];
-    static const char *const reasons[] = {
-        NULL,          "schema: line 1",     "its footer is wrong", "its trailer is wrong",
-        "of format 1", "its footer is wrong"};
+    static const char *const reasons[] = {NULL,
+                                          "schema: line 1",
+                                          "its schema is wrong",
+                                          "its footer is wrong",
+                                          "its trailer is wrong",
+                                          "of format 1",
+                                          "its footer is wrong"};
     for (int i = 1; i < DAMAGES; i++) {
         bool repaired = true;
         ipm_segment_close(opened(IPM_MANAGER, ""), NULL);

@@ -595,6 +595,37 @@ static void looks_again_after_a_long_stall(void) {
     CHECK(plan.at > 2);
 }
 
+/* Otherwise a fork's child could write to the segment. */
+static void refuses_what_forks_would_inherit(void) {
+    static const fault_plan plan = {.call = "madvise", .error = ENOMEM, .at = 1};
+    segment_alone();
+    fault_arm(&plan);
+    CHECK_INT(open_editor(), IPM_ESYSTEM);
+    CHECK(fault_disarm());
+    CHECK(strstr(error.text, "cannot keep the mapping of ") != NULL);
+}
+
+static void refuses_network_file_systems(void) {
+    static const uint32_t types[] = {
+        0x6969,     0x517B,     0xFF534D42, 0xFE534D42, 0x5346414F, 0x73757245,
+        0x01021997, 0x00C36400, 0x0BD00BD0, 0x47504653, 0x01161970,
+    };
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        empty_area();
+        fault_file_system = types[i];
+        CHECK_INT(create(), IPM_ESYSTEM);
+        CHECK(strstr(error.text, " is on a network file system"));
+        fault_file_system = 0;
+        CHECK_INT(lines(list()), 1); /* the directory alone */
+        segment_alone();
+        fault_file_system = types[i];
+        CHECK_INT(open_editor(), IPM_ESYSTEM);
+        CHECK_INT(open_reader(), IPM_ESYSTEM);
+        CHECK(strstr(error.text, "/Demo_.mmap is on a network file system"));
+        fault_file_system = 0;
+    }
+}
+
 /* A signal interrupts every allocation after this many bytes. */
 static void creates_in_spite_of_signals(void) {
     ipm_options options = here();
@@ -627,6 +658,8 @@ int main(void) {
         run(name, fails_cleanly);
     }
     run("tries again to open a segment, even after a long delay", looks_again_after_a_long_stall);
+    run("refuses a mapping that forks would inherit", refuses_what_forks_would_inherit);
+    run("refuses network file systems", refuses_network_file_systems);
     run("creates a segment although signals interrupt the allocation", creates_in_spite_of_signals);
     printf("# %u calls failed, %u of them visibly\n", points, failures);
     ipm_layout_free(grown);

@@ -395,6 +395,11 @@ static void does_all_with_descriptor_zero(peer *test) {
     CHECK_INT(open_with(IPM_MANAGER, other, (ipm_options){.create = true, .force = true}), IPM_OK);
     CHECK_INT(ipm_segment_lock(manager, 0, &error), IPM_EREPLACED);
     CHECK_INT(ipm_segment_close(manager, NULL), IPM_OK);
+    manager = segment;
+    CHECK_INT(
+        open_with(IPM_MANAGER, demo, (ipm_options){.create = true, .migrate = IPM_MIGRATE_LOSSY}),
+        IPM_OK);
+    CHECK_INT(ipm_segment_close(manager, NULL), IPM_OK);
     destroy(segment);
     ipm_layout_free(other);
     CHECK_INT(next_descriptor(), 0);

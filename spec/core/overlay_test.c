@@ -167,11 +167,24 @@ static void a_forks_child_neither_keeps_nor_ends_the_lock(void) {
 
 /* ---- The lower layer --------------------------------------------------------------------- */
 
+/* How many mappings of files with this in their names the process has. */
+static int mappings(const char *name) {
+    int count = 0;
+    char line[512];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL)
+        count += strstr(line, name) != NULL;
+    fclose(maps);
+    return count;
+}
+
 static void a_reader_sees_what_is_written_after_it_opened(void) {
     NEEDS_OVERLAYFS;
     uint64_t version = 0;
     ipm_segment *reader = opened(IPM_READER, "baked");
     CHECK_INT(read_a(reader), 1);
+    CHECK_INT(mappings("Demo_baked.lock"), 1);
+    CHECK_INT(open_files("Demo_baked.mmap"), 0);
     ipm_segment *editor = opened(IPM_EDITOR, "baked");
     CHECK_INT(commit(editor, 2), IPM_OK);
     CHECK_INT(read_a(reader), 2);
@@ -179,6 +192,7 @@ static void a_reader_sees_what_is_written_after_it_opened(void) {
     CHECK_INT(version, 2);
     ipm_segment_close(editor, NULL);
     ipm_segment_close(reader, NULL);
+    CHECK_INT(mappings("Demo_baked"), 0);
 }
 
 /* A reader without permission to write cannot cause the copy. */

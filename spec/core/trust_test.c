@@ -6,6 +6,7 @@
 
 #define OWNER 12001
 #define STRANGER 12003
+#define OTHER 12005
 
 #define NEEDS_ROOT                                                                                 \
     if (geteuid() != 0)                                                                            \
@@ -66,10 +67,20 @@ static void plants_a_lock_file(peer *test) {
     expect(fd >= 0 && fchmod(fd, 0666) == 0, 1);
 }
 
+/* The directory is sticky, so that only the owner of a file may remove it. */
+static void cannot_replace_the_lock_file(peer *test) {
+    ipm_segment *manager;
+    (void)test;
+    become(OTHER);
+    expect(create_here("lock", true, &manager) == IPM_EPERMISSION, 1);
+    expect(strstr(error.text, "cannot remove ") != NULL, 2);
+}
+
 static void refuses_a_strangers_lock_file(void) {
     NEEDS_ROOT;
     ipm_segment *manager;
     CHECK_INT(run_peer(plants_a_lock_file), 0);
+    CHECK_INT(run_peer(cannot_replace_the_lock_file), 0);
     CHECK_ERROR(create_here("lock", false, &manager), IPM_EPERMISSION, "Demo_lock.lock");
     CHECK(strstr(error.text, "belongs to user 12003") != NULL);
     CHECK(!exists(in_shared("lock", "mmap")));
@@ -88,9 +99,11 @@ static void is_not_opened_with_a_strangers_lock_file(ipm_options options) {
     ipm_segment_close(segment, NULL);
     CHECK_INT(unlink(in_shared("lock", "lock")), 0);
     CHECK_INT(run_peer(plants_a_lock_file), 0);
+    int next = next_descriptor();
     options.create = false;
     CHECK_ERROR(open_here(IPM_EDITOR, options, &segment), IPM_EPERMISSION, "Demo_lock.lock");
     CHECK(strstr(error.text, "belongs to user 12003") != NULL);
+    CHECK_INT(next_descriptor(), next);
     CHECK_INT(unlink(in_shared("lock", "lock")), 0);
     CHECK_INT(open_here(IPM_MANAGER, options, &segment), IPM_OK);
     destroy(segment);

@@ -60,11 +60,13 @@ chaos: $(STRESS_DIR)/chaos $(if $(LUA),all)
 SLOW_TESTS     = $(addprefix spec/core/,abi_test fault_test hostile_test)
 MUTATION_TESTS = $(filter-out $(SLOW_TESTS),$(CORE_TESTS)) spec/core/fault_test \
                  $(STRESS_QUICK:'%='spec/stress/%) spec/core/hostile_test
+SAMPLE_TESTS   = $(filter-out $(SLOW_TESTS) spec/core/catch_up_test,$(CORE_TESTS)) \
+                 'spec/stress/weak_memory 5000'
 MUTANTS        = --list spec/mutation/mutants
 mutants: MUTANTS := $(if $(GENERATED),--generate $(if $(filter-out 1,$(GENERATED)),--some $(GENERATED)),$(MUTANTS))
 mutants:
 	@lua5.4 spec/mutation/run.lua $(MUTANTS) $(if $(ONLY),--only '$(ONLY)') --jobs $(or $(JOBS),1) \
-	    $(MUTATION_TESTS)
+	    $(if $(filter-out 1,$(GENERATED)),$(SAMPLE_TESTS),$(MUTATION_TESTS))
 
 LAYOUTS = 30
 layouts: all $(BUILD)/spec/helper/posix.so

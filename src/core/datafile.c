@@ -94,11 +94,31 @@ static int read_head(const ipm_file *file, const char *path, ipm_access access, 
     return IPM_OK;
 }
 
+static int parse_schema(const char *text, const ipm_geometry *geometry, const char *path,
+                        ipm_layout **layout, ipm_error *error) {
+    ipm_error detail;
+    int code = ipm_layout_parse(text, geometry->schema_size, layout, &detail);
+    if (code == IPM_EINVALID)
+        return corrupt(path, detail.text, error);
+    if (code != IPM_OK) {
+        *error = detail;
+        return code;
+    }
+    size_t length;
+    const char *canonical = ipm_layout_text(*layout, &length);
+    const ipm_type *type = ipm_layout_type(*layout);
+    if (length == geometry->schema_size && memcmp(canonical, text, length) == 0 &&
+        type->size == geometry->struct_size && ipm_type_is_shared(type))
+        return IPM_OK;
+    ipm_layout_free(*layout);
+    *layout = NULL;
+    return corrupt(path, "its schema is wrong", error);
+}
+
 static int read_layout(int fd, const char *path, const ipm_geometry *geometry,
                        const last_page *last, ipm_layout **layout, ipm_error *error) {
-    ipm_error detail;
     int code = IPM_OK;
-    char *text = malloc(geometry->schema_size + 1);
+    char *text = malloc(geometry->schema_size);
     *layout = NULL;
     if (text == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot read the schema of %s", path);
@@ -106,28 +126,9 @@ static int read_layout(int fd, const char *path, const ipm_geometry *geometry,
         memcpy(text, last->text, geometry->schema_size);
     else
         code = read_at(fd, path, text, geometry->schema_size, geometry->schema, error);
-    if (code != IPM_OK) {
-        free(text);
-        return code;
-    }
-    code = ipm_layout_parse(text, geometry->schema_size, layout, &detail);
-    if (code == IPM_EINVALID) {
-        code = corrupt(path, detail.text, error);
-    } else if (code != IPM_OK) {
-        *error = detail;
-    } else {
-        size_t length;
-        const char *canonical = ipm_layout_text(*layout, &length);
-        const ipm_type *type = ipm_layout_type(*layout);
-        if (length != geometry->schema_size || memcmp(canonical, text, length) != 0 ||
-            type->size != geometry->struct_size || !ipm_type_is_shared(type))
-            code = corrupt(path, "its schema is wrong", error);
-    }
+    if (code == IPM_OK)
+        code = parse_schema(text, geometry, path, layout, error);
     free(text);
-    if (code != IPM_OK) {
-        ipm_layout_free(*layout);
-        *layout = NULL;
-    }
     return code;
 }
 

@@ -157,9 +157,7 @@ bool ipm_file_is_at(const char *path, dev_t device, ino_t inode) {
 
 int ipm_file_lock(int fd, off_t byte, short type) {
     struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
-    if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
-        return 0;
-    return errno == EACCES && type != F_UNLCK ? EAGAIN : errno;
+    return fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
 }
 
 /* returns  0 or an errno; *locked: whether another opening than fd's has that one byte locked */

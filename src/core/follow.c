@@ -2,7 +2,6 @@
 
 #include "clock.h"
 #include "error.h"
-#include "listeners.h"
 #include "open.h"
 #include "options.h"
 
@@ -113,8 +112,6 @@ static void take_over(ipm_segment *segment, ipm_segment *fresh) {
     segment->mmap_dir.trust = segment->lock_dir.trust = ipm_options_trust(&segment->options);
     segment->openings++;
     segment->is_new = true;
-    if (segment->descriptor.fd >= 0 && segment->lockfile.head != NULL)
-        ipm_listeners_ask(&segment->lockfile.head->listening);
     ipm_segment_release(fresh);
 }
 

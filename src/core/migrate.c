@@ -150,10 +150,8 @@ int ipm_migrate_segment(ipm_segment *segment, const ipm_layout *layout, const ip
     if (code == IPM_OK) {
         segment->migration = &m.conversion->report;
         segment->deadline = ipm_clock_deadline(IPM_PATIENCE_NS);
-    } else {
-        ipm_datafile_close(&segment->data);
-        if (m.conversion != NULL)
-            ipm_migration_free(&m.conversion->report);
+    } else if (m.conversion != NULL) {
+        ipm_migration_free(&m.conversion->report);
     }
     end_migration(&m, code == IPM_OK);
     return code;

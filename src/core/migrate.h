@@ -12,7 +12,8 @@
  *
  * segment  has its names; this call opens the new data file, and fills in `migration` and a new
  *          deadline
- * returns  as ipm_options says of `migrate`. On failure the old segment is unchanged
+ * returns  as ipm_options says of `migrate`. On failure the old segment is unchanged, and
+ *          the caller closes the data file
  */
 int ipm_migrate_segment(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
                         ipm_error *error);
