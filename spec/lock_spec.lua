@@ -1,4 +1,5 @@
 local ipmmap = require "ipmmap"
+local fails = require "spec.helper.fails"
 local process = require "spec.helper.process"
 local refused = require "spec.helper.refused"
 local segment = require "spec.helper.segment"
@@ -293,6 +294,71 @@ describe("a lock", function()
       refused("with takes a function, not nil", editor.with, editor)
       refused("with takes a function, not 5", editor.with, editor, 5)
       refused("with takes a function, not 'x'", editor.with, editor, "x")
+      assert.is_true(segment.is_free(other))
+    end)
+  end)
+
+  describe("taken by try_with", function()
+    it("passes the view and the arguments to the function, and returns its results", function()
+      local function set(data, number)
+        data.number = number
+        return number, nil, reader:read "number"
+      end
+      assert.same({ 5, nil, 0, n = 3 }, table.pack(editor:try_with(set, 5)))
+      assert.same({ 6, nil, 5, n = 3 }, table.pack(editor:try_with(1, set, 6)))
+      assert.same({ 7, nil, 6, n = 3 }, table.pack(editor:try_with(math.huge, set, 7)))
+      assert.equal(7, reader:try_with(-1, function(data) return data.number end))
+    end)
+
+    it("rolls back on an error of the function, and passes the error on", function()
+      local raised = {}
+      assert.equal(raised, select(2, pcall(editor.try_with, editor, 1, function(data)
+        data.number = 5
+        error(raised)
+      end)))
+      assert.equal(0, reader:read "number")
+      assert.is_true(segment.is_free(other))
+    end)
+
+    it("fails without a call of the function if the lock cannot be had", function()
+      local function unexpected() error "called" end
+      editor:with(function()
+        for _, handle in ipairs { other, reader } do
+          for _, seconds in ipairs { 0, 0.01, math.huge } do
+            fails("deadlock", handle:try_with(seconds, unexpected))
+          end
+          fails("deadlock", handle:try_with(unexpected))
+        end
+      end)
+      local child = process.spawn([[
+        local ipmmap = require "ipmmap"
+        ipmmap.struct("LockSpecPoint", { { "x", "double" } })
+        local S = ipmmap.base:extend("LockSpec", {
+          { "number", "int32" }, { "point", "LockSpecPoint" },
+        })
+        assert(ipmmap.editor(S, { mmap_dir = ... })):with(function()
+          print "locked"
+          io.read()
+        end)
+      ]], dir)
+      child:expect "locked"
+      for _, handle in ipairs { editor, reader } do
+        fails("timeout", handle:try_with(unexpected))
+        fails("timeout", handle:try_with(0.02, unexpected))
+      end
+      child:send ""
+      editor:try_with(10, function(data) data.number = 1 end)
+      assert.equal(1, reader:read "number")
+    end)
+
+    it("refuses what is no number of seconds and no function", function()
+      refused("try_with takes a function, not nil", editor.try_with, editor)
+      refused("try_with takes a function, not nil", editor.try_with, editor, 1)
+      refused("try_with takes a function, not '1'", editor.try_with, editor, "1", print)
+      refused("nan is not a number of seconds", editor.try_with, editor, 0 / 0, print)
+      editor:with(function()
+        refused("LockSpec: this handle holds its lock already", editor.try_with, editor, print)
+      end)
       assert.is_true(segment.is_free(other))
     end)
   end)
