@@ -1,4 +1,5 @@
-# make         builds build/ipmmap/core.so, with a C compiler and Lua's headers; installs nothing
+# make         builds what Lua loads, with a C compiler and Lua's headers; installs nothing:
+#              build/ipmmap/core.so for Lua, and build/ipmmap/libipmmap.so for LuaJIT
 # make test    installs what the tests need, builds, runs all of them; prints what fails, and a count
 #              (VERBOSE=1: each test)
 # make lint    installs what the checks need, runs all of them
@@ -35,6 +36,7 @@ WARNINGS = -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
 DEFINES  = -D_GNU_SOURCE
 COMPILE  = $(CC) $(WARNINGS) $(DEFINES) -fPIC -fno-plt -fvisibility=hidden -pthread $(CPPFLAGS) $(CFLAGS)
 LINK     = $(CC) $(CFLAGS) $(LDFLAGS) -pthread
+SHARED_CORE = -shared -Wl,-Bsymbolic -Wl,-z,defs -Wl,-z,nodelete
 
 CORE    := $(sort $(wildcard src/core/*.c))
 BINDING := $(sort $(wildcard src/lua/*.c))
@@ -59,7 +61,7 @@ TO_TEST  = $(TO_DEMO) lua-busted luarocks lua-luv lua-cqueues \
 TO_PROVE = gcc libc6-dev spin
 TO_LINT  = $(TO_BUILD) lua5.4 lua-check luarocks clang clang-format clang-tidy shellcheck
 
-all: $(BUILD)/ipmmap/core.so
+all: $(BUILD)/ipmmap/core.so $(BUILD)/ipmmap/libipmmap.so
 
 # The includes come before the rules, because the rules need the complete lists.
 include src/host.mk
@@ -72,6 +74,11 @@ include spec/hostile/hostile.mk
 $(BUILD)/ipmmap/core.so: $(OBJECTS) src/lua/core.map
 	@mkdir -p $(@D)
 	$(LINK) -shared -Wl,-z,nodelete -Wl,--version-script=src/lua/core.map -o $@ $(OBJECTS)
+
+# What LuaJIT loads by its FFI. It has no soname, so that it is another library than a host's libipmmap.
+$(BUILD)/ipmmap/libipmmap.so: $(CORE:%.c=$(BUILD)/%.o)
+	@mkdir -p $(@D)
+	$(LINK) $(SHARED_CORE) -o $@ $^
 
 $(BUILD)/src/core/%.o: src/core/%.c | toolchain
 	@mkdir -p $(@D)
@@ -130,7 +137,7 @@ lint-lua:
 	@.ci/check luacheck luacheck --quiet .
 lint-format:
 	@.ci/check clang-format clang-format --dry-run -Werror \
-	    $(C_FILES) $(wildcard src/*.h src/*/*.h spec/*/*.h bench/*.h bench/*/*.h bench/peer/*.c*)
+	    $(C_FILES) $(filter-out $(CDEF),$(wildcard src/*.h)) $(wildcard src/*/*.h spec/*/*.h bench/*.h bench/*/*.h bench/peer/*.c*)
 lint-tidy:
 	@.ci/check clang-tidy $(call EACH,clang-tidy --quiet $$file -- -std=c11 $(DEFINES) $(INCLUDES)) \
 	    $(CORE) $(BINDING) $(HOST_SOURCES)

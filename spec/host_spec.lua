@@ -190,6 +190,18 @@ describe("make install", function()
     host:join()
   end)
 
+  it("installs declarations for other languages, and the documented script in Python works", function()
+    if not try("python3 -c 'import cffi'") then return pending("there is no cffi") end
+    build("thermostat", "ipmmap")
+    local script = block("docs/in-your-host.md", "target.py")
+    write(dir .. "/target.py", (script:gsub("/usr/local/", installed .. "/opt/it/")))
+    local host = process.start { "sh", "-c", env .. "exec ./thermostat" }
+    host:expect("the target is 20 degrees")
+    assert.equal("the target is 20 degrees\n", run(env .. "python3 target.py"))
+    run(env .. "lua5.4 set.lua 0")
+    host:join()
+  end)
+
   it("installs what a host with Lua inside needs, and that host needs no other file at run time", function()
     build("thermostat", "ipmmap")
     build("embed", "ipmmap-lua")

@@ -14,7 +14,7 @@ PKG_CONFIG     = $(BUILD)/host/ipmmap.pc $(BUILD)/host/ipmmap-lua.pc
 
 TO_HOST  = gcc libc6-dev binutils liblua5.4-dev lua5.4
 TO_GAME  = $(TO_HOST) libncurses-dev
-TO_TEST += g++ pkg-config libncurses-dev valgrind strace
+TO_TEST += luajit python3-cffi g++ pkg-config libncurses-dev valgrind strace
 TO_LINT += libncurses-dev valgrind
 
 host: $(HOST_FILES)
@@ -24,7 +24,7 @@ $(BUILD)/libipmmap.a: $(HOST_OBJECTS)
 	$(AR) rcs $@ $^
 
 $(BUILD)/libipmmap.so.$(VERSION): $(HOST_OBJECTS)
-	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic -Wl,-z,defs -Wl,-z,nodelete -o $@ $^
+	$(LINK) $(SHARED_CORE) -Wl,-soname,$(SONAME) -o $@ $^
 	ln -sf $(@F) $(BUILD)/$(SONAME)
 	ln -sf $(@F) $(BUILD)/libipmmap.so
 
@@ -60,6 +60,16 @@ dist/ipmmap.c: tools/amalgamate.lua $(CORE) $(BINDING) $(wildcard src/*/*.h) src
 dist/ipmmap.h: src/ipmmap.h
 	@mkdir -p $(@D)
 	cp $< $@
+
+# The header as plain declarations, for foreign function interfaces. They are in the repository, and
+# the targets are phony, because git sets their modification times.
+CDEF = src/ipmmap.cdef.h
+
+cdef: | interpreter
+	lua5.4 tools/cdef.lua <src/ipmmap.h >$(CDEF).new
+	mv $(CDEF).new $(CDEF)
+	lua5.4 tools/cdef.lua module <src/ipmmap.h >lua/ipmmap/jit/cdef.lua.new
+	mv lua/ipmmap/jit/cdef.lua.new lua/ipmmap/jit/cdef.lua
 
 # The example host in examples/game.
 game:
@@ -120,6 +130,7 @@ $(PKG_CONFIG): $(BUILD)/%.pc: src/%.pc.in
 
 INSTALLED_HOST = \
     644:src/ipmmap.h:PREFIX/include/ipmmap.h \
+    644:$(CDEF):PREFIX/include/ipmmap.cdef.h \
     644:$(BUILD)/libipmmap.a:PREFIX/lib/libipmmap.a \
     644:$(BUILD)/libipmmap_lua.a:PREFIX/lib/libipmmap_lua.a \
     755:$(BUILD)/libipmmap.so.$(VERSION):PREFIX/lib/libipmmap.so.$(VERSION) \
@@ -135,4 +146,4 @@ clean-dist:
 	rm -rf dist
 
 ## The pkg-config files are phony, because the prefix may differ from the last build's.
-.PHONY: host game install-host clean-dist $(PKG_CONFIG)
+.PHONY: host cdef game install-host clean-dist $(PKG_CONFIG)
