@@ -167,7 +167,7 @@ describe("a constructor", function()
   end)
 
   it("uses ./.mmap by default, and other relative directories if asked to", function()
-    local child = process.start { "lua5.4", "-e", [[
+    local child = process.start { process.LUA, "-e", [[
       local ipmmap = require "ipmmap"
       local S = ipmmap.base:extend("ConstructorSpec", { { "number", "int32" } })
       print(assert(ipmmap.manager(S, { create = true })):info().path)
@@ -194,7 +194,7 @@ describe("a constructor", function()
   end)
 
   it("makes files private without the option mode, and ignores the umask with it", function()
-    process.start { "sh", "-c", 'umask 077; exec "$@"', "sh", "lua5.4", "-e", DEFINE .. ([[
+    process.start { "sh", "-c", 'umask 077; exec "$@"', "sh", process.LUA, "-e", DEFINE .. ([[
       assert(ipmmap.manager(S, { create = true, mmap_dir = %q }))
       assert(ipmmap.manager(S, { create = true, mmap_dir = %q, mode = "664" }))
     ]]):format(dir .. "/a", dir .. "/b") }:join()

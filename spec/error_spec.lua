@@ -101,7 +101,7 @@ describe("an error of the operating system:", function()
   -- Runs a chunk, which can use S and dir. `argv` is the start of the command line.
   local function spawn_by(argv, source)
     local all = table.move(argv, 1, #argv, 1, {})
-    for _, word in ipairs { "lua5.4", posix.getcwd() .. "/spec/helper/child.lua", DEFINE .. source, dir } do
+    for _, word in ipairs { process.LUA, posix.getcwd() .. "/spec/helper/child.lua", DEFINE .. source, dir } do
       all[#all + 1] = word
     end
     return process.start(all)

@@ -247,7 +247,7 @@ describe("a feed", function()
         if version == 20 then break end
       end
     ]]):format(dir)
-    local child = process.start(table.move({ "lua5.4", "-e", chunk }, 1, 3, #argv + 1, argv))
+    local child = process.start(table.move({ process.LUA, "-e", chunk }, 1, 3, #argv + 1, argv))
     child:expect "false"
     commit(20)
     for n = 1, 20 do child:expect(("%d\t%d\t0"):format(n, n)) end

@@ -193,7 +193,7 @@ describe("a handle", function()
       print(reader:wait(1, 10), reader:read "number")
       print(select(3, reader:wait(2, 0.01)))
     ]]):format(dir)
-    local child = process.start(table.move({ "lua5.4", "-e", chunk }, 1, 3, #argv + 1, argv))
+    local child = process.start(table.move({ process.LUA, "-e", chunk }, 1, 3, #argv + 1, argv))
     child:expect "6\t6\t1\tfalse"
     child:match "^nil\t.*HandleSpec_t%.lock.*\tpermission$"
     child:expect "false\tpermission\ttrue"

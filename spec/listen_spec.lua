@@ -152,7 +152,7 @@ describe("a handle's descriptor", function()
         while reader:drain() ~= 1 do assert(posix.poll(reader:fd(), 10)) end
         print("told")
       ]]):format(open_dir)
-    table.move({ "lua5.4", "-e", chunk }, 1, 3, #argv + 1, argv)
+    table.move({ process.LUA, "-e", chunk }, 1, 3, #argv + 1, argv)
     local child = process.start(argv)
     child:expect("false\ttrue\t0")
     open_manager:write("hp", 1)

@@ -52,7 +52,7 @@ describe("the annotations of the library", function()
   local classes = annotated()
 
   it("are up to date with the sources", function()
-    local pipe <close> = assert(io.popen("lua5.4 tools/lua_meta.lua"))
+    local pipe <close> = assert(io.popen("${LUA:-lua5.4} tools/lua_meta.lua"))
     assert.is_true(pipe:read("a") == markdown.read(FILE), "the comments have changed: run make annotations")
   end)
 

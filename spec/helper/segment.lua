@@ -5,6 +5,8 @@
 local ipmmap = require "ipmmap"
 local tmpdir = require "spec.helper.tmpdir"
 
+local unpack = table.unpack or rawget(_G, "unpack")
+
 local segment = {}
 
 local handles = {}
@@ -25,7 +27,7 @@ function segment.make(struct, roles, options)
     made[i + 1] = assert(ipmmap[role](struct, { mmap_dir = dir, tag = options.tag }))
   end
   table.move(made, 1, #made, #handles + 1, handles)
-  return dir, table.unpack(made)
+  return dir, unpack(made)
 end
 
 --- Closes the handles of all segments that were made since the last call.
@@ -40,8 +42,9 @@ end
 -- @tparam Handle handle
 -- @treturn boolean
 function segment.is_free(handle)
-  local view <close> = handle:try_lock()
-  return view ~= nil
+  local is_free = handle:try_lock() ~= nil
+  if is_free then handle:unlock() end
+  return is_free
 end
 
 return segment
