@@ -20,17 +20,27 @@ local handles = {}
 function segment.make(struct, roles, options)
   local dir = tmpdir()
   options = options or {}
-  local made = { assert(ipmmap.manager(struct, {
+  local made = { segment.open("manager", struct, {
     create = true, mmap_dir = dir, tag = options.tag, feed = options.feed,
-  })) }
+  }) }
   for i, role in ipairs(roles or {}) do
-    made[i + 1] = assert(ipmmap[role](struct, { mmap_dir = dir, tag = options.tag }))
+    made[i + 1] = segment.open(role, struct, { mmap_dir = dir, tag = options.tag })
   end
-  table.move(made, 1, #made, #handles + 1, handles)
   return dir, unpack(made)
 end
 
---- Closes the handles of all segments that were made since the last call.
+--- Opens a segment. `segment.close` closes the handle.
+-- @tparam string role
+-- @tparam Struct|string struct
+-- @tparam table options
+-- @treturn Handle
+function segment.open(role, struct, options)
+  local handle = assert(ipmmap[role](struct, options))
+  handles[#handles + 1] = handle
+  return handle
+end
+
+--- Closes all handles that `make` and `open` have returned since the last call.
 function segment.close()
   for i = #handles, 1, -1 do
     handles[i]:close()
@@ -42,9 +52,7 @@ end
 -- @tparam Handle handle
 -- @treturn boolean
 function segment.is_free(handle)
-  local is_free = handle:try_lock() ~= nil
-  if is_free then handle:unlock() end
-  return is_free
+  return handle:try_with(function() return true end) or false
 end
 
 return segment

@@ -1,0 +1,221 @@
+-- Locks that lock() and try_lock() take, and the end of their blocks. lock_spec.lua has what is about all locks.
+local ipmmap = require "ipmmap"
+local process = require "spec.helper.process"
+local refused = require "spec.helper.refused"
+local segment = require "spec.helper.segment"
+
+ipmmap.struct("CloseSpecPoint", { { "x", "double" } })
+local S = ipmmap.base:extend("CloseSpec", { { "number", "int32" }, { "point", "CloseSpecPoint" } })
+
+describe("a lock in a <close> variable", function()
+  local dir, editor, other, reader
+  before_each(function() dir, editor, other, reader = segment.make(S, { "editor", "reader" }) end)
+  after_each(segment.close)
+
+  it("commits at the end of its block", function()
+    do
+      local data <close> = editor:lock()
+      data.number = 1
+      assert.equal(0, reader:read "number")
+    end
+    assert.equal(1, reader:read "number")
+    assert.is_true(segment.is_free(other))
+  end)
+
+  it("rolls back if an error ends its block, and passes the error on", function()
+    local raised = {}
+    local ok, error_object = pcall(function()
+      local data <close> = editor:lock()
+      data.number, data.point.x = 1, 2
+      error(raised)
+    end)
+    assert.is_false(ok)
+    assert.equal(raised, error_object)
+    assert.equal(0, reader:read "number")
+    assert.is_true(segment.is_free(other))
+  end)
+
+  it("rolls back if the error about a refused value ends its block", function()
+    assert.has_error(function()
+      local data <close> = editor:lock()
+      data.number = 1
+      data.point.x = "wrong"
+    end)
+    assert.equal(0, reader:read "number")
+    assert.is_true(segment.is_free(other))
+  end)
+
+  it("is released by return, break and goto", function()
+    local function returns()
+      local data <close> = editor:lock()
+      data.number = data.number + 1
+      return data.number
+    end
+    assert.equal(1, returns())
+    for _ = 1, 2 do
+      local data <close> = editor:lock()
+      data.number = data.number + 1
+      if data.number == 2 then break end
+    end
+    assert.equal(2, reader:read "number")
+    assert.is_true(segment.is_free(other))
+  end)
+
+  it("is refused if the handle holds it already", function()
+    local data <close> = editor:lock()
+    refused("CloseSpec: this handle holds its lock already", editor.lock, editor)
+    refused("CloseSpec: this handle holds its lock already", editor.try_lock, editor)
+    refused("CloseSpec: this handle holds its lock already", editor.with, editor, print)
+    data.number = 1
+    editor:unlock()
+    local _ <close> = reader:lock()
+    refused("CloseSpec: this handle holds its lock already", reader.lock, reader)
+  end)
+
+  it("fails with deadlock if the thread holds it through another handle", function()
+    local _ <close> = editor:lock()
+    for _, handle in ipairs { other, reader } do
+      local ok, raised = pcall(handle.lock, handle)
+      assert.is_false(ok)
+      assert.equal("deadlock", raised.code)
+      assert.equal(raised.message, tostring(raised))
+      assert.equal("deadlock", select(3, handle:try_lock()))
+      assert.equal("deadlock", select(3, handle:try_lock(0.01)))
+    end
+    local ok, raised = pcall(other.write, other, "number", 1)
+    assert.is_false(ok)
+    assert.equal("deadlock", raised.code)
+  end)
+
+  it("fails with deadlock even if both handles take the read lock", function()
+    local another <close> = assert(ipmmap.reader(S, { mmap_dir = dir }))
+    reader:lock()
+    for _, handle in ipairs { editor, another } do
+      assert.equal("deadlock", select(3, handle:try_lock(5)))
+      assert.equal("deadlock", select(2, pcall(handle.lock, handle)).code)
+    end
+    reader:unlock()
+    editor:write("number", 1)
+    assert.equal(1, another:read "number")
+  end)
+
+  it("times out while another process holds it", function()
+    local child = process.spawn([[
+      local ipmmap = require "ipmmap"
+      ipmmap.struct("CloseSpecPoint", { { "x", "double" } })
+      local S = ipmmap.base:extend("CloseSpec", {
+        { "number", "int32" }, { "point", "CloseSpecPoint" },
+      })
+      local data <close> = assert(ipmmap.editor(S, { mmap_dir = ... })):lock()
+      print "locked"
+      io.read()
+    ]], dir)
+    child:expect "locked"
+    for _, handle in ipairs { editor, reader } do
+      local view, message, code = handle:try_lock()
+      assert.is_nil(view)
+      assert.is_string(message)
+      assert.equal("timeout", code)
+      assert.equal("timeout", select(3, handle:try_lock(0.02)))
+      assert.equal("timeout", select(3, handle:try_lock(-1)))
+    end
+    child:send ""
+    local data <close> = assert(editor:try_lock(10))
+    data.number = 1
+  end)
+
+  it("refuses a timeout that is not a number", function()
+    for _, seconds in ipairs { "1", 0 / 0, {} } do
+      assert.error_matches(function() editor:try_lock(seconds) end, "CloseSpec.*seconds")
+    end
+    assert.is_true(segment.is_free(other))
+  end)
+
+  it("takes any number as a timeout", function()
+    for _, seconds in ipairs { 0, -1, 1e-12, 5, 1e300, math.huge } do
+      local view <close> = assert(editor:try_lock(seconds))
+      assert.equal(0, view.number)
+    end
+  end)
+
+  it("can be released in another coroutine than the one that took it", function()
+    local data
+    coroutine.wrap(function() data = editor:lock() end)()
+    data.number = 1
+    coroutine.wrap(function() editor:unlock() end)()
+    assert.equal(1, reader:read "number")
+    assert.is_true(segment.is_free(other))
+  end)
+
+  it("rolls back if the error that ends its block is nil", function()
+    assert.is_false(pcall(function()
+      local data <close> = editor:lock()
+      data.number = 1
+      error()
+    end))
+    assert.is_false(pcall(coroutine.wrap(function()
+      local data <close> = editor:lock()
+      data.number = 1
+      error()
+    end)))
+    assert.equal(0, reader:read "number")
+    assert.is_true(segment.is_free(other))
+  end)
+
+  it("rolls back if the error of a finalizer ends its block", function()
+    local is_done
+    setmetatable({}, { __gc = function()
+      local data <close> = editor:lock()
+      data.number = 1
+      is_done = true
+      error()
+    end })
+    repeat local _ = {} until is_done
+    assert.equal(0, reader:read "number")
+    assert.is_true(segment.is_free(other))
+  end)
+
+  it("rolls back if its coroutine is closed inside the block", function()
+    local co = coroutine.create(function()
+      local data <close> = editor:lock()
+      data.number = 1
+      coroutine.yield()
+    end)
+    coroutine.resume(co)
+    coroutine.close(co)
+    assert.equal(0, reader:read "number")
+    assert.is_true(segment.is_free(other))
+  end)
+
+  it("rolls back if os.exit closes the state inside the block", function()
+    process.spawn([[
+      local ipmmap = require "ipmmap"
+      ipmmap.struct("CloseSpecPoint", { { "x", "double" } })
+      local S = ipmmap.base:extend("CloseSpec", {
+        { "number", "int32" }, { "point", "CloseSpecPoint" },
+      })
+      local data <close> = assert(ipmmap.editor(S, { mmap_dir = ... })):lock()
+      data.number = 1
+      os.exit(0, true)
+    ]], dir):join()
+    assert.equal(0, reader:read "number")
+    assert.is_true(segment.is_free(other))
+  end)
+
+  it("commits at the end of its block, whatever function that block is in", function()
+    local function lock() return editor:lock() end
+    do
+      local data <close> = lock()
+      data.number = 1
+    end
+    local co = coroutine.wrap(function()
+      local data <close> = editor:lock()
+      coroutine.yield()
+      data.number = data.number + 1
+    end)
+    co()
+    co()
+    assert.equal(2, reader:read "number")
+    assert.is_true(segment.is_free(other))
+  end)
+end)
