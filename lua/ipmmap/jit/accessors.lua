@@ -63,7 +63,7 @@ end]]
 local kept = setmetatable({}, { __mode = "k" })
 
 local function keep(view, block)
-  kept[view] = memory.owners[block.number]
+  kept[view] = memory.owner(block)
 end
 
 local function compile(code, words, whole, part, nested, use)

@@ -4,7 +4,6 @@ copies what it will store, and raises if the value does not fit the place; `stor
 runs other code. See src/lua/assign.c.
 ]]
 local ffi = require "ffi"
-local C = require "ipmmap.jit.library"
 local errors = require "ipmmap.jit.errors"
 local memory = require "ipmmap.jit.memory"
 local plain = require "ipmmap.jit.plain"
@@ -14,22 +13,6 @@ local view = require "ipmmap.jit.view"
 local assign = {}
 
 -- Views and values -----------------------------------------------------------------------------
-
---- Whether a value of the type `given` can be assigned to one of the type `here`: `here` has each
--- field of `given`, by path, with the same type.
-function assign.fits(given, here)
-  return given == here or C.ipm_type_compare(here.pointer, "", given.pointer, "", C.IPM_BY_PATH,
-    nil) == C.IPM_OK
-end
-
---- Why a type of the same name does not fit, or "".
-function assign.difference(given, here)
-  if given.name ~= here.name or C.ipm_type_compare(here.pointer, "here", given.pointer, "given",
-      C.IPM_BY_PATH, errors.buffer) == C.IPM_OK then
-    return ""
-  end
-  return ": " .. errors.message()
-end
 
 --- Add to `pieces` the parts that a place and a struct or array have in common, the largest ones of
 -- equal layout, as { type, offset of the place, offset in the other }.
@@ -83,9 +66,9 @@ end
 
 local function check_source(x, given, of, type, offset)
   view.check_access(x, given)
-  if not assign.fits(given, type) then
+  if not view.fits(given, type) then
     errors.complain(of, type, offset, "%s is not a %s of the same layout%s", errors.shown(x),
-      type.name, assign.difference(given, type))
+      type.name, view.difference(given, type))
   end
 end
 

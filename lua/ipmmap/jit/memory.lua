@@ -30,7 +30,6 @@ local VIEW_BLOCK, VIEW_KEY, VIEW_AT = memory.BLOCK, memory.KEY, memory.AT
 
 local block_p = ffi.typeof "ipmmap_block *"
 local bytes_p = ffi.typeof "uint8_t *"
-local words = ffi.typeof "uint64_t[?]"
 local int64 = ffi.typeof "int64_t"
 
 --- The number of forks, as a pointer.
@@ -48,9 +47,8 @@ local memories = {} -- the memory that has, or had last, the block of that numbe
 local free, first_free, last_free = {}, 1, 0 -- the numbers of free blocks, first in, first out
 local last_key = 0
 
---- The owners of memories whose parts keep them alive, by the number of the block.
+-- The owners of memories whose parts keep them alive, by the number of the block.
 local owners = setmetatable({}, { __mode = "v" })
-memory.owners = owners
 
 local function give_back(number)
   last_free = last_free + 1
@@ -247,8 +245,8 @@ end
 -- The memories of handles ----------------------------------------------------------------------
 
 --- The memory of a handle's segment. It is accessible between `begin` and `finish`.
-function memory.live(struct, type, segment, is_writable)
-  local self = new(struct, type)
+function memory.live(struct, segment, is_writable)
+  local self = new(struct, memory.type_of(struct))
   self.is_live, self.is_writable = true, is_writable
   self.segment = segment
   self.reserved, self.block.reserved = HEADER, HEADER
@@ -295,40 +293,39 @@ function memory.end_of(self)
   end
 end
 
--- The memories of feeds and values -------------------------------------------------------------
+-- Memories outside a segment -------------------------------------------------------------------
 
--- A memory outside a segment, with its root view. An owner is kept alive by views of parts.
-local function detached(struct, type, base)
+--- The memory of bytes outside a segment, which is accessible until its end, and its root view. Views
+-- of parts keep the owner alive that `memory.set_owner` tells.
+function memory.detached(struct, type, base)
   local self = new(struct, type)
   self.base, self.block.base = base, base
   self.block.live = self.key
   self.block.keeps = self.key
-  return self
-end
-
---- The memory of a feed's value, which cannot be assigned to. Views of its parts keep `owner` alive.
-function memory.feed(struct, type, pointer, owner)
-  local self = detached(struct, type, cast(bytes_p, pointer))
-  owners[self.number] = owner
   return self, memory.view_at(self, type, 0)
 end
 
-local function collect(root)
-  memory.end_of(memory.of(root))
+--- Let views assign to all of a detached memory.
+function memory.make_writable(self)
+  local block = self.block
+  self.is_writable = true
+  block.ready, block.ready_end = block.base, block.base + self.type.size
 end
 
---- A detached value: its bytes, which are zero, and its root view, which they live as long as.
--- Views of its parts keep the root view alive.
-function memory.value(struct, type)
-  local bytes = words(math.ceil(type.size / 8))
-  local self = detached(struct, type, cast(bytes_p, bytes))
-  local block = self.block
-  self.bytes = bytes
-  self.is_writable = true
-  block.ready, block.ready_end = block.base, block.base + type.size
-  local root = ffi.gc(memory.view_at(self, type, 0), collect)
-  owners[self.number] = root
-  return root, block.base
+function memory.set_owner(self, owner)
+  owners[self.number] = owner
+end
+
+--- The owner of the memory that has a block.
+function memory.owner(block)
+  return owners[block.number]
+end
+
+--- The memory of a feed's value, which cannot be assigned to, and the value.
+function memory.feed(struct, pointer, owner)
+  local self, value = memory.detached(struct, memory.type_of(struct), cast(bytes_p, pointer))
+  memory.set_owner(self, owner)
+  return self, value
 end
 
 return memory

@@ -6,6 +6,7 @@ local assign = require "ipmmap.jit.assign"
 local errors = require "ipmmap.jit.errors"
 local memory = require "ipmmap.jit.memory"
 local types = require "ipmmap.jit.types"
+local value = require "ipmmap.jit.value"
 local view = require "ipmmap.jit.view"
 
 local structs = {}
@@ -74,6 +75,8 @@ function structs.copy(layout)
   end
   return new()
 end
+
+memory.type_of = structs.type
 
 -- A part found by its path, as { type, offset }. The library finds it, and says what is wrong.
 local function find(self, path)
@@ -225,14 +228,14 @@ end
 function core.new(self, init)
   structs.check(self, 1, "new")
   local type = structs.type(self)
-  local value = memory.value(self, type)
+  local new_value = value.new(self, type)
   if init ~= nil then
-    local of = memory.of(value)
+    local of = memory.of(new_value)
     if not assign.store(assign.prepare(of, type, 0, init)) then
       errors.refuse("the value changed while it was read")
     end
   end
-  return value
+  return new_value
 end
 
 -- Descriptions ---------------------------------------------------------------------------------
@@ -290,13 +293,13 @@ function core.convert(self, from, how)
   end
   view.check_access(from, given)
   local to = structs.type(self)
-  local value, bytes = memory.value(self, to)
+  local converted, bytes = value.new(self, to)
   local report = ffi.new "ipm_migration *[1]"
   if C.ipm_convert(given.pointer, memory.address(from), to.pointer, bytes, how == "lossy", report,
       errors.buffer) ~= C.IPM_OK then
     return errors.fail()
   end
-  return value, structs.migration(ffi.gc(report[0], C.ipm_migration_free))
+  return converted, structs.migration(ffi.gc(report[0], C.ipm_migration_free))
 end
 
 --- The Struct that the schema of a data file describes.

@@ -4,6 +4,7 @@ cdata of a type of its own for each struct and array type, with the metamethods 
 address of its memory's block, its key and its own address, under names that no field has.
 ]]
 local ffi = require "ffi"
+local C = require "ipmmap.jit.library"
 local accessors = require "ipmmap.jit.accessors"
 local errors = require "ipmmap.jit.errors"
 local memory = require "ipmmap.jit.memory"
@@ -54,6 +55,25 @@ local function complain_key(self, whole, key)
     errors.complain(of, whole, offset, "%s is not an index", shown)
   end
   errors.complain(of, whole, offset, "index %s is out of range (1 to %d)", shown, whole.count)
+end
+
+--- The memory of a view or value, or nil if it has ended, and the offset there.
+view.memory, view.offset = memory.of, memory.offset
+
+--- Whether a value of the type `given` can be assigned to one of the type `here`: `here` has each
+-- field of `given`, by path, with the same type.
+function view.fits(given, here)
+  return given == here or C.ipm_type_compare(here.pointer, "", given.pointer, "", C.IPM_BY_PATH,
+    nil) == C.IPM_OK
+end
+
+--- Why a type of the same name does not fit, or "".
+function view.difference(given, here)
+  if given.name ~= here.name or C.ipm_type_compare(here.pointer, "here", given.pointer, "given",
+      C.IPM_BY_PATH, errors.buffer) == C.IPM_OK then
+    return ""
+  end
+  return ": " .. errors.message()
 end
 
 -- Assigning ------------------------------------------------------------------------------------
