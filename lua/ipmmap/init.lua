@@ -75,9 +75,11 @@
 -- to n, where n is at most the array's count.
 -- @module ipmmap
 
-local core = require "ipmmap.core"
+local compat = require "ipmmap.compat"
 local handle = require "ipmmap.handle"
 local struct = require "ipmmap.struct"
+
+local core = compat.core
 
 return {
   _VERSION = core.version,
@@ -97,4 +99,7 @@ return {
   setbytes = core.setbytes,
   now = core.now,
   sleep = core.sleep,
+  pairs = core.pairs or pairs,
+  ipairs = core.ipairs or ipairs,
+  len = core.len or function(x) return #x end,
 }

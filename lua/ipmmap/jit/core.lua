@@ -1,0 +1,32 @@
+-- What the C module ipmmap.core gives in Lua 5.4, for LuaJIT: see src/lua/core.c.
+local ffi = require "ffi"
+local C = require "ipmmap.jit.library"
+local bytes = require "ipmmap.jit.bytes"
+local seconds = require "ipmmap.jit.seconds"
+local structs = require "ipmmap.jit.struct"
+local view = require "ipmmap.jit.view"
+
+local has_handles, handles = pcall(require, "ipmmap.jit.handles")
+if not has_handles then
+  handles = {}
+end
+
+return {
+  version = ffi.string(C.ipm_version()),
+  struct = structs.core,
+  structs = {}, -- the registered Structs, by name
+  describe = structs.describe,
+  totable = bytes.totable,
+  bytes = bytes.bytes,
+  setbytes = bytes.setbytes,
+  now = function() return C.ipm_time() end,
+  sleep = seconds.sleep,
+  pairs = view.pairs,
+  ipairs = view.ipairs,
+  len = view.len,
+  open = handles.open,
+  repair = handles.repair,
+  adopt = handles.adopt,
+  methods = handles.methods or {},
+  feed = handles.feed or {},
+}
