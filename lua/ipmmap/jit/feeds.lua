@@ -85,13 +85,13 @@ function handle.methods:feed(from)
     return handle.retry(of) and self:feed(from)
   end
   state.feed = state.opened_at[0]
-  state.memory = memory.feed(of.struct, of.memory.type, C.ipm_feed_value(state.opened_at[0]), state)
+  state.memory = memory.feed(of.struct, C.ipm_feed_value(state.opened_at[0]), state)
   return setmetatable({ [STATE] = state }, Feed)
 end
 
 local function any(self)
   return type(self) == "table" and rawget(self, STATE)
-    or errors.refuse("a feed is expected, not %s", errors.shown(self))
+    or errors.refuse("feed expected, got %s", errors.type_of(self))
 end
 
 function Feed:close()

@@ -75,7 +75,7 @@ handle.live = live
 
 local function any(self)
   return type(self) == "table" and rawget(self, STATE)
-    or errors.refuse("a manager, editor or reader is expected, not %s", errors.shown(self))
+    or errors.refuse("manager, editor or reader expected, got %s", errors.type_of(self))
 end
 
 --- The state of the open handle that a method was called on.

@@ -8,6 +8,7 @@ local ffi = require "ffi"
 local C = require "ipmmap.jit.library"
 local errors = require "ipmmap.jit.errors"
 local handle = require "ipmmap.jit.handle"
+local memory = require "ipmmap.jit.memory"
 local scalar = require "ipmmap.jit.scalar"
 local seconds = require "ipmmap.jit.seconds"
 local structs = require "ipmmap.jit.struct"
@@ -99,7 +100,7 @@ local function wait_for_field(state, path, timeout)
   elseif buffer[0].code ~= C.IPM_ETIMEOUT then
     return errors.fail()
   end
-  return nil, ("%s: it did not change in time"):format(errors.path(state.memory, part.type,
+  return nil, ("%s: it did not change in time"):format(memory.path(state.memory, part.type,
     part.offset)), "timeout"
 end
 
