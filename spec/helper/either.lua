@@ -16,4 +16,18 @@ function either.float(text)
   return either.is_jit and text:gsub("%.0$", "") or text
 end
 
+-- A part of Lua source that the other one could not compile.
+local function evaluate(expression)
+  return assert(load("return " .. expression))()
+end
+
+--- The integer of 64 bits that a text is: cdata in LuaJIT.
+function either.integer(text)
+  return evaluate(text .. (either.is_jit and "LL" or ""))
+end
+
+--- The largest value of a uint64 as the library reads it, and 2^63.
+either.uint64_max = evaluate(either.is_jit and "0xffffffffffffffffULL" or "-1")
+either.uint64_middle = evaluate(either.is_jit and "0x8000000000000000ULL" or "math.mininteger")
+
 return either
