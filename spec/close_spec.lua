@@ -218,4 +218,28 @@ describe("a lock in a <close> variable", function()
     assert.equal(2, reader:read "number")
     assert.is_true(segment.is_free(other))
   end)
+
+  it("gives an error about its taking the position of the call, and one about the commit that of the block's end",
+    function()
+      local here
+      local function raised_by(fn)
+        local ok, raised = pcall(fn)
+        assert.is_false(ok)
+        local file = debug.getinfo(1, "S").short_src
+        assert.equal(("%s:%d: %s"):format(file, here, raised.message), tostring(raised))
+        return raised.code
+      end
+      reader:lock()
+      assert.equal("deadlock", raised_by(function()
+        here = debug.getinfo(1, "l").currentline + 1
+        local _ <close> = editor:lock()
+      end))
+      reader:unlock()
+      assert.equal("replaced", raised_by(function()
+        here = debug.getinfo(1, "l").currentline + 3
+        do
+          local data <close> = editor:lock()
+          data.number = 1; assert(ipmmap.manager(S, { mmap_dir = dir })):destroy() end
+      end))
+    end)
 end)

@@ -10,10 +10,15 @@ function either.pack(...)
   return { n = select("#", ...), ... }
 end
 
---- A number of a field `float` or `double` as text: in LuaJIT without ".0", because a number that is
--- integral has no other form there.
+--- A number of a field `float` or `double` as text. In LuaJIT a whole number has no ".0".
 function either.float(text)
   return either.is_jit and text:gsub("%.0$", "") or text
+end
+
+--- Whether a command succeeds. In LuaJIT os.execute returns its status alone.
+function either.succeeds(command)
+  local result = os.execute(command)
+  return result == true or result == 0
 end
 
 -- A part of Lua source that the other one could not compile.
