@@ -1,4 +1,4 @@
--- Locks that lock() and try_lock() take, and the end of their blocks. lock_spec.lua has what is about all locks.
+-- What Lua has and LuaJIT has not: <close>, locks without a function, finalizers of tables.
 local ipmmap = require "ipmmap"
 local process = require "spec.helper.process"
 local refused = require "spec.helper.refused"
@@ -242,4 +242,74 @@ describe("a lock in a <close> variable", function()
           data.number = 1; assert(ipmmap.manager(S, { mmap_dir = dir })):destroy() end
       end))
     end)
+end)
+
+describe("a handle", function()
+  local dir, manager, reader
+  before_each(function() dir, manager, reader = segment.make(S, { "reader" }, { tag = "t" }) end)
+  after_each(segment.close)
+
+  it("is closed at the end of its block, and by the collector", function()
+    local escaped
+    do
+      local editor <close> = assert(ipmmap.editor(S, { mmap_dir = dir, tag = "t" }))
+      escaped = editor
+      editor:lock().number = 9
+    end
+    refused("this editor is closed", escaped.lock, escaped)
+    assert.equal(0, reader:read "number")
+    do
+      local editor = assert(ipmmap.editor(S, { mmap_dir = dir, tag = "t" }))
+      editor:lock().number = 9
+    end
+    collectgarbage()
+    collectgarbage()
+    local data <close> = manager:lock()
+    assert.equal(0, data.number)
+  end)
+
+  it("returns correct information, or raises an error if a finalizer closes it meanwhile", function()
+    local there = { mmap_dir = ("%s/%s"):format(dir, ("long"):rep(20)), create = true }
+    local first <close> = assert(ipmmap.manager(S, there))
+    local expected = first:info()
+    local mode = collectgarbage "generational"
+    collectgarbage("generational", 1)
+    finally(function() collectgarbage(mode) end)
+    for _ = 1, 5000 do
+      local handle = assert(ipmmap.reader(S, { mmap_dir = there.mmap_dir }))
+      setmetatable({}, { __gc = function() handle:close() end })
+      local ok, info = pcall(handle.info, handle)
+      assert(not ok or info.path == expected.path and info.lock_path == expected.lock_path)
+    end
+  end)
+
+  it("can be collected by hand without harm", function()
+    local data = manager:lock()
+    data.number = 5
+    for _ = 1, 2 do getmetatable(manager).__gc(manager) end
+    refused("this manager is closed", manager.lock, manager)
+    refused("view used after its lock was released", function() return data.number end)
+    assert.equal(0, reader:read "number")
+    for _ = 1, 3 do getmetatable(data).__gc(data) end
+  end)
+
+  it("outlives its Struct's collection by hand", function()
+    local T = ipmmap.base:extend("CloseSpecGone", { { "number", "int32" } })
+    local gone <close> = assert(ipmmap.manager(T, { create = true, mmap_dir = dir }))
+    getmetatable(T).__gc(T)
+    gone:write("number", 5)
+    local data <close> = gone:lock()
+    assert.equal(5, data.number)
+    assert.has_error(function() ipmmap.manager(T, { mmap_dir = dir }) end)
+    require("ipmmap.core").structs.CloseSpecGone = nil
+  end)
+
+  it("has metamethods that refuse anything but a handle", function()
+    for name, method in pairs(getmetatable(manager)) do
+      if type(method) == "function" then
+        assert.has_error(function() method(S:new()) end, nil, name)
+      end
+    end
+  end)
+
 end)
