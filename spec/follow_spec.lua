@@ -5,7 +5,7 @@ local process = require "spec.helper.process"
 local refused = require "spec.helper.refused"
 local tmpdir = require "spec.helper.tmpdir"
 
-local DEFINE <const> = [[
+local DEFINE = [[
   local ipmmap = require "ipmmap"
   ipmmap.struct("FollowPoint", { { "x", "double" }, { "y", "double" } })
   local S = ipmmap.base:extend("FollowSpec", {

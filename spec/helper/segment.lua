@@ -29,15 +29,19 @@ function segment.make(struct, roles, options)
   return dir, unpack(made)
 end
 
+--- Has `segment.close` close a handle, and returns it.
+function segment.keep(handle)
+  handles[#handles + 1] = handle
+  return handle
+end
+
 --- Opens a segment. `segment.close` closes the handle.
 -- @tparam string role
 -- @tparam Struct|string struct
 -- @tparam table options
 -- @treturn Handle
 function segment.open(role, struct, options)
-  local handle = assert(ipmmap[role](struct, options))
-  handles[#handles + 1] = handle
-  return handle
+  return segment.keep(assert(ipmmap[role](struct, options)))
 end
 
 --- Closes all handles that `make` and `open` have returned since the last call.

@@ -78,7 +78,7 @@ end
 
 -- Takes a snapshot into a value whose layout has other fields or offsets than the segment.
 local function snapshot_fields(state, into, given)
-  local bytes = ffi.new("uint64_t[?]", (state.memory.type.size + 7) / 8)
+  local bytes = ffi.new("uint8_t[?]", state.memory.type.size)
   local code = C.ipm_segment_snapshot(live(state), bytes, version_now, buffer)
   if code == C.IPM_OK then
     assign.copy_fields(views.memory(into), given, views.offset(into), state.memory.type, bytes)
