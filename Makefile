@@ -87,6 +87,7 @@ include docs/docs.mk
 include bench/bench.mk
 include spec/stress/stress.mk
 include spec/hostile/hostile.mk
+include spec/hosts/hosts.mk
 
 $(BUILD)/ipmmap/core.so: $(OBJECTS) src/lua/core.map
 	@mkdir -p $(@D)
@@ -208,7 +209,7 @@ clean:
 	rm -rf $(BUILD)
 
 help:
-	@sed -n '/^# \(make \|  \)/s/^# //p' Makefile spec/stress/stress.mk spec/hostile/hostile.mk
+	@sed -n '/^# \(make \|  \)/s/^# //p' Makefile spec/stress/stress.mk spec/hostile/hostile.mk spec/hosts/hosts.mk
 
 .PHONY: all toolchain headers interpreter build-tests test lint proof demo install install-module uninstall clean help \
         lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell
