@@ -15,7 +15,8 @@ describe("darktable", function()
     host.need "Xvfb"
     host.need "darktable"
     local dir = tmpdir()
-    shell.run(("cd %s && mkdir -p config/lua && cp %s/examples/darktable/imports.lua config/lua"):format(dir, host.root))
+    shell.run(("mkdir -p %s/config/lua"):format(dir))
+    shell.run(("cp %s/examples/darktable/imports.lua %s/config/lua"):format(host.root, dir))
     for _, name in ipairs { "one.png", "two.png" } do
       shell.run(("cp %s/docs/catch.png %s/%s"):format(host.root, dir, name))
     end

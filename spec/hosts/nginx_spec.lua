@@ -30,12 +30,8 @@ local DIE <const> = [[
 local function install()
   local dir = tmpdir()
   shell.run(("cp %s/examples/nginx/* %s && mkdir %s/run"):format(host.root, dir, dir))
-  local modules = ""
-  for _, name in ipairs { "ndk_http", "ngx_http_lua" } do
-    modules = modules .. ("load_module %s/usr/lib/nginx/modules/%s_module.so; "):format(host.unpacked, name)
-  end
   local nginx, counters = dir .. "/nginx.conf", dir .. "/counters.conf"
-  host.write(nginx, host.replace(host.read(nginx), "include /etc/nginx/modules-enabled/*.conf;", modules))
+  host.write(nginx, (host.read(nginx):gsub("/usr/lib/nginx/", host.unpacked .. "%0")))
   host.write(counters, host.replace(host.replace(host.read(counters),
     "127.0.0.1:8080", "unix:" .. dir .. "/run/http.sock"),
     "    location / {", DIE))
