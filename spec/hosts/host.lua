@@ -4,7 +4,7 @@ local posix = require "spec.helper.posix"
 local process = require "spec.helper.process"
 local shell = require "spec.helper.shell"
 
-local DEADLINE <const> = 30 -- seconds
+local DEADLINE <const> = 120 -- seconds
 
 local host = {}
 
@@ -14,10 +14,12 @@ host.lua_path = ("%s/lua/?.lua;%s/lua/?/init.lua;%s/usr/share/lua/5.1/?.lua;;")
                 :format(host.root, host.root, host.unpacked)
 host.lua_cpath = host.root .. "/build/?.so;;"
 
---- Skips the test if a program is not there.
-function host.need(program)
-  if not shell.try("command -v " .. shell.quote(program)) then
-    pending(program .. " is not there: make hosts installs it")
+--- The reason why tests are skipped, if one of these programs is not there.
+function host.missing(...)
+  for _, program in ipairs { ... } do
+    if not shell.try("command -v " .. shell.quote(program)) then
+      return program .. " is not there: make hosts installs it"
+    end
   end
 end
 
@@ -39,25 +41,27 @@ function host.screen(dir)
   return server, ":" .. server:match "^%d+$"
 end
 
---- Ends programs that the test has started.
-function host.stop(programs)
-  for _, program in pairs(programs) do
-    if not program.how then
-      program:kill(posix.SIGTERM)
-      program:wait()
-    end
+--- Kills programs that the test has started.
+function host.kill(programs)
+  for _, program in ipairs(programs) do
+    program:kill()
+    program:wait()
   end
 end
 
---- Waits until a function returns a true value, and returns it.
-function host.await(what, look)
-  local deadline = ipmmap.now() + DEADLINE
+--- Waits until a function returns a true value, for so many seconds at most. Returns that value.
+function host.comes(seconds, look)
+  local deadline = ipmmap.now() + seconds
   repeat
     local found = look()
     if found then return found end
     ipmmap.sleep(0.02)
   until ipmmap.now() > deadline
-  error(("not within %d seconds: %s"):format(DEADLINE, what), 2)
+end
+
+--- Waits until a function returns a true value. Raises an error if that takes very long.
+function host.await(what, look)
+  return host.comes(DEADLINE, look) or error(("not within %d seconds: %s"):format(DEADLINE, what), 2)
 end
 
 function host.read(path)

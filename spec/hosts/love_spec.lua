@@ -6,14 +6,18 @@ local tmpdir = require "spec.helper.tmpdir"
 local EXAMPLE <const> = host.root .. "/examples/love"
 
 describe("the game in LÖVE", function()
-  local dir, running
+  local missing = host.missing("love", "Xvfb")
+  if missing then return it("runs the example", function() pending(missing) end) end
+
+  local dir
+  local running = {}
 
   local function tune(...)
     return process.start { process.LUA, EXAMPLE .. "/tune.lua", dir, ... }
   end
 
   local function open(role, name)
-    return assert(ipmmap[role](name, { mmap_dir = dir, wait = 30 }))
+    return assert(ipmmap[role](name, { mmap_dir = dir, wait = 120 }))
   end
 
   -- The colour of a pixel of the screen, as "rrggbb". The X server writes the screen to a file in the
@@ -32,12 +36,9 @@ describe("the game in LÖVE", function()
   end
 
   before_each(function()
-    host.need "Xvfb"
-    host.need "love"
     package.path = EXAMPLE .. "/?.lua;" .. package.path
     ipmmap.load { "structs" }
     dir = tmpdir()
-    running = {}
     local display
     running[1], display = host.screen(dir)
     running[2] = host.start({ "love", EXAMPLE, dir }, {
@@ -47,7 +48,8 @@ describe("the game in LÖVE", function()
   end)
 
   after_each(function()
-    host.stop(running)
+    host.kill(running)
+    running = {}
   end)
 
   it("draws what a tool has changed, and tells which change it has drawn", function()

@@ -8,7 +8,11 @@ local EXAMPLE <const> = host.root .. "/examples/neovim"
 local STATUS_LINE <const> = "join(map(range(1, &columns), 'screenstring(&lines - 1, v:val)'), '')"
 
 describe("Neovim", function()
-  local dir, running
+  local missing = host.missing "nvim"
+  if missing then return it("runs the example", function() pending(missing) end) end
+
+  local dir
+  local running = {}
 
   -- Evaluates an expression in the editor; nil: the editor is not ready yet.
   local function evaluate(expression)
@@ -29,7 +33,6 @@ describe("Neovim", function()
   end
 
   before_each(function()
-    host.need "nvim"
     dir = tmpdir()
     running = { host.start {
       "nvim", "--headless", "-u", "NONE", "--cmd", "set runtimepath^=" .. EXAMPLE .. " loadplugins laststatus=2",
@@ -38,7 +41,8 @@ describe("Neovim", function()
   end)
 
   after_each(function()
-    host.stop(running)
+    host.kill(running)
+    running = {}
   end)
 
   it("shows in its status line what a program outside writes", function()
