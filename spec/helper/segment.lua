@@ -44,6 +44,11 @@ function segment.open(role, struct, options)
   return segment.keep(assert(ipmmap[role](struct, options)))
 end
 
+--- Closes the handle that was opened last.
+function segment.close_last()
+  table.remove(handles):close()
+end
+
 --- Closes all handles that `make` and `open` have returned since the last call.
 function segment.close()
   for i = #handles, 1, -1 do

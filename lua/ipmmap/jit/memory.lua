@@ -264,8 +264,11 @@ end
 
 --- The handle has taken its lock. Returns the root view, the same each time.
 function memory.begin(self)
-  local block = self.block
-  local base = cast(bytes_p, C.ipm_segment_data(self.segment))
+  local block, segment = self.block, self.segment
+  if segment == nil then
+    errors.refuse("%s: the handle was closed meanwhile", self.type.name)
+  end
+  local base = cast(bytes_p, C.ipm_segment_data(segment))
   if base ~= block.base or self.root == nil then
     move(self, base)
   end
