@@ -65,7 +65,7 @@ function assign.copy_fields(of, type, offset, given, from)
 end
 
 local function check_source(x, given, of, type, offset)
-  view.check_access(x, given)
+  view.check_access(x)
   if not view.fits(given, type) then
     errors.complain(of, type, offset, "%s is not a %s of the same layout%s", errors.shown(x),
       type.name, view.difference(given, type))
@@ -100,7 +100,7 @@ local function add_source(draft, type, offset, x, given)
   for _, piece in ipairs(add_common({}, type, offset, given, 0)) do
     draft.count = draft.count + 1
     draft[draft.count] = piece
-    piece.bytes = copy_of(memory.address(x) + piece.from, piece.type.size)
+    piece.bytes = copy_of(view.address(x) + piece.from, piece.type.size)
   end
 end
 
@@ -204,11 +204,11 @@ end
 -- A whole view or value is copied in one piece if it has the place's type. It may overlap it.
 local function store_source(assignment)
   local x = assignment.source
-  if not memory.is_accessible(memory.of(x)) then
+  if not memory.is_accessible(view.memory(x)) then
     return false
   end
-  local from, size = memory.address(x), assignment.given.size
-  if memory.of(x) == assignment.memory then
+  local from, size = view.address(x), assignment.given.size
+  if view.memory(x) == assignment.memory then
     from = copy_of(from, size)
   end
   return store_pieces(assignment.memory, assignment.pieces, from)

@@ -230,7 +230,7 @@ function core.new(self, init)
   local type = structs.type(self)
   local new_value = value.new(self, type)
   if init ~= nil then
-    local of = memory.of(new_value)
+    local of = view.memory(new_value)
     if not assign.store(assign.prepare(of, type, 0, init)) then
       errors.refuse("the value changed while it was read")
     end
@@ -291,11 +291,11 @@ function core.convert(self, from, how)
   elseif given.kind ~= "struct" then
     errors.argument(2, "convert", "not a struct")
   end
-  view.check_access(from, given)
+  view.check_access(from)
   local to = structs.type(self)
   local converted, bytes = value.new(self, to)
   local report = ffi.new "ipm_migration *[1]"
-  if C.ipm_convert(given.pointer, memory.address(from), to.pointer, bytes, how == "lossy", report,
+  if C.ipm_convert(given.pointer, view.address(from), to.pointer, bytes, how == "lossy", report,
       errors.buffer) ~= C.IPM_OK then
     return errors.fail()
   end

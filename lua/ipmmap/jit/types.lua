@@ -33,6 +33,7 @@ local function new(pointer, layout)
     align = pointer.align,
     is_scalar = kind ~= "array" and kind ~= "struct",
     is_particular = kind == "bool" or kind == "char", -- some bytes are no value of it
+    is_shared = C.ipm_type_is_shared(pointer), -- it begins with the common header
     pointer = pointer,
     layout = layout, -- has the ipm_type, which lives as long as it
   }
