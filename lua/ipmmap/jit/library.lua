@@ -49,6 +49,7 @@ typedef struct ipmmap_block {
   uint8_t *ready_end;   /* to here */
   void *keeps;          /* not 0: the view of a part keeps the memory's owner alive */
   ipm_segment *segment; /* NULL: it is not a writer's */
+  struct ipmmap_block *below; /* of the memories that may be accessed: the one before */
   int64_t limit;        /* the size of the type */
   int64_t reserved;     /* how many bytes at the start cannot be assigned: a live header */
 } ipmmap_block;

@@ -38,18 +38,19 @@ if forks == nil then
 end
 memory.forks = forks
 
--- No memory's: nothing may be accessed in it.
+-- The block of no memory, in which nothing may be accessed.
 local no_block = ffi.new "ipmmap_block"
 
 --- The block of the present memory.
 local present = ffi.new("ipmmap_block *[1]", no_block)
 memory.present = present
 
--- The memories that may be accessed now, and their number.
-local active, active_count = {}, 0
+-- The memories that may be accessed now: the block of the newest one, which leads to the others.
+local newest = ffi.new("ipmmap_block *[1]", no_block)
 
--- Those that have not ended, and some that have, for messages.
-local known = setmetatable({}, { __mode = "v" })
+-- The memories that have not ended, and the last ones that have, for messages. The former also keeps
+-- their blocks.
+local open = {}
 local ended, ended_count = {}, 0
 local ENDED = 64
 
@@ -65,44 +66,47 @@ local function new(struct)
   block.limit = type.size
   block.forks = forks[0]
   next_number = next_number + type.size + BLOCK -- a number after the last byte is no other's
-  known[#known + 1] = self
+  open[self] = true
   return self
 end
 
 -- Access ---------------------------------------------------------------------------------------
 
-local function activate(self)
-  active_count = active_count + 1
-  active[active_count] = self
-  self.block.size = cast("void *", self.block.limit)
-  present[0] = self.block
+local function activate(block)
+  block.size = cast("void *", block.limit)
+  block.below = newest[0]
+  newest[0] = block
+  present[0] = block
 end
 
-local function deactivate(self)
-  local block = self.block
-  block.size, block.ready, block.ready_end = nil, nil, nil
-  local at = active_count
-  while at > 0 and active[at] ~= self do
-    at = at - 1
-  end
-  if at > 0 then
-    for i = at, active_count do
-      active[i] = active[i + 1]
+-- Take out a block that is not the newest one, if it is there.
+local function take_out(block)
+  local above = newest[0]
+  while above ~= no_block do
+    if above.below == block then
+      above.below = block.below
+      return
     end
-    active_count = active_count - 1
+    above = above.below
   end
-  present[0] = active_count > 0 and active[active_count].block or no_block
 end
 
-local function is_inside(self, number)
-  return number - self.first < cast(uint64, self.block.limit)
+local function deactivate(block)
+  block.size, block.ready, block.ready_end = nil, nil, nil
+  if newest[0] == block then
+    newest[0] = block.below
+  else
+    take_out(block)
+  end
+  present[0] = newest[0]
 end
 
 -- The memory that has, or had, a number; nil: it ended long ago.
 local function owner_of(number)
-  for _, list in ipairs { active, known, ended } do
-    for _, self in pairs(list) do
-      if is_inside(self, number) then
+  for _, list in ipairs { open, ended } do
+    for key, value in pairs(list) do
+      local self = list == open and key or value
+      if number - self.first < cast(uint64, self.block.limit) then
         return self
       end
     end
@@ -142,13 +146,14 @@ end
 --- The slow part of an access by a view's number: the block of its memory, which becomes the present
 -- one, and the offset. Raises if the memory may not be accessed.
 function memory.find(number, type)
-  for i = 1, active_count do
-    local block = active[i].block
+  local block = newest[0]
+  while block ~= no_block do
     local offset = number - cast(uint64, block.first)
     if offset < cast(uint64, block.size) and block.forks == forks[0] then
       present[0] = block
       return block, offset
     end
+    block = block.below
   end
   local self = owner_of(number)
   if not self then
@@ -257,19 +262,25 @@ end
 --- The handle has taken its lock. Returns the root view, the same each time.
 function memory.begin(self)
   self.block.base = cast(bytes_p, segment_data(self.segment))
-  activate(self)
+  activate(self.block)
   return self.root
 end
 
 --- The handle releases its lock: no view may be used from now on.
-memory.finish = deactivate
+function memory.finish(self)
+  deactivate(self.block)
+end
 
 --- Whether the handle holds its lock. Not so in a fork's child.
 memory.is_locked = memory.is_accessible
 
 --- The handle or the feed is closed: the memory will not be used again.
 function memory.end_of(self)
-  deactivate(self)
+  if not open[self] then
+    return
+  end
+  deactivate(self.block)
+  open[self] = nil
   self.segment, self.block.segment = nil, nil
   ended_count = ended_count + 1
   ended[ended_count % ENDED] = self
@@ -290,7 +301,7 @@ function memory.feed(struct, pointer, owner)
   self.base = block.base
   block.keeps = block.first
   owners[tonumber(self.first)] = owner
-  activate(self)
+  activate(block)
   return self, memory.view_at(self, self.type, 0)
 end
 
