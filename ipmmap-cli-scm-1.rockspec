@@ -16,7 +16,7 @@ description = {
   labels = { "ipc", "shared-memory", "linux", "cli" },
 }
 supported_platforms = { "linux" }
-dependencies = { "lua >= 5.4", "ipmmap", "argparse >= 0.7", "luv >= 1.43" }
+dependencies = { "lua >= 5.4, < 5.6", "ipmmap", "argparse >= 0.7", "luv >= 1.43" }
 build = {
   type = "builtin",
   modules = {

@@ -153,6 +153,13 @@ local function charge(drone, by)
 end
 print(editor:with(charge, 15))                          --> 15
 
+--- Handle:try_with
+local function number(drone) return drone.battery end
+reader:with(function()
+  print(select(3, editor:try_with(0.1, number)))        --> deadlock
+end)
+print(editor:try_with(0.1, number))                     --> 0
+
 --- Handle:read
 editor:set { at = { x = 1.5 } }
 print(reader:read "at.x")                               --> 1.5

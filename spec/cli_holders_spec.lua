@@ -70,7 +70,7 @@ describe("ipmmap who, about processes that hold bytes of the lock file,", functi
     local status, out, err = who()
     assert.same({ 0, "" }, { status, err })
     assert.matches(row(child, "manages it"), out)
-    assert.matches(("\n *%d  lua5.4 +holds the write lock"):format(posix.getpid()), out)
+    assert.matches(("\n *%d  lua%%g* +holds the write lock"):format(posix.getpid()), out)
     local entries = json.decode((select(2, who("--json"))))
     assert.equal(2, #entries)
     assert.equal(child.pid, entries[1].pid)

@@ -7,7 +7,7 @@ local refused = require "spec.helper.refused"
 local segment = require "spec.helper.segment"
 local somebody = require "spec.helper.somebody"
 
-local DEFINE <const> = [[
+local DEFINE = [[
   local ipmmap = require "ipmmap"
   ipmmap.struct("FeedPoint", { { "x", "double" }, { "y", "double" } })
   ipmmap.base:extend("FeedSpec", {
@@ -18,8 +18,8 @@ local DEFINE <const> = [[
 ]]
 local S = load(DEFINE .. ' return ipmmap.lookup "FeedSpec"')()
 
-local LARGE <const>, SMALL <const> = 1 << 20, 4096 -- rings that hold all commits here, and few
-local LONG <const> = 20 -- seconds
+local LARGE, SMALL = 1 << 20, 4096 -- rings that hold all commits here, and few
+local LONG = 20 -- seconds
 
 -- The versions of the commits that a feed has, without waiting, and how many it missed.
 local function drain(feed)
@@ -66,7 +66,7 @@ describe("a feed", function()
         end
       ]], dir, name)
     end
-    local feed <close> = reader:feed()
+    local feed = reader:feed()
     for _, writer in ipairs(writers) do writer:expect "ready" end
     for _, writer in ipairs(writers) do writer:send "go" end
     local last, of = 0, { a = 0, b = 0, c = 0 }
@@ -95,7 +95,7 @@ describe("a feed", function()
   end)
 
   it("gives up in time, and goes on afterwards where it was", function()
-    local feed <close> = reader:feed()
+    local feed = reader:feed()
     for _, seconds in ipairs { 0, 0.01, -1 } do
       assert.matches("FeedSpec.*version 0", (fails("timeout", feed:next(seconds))))
     end
@@ -109,7 +109,7 @@ describe("a feed", function()
   it("starts after the version that it is given, or after the present one", function()
     commit(5)
     for _, case in ipairs { { 0, range(1, 5) }, { 3, { 4, 5 } }, { 5, {} }, { nil, {} } } do
-      local feed <close> = reader:feed(case[1])
+      local feed = reader:feed(case[1])
       assert.same(case[2], (drain(feed)))
     end
   end)
@@ -126,7 +126,7 @@ describe("a feed", function()
   end)
 
   it("tells nothing of what was rolled back, and nothing of a lock without a change", function()
-    local feed <close> = reader:feed()
+    local feed = reader:feed()
     manager:lock().n = 5
     manager:rollback()
     manager:with(function() end)
@@ -135,7 +135,7 @@ describe("a feed", function()
   end)
 
   it("never tells a commit of a writer that was killed in the middle of it", function()
-    local feed <close> = reader:feed()
+    local feed = reader:feed()
     commit(1)
     local child = process.spawn(DEFINE .. [[
       local view = open("editor", (...)):lock()
@@ -156,7 +156,7 @@ describe("a feed", function()
   end)
 
   it("stands beside others, of the same handle and of other ones, each at its own commit", function()
-    local other <close> = assert(ipmmap.editor(S, { mmap_dir = dir }))
+    local other = segment.open("editor", S, { mmap_dir = dir })
     local feeds = { reader:feed(), reader:feed(), other:feed(), manager:feed() }
     local told = { 0, 0, 0, 0 }
     for turn = 1, 12 do
@@ -177,7 +177,7 @@ describe("a feed", function()
 
   it("is for a loop that ends at a timeout, and may be broken off", function()
     commit(4)
-    local feed <close> = reader:feed(0)
+    local feed = reader:feed(0)
     local seen = {}
     for value, version, missed in feed:commits(0) do
       seen[#seen + 1] = ("%d %d %d"):format(value.n, version, missed)
@@ -191,7 +191,7 @@ describe("a feed", function()
   end)
 
   it("lets a program in an event loop have every commit after drain", function()
-    local feed <close> = reader:feed()
+    local feed = reader:feed()
     local fd = reader:fd()
     local writer = process.spawn(DEFINE .. [[
       local editor = open("editor", (...))
@@ -209,7 +209,7 @@ describe("a feed", function()
 
   it("gives the commits that there are under the handle's own lock, and refuses to sleep", function()
     commit(2)
-    local feed <close> = manager:feed(0)
+    local feed = manager:feed(0)
     local view <close> = manager:lock()
     view.n = 99
     assert.equal(1, feed:next().n)
@@ -219,7 +219,7 @@ describe("a feed", function()
   end)
 
   it("says when each commit was made, to within a tick of the kernel's clock", function()
-    local feed <close> = reader:feed()
+    local feed = reader:feed()
     assert.equal(0.0, feed:time())
     local tick = 0.011
     for _ = 1, 3 do
@@ -247,7 +247,7 @@ describe("a feed", function()
         if version == 20 then break end
       end
     ]]):format(dir)
-    local child = process.start(table.move({ "lua5.4", "-e", chunk }, 1, 3, #argv + 1, argv))
+    local child = process.start(table.move({ process.LUA, "-e", chunk }, 1, 3, #argv + 1, argv))
     child:expect "false"
     commit(20)
     for n = 1, 20 do child:expect(("%d\t%d\t0"):format(n, n)) end
@@ -255,7 +255,7 @@ describe("a feed", function()
   end)
 
   it("says replaced when the segment is destroyed, to one that sleeps too", function()
-    local feed <close> = reader:feed()
+    local feed = reader:feed()
     local child = process.spawn(DEFINE .. [[
       local reader = open("reader", (...))
       local feed, other = reader:feed(), reader:feed()
@@ -441,7 +441,7 @@ describe("a feed's end:", function()
   it("a block's end", function()
     local kept
     do
-      local feed <close> = reader:feed(0)
+      local feed = reader:feed(0)
       kept = feed
     end
     is_closed(kept)
@@ -470,7 +470,7 @@ describe("a feed's end:", function()
   end)
 
   it("what is no feed is refused", function()
-    local feed <close> = reader:feed(0)
+    local feed = reader:feed(0)
     for _, name in ipairs { "next", "changes", "time", "commits", "close" } do
       for _, other in ipairs { reader, S, feed:next(0) or S:new(), io.stdout, 5 } do
         refused("feed expected", feed[name], other)
@@ -513,7 +513,7 @@ describe("a feed that is slower than the editors", function()
 
   it("is told by its first commit how many have left the ring since its version", function()
     for n = 1, 1000 do manager:set { n = n, twin = -n } end
-    local feed <close> = reader:feed(10)
+    local feed = reader:feed(10)
     local value, version, missed = feed:next(0)
     assert.equal(10 + missed + 1, version)
     assert.equal(version, value.n)
@@ -527,7 +527,7 @@ describe("a feed without a ring", function()
   after_each(segment.close)
 
   it("gives the latest commit, and counts those before it as missed", function()
-    local feed <close> = reader:feed()
+    local feed = reader:feed()
     for n = 1, 3 do manager:set { n = n, twin = -n } end
     local value, version, missed = feed:next(0)
     assert.same({ 3, 3, 2 }, { value.n, version, missed })
@@ -554,7 +554,7 @@ describe("the option feed", function()
   it("is kept by a segment that exists", function()
     local dir, first = segment.make(S, {}, { feed = LARGE })
     for _, force in ipairs { false, true } do
-      local again <close> = assert(ipmmap.manager(S, { create = true, force = force, mmap_dir = dir, feed = SMALL }))
+      local again = segment.open("manager", S, { create = true, force = force, mmap_dir = dir, feed = SMALL })
       assert.equal(first:info().feed, again:info().feed)
     end
   end)

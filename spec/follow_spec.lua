@@ -5,7 +5,7 @@ local process = require "spec.helper.process"
 local refused = require "spec.helper.refused"
 local tmpdir = require "spec.helper.tmpdir"
 
-local DEFINE <const> = [[
+local DEFINE = [[
   local ipmmap = require "ipmmap"
   ipmmap.struct("FollowPoint", { { "x", "double" }, { "y", "double" } })
   local S = ipmmap.base:extend("FollowSpec", {
@@ -171,6 +171,10 @@ describe("a handle that follows", function()
       with = function()
         return editor:with(function(view, more) view.number = more return view.at.x == 6 end, 9) and
           manager:read "number" == 9
+      end,
+      try_with = function()
+        return editor:try_with(0, function(view, more) view.number = more return view.at.x == 6 end, 9) and
+          editor:try_with(function(view) return view.number == 9 end)
       end,
       version = function() return reader:version() == 1 end,
       wait = function() return reader:wait(1, 0) == 1 end,
@@ -389,6 +393,8 @@ describe("another process that follows", function()
       "do local view <close> = editor:lock() view.number = 5 end",
       "do local view <close> = editor:try_lock(60) view.number = 5 end",
       "editor:with(function(view, n) view.number = n end, 5)",
+      "editor:try_with(60, function(view, n) view.number = n end, 5)",
+      "editor:try_with(math.huge, function(view, n) view.number = n end, 5)",
       "editor:write('number', 5)",
       "editor:set { number = 5 }",
       "editor:add('number', 5)",

@@ -12,9 +12,9 @@ HOST_LIBRARIES = $(BUILD)/libipmmap.a $(BUILD)/libipmmap.so.$(VERSION) $(BUILD)/
 HOST_FILES     = $(HOST_LIBRARIES) dist/ipmmap.c dist/ipmmap.h
 PKG_CONFIG     = $(BUILD)/host/ipmmap.pc $(BUILD)/host/ipmmap-lua.pc
 
-TO_HOST  = gcc libc6-dev binutils liblua5.4-dev lua5.4
+TO_HOST  = gcc libc6-dev binutils liblua$(LUA_VERSION)-dev lua$(LUA_VERSION)
 TO_GAME  = $(TO_HOST) libncurses-dev
-TO_TEST += luajit python3-cffi g++ pkg-config libncurses-dev valgrind strace
+TO_TEST += python3-cffi g++ pkg-config libncurses-dev valgrind strace
 TO_LINT += libncurses-dev valgrind
 
 host: $(HOST_FILES)
@@ -44,7 +44,7 @@ $(BUILD)/host/modules.c: tools/embed.awk $(EMBEDDED)
 $(BUILD)/host/modules.o: $(BUILD)/host/modules.c
 	$(COMPILE) -MMD -MP -c -o $@ $<
 
-$(BUILD)/src/host/%.o: src/host/%.c | toolchain
+$(BUILD)/src/host/%.o: src/host/%.c | toolchain headers
 	@mkdir -p $(@D)
 	$(COMPILE) $(LUA_INC) -MMD -MP -c -o $@ $<
 
@@ -53,7 +53,7 @@ $(BUILD)/src/host/%.o: src/host/%.c | toolchain
 dist/ipmmap.c: tools/amalgamate.lua $(CORE) $(BINDING) $(wildcard src/*/*.h) src/ipmmap.h \
     src/host/luaopen.c $(BUILD)/host/modules.c | interpreter
 	@mkdir -p $(@D)
-	lua5.4 tools/amalgamate.lua $(CORE) -- $(BINDING) src/host/luaopen.c $(BUILD)/host/modules.c \
+	$(LUA) tools/amalgamate.lua $(CORE) -- $(BINDING) src/host/luaopen.c $(BUILD)/host/modules.c \
 	    >$@.new
 	mv $@.new $@
 
@@ -66,9 +66,9 @@ dist/ipmmap.h: src/ipmmap.h
 CDEF = src/ipmmap.cdef.h
 
 cdef: | interpreter
-	lua5.4 tools/cdef.lua <src/ipmmap.h >$(CDEF).new
+	$(LUA) tools/cdef.lua <src/ipmmap.h >$(CDEF).new
 	mv $(CDEF).new $(CDEF)
-	lua5.4 tools/cdef.lua module <src/ipmmap.h >lua/ipmmap/jit/cdef.lua.new
+	$(LUA) tools/cdef.lua module <src/ipmmap.h >lua/ipmmap/jit/cdef.lua.new
 	mv lua/ipmmap/jit/cdef.lua.new lua/ipmmap/jit/cdef.lua
 
 # The example host in examples/game.
@@ -82,7 +82,7 @@ $(BUILD)/examples/game/game: $(GAME_SOURCES) examples/game/game.h src/ipmmap.h \
     $(BUILD)/libipmmap_lua.a
 	@mkdir -p $(@D)
 	$(COMPILE) -Isrc $(LUA_INC) $(LDFLAGS) -o $@ $(GAME_SOURCES) $(BUILD)/libipmmap_lua.a \
-	    -llua5.4 -lncurses
+	    -llua$(LUA_VERSION) -lncurses
 
 # Tests on the libraries that hosts link.
 CXX_TESTS      = $(BUILD)/spec/core/fields_test_cxx
@@ -100,7 +100,7 @@ $(CXX_TESTS): $(BUILD)/%_cxx: %.c $(BUILD)/libipmmap.a
 
 $(BUILD)/spec/host/threads_test: spec/host/threads_test.c $(BUILD)/libipmmap_lua.a
 	@mkdir -p $(@D)
-	$(COMPILE) $(LUA_INC) $(LDFLAGS) -o $@ $^ -llua5.4
+	$(COMPILE) $(LUA_INC) $(LDFLAGS) -o $@ $^ -llua$(LUA_VERSION)
 
 $(BUILD)/spec/host/budget: spec/host/budget.c $(BUILD)/libipmmap.a
 	@mkdir -p $(@D)
@@ -109,7 +109,7 @@ $(BUILD)/spec/host/budget: spec/host/budget.c $(BUILD)/libipmmap.a
 $(BUILD)/tsan/threads_test: spec/host/threads_test.c dist/ipmmap.c dist/ipmmap.h
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -Wall -Wextra -fsanitize=thread -O1 -g -Wno-tsan -pthread -DIPM_LUA \
-	    $(LUA_INC) $(CPPFLAGS) $(LDFLAGS) -o $@ $< dist/ipmmap.c -llua5.4
+	    $(LUA_INC) $(CPPFLAGS) $(LDFLAGS) -o $@ $< dist/ipmmap.c -llua$(LUA_VERSION)
 
 $(BUILD)/static/ipmmap.so: $(BUILD)/libipmmap_lua.a
 	@mkdir -p $(@D)

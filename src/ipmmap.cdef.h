@@ -184,6 +184,8 @@ const ipm_layout *ipm_segment_layout(const ipm_segment *segment);
 
 int ipm_segment_follow(ipm_segment *segment, ipm_error *error);
 
+uint64_t ipm_segment_openings(const ipm_segment *segment);
+
 int ipm_segment_close(ipm_segment *segment, ipm_error *error);
 
 int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error);

@@ -533,6 +533,12 @@ IPM_API const ipm_layout *ipm_segment_layout(const ipm_segment *segment);
 IPM_API int ipm_segment_follow(ipm_segment *segment, ipm_error *error);
 
 /*
+ * How many segments the handle has opened: 1, and one more each time that it has followed. With
+ * IPM_BY_PATH: if the number has grown, find the fields again.
+ */
+IPM_API uint64_t ipm_segment_openings(const ipm_segment *segment);
+
+/*
  * Close a handle. If an editor's handle is locked, its changes are rolled back. NULL is allowed.
  * returns  IPM_OK; or IPM_EINVALID if another thread holds its lock: the handle stays open
  */

@@ -16,10 +16,10 @@
 -- and the value.
 --
 -- A failure that can happen in a correct program has a code. The functions `manager`, `editor`,
--- `reader`, `describe`, `repair` and `adopt`, the methods `convert`, `try_lock` and `wait`, and the
--- method `next` of feeds return it as `nil, message, code`. Methods that promise a result raise an
--- error object with the fields `code` and `message`. `tostring` of it gives the caller's position
--- and the message, as in an error that `error` raises.
+-- `reader`, `describe`, `repair` and `adopt`, the methods `convert`, `try_lock`, `try_with` and
+-- `wait`, and the method `next` of feeds return it as `nil, message, code`. Methods that promise a
+-- result raise an error object with the fields `code` and `message`. `tostring` of it gives the
+-- caller's position and the message, as in an error that `error` raises.
 --
 -- The codes:
 --
@@ -60,11 +60,11 @@
 --
 -- ## Views and values
 --
--- A *view* is live memory of a segment. `lock`, `try_lock` and `with` return views. A view works
--- while its handle holds the lock; any use afterwards raises an error. An assignment to a reader's
--- view also raises an error. A *value* is a detached copy in this process's memory. `new`, `read`
--- and `snapshot` return values. A feed's value is detached too, but only its feed changes
--- it: an assignment to it raises an error.
+-- A *view* is live memory of a segment. `lock` and `try_lock` return views, and `with` and
+-- `try_with` pass them to a function. A view works while its handle holds the lock; any use
+-- afterwards raises an error. An assignment to a reader's view also raises an error. A *value* is a
+-- detached copy in this process's memory. `new`, `read` and `snapshot` return values. A feed's
+-- value is detached too, but only its feed changes it: an assignment to it raises an error.
 --
 -- Both have fields (`v.name`) and elements (`v.route[1]`), and work with `#`, `pairs` and `ipairs`.
 -- Arrays start at 1. A field may have any name, so views and values have no methods: `totable`,

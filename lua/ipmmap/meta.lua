@@ -265,6 +265,16 @@ function Editor:touch() end
 ---@return ipmmap.Code? code `"timeout"`, or a code that `lock` raises
 function Reader:try_lock(seconds) end
 
+---Call a function as `with` does, but wait for the lock at most for the given time. If the lock cannot
+---be had, the function is not called.
+---@param seconds? number how long to wait at most; with 0 or less the call tries once. It may be left out: `handle:try_with(fn)`
+---@param fn function called as `fn(view, ...)`
+---@param ... any further arguments for `fn`
+---@return any ... # the results of `fn`
+---@return string? message
+---@return ipmmap.Code? code `"timeout"`, or a code that `lock` raises
+function Reader:try_with(seconds, fn, ...) end
+
 ---Release the lock. An editor's changes are committed.
 function Reader:unlock() end
 

@@ -32,7 +32,7 @@ local COMPANIONS <const> = {
 
 local function companion(name, dir)
   if not name then return end
-  local child = process.start { "lua5.4", ROOT .. "/spec/helper/child.lua", COMPANIONS[name],
+  local child = process.start { process.LUA, ROOT .. "/spec/helper/child.lua", COMPANIONS[name],
     cwd = dir }
   child:expect("ready")
   return child
@@ -50,7 +50,7 @@ end
 function cli_doc.each(text, visit)
   local dir = tmpdir()
   posix.setenv("PATH", ROOT .. "/bin:" .. os.getenv("PATH"))
-  process.start { "lua5.4", "-e", text:match("\n```lua\n(.-)\n```\n"), cwd = dir }:join()
+  process.start { process.LUA, "-e", text:match("\n```lua\n(.-)\n```\n"), cwd = dir }:join()
   for directive, block in text:gmatch("\n([^\n]*)\n```console\n(.-)```\n") do
     local child = companion(directive:match("<!%-%- (%w+) %-%->"), dir)
     for command, written in ("\n" .. block):gsub("\n%$ ", "\0"):gmatch("%z([^\n%z]*)\n?(%Z*)") do

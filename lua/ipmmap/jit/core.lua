@@ -6,10 +6,7 @@ local seconds = require "ipmmap.jit.seconds"
 local structs = require "ipmmap.jit.struct"
 local view = require "ipmmap.jit.view"
 
-local has_handles, handles = pcall(require, "ipmmap.jit.handles")
-if not has_handles then
-  handles = {}
-end
+local handles = require "ipmmap.jit.handles"
 
 return {
   version = ffi.string(C.ipm_version()),
@@ -27,6 +24,6 @@ return {
   open = handles.open,
   repair = handles.repair,
   adopt = handles.adopt,
-  methods = handles.methods or {},
-  feed = handles.feed or {},
+  methods = handles.methods,
+  feed = handles.feed,
 }

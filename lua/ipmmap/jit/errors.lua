@@ -18,14 +18,19 @@ function errors.chunk(name)
   return (own or "=") .. name
 end
 
---- Where the caller of this library is, as "file:line: ", or "".
+local function is_own(info)
+  return info ~= nil and info.source:sub(1, #own) == own
+end
+
+--- Where the caller of this library is, as "file:line: ", or "". The library itself calls functions
+-- by pcall.
 local function where()
   local level = 2
   while own do
     local info = debug.getinfo(level, "Sl")
     if not info then
       return ""
-    elseif info.source:sub(1, #own) ~= own then
+    elseif not is_own(info) and not (info.what == "C" and is_own(debug.getinfo(level + 1, "S"))) then
       return info.currentline > 0 and ("%s:%d: "):format(info.short_src, info.currentline) or ""
     end
     level = level + 1

@@ -97,7 +97,7 @@ for _, kind in pairs(kinds) do
   kind.store = kind.store or "cast(pointer, at)[0] = x"
   kind.check = kind.check
     or ("type(x) == 'number' and tobit(x) == x and x >= %d and x <= %d"):format(kind.min, kind.max)
-  kind.pointer = ffi.typeof("$ *", ffi.typeof(kind.c))
+  kind.pointer = ffi.typeof(kind.c .. " *")
 end
 
 --- What the code may use besides `pointer`.
@@ -186,6 +186,7 @@ end
 local function add_wide(kind, old, n)
   local is_negative = n < 0
   if kind.c == "uint64_t" then
+    n = is_negative and ffi.cast("int64_t", n) or n -- a negative double has no uint64_t
     old, n = ffi.cast("uint64_t", old), ffi.cast("uint64_t", n)
     local sum = old + n
     if is_negative and sum > old or not is_negative and sum < old then

@@ -40,13 +40,19 @@ function seconds.deadline(timeout)
   return timeout > FOREVER - now and FOREVER or now + timeout
 end
 
---- The length of the next wait: the time left, at most a second; 0 after the end.
-function seconds.slice(deadline)
+--- The time left; 0 after the end.
+function seconds.left(deadline)
   if deadline == FOREVER then
-    return SECOND
+    return FOREVER
   end
   local left = deadline - seconds.clock()
-  return left <= 0 and 0LL or left < SECOND and left or SECOND
+  return left > 0 and left or 0LL
+end
+
+--- The length of the next wait: the time left, at most a second; 0 after the end.
+function seconds.slice(deadline)
+  local left = seconds.left(deadline)
+  return left < SECOND and left or SECOND
 end
 
 --- Sleep for a number of seconds.

@@ -157,12 +157,23 @@ local function getter(is_live, whole, part, offset, use)
     use)
 end
 
+-- A name that no type has, whether this module is loaded once or again, for text in C: hosts, such as
+-- busted, keep what ffi.typeof has given for a text.
+local named = { count = 0 }
+local PREFIX = "ipmmap_view_" .. tostring(named):match "%x+$"
+
+local function new_name()
+  named.count = named.count + 1
+  return PREFIX .. "_" .. named.count
+end
+
 local absent = { __index = function() return false end }
 
 -- A table by name as cdata. In compiled code LuaJIT takes what it has for a constant name as a
 -- constant, without a check.
 local function constants(t)
-  return ffi.metatype(ffi.typeof "struct {}", { __index = setmetatable(t, absent) })()
+  local made = ffi.typeof(("struct /* %s */ {}"):format(new_name()))
+  return ffi.metatype(made, { __index = setmetatable(t, absent) })()
 end
 
 local function struct_metamethods(is_live, whole)
@@ -268,11 +279,10 @@ end
 -- The type of the views of a type, and the one that has the metamethods.
 local function new_class(whole)
   if whole.kind == "array" then
-    local made = ffi.typeof(("struct { void *const %s; }"):format(NUMBER))
+    local made = ffi.typeof(("struct /* %s */ { void *const %s; }"):format(new_name(), NUMBER))
     return made, made
   end
-  -- Only a struct that has a name can be without members.
-  local name = ("struct ipmmap_view_%d"):format(tonumber(ffi.typeof "struct {}"))
+  local name = "struct " .. new_name()
   ffi.cdef(name .. ";")
   return ffi.typeof(name .. " *"), ffi.typeof(name)
 end
