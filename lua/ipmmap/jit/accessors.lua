@@ -11,12 +11,12 @@ local scalar = require "ipmmap.jit.scalar"
 
 local accessors = {}
 
--- If a struct has at most this many bytes, a store to a field prepares all of the struct for changes,
--- as a program in C does. LuaJIT then checks this once for several stores.
+-- If a struct has at most this many bytes, a store to a field prepares all of the struct for
+-- changes, as a program in C does. LuaJIT then checks this once for several stores.
 local SMALL_STRUCT = 64
 
 local HEAD = "local whole, part, pointer, nested, use, present, void_p, bytes_p, int64, uint64, "
-  .. "forks, find, prepare, " .. scalar.names .. " = ...\nreturn "
+  .. "forks, reach, prepare, " .. scalar.names .. " = ...\nreturn "
 
 local GET = [[
 function(view PARAMETERS)
@@ -49,7 +49,7 @@ local live = {
   local number = cast(uint64, NUMBER)
   local offset = number - cast(uint64, block.first)
   if offset >= cast(uint64, block.size) or block.forks ~= forks[0] then
-    block, offset = find(number, whole)
+    block, offset = reach(number, whole)
   end
   local start = block.base + offset
 ]],
@@ -85,7 +85,7 @@ local function compile(code, words, whole, part, nested, use)
   local kind = scalar.kinds[part.kind]
   local chunk = assert(loadstring(HEAD .. code, errors.chunk "view"))
   return chunk(whole, part, kind and kind.pointer, nested, use, memory.present, ffi.typeof "void *",
-    ffi.typeof "uint8_t *", ffi.typeof "int64_t", ffi.typeof "uint64_t", memory.forks, memory.find,
+    ffi.typeof "uint8_t *", ffi.typeof "int64_t", ffi.typeof "uint64_t", memory.forks, memory.reach,
     memory.prepare, scalar.values())
 end
 

@@ -1,7 +1,7 @@
 --[[
 Assignment in two steps, so that a failed assignment stores nothing: `prepare` checks a value and
-copies what it will store, and raises if the value does not fit the place; `store` neither raises nor
-runs other code. See src/lua/assign.c.
+copies what it will store, and raises if the value does not fit the place; `store` neither raises
+nor runs other code. See src/lua/assign.c.
 ]]
 local ffi = require "ffi"
 local errors = require "ipmmap.jit.errors"
@@ -9,6 +9,10 @@ local memory = require "ipmmap.jit.memory"
 local plain = require "ipmmap.jit.plain"
 local scalar = require "ipmmap.jit.scalar"
 local view = require "ipmmap.jit.view"
+
+-- Under another name, because LuaJIT's compiler of loops over `pairs` and `next` has a defect: if
+-- the body calls the function that the loop is in, the loop may go on with wrong variables.
+local each = next
 
 local assign = {}
 
@@ -58,8 +62,8 @@ local function store_pieces(of, pieces, base)
   return true
 end
 
---- Copy a struct or array at an address to a place. Where their layouts differ, only the fields that
--- both have are copied. Returns false if the memory cannot be changed now.
+--- Copy a struct or array at an address to a place. Where their layouts differ, only the fields
+-- that both have are copied. Returns false if the memory cannot be changed now.
 function assign.copy_fields(of, type, offset, given, from)
   return store_pieces(of, add_common({}, type, offset, given, 0), from)
 end
@@ -104,8 +108,8 @@ local function add_source(draft, type, offset, x, given)
   end
 end
 
--- Whether a value is a complete header, as totable returns it. Raises if it is no header. Its pieces
--- are removed from the draft again.
+-- Whether a value is a complete header, as totable returns it. Raises if it is no header. Its
+-- pieces are removed from the draft again.
 local function is_header(draft, type, offset, x)
   local count, reserved = draft.count, draft.reserved
   draft.reserved = 0
@@ -122,7 +126,7 @@ local function is_header(draft, type, offset, x)
 end
 
 local function add_struct(draft, type, offset, x)
-  for name, value in next, x do
+  for name, value in each, x do
     local field = type.by_name[name]
     if not field then
       errors.complain(draft.memory, type, offset, "no field %s", errors.shown(name))
@@ -138,7 +142,7 @@ end
 
 local function add_elements(draft, type, offset, x)
   local element, last, count = type.element, 0, 0
-  for i, value in next, x do
+  for i, value in each, x do
     if _G.type(i) ~= "number" or i % 1 ~= 0 then
       errors.complain(draft.memory, type, offset, "%s is not an index", errors.shown(i))
     elseif i < 1 or i > type.count then

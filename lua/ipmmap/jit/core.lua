@@ -1,5 +1,14 @@
 -- What the C module ipmmap.core gives in Lua 5.4, for LuaJIT: see src/lua/core.c.
 local ffi = require "ffi"
+
+-- Each Lua state has one table, even if this module is loaded several times, because the table
+-- holds the registered Structs.
+local NAME = "ipmmap.jit.core"
+local registry = debug and debug.getregistry and debug.getregistry() or {} -- luacheck: std max
+if registry[NAME] then
+  return registry[NAME]
+end
+
 local C = require "ipmmap.jit.library"
 local bytes = require "ipmmap.jit.bytes"
 local seconds = require "ipmmap.jit.seconds"
@@ -8,7 +17,7 @@ local view = require "ipmmap.jit.view"
 
 local handles = require "ipmmap.jit.handles"
 
-return {
+registry[NAME] = {
   version = ffi.string(C.ipm_version()),
   struct = structs.core,
   structs = {}, -- the registered Structs, by name
@@ -27,3 +36,5 @@ return {
   methods = handles.methods,
   feed = handles.feed,
 }
+
+return registry[NAME]

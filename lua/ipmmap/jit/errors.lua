@@ -13,7 +13,8 @@ errors.buffer = buffer
 
 local own = debug and debug.getinfo(1, "S").source:match "^(.*/)[^/]*$"
 
---- The name of a piece of code that this library makes, which belongs to the library as its files do.
+--- The name of a piece of code that this library makes, which belongs to the library as its files
+-- do.
 function errors.chunk(name)
   return (own or "=") .. name
 end

@@ -2,13 +2,13 @@
 Memories: the bytes of one struct or array, which are those of a detached value, those of a feed
 until it is closed, or those of a segment while a handle holds its lock.
 
-Views are cdata, and cdata keeps nothing alive. So the view of a segment or of a feed has no address.
-It is a number: each memory has a range of numbers of its own, one for each byte, which no other
-memory ever gets. An access finds the memory by the number, and the byte by the memory. A view whose
-memory has ended finds none and raises an error, whatever lies at the old address now.
+Views are cdata, and cdata keeps nothing alive. So the view of a segment or of a feed has no
+address. It is a number: each memory has a range of numbers of its own, one for each byte, which no
+other memory ever gets. An access finds the memory by the number, and the byte by the memory. A view
+whose memory has ended finds none and raises an error, whatever lies at the old address now.
 
-The memory that was locked or used last is the present one, which an access looks at first. Its block
-has what compiled code needs.
+The memory that was locked or used last is the present one, which an access looks at first. Its
+block has what compiled code needs.
 
 A value is always accessible, so its view is the address of its bytes: see value.lua.
 
@@ -48,8 +48,8 @@ memory.present = present
 -- The memories that may be accessed now: the block of the newest one, which leads to the others.
 local newest = ffi.new("ipmmap_block *[1]", no_block)
 
--- The memories that have not ended, and the last ones that have, for messages. The former also keeps
--- their blocks.
+-- The memories that have not ended, and the last ones that have, for messages. The former also
+-- keeps their blocks.
 local open = {}
 local ended, ended_count = {}, 0
 local ENDED = 64
@@ -143,9 +143,9 @@ function memory.check_access(self, type, offset)
     or "value used after its feed was closed")
 end
 
---- The slow part of an access by a view's number: the block of its memory, which becomes the present
--- one, and the offset. Raises if the memory may not be accessed.
-function memory.find(number, type)
+--- The slow part of an access by a view's number: the block of its memory, which becomes the
+-- present one, and the offset. Raises if the memory may not be accessed.
+function memory.reach(number, type)
   local block = newest[0]
   while block ~= no_block do
     local offset = number - cast(uint64, block.first)
@@ -292,8 +292,8 @@ end
 local owners = setmetatable({}, { __mode = "v" })
 local kept = setmetatable({}, { __mode = "k" })
 
---- The memory of a feed's value, which cannot be assigned to, and the value. Views of its parts keep
--- `owner` alive.
+--- The memory of a feed's value, which cannot be assigned to, and the value. Views of its parts
+-- keep `owner` alive.
 function memory.feed(struct, pointer, owner)
   local self = new(struct)
   local block = self.block

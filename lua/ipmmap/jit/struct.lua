@@ -1,5 +1,5 @@
--- Structs: userdata that stand for layouts. lua/ipmmap/struct.lua sets their __index and the rest of
--- their methods. See src/lua/layout.c.
+-- Structs: userdata that stand for layouts. lua/ipmmap/struct.lua sets their __index and the rest
+-- of their methods. See src/lua/layout.c.
 local ffi = require "ffi"
 local C = require "ipmmap.jit.library"
 local assign = require "ipmmap.jit.assign"
@@ -50,8 +50,8 @@ function structs.check(self, number, name)
 end
 
 --- Whether a value is a Struct.
-function structs.is(value)
-  return contents[value] ~= nil
+function structs.is(x)
+  return contents[x] ~= nil
 end
 
 --- The layout of a Struct. It is freed with the Struct.

@@ -67,7 +67,8 @@ function make(pointer, layout, made)
   if made[address] then
     return made[address]
   end
-  local kind, text, more = KINDS[tonumber(pointer.kind)], nil, {}
+  local kind, more = KINDS[tonumber(pointer.kind)], {}
+  local text
   if kind == "struct" then
     text, more = describe_struct(pointer, layout, made)
   elseif kind == "array" then
@@ -95,8 +96,8 @@ function types.of(layout)
   return make(C.ipm_layout_type(layout), layout, {})
 end
 
---- The part of a struct or array that contains the byte at `offset`; for a byte of padding, the part
--- before it. Returns its type, its offset, and its field or its index.
+--- The part of a struct or array that contains the byte at `offset`; for a byte of padding, the
+-- part before it. Returns its type, its offset, and its field or its index.
 function types.descend(type, offset)
   if type.kind == "array" then
     local index = math.floor(offset / type.element.size)

@@ -1,6 +1,6 @@
 --[[
-Detached values: a struct or array in this process's memory. The view of a value, or of a part of one,
-is the address, because the bytes are there as long as such a view is: the value itself has its
+Detached values: a struct or array in this process's memory. The view of a value, or of a part of
+one, is the address, because the bytes are there as long as such a view is: the value itself has its
 memory, and a table keeps it alive as long as the view of a part.
 ]]
 local ffi = require "ffi"

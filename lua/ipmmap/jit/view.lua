@@ -1,8 +1,9 @@
 --[[
 Views, live and detached: v.field, v[i], #v, tostring, and pairs and ipairs by functions. A view is
-cdata of a type of its own for each struct and array type, with the metamethods below: for a struct a
-pointer, which compiled code need not allocate, and for an array a struct, because LuaJIT indexes
-pointers itself. It has a number, from which an access finds the bytes: see memory.lua and value.lua.
+cdata of a type of its own for each struct and array type, with the metamethods below: for a struct
+a pointer, which compiled code need not allocate, and for an array a struct, because LuaJIT indexes
+pointers itself. It has a number, from which an access finds the bytes: see memory.lua and
+value.lua.
 ]]
 local ffi = require "ffi"
 local C = require "ipmmap.jit.library"
@@ -73,7 +74,7 @@ end
 local function check_access(self)
   local class = class_of(self)
   if class.is_live then
-    memory.find(number_of(self, class), class.type)
+    memory.reach(number_of(self, class), class.type)
   end
 end
 view.check_access = check_access
@@ -83,7 +84,7 @@ function view.address(self)
   local class = class_of(self)
   local number = number_of(self, class)
   if class.is_live then
-    local block, offset = memory.find(number, class.type)
+    local block, offset = memory.reach(number, class.type)
     return block.base + offset
   end
   return cast("uint8_t *", number)
@@ -97,7 +98,7 @@ local function complain_key(self, key)
   local shown = errors.shown(key)
   if whole.kind == "struct" then
     errors.complain(of, whole, offset, "no field %s", shown)
-  elseif type(key) ~= "number" or key % 1 ~= 0 then
+  elseif not scalar.is_wide(key) and (type(key) ~= "number" or key % 1 ~= 0) then
     errors.complain(of, whole, offset, "%s is not an index", shown)
   end
   errors.complain(of, whole, offset, "index %s is out of range (1 to %d)", shown, whole.count)
@@ -157,8 +158,8 @@ local function getter(is_live, whole, part, offset, use)
     use)
 end
 
--- A name that no type has, whether this module is loaded once or again, for text in C: hosts, such as
--- busted, keep what ffi.typeof has given for a text.
+-- A name that no type has, whether this module is loaded once or again, for text in C: hosts, such
+-- as busted, keep what ffi.typeof has given for a text.
 local named = { count = 0 }
 local PREFIX = "ipmmap_view_" .. tostring(named):match "%x+$"
 
@@ -351,9 +352,9 @@ function view.pairs(x)
 end
 
 local function next_index(x, i)
-  local value = x[i + 1]
-  if value ~= nil then
-    return i + 1, value
+  local element = x[i + 1]
+  if element ~= nil then
+    return i + 1, element
   end
 end
 
