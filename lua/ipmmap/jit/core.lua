@@ -1,4 +1,5 @@
 -- What the C module ipmmap.core gives in Lua 5.4, for LuaJIT: see src/lua/core.c.
+local C = require "ipmmap.jit.library" -- first, because it tells if LuaJIT's ffi is missing
 local ffi = require "ffi"
 
 -- Each Lua state has one table, even if this module is loaded several times, because the table
@@ -9,7 +10,6 @@ if registry[NAME] then
   return registry[NAME]
 end
 
-local C = require "ipmmap.jit.library"
 local bytes = require "ipmmap.jit.bytes"
 local seconds = require "ipmmap.jit.seconds"
 local structs = require "ipmmap.jit.struct"

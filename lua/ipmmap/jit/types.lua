@@ -58,7 +58,8 @@ local function describe_struct(pointer, layout, made)
   end
   local text = ("%s:%d{%s}"):format(ffi.string(pointer.name), parent and parent.id or 0,
     table.concat(parts, ";"))
-  return text, { fields = fields, by_name = by_name, parent = parent, is_particular = is_particular }
+  return text,
+    { fields = fields, by_name = by_name, parent = parent, is_particular = is_particular }
 end
 
 --- The type at `pointer`. `made` has the layout's types made so far, by address.

@@ -154,8 +154,8 @@ local function users(is_live)
 end
 
 local function getter(is_live, whole, part, offset, use)
-  return accessors.get(is_live, whole, part, offset, not part.is_scalar and class_for(is_live, part),
-    use)
+  local nested = not part.is_scalar and class_for(is_live, part)
+  return accessors.get(is_live, whole, part, offset, nested, use)
 end
 
 -- A name that no type has, whether this module is loaded once or again, for text in C: hosts, such
