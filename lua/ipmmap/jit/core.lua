@@ -29,7 +29,6 @@ registry[NAME] = {
   sleep = seconds.sleep,
   pairs = view.pairs,
   ipairs = view.ipairs,
-  len = view.len,
   open = handles.open,
   repair = handles.repair,
   adopt = handles.adopt,

@@ -365,8 +365,4 @@ function view.ipairs(x)
   return next_index, x, 0
 end
 
-function view.len(x)
-  return #x
-end
-
 return view
