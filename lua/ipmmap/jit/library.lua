@@ -48,10 +48,9 @@ typedef struct ipmmap_block {
   uint8_t *ready;       /* the bytes that may be changed now: from here */
   uint8_t *ready_end;   /* to here */
   void *keeps;          /* not 0: the view of a part keeps the memory's owner alive */
-  ipm_segment *segment; /* NULL: it is not a writer's */
+  ipm_segment *segment; /* NULL: it is a feed's */
   struct ipmmap_block *below; /* of the memories that may be accessed: the one before */
   int64_t limit;        /* the size of the type */
-  int64_t reserved;     /* how many bytes at the start cannot be assigned: a live header */
 } ipmmap_block;
 int ipmmap_nanosleep(const void *, void *) __asm__("nanosleep");
 int ipmmap_clock_gettime(int, void *) __asm__("clock_gettime");

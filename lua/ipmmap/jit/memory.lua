@@ -185,30 +185,15 @@ end
 
 -- Changes --------------------------------------------------------------------------------------
 
---[[
-Prepare `size` bytes at an address of a segment for changes: whole blocks, which costs the same as
-one byte of each. A range that follows the one prepared before is added to it. The header is not
-part of any range.
-]]
+-- Prepare `size` bytes at an address of a segment for changes. The library prepares the whole blocks
+-- that they are in.
 local function prepare(block, at, size)
   local from = cast(int64, at) - cast(int64, block.base)
-  local first = band(from, -BLOCK)
-  local stop = band(from + size + (BLOCK - 1), -BLOCK)
-  if stop > block.limit then
-    stop = block.limit
-  end
-  if from < block.reserved or block.segment == nil
-      or segment_change(block.segment, first, stop - first) == nil then
+  if block.segment == nil or segment_change(block.segment, from, size) == nil then
     return false
   end
-  if first < block.reserved then
-    first = block.reserved
-  end
-  local ready = block.base + first
-  if ready ~= block.ready_end then
-    block.ready = ready
-  end
-  block.ready_end = block.base + stop
+  block.ready = block.base + band(from, -BLOCK)
+  block.ready_end = block.base + band(from + size + (BLOCK - 1), -BLOCK)
   return true
 end
 
@@ -253,8 +238,8 @@ function memory.live(struct, segment, is_writable)
   local self = new(struct)
   self.is_live, self.is_writable = true, is_writable
   self.segment = segment
-  self.reserved, self.block.reserved = HEADER, HEADER
-  self.block.segment = is_writable and segment or nil
+  self.reserved = HEADER
+  self.block.segment = segment
   self.root = memory.view_at(self, self.type, 0)
   return self
 end

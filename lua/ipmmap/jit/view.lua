@@ -17,6 +17,7 @@ local view = {}
 
 local cast, type = ffi.cast, type -- locals, which cost nothing in compiled code
 local NUMBER = accessors.NUMBER
+local HEADER = "MmapStructureHeader" -- a segment's cannot be assigned
 
 -- What the views of a type of cdata are, by its number: { type, is_live }.
 local classes = {}
@@ -197,7 +198,8 @@ local function struct_metamethods(is_live, whole)
       complain_key(self, key)
     end
     local part, offset = field.type, field.offset
-    setters[key] = part.is_scalar and accessors.set(is_live, whole, part, offset, use)
+    setters[key] = part.is_scalar and whole.name ~= HEADER
+      and accessors.set(is_live, whole, part, offset, use)
       or function(me, new) assign_part(me, part, offset, new) end
     setters[key](self, x)
   end
