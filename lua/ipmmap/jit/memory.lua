@@ -26,6 +26,7 @@ local memory = {}
 local cast, band = ffi.cast, require "bit".band
 local segment_change, segment_data = C.ipm_segment_change, C.ipm_segment_data
 local BLOCK = C.IPM_BLOCK_SIZE
+local AHEAD = 8 * BLOCK
 local HEADER = C.IPM_HEADER_SIZE
 
 local bytes_p = ffi.typeof "uint8_t *"
@@ -185,15 +186,31 @@ end
 
 -- Changes --------------------------------------------------------------------------------------
 
--- Prepare `size` bytes at an address of a segment for changes. The library prepares the whole blocks
--- that they are in.
+--[[
+Prepare `size` bytes at an address of a segment for changes: the whole blocks that they are in. If
+these follow the ones prepared before, a loop probably goes through an array. Then more blocks are
+prepared, up to half as many as the loop has had, because a compiled loop that seldom leaves its main
+path is faster.
+]]
 local function prepare(block, at, size)
   local from = cast(int64, at) - cast(int64, block.base)
-  if block.segment == nil or segment_change(block.segment, from, size) == nil then
+  local first = band(from, -BLOCK)
+  local stop = band(from + size + (BLOCK - 1), -BLOCK)
+  local follows = at >= block.ready and at <= block.ready_end
+  if follows then
+    local done = cast(int64, block.ready_end) - cast(int64, block.ready)
+    stop = stop + (done < 2 * AHEAD and band(done / 2, -BLOCK) or AHEAD)
+  end
+  if stop > block.limit then
+    stop = block.limit
+  end
+  if block.segment == nil or segment_change(block.segment, first, stop - first) == nil then
     return false
   end
-  block.ready = block.base + band(from, -BLOCK)
-  block.ready_end = block.base + band(from + size + (BLOCK - 1), -BLOCK)
+  if not follows then
+    block.ready = block.base + first
+  end
+  block.ready_end = block.base + stop
   return true
 end
 
