@@ -711,9 +711,10 @@ typedef struct ipm_range {
  * that are listed after that. They include every byte in which the two differ, even if there are
  * more commits in the meantime.
  *
- * The list is exact, in blocks, for all versions since the last transaction that was rolled back
- * (by ipm_segment_rollback, or because its writer died). For an older version it may have more. It
- * also has the blocks of a transaction that is open at the moment.
+ * The list is exact, in blocks that were prepared for changes, for all versions since the last
+ * transaction that was rolled back (by ipm_segment_rollback, or because its writer died). For an
+ * older version it may have more. It also has the blocks of a transaction that is open at the
+ * moment.
  *
  * returns  IPM_EREPLACED, IPM_EFORKED; IPM_EINVALID: there is no such version yet
  */

@@ -1,7 +1,7 @@
 --[[
 Assignment in two steps, so that a failed assignment stores nothing: `prepare` checks a value and
-copies what it will store, and raises if the value does not fit the place; `store` neither raises nor
-runs other code. See src/lua/assign.c.
+copies what it will store, and raises if the value does not fit the place; `store` neither raises
+nor runs other code. See src/lua/assign.c.
 ]]
 local ffi = require "ffi"
 local errors = require "ipmmap.jit.errors"
@@ -9,6 +9,10 @@ local memory = require "ipmmap.jit.memory"
 local plain = require "ipmmap.jit.plain"
 local scalar = require "ipmmap.jit.scalar"
 local view = require "ipmmap.jit.view"
+
+-- Under another name, because LuaJIT's compiler of loops over `pairs` and `next` has a defect: if
+-- the body calls the function that the loop is in, the loop may go on with wrong variables.
+local each = next
 
 local assign = {}
 
@@ -58,14 +62,14 @@ local function store_pieces(of, pieces, base)
   return true
 end
 
---- Copy a struct or array at an address to a place. Where their layouts differ, only the fields that
--- both have are copied. Returns false if the memory cannot be changed now.
+--- Copy a struct or array at an address to a place. Where their layouts differ, only the fields
+-- that both have are copied. Returns false if the memory cannot be changed now.
 function assign.copy_fields(of, type, offset, given, from)
   return store_pieces(of, add_common({}, type, offset, given, 0), from)
 end
 
 local function check_source(x, given, of, type, offset)
-  view.check_access(x, given)
+  view.check_access(x)
   if not view.fits(given, type) then
     errors.complain(of, type, offset, "%s is not a %s of the same layout%s", errors.shown(x),
       type.name, view.difference(given, type))
@@ -100,12 +104,12 @@ local function add_source(draft, type, offset, x, given)
   for _, piece in ipairs(add_common({}, type, offset, given, 0)) do
     draft.count = draft.count + 1
     draft[draft.count] = piece
-    piece.bytes = copy_of(memory.address(x) + piece.from, piece.type.size)
+    piece.bytes = copy_of(view.address(x) + piece.from, piece.type.size)
   end
 end
 
--- Whether a value is a complete header, as totable returns it. Raises if it is no header. Its pieces
--- are removed from the draft again.
+-- Whether a value is a complete header, as totable returns it. Raises if it is no header. Its
+-- pieces are removed from the draft again.
 local function is_header(draft, type, offset, x)
   local count, reserved = draft.count, draft.reserved
   draft.reserved = 0
@@ -122,7 +126,7 @@ local function is_header(draft, type, offset, x)
 end
 
 local function add_struct(draft, type, offset, x)
-  for name, value in next, x do
+  for name, value in each, x do
     local field = type.by_name[name]
     if not field then
       errors.complain(draft.memory, type, offset, "no field %s", errors.shown(name))
@@ -138,7 +142,7 @@ end
 
 local function add_elements(draft, type, offset, x)
   local element, last, count = type.element, 0, 0
-  for i, value in next, x do
+  for i, value in each, x do
     if _G.type(i) ~= "number" or i % 1 ~= 0 then
       errors.complain(draft.memory, type, offset, "%s is not an index", errors.shown(i))
     elseif i < 1 or i > type.count then
@@ -204,11 +208,11 @@ end
 -- A whole view or value is copied in one piece if it has the place's type. It may overlap it.
 local function store_source(assignment)
   local x = assignment.source
-  if not memory.is_accessible(memory.of(x)) then
+  if not memory.is_accessible(view.memory(x)) then
     return false
   end
-  local from, size = memory.address(x), assignment.given.size
-  if memory.of(x) == assignment.memory then
+  local from, size = view.address(x), assignment.given.size
+  if view.memory(x) == assignment.memory then
     from = copy_of(from, size)
   end
   return store_pieces(assignment.memory, assignment.pieces, from)

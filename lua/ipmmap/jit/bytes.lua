@@ -10,9 +10,9 @@ local bytes = {}
 --- The bytes of a view or value as they lie in memory.
 function bytes.bytes(v)
   local type = view.check(v, 1, "bytes")
-  view.check_access(v, type)
+  view.check_access(v)
   local copy = ffi.new("uint8_t[?]", type.size) -- as for text, in scalar.lua
-  ffi.copy(copy, memory.address(v), type.size)
+  ffi.copy(copy, view.address(v), type.size)
   return ffi.string(copy, type.size)
 end
 
@@ -43,17 +43,17 @@ end
 --- Set the bytes of a view or value.
 function bytes.setbytes(v, text)
   local type = view.check(v, 1, "setbytes")
-  local of, offset = memory.of(v), memory.offset(v)
+  local of, offset = view.memory(v), view.offset(v)
   if _G.type(text) ~= "string" then
     errors.complain(of, type, offset, "%s is not a string of bytes", errors.shown(text))
   end
-  view.check_access(v, type)
+  view.check_access(v)
   memory.check_writable(of, type, offset)
   if #text ~= type.size then
     errors.complain(of, type, offset, "%d bytes given, %s has %d", #text, type.name, type.size)
   end
   local kept = math.max(0, math.min(of.reserved - offset, type.size))
-  if text:sub(1, kept) ~= ffi.string(memory.address(v), kept) then
+  if text:sub(1, kept) ~= ffi.string(view.address(v), kept) then
     errors.complain(of, type, offset, "the header is set only by creation, touch and clear")
   end
   check_raw(of, type, offset, text, 1)
@@ -84,8 +84,8 @@ end
 --- A view or value as plain tables.
 function bytes.totable(v)
   local type = view.check(v, 1, "totable")
-  view.check_access(v, type)
-  return plain(type, memory.address(v))
+  view.check_access(v)
+  return plain(type, view.address(v))
 end
 
 return bytes

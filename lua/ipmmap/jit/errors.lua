@@ -13,7 +13,8 @@ errors.buffer = buffer
 
 local own = debug and debug.getinfo(1, "S").source:match "^(.*/)[^/]*$"
 
---- The name of a piece of code that this library makes, which belongs to the library as its files do.
+--- The name of a piece of code that this library makes, which belongs to the library as its files
+-- do.
 function errors.chunk(name)
   return (own or "=") .. name
 end
@@ -30,7 +31,8 @@ local function where()
     local info = debug.getinfo(level, "Sl")
     if not info then
       return ""
-    elseif not is_own(info) and not (info.what == "C" and is_own(debug.getinfo(level + 1, "S"))) then
+    elseif not is_own(info)
+        and not (info.what == "C" and is_own(debug.getinfo(level + 1, "S"))) then
       return info.currentline > 0 and ("%s:%d: "):format(info.short_src, info.currentline) or ""
     end
     level = level + 1

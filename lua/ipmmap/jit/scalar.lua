@@ -49,8 +49,8 @@ end
 --[[
 For each kind, parts of the Lua code that reads and stores it, for scalars and for the accessors of
 views. `load` is an expression, `store` a statement, `check` a condition that holds for the numbers
-and so on which can be stored as they are; other values go through `convert`. The code uses `at`, the
-address of the scalar, `x`, the value, and SIZE. `c` is its type in C.
+and so on which can be stored as they are; other values go through `convert`. The code uses `at`,
+the address of the scalar, `x`, the value, and SIZE. `c` is its type in C.
 ]]
 local kinds = {
   bool = {
@@ -156,7 +156,8 @@ local function convert_wide(kind, x)
   return true, kind.c == "int64_t" and ffi.cast("int64_t", x) or tonumber(x)
 end
 
---- Convert a value for a scalar's type. Returns whether it is a value of the type, and what to store.
+--- Convert a value for a scalar's type. Returns whether it is a value of the type, and what to
+-- store.
 function scalar.convert(type_, x)
   local kind = kinds[type_.kind]
   if kind.checks(x, type_.size) then

@@ -1,31 +1,38 @@
--- Detached values: a struct or array in this process's memory.
+--[[
+Detached values: a struct or array in this process's memory. The view of a value, or of a part of
+one, is the address, because the bytes are there as long as such a view is: the value itself has its
+memory, and a table keeps it alive as long as the view of a part.
+]]
 local ffi = require "ffi"
 local memory = require "ipmmap.jit.memory"
-local view = require "ipmmap.jit.view"
 
 local value = {}
 
 local words = ffi.typeof "uint64_t[?]"
 
-local function collect(root)
-  memory.end_of(memory.of(root))
-end
+local memories = setmetatable({}, { __mode = "k" }) -- by value
+local wholes = setmetatable({}, { __mode = "k" }) -- the values by views of parts
 
---- A value whose bytes are zero, and the address of the bytes, which live as long as the value. Views
--- of its parts keep it alive.
+--- A value of a Struct, or of one of its parts, whose bytes are zero; and the address of the bytes.
 function value.new(struct, type)
   local bytes = words(math.ceil(type.size / 8))
-  local of, root = memory.detached(struct, type, ffi.cast("uint8_t *", bytes))
-  of.bytes = bytes
-  memory.make_writable(of)
-  memory.set_owner(of, root)
-  return ffi.gc(root, collect), of.base
+  local of = {
+    struct = struct, type = type, base = ffi.cast("uint8_t *", bytes), bytes = bytes,
+    reserved = 0, is_writable = true,
+  }
+  local new = memory.view_at(of, type, 0)
+  memories[new] = of
+  return new, of.base
 end
 
---- The address of the bytes of a view or value. Raises if it may not be used.
-function value.pointer(v)
-  view.check_access(v, view.test(v))
-  return memory.address(v)
+--- Keep the value that a view belongs to alive as long as the new view of a part.
+function value.keep(part, view)
+  wholes[part] = wholes[view] or view
+end
+
+--- The memory of a value, or of a part of one.
+function value.memory(view)
+  return memories[wholes[view] or view]
 end
 
 return value
