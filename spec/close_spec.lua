@@ -340,3 +340,17 @@ describe("a view in a <close> variable", function()
     assert.equal(before, after)
   end)
 end)
+
+describe("a feed", function()
+  after_each(segment.close)
+
+  it("is closed at the end of its block", function()
+    local _, _, reader = segment.make(S, { "reader" })
+    local kept
+    do
+      local feed <close> = reader:feed(0)
+      kept = feed
+    end
+    refused("CloseSpec: this feed is closed", kept.next, kept)
+  end)
+end)

@@ -17,7 +17,7 @@ local wait = require "ipmmap.jit.wait"
 local FOREVER = 0x7fffffffffffffffLL
 local LATEST = 0xffffffffffffffffULL
 
-local STATE = "(state)"
+local STATE = "(feed)" -- not that of handles
 
 local buffer = errors.buffer
 local live = handle.live

@@ -2,11 +2,12 @@
 -- and member.c do the same for Lua.
 --
 -- A handle is a table with one entry, its state, which only the files of this directory use.
--- Finalizers may run at any allocation, and debug hooks anywhere. They may raise errors, close
--- handles, and let them follow. So a state is complete before its segment is opened. `handle.live` is
--- called for each use of the segment, as an argument of the call into the core, and a segment stays
--- open until no call of this library can be using it. If a method has found a place in the memory of
--- a handle, it compares that memory with the handle's before it uses the place.
+-- Finalizers may run at any allocation. They may raise errors, close handles, and let them follow. So
+-- a state is complete before its segment is opened, and `handle.live` is called for each use of the
+-- segment, as an argument of the call into the core. If a method has found a place in the memory of a
+-- handle, it compares that memory with the handle's right before it uses the place. Debug hooks may
+-- raise errors anywhere. One that closes a handle within a call of the handle leaves it to the
+-- collector to close the segment.
 local ffi = require "ffi"
 
 local C = require "ipmmap.jit.library"

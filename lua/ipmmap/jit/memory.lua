@@ -265,11 +265,14 @@ end
 --- The handle has taken its lock. Returns the root view, the same each time.
 function memory.begin(self)
   local segment = self.segment
-  if segment == nil then -- a debug hook or a finalizer has closed the handle
+  if segment ~= nil then
+    self.block.base = cast(bytes_p, segment_data(segment))
+    activate(self.block)
+  end
+  if not open[self] then -- a debug hook has closed the handle meanwhile
+    deactivate(self.block)
     errors.refuse("%s: view used after its handle was closed", self.type.name)
   end
-  self.block.base = cast(bytes_p, segment_data(segment))
-  activate(self.block)
   return self.root
 end
 
