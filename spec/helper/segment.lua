@@ -45,6 +45,11 @@ function segment.open(role, struct, options)
   return segment.keep(assert(ipmmap[role](struct, options)))
 end
 
+--- Closes the handle that was opened last.
+function segment.close_last()
+  table.remove(handles):close()
+end
+
 --- Takes a handle's lock until `segment.close`. `with` holds it, in a coroutine that waits.
 -- @tparam Handle handle
 -- @treturn view

@@ -23,42 +23,45 @@ local methods = handle.methods
 local SMALL = 512
 local small = ffi.new("uint64_t[?]", SMALL / 8)
 
-local function read_into(state, part, pointer)
-  return C.ipm_segment_read(live(state), part.offset, part.type.size, pointer, buffer) == C.IPM_OK
+-- Reads a part that was found in the memory `of`. Returns whether that has succeeded.
+local function read_into(state, of, part, pointer)
+  return state.memory == of
+    and C.ipm_segment_read(live(state), part.offset, part.type.size, pointer, buffer) == C.IPM_OK
 end
 
-local function read_large(state, part)
+local function read_large(state, of, part)
   local kind = part.type
   if kind.is_scalar then
     local bytes = ffi.new("uint8_t[?]", kind.size)
-    return read_into(state, part, bytes), bytes
+    return read_into(state, of, part, bytes), bytes
   end
-  local value, pointer = values.new(state.struct, kind)
-  return read_into(state, part, pointer), value
+  local value, pointer = values.new(of.struct, kind)
+  return read_into(state, of, part, pointer), value
 end
 
 function methods:read(path)
   local state = handle.check(self)
-  local part = structs.find(state.struct, path)
+  local of = state.memory
+  local part = structs.find(of.struct, path)
   local kind = part.type
   if kind.is_scalar and kind.size <= SMALL then
-    if read_into(state, part, small) then
+    if read_into(state, of, part, small) then
       return scalar.load(kind, small)
     end
   else
-    local is_read, value = read_large(state, part)
+    local is_read, value = read_large(state, of, part)
     if is_read then
       return kind.is_scalar and scalar.load(kind, value) or value
     end
   end
-  return handle.retry(state) and self:read(path)
+  handle.retry(state, of)
+  return self:read(path)
 end
 
 local version_now = ffi.new "uint64_t[1]"
 
 -- The type of a detached value, into which a snapshot of the handle's struct goes.
-local function check_into(state, into)
-  local here = state.memory.type
+local function check_into(state, here, into)
   local given = views.test(into)
   local target = given and views.memory(into)
   if not given or target and target.is_live then
@@ -76,50 +79,52 @@ local function check_into(state, into)
   return given
 end
 
--- Takes a snapshot into a value whose layout has other fields or offsets than the segment.
-local function snapshot_fields(state, into, given)
-  local bytes = ffi.new("uint8_t[?]", state.memory.type.size)
-  local code = C.ipm_segment_snapshot(live(state), bytes, version_now, buffer)
-  if code == C.IPM_OK then
-    assign.copy_fields(views.memory(into), given, views.offset(into), state.memory.type, bytes)
-  end
-  return code
+-- Takes a snapshot into bytes that have room for the layout of the memory `of`. Returns whether that
+-- has succeeded.
+local function take_snapshot(state, of, pointer)
+  return state.memory == of
+    and C.ipm_segment_snapshot(live(state), pointer, version_now, buffer) == C.IPM_OK
 end
 
--- Takes a snapshot into a value, or into a new one. Returns a code, the value and the version.
-local function snapshot(state, into)
-  local here = state.memory.type
-  local code, pointer
+-- Takes a snapshot into a value whose layout has other fields or offsets than the segment.
+local function snapshot_fields(state, of, into, given)
+  local bytes = ffi.new("uint8_t[?]", of.type.size)
+  return take_snapshot(state, of, bytes)
+    and assign.copy_fields(views.memory(into), given, views.offset(into), of.type, bytes)
+end
+
+-- Takes a snapshot into a value, or into a new one. Returns whether that has succeeded, and the
+-- value.
+local function snapshot(state, of, into)
   if into == nil then
-    into, pointer = values.new(state.struct, here)
-    code = C.ipm_segment_snapshot(live(state), pointer, version_now, buffer)
-  else
-    local given = check_into(state, into)
-    if given == here or C.ipm_type_equal(given.pointer, here.pointer) then
-      code = C.ipm_segment_snapshot(live(state), values.pointer(into), version_now, buffer)
-    else
-      code = snapshot_fields(state, into, given)
-    end
+    local value, pointer = values.new(of.struct, of.type)
+    return take_snapshot(state, of, pointer), value
   end
-  return code, into, tonumber(version_now[0])
+  local given = check_into(state, of.type, into)
+  if given == of.type then
+    return take_snapshot(state, of, values.pointer(into)), into
+  end
+  return snapshot_fields(state, of, into, given), into
 end
 
 function methods:snapshot(into)
   local state = handle.check(self)
-  local code, value = snapshot(state, into)
-  if code == C.IPM_OK then
+  local of = state.memory
+  local is_taken, value = snapshot(state, of, into)
+  if is_taken then
     return value
   end
-  return handle.retry(state) and self:snapshot(into)
+  return handle.retry(state, of) and self:snapshot(into)
 end
 
 function methods:versioned_snapshot(into)
   local state = handle.check(self)
-  local code, value, version = snapshot(state, into)
-  if code == C.IPM_OK then
-    return value, version
+  local of = state.memory
+  local is_taken, value = snapshot(state, of, into)
+  if is_taken then
+    return value, tonumber(version_now[0])
   end
-  handle.retry(state)
+  handle.retry(state, of)
   return self:versioned_snapshot(into)
 end
 
@@ -131,31 +136,31 @@ end
 
 -- Assigns a value to a part of the handle's struct. The result is false if the segment was replaced
 -- and the handle has followed: then the method begins again.
-local function write(state, kind, offset, value)
-  local assignment = assign.prepare(state.memory, kind, offset, value)
-  live(state)
-  local is_done, is_stored = lock.change(state, store, assignment)
+local function write(state, of, kind, offset, value)
+  local assignment = assign.prepare(of, kind, offset, value)
+  local is_done, is_stored = lock.change(state, of, store, assignment)
   if not is_done then
-    return not handle.retry(state)
+    return not handle.retry(state, of)
   elseif not is_stored then
-    errors.complain(state.memory, kind, offset, "the value changed while it was assigned")
+    errors.complain(of, kind, offset, "the value changed while it was assigned")
   end
   return true
 end
 
 function methods:write(path, value)
-  local state, part
+  local state, of, part
   repeat
     state = handle.check_writer(self)
-    part = structs.find(state.struct, path)
-  until write(state, part.type, part.offset, value)
+    of = state.memory
+    part = structs.find(of.struct, path)
+  until write(state, of, part.type, part.offset, value)
 end
 
 function methods:set(fields)
   local state
   repeat
     state = handle.check_writer(self)
-  until write(state, state.memory.type, 0, fields)
+  until write(state, state.memory, state.memory.type, 0, fields)
 end
 
 local is_number = {
@@ -171,16 +176,16 @@ local function is_integer_cdata(n)
   return type(n) == "cdata" and (ffi.istype("int64_t", n) or ffi.istype("uint64_t", n))
 end
 
-local function check_number(state, part, n)
+local function check_number(of, part, n)
   local kind, offset = part.type, part.offset
-  if offset < state.memory.reserved then
-    errors.complain(state.memory, kind, offset, "set only by creation, touch and clear")
+  if offset < of.reserved then
+    errors.complain(of, kind, offset, "set only by creation, touch and clear")
   elseif not is_number[kind.kind] then
-    errors.complain(state.memory, kind, offset, "%s is not a number to add to", kind.name)
+    errors.complain(of, kind, offset, "%s is not a number to add to", kind.name)
   elseif type(n) ~= "number" and not is_integer_cdata(n) then
-    errors.complain(state.memory, kind, offset, "%s is not a number to add", errors.shown(n))
+    errors.complain(of, kind, offset, "%s is not a number to add", errors.shown(n))
   elseif kind.kind ~= "float" and kind.kind ~= "double" and not is_whole(n) then
-    errors.complain(state.memory, kind, offset, "%s is not an integer to add", errors.shown(n))
+    errors.complain(of, kind, offset, "%s is not an integer to add", errors.shown(n))
   end
 end
 
@@ -201,13 +206,14 @@ end
 
 function methods:add(path, n)
   local state = handle.check_writer(self)
-  local part = structs.find(state.struct, path)
-  check_number(state, part, n)
-  local is_done, is_added, result = lock.change(state, add, part, n)
+  local of = state.memory
+  local part = structs.find(of.struct, path)
+  check_number(of, part, n)
+  local is_done, is_added, result = lock.change(state, of, add, part, n)
   if not is_done then
-    return handle.retry(state) and self:add(path, n)
+    return handle.retry(state, of) and self:add(path, n)
   elseif not is_added then
-    errors.complain(state.memory, part.type, part.offset, "%s + %s is out of range for %s (%s)",
+    errors.complain(of, part.type, part.offset, "%s + %s is out of range for %s (%s)",
       errors.shown(result), errors.shown(n), part.type.name, scalar.range(part.type))
   end
   return result
@@ -222,7 +228,7 @@ local function change_by(self, change)
   local state
   repeat
     state = handle.check_writer(self)
-    local is_done, is_changed = lock.change(state, call_core, change)
+    local is_done, is_changed = lock.change(state, state.memory, call_core, change)
   until is_done and is_changed or not handle.retry(state)
 end
 

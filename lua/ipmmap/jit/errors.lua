@@ -45,6 +45,18 @@ local class = {
   __tostring = function(self) return self.where .. self.message end,
 }
 
+--- Whether a function of this library has called, by a finalizer, a debug hook or a function of the
+-- program, the one that calls this.
+function errors.is_nested()
+  local level = 3
+  local info = debug.getinfo(level, "S")
+  while info and not is_own(info) do
+    level = level + 1
+    info = debug.getinfo(level, "S")
+  end
+  return info ~= nil
+end
+
 function errors.message()
   return ffi.string(buffer[0].text)
 end

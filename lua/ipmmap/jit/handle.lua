@@ -2,9 +2,11 @@
 -- and member.c do the same for Lua.
 --
 -- A handle is a table with one entry, its state, which only the files of this directory use.
--- Finalizers may run at any allocation. They may raise errors, and close handles. So a state is
--- complete before its segment is opened, and `handle.live` is called right before each use of the
--- segment, as an argument of the call into the core.
+-- Finalizers may run at any allocation, and debug hooks anywhere. They may raise errors, close
+-- handles, and let them follow. So a state is complete before its segment is opened. `handle.live` is
+-- called for each use of the segment, as an argument of the call into the core, and a segment stays
+-- open until no call of this library can be using it. If a method has found a place in the memory of
+-- a handle, it compares that memory with the handle's before it uses the place.
 local ffi = require "ffi"
 
 local C = require "ipmmap.jit.library"
@@ -24,9 +26,9 @@ local buffer = errors.buffer
 
 -- Closing --------------------------------------------------------------------------------------
 
--- Closes the segment, if it is open. The lock is released before the feeds are closed. If that
--- fails, because another thread holds it, nothing is closed, and the result is false.
-local function close(state)
+-- Ends the use of the segment. The lock is released before the feeds are closed. If that fails,
+-- because another thread holds it, nothing is closed, and the result is false.
+local function finish(state)
   local segment = state.opened_at[0]
   if segment == nil then
     return true
@@ -37,14 +39,22 @@ local function close(state)
   for feed in pairs(state.feeds) do
     feed:finish()
   end
-  if C.ipm_segment_close(segment, buffer) ~= C.IPM_OK then
-    return false
-  end
-  state.opened_at[0], state.segment = nil, nil
+  state.segment = nil
   if state.memory then
     memory.end_of(state.memory)
   end
   return true
+end
+
+-- The same, and closes the segment.
+local function close(state)
+  local is_finished = finish(state)
+  local segment = state.opened_at[0]
+  if is_finished and segment ~= nil then
+    state.opened_at[0] = nil
+    C.ipm_segment_close(segment, nil)
+  end
+  return is_finished
 end
 
 --- Makes the state of a handle that is not open yet. The caller opens a segment at `opened_at`.
@@ -101,7 +111,8 @@ end
 
 -- Following ------------------------------------------------------------------------------------
 
--- Gives the handle the layout of its segment, unless it has that layout already.
+-- Gives the handle the layout of its segment, unless it has that layout already. No finalizer may
+-- run meanwhile.
 local function take_layout(state)
   local layout = C.ipm_segment_layout(live(state))
   local old = state.memory
@@ -115,28 +126,41 @@ local function take_layout(state)
   state.openings = C.ipm_segment_openings(live(state))
 end
 
+local function without_collector(fn, ...)
+  local was_running = collectgarbage "isrunning"
+  collectgarbage "stop"
+  local ok, failure = pcall(fn, ...)
+  if was_running then
+    collectgarbage "restart"
+  end
+  if not ok then
+    error(failure, 0)
+  end
+end
+
 --- Opens the segment that replaces the handle's, if there is one. Returns a code of the core.
 -- @local
 function handle.catch_up(state)
   local code = C.ipm_segment_follow(live(state), buffer)
   if code == C.IPM_OK and C.ipm_segment_openings(live(state)) ~= state.openings then
-    take_layout(state)
+    without_collector(take_layout, state)
   end
   return code
 end
 
 --- Follows if a call of the core has just failed because the segment was replaced. If the result is
--- true, the method begins again.
+-- true, the method begins again. So it does if the handle's memory is another one than `of`, where
+-- the method has found a place: then it has followed meanwhile.
 -- @local
-function handle.again(state)
-  return buffer[0].code == C.IPM_EREPLACED and state.follows
+function handle.again(state, of)
+  return of ~= nil and of ~= state.memory or buffer[0].code == C.IPM_EREPLACED and state.follows
     and not memory.is_locked(state.memory) and handle.catch_up(state) == C.IPM_OK
 end
 
 --- The same, but raises the error if the method does not begin again.
 -- @local
-function handle.retry(state)
-  return handle.again(state) or errors.raise()
+function handle.retry(state, of)
+  return handle.again(state, of) or errors.raise()
 end
 
 -- Objects --------------------------------------------------------------------------------------
@@ -152,7 +176,7 @@ function handle.new(state, follows, by_path)
   state.opened = tonumber(version[0])
   state.follows, state.may_change = follows, follows and by_path
   state.memory = memory.live(state.definition, live(state), state.is_writer)
-  take_layout(state)
+  without_collector(take_layout, state)
   return setmetatable({ [STATE] = state }, metatable)
 end
 
@@ -191,8 +215,10 @@ function metatable:__tostring()
   return ("ipmmap.%s: %s"):format(state.role, handle.info(state).path or state.name)
 end
 
+--- Within another call of this library, the segment is closed only when the state is collected.
 function methods:close()
-  if not close(any(self)) then
+  local state = any(self)
+  if not (errors.is_nested() and finish or close)(state) then
     errors.raise()
   end
 end

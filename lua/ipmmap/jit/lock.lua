@@ -75,9 +75,9 @@ end
 
 -- Rolls back, wherever an error has ended the call that took the lock at that epoch.
 local function abandon(state, epoch)
-  if state.epoch == epoch and state.segment then
+  if state.epoch == epoch and state.opened_at[0] ~= nil then
     memory.finish(state.memory)
-    C.ipm_segment_rollback(state.segment, nil)
+    C.ipm_segment_rollback(state.opened_at[0], nil)
   end
 end
 
@@ -221,14 +221,18 @@ end
 
 -- Transactions of methods ----------------------------------------------------------------------
 
--- Calls `change(memory, ...)` under the lock. Commits if the first result is true.
-local function change_locked(state, epoch, change, a, b, c)
+-- Calls `change` under the lock. Commits if the first result is true. Rolls back without a call if
+-- the handle has followed to another layout.
+local function change_locked(state, epoch, of, change, a, b)
   state.epoch = epoch
   if not take(state, FOREVER) then
     return false
+  elseif state.memory ~= of then
+    release(state, false)
+    return false
   end
-  memory.begin(state.memory)
-  local is_done, result = change(state, a, b, c)
+  memory.begin(of)
+  local is_done, result = change(state, a, b)
   return release(state, is_done), is_done, result
 end
 
@@ -240,17 +244,18 @@ local function deliver_change(state, epoch, ok, is_released, is_done, result)
   return is_released, is_done, result
 end
 
---- Calls `change(state, a, b, c)` while the handle holds its lock: in its transaction, or else in
--- one of its own, which is rolled back if the first result is false. `change` must not raise.
+--- Calls `change(state, a, b)` while the handle holds its lock: in its transaction, or else in one of
+-- its own, which is rolled back if the first result is false.
 -- @local
--- @treturn boolean false: the lock could not be had, or the changes are lost; errors.buffer has why
+-- @tparam table of the memory in which the caller has found the place to change
+-- @treturn boolean false: the method begins again, or fails; see handle.retry
 -- @return the two results of `change`
-function lock.change(state, change, a, b, c)
-  if memory.is_locked(state.memory) then
-    return true, change(state, a, b, c)
+function lock.change(state, of, change, a, b)
+  if memory.is_locked(of) then
+    return true, change(state, a, b)
   end
   local epoch = state.epoch + 1
-  return deliver_change(state, epoch, pcall(change_locked, state, epoch, change, a, b, c))
+  return deliver_change(state, epoch, pcall(change_locked, state, epoch, of, change, a, b))
 end
 
 return lock

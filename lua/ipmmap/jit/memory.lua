@@ -204,7 +204,8 @@ local function prepare(block, at, size)
   if stop > block.limit then
     stop = block.limit
   end
-  if block.segment == nil or segment_change(block.segment, first, stop - first) == nil then
+  local segment = block.segment
+  if segment == nil or segment_change(segment, first, stop - first) == nil then
     return false
   end
   if not follows then
@@ -263,7 +264,11 @@ end
 
 --- The handle has taken its lock. Returns the root view, the same each time.
 function memory.begin(self)
-  self.block.base = cast(bytes_p, segment_data(self.segment))
+  local segment = self.segment
+  if segment == nil then -- a debug hook or a finalizer has closed the handle
+    errors.refuse("%s: view used after its handle was closed", self.type.name)
+  end
+  self.block.base = cast(bytes_p, segment_data(segment))
   activate(self.block)
   return self.root
 end
