@@ -152,7 +152,7 @@ test:
 lint:
 	@.ci/packages 'make lint' $(TO_LINT)
 	@$(MAKE) --no-print-directory --keep-going \
-	    lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell
+	    lint-lua lint-format lint-tidy lint-gcc lint-clang lint-host lint-rockspec lint-shell
 
 INCLUDES = -Isrc $(LUA_INC)
 STRICT   = $(WARNINGS) -Werror -O2 -pthread $(DEFINES) $(INCLUDES) -c -o /dev/null
@@ -211,4 +211,4 @@ help:
 	@sed -n '/^# \(make \|  \)/s/^# //p' Makefile spec/stress/stress.mk spec/hostile/hostile.mk
 
 .PHONY: all toolchain headers interpreter build-tests test lint proof demo install install-module uninstall clean help \
-        lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell
+        lint-lua lint-format lint-tidy lint-gcc lint-clang lint-host lint-rockspec lint-shell

@@ -33,6 +33,10 @@
 #ifndef IPMMAP_H
 #define IPMMAP_H
 
+#ifndef __LP64__
+#error "ipmmap needs a 64-bit system"
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

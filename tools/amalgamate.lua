@@ -74,6 +74,7 @@ io.write([[
 #endif
 
 #pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wshadow" /* of static functions of another file */
 #pragma GCC visibility push(hidden)
 
 #include "ipmmap.h"
