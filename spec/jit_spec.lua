@@ -222,6 +222,8 @@ describe("a field, in LuaJIT,", function()
     v.n, v.small, v.wide, v.bits = -5LL, 255ULL, 9007199254740993LL, 0xffffffffffffffffULL
     assert.same({ -5, 255 }, { v.n, v.small })
     assert.is_true(v.wide == 9007199254740993LL and v.bits == 0xffffffffffffffffULL)
+    v.wide = 255ULL
+    assert.equal(255, v.wide)
     v.point.x = 3LL
     assert.equal(3, v.point.x)
     refused("JitSpec.n: 2147483648 is out of range for int32", function() v.n = 2147483648LL end)
@@ -258,6 +260,32 @@ describe("a field, in LuaJIT,", function()
       assert.has_error(function() v.bits = wrong end)
     end
     assert.is_true(v.bits == 0xffffffffffffffffULL)
+  end)
+
+  it("has the same value in compiled code, whatever type the value had before", function()
+    local T = ipmmap.struct("JitSpecNumbers", {
+      { "u32", "uint32" }, { "i32", "int32" }, { "u64", "uint64" }, { "i64", "int64" }, { "number", "double" },
+    })
+    local t = T:new()
+    local function pass_on(x)
+      t.u32 = x
+      t.i64 = t.u32
+      t.u64 = t.i64
+      t.number = t.u64
+      t.u32 = t.number
+      return t.u32 + t.i64 + t.u64
+    end
+    for i = 1, 300 do
+      local x = i % 3 == 0 and 0xffffffff - i or i % 3 == 1 and 0x80000000 + i or i
+      assert.equal(3 * x, pass_on(x))
+    end
+    for i = 1, 300 do
+      t.i32 = -i
+      t.i64 = t.i32
+      t.number = t.i64
+      assert.equal(-i, t.number)
+      assert.is_false((pcall(function() t.u32 = t.i64 end)))
+    end
   end)
 
   it("stays alive with a view of a part of its value", function()

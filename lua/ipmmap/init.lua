@@ -67,8 +67,8 @@
 -- value is detached too, but only its feed changes it: an assignment to it raises an error.
 --
 -- Both have fields (`v.name`) and elements (`v.route[1]`), and work with `#`, `pairs` and `ipairs`;
--- see below for LuaJIT. Arrays start at 1. A field may have any name, so views and values have no methods: `totable`,
--- `bytes` and `setbytes` are functions of the module.
+-- see below for LuaJIT. Arrays start at 1. A field may have any name, so views and values have no
+-- methods: `totable`, `bytes` and `setbytes` are functions of the module.
 --
 -- A struct or array field takes a table, or a view or value of the same type. A table sets only the
 -- fields that it contains. An unknown key raises an error. For an array, a table has the elements 1
@@ -84,10 +84,10 @@
 --   which also work in Lua. `#` and `ipmmap.len` work with arrays.
 -- - A field of type `int64` or `uint64` is read as a number if it is within 2^53, so that every
 --   integer of its size is a number, and otherwise as `int64_t` or `uint64_t` cdata. An integer
---   field takes both kinds of cdata and integral numbers, if they are in its range. A `uint64` takes
---   the 64 bits of any of them, of negative ones too, as in Lua.
--- - A view is cdata of a type of its own, and so not equal to another view of the same part as the
---   key of a table, only by `==`. Numbers as keys of a struct raise LuaJIT's own error.
+--   field takes both kinds of cdata and integral numbers, if they are in its range. A `uint64`
+--   takes the 64 bits of any of them, of negative ones too, as in Lua.
+-- - A view is cdata. Two views of the same part are equal by `==`, but not as keys of a table. A
+--   number as the key of a struct raises LuaJIT's own error.
 -- @module ipmmap
 
 local compat = require "ipmmap.compat"

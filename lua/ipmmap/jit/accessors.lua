@@ -54,7 +54,6 @@ local live = {
   local start = block.base + offset
 ]],
   NESTED = [[
-  local target = number + DISTANCE
   local made = MAKE
   if block.keeps ~= nil then use.keep(made, block) end
   return made
@@ -66,20 +65,20 @@ local live = {
 ]],
 }
 
--- The access to a value, whose view is the address.
+-- The access to a value, whose view has the address, and an entry in value.lua.
 local detached = {
   ACCESS = "local start = cast(bytes_p, NUMBER)",
   NESTED = [[
-  local target = at
-  local made = MAKE
-  use.keep(made, view)
+  local entry = use.take_part(view.ENTRY)
+  local made = nested(cast(void_p, at), entry)
+  use.enter(entry, made)
   return made
 ]],
   PREPARE = "",
 }
 
 local function compile(code, words, whole, part, nested, use)
-  for _ = 1, 4 do -- words contain words
+  for _ = 1, 5 do -- words contain words
     code = code:gsub("%u%u+", words)
   end
   local kind = scalar.kinds[part.kind]
@@ -94,7 +93,8 @@ local function words_for(is_live, whole, part, offset, besides)
   local kind = scalar.kinds[part.kind]
   local is_small = offset and whole.size <= SMALL_STRUCT and not whole.is_shared
   local words = {
-    NUMBER = offset and "view" or "view." .. accessors.NUMBER,
+    NUMBER = is_live and offset and "view" or "view." .. accessors.NUMBER,
+    ENTRY = accessors.ENTRY,
     PARAMETERS = offset and "" or ", i",
     INDEX = offset and "" or CHECK_INDEX,
     BESIDES = besides,
@@ -104,7 +104,8 @@ local function words_for(is_live, whole, part, offset, besides)
     SIZE = ("%d"):format(part.size),
     FROM = is_small and "start" or "at",
     LENGTH = ("%d"):format(is_small and whole.size or part.size),
-    MAKE = part.kind == "array" and "nested(cast(void_p, target))" or "cast(nested, target)",
+    MAKE = part.kind == "array" and "nested(cast(void_p, number + DISTANCE))"
+      or "cast(nested, number + DISTANCE)",
     CHECK = kind and kind.check,
     STORE = kind and kind.store,
     RESULT = kind and "return " .. kind.load or "NESTED",
@@ -115,8 +116,8 @@ local function words_for(is_live, whole, part, offset, besides)
   return words
 end
 
---- The name of the member of an array's view; no field has such a name.
-accessors.NUMBER = "\255number"
+--- The names of the members of views; no field has such a name.
+accessors.NUMBER, accessors.ENTRY = "\255number", "\255entry"
 
 --[[
 The function that reads a part: `get(view)` for a field, `get(view, i)` for an element.
@@ -125,7 +126,8 @@ whole    the view's type
 part     the field's or the element's
 offset   the field's; nil: the elements of an array
 nested   the type of the views of the part, if it is no scalar
-use      `index` is called for an index that is no element's; `keep`, for the new view of a part
+use      `index` is called for an index that is no element's. For views of parts it has `keep` of
+         memory.lua, or `take_part` and `enter` of value.lua
 ]]
 function accessors.get(is_live, whole, part, offset, nested, use)
   return compile(GET, words_for(is_live, whole, part, offset, ""), whole, part, nested, use)

@@ -189,8 +189,8 @@ end
 --[[
 Prepare `size` bytes at an address of a segment for changes: the whole blocks that they are in. If
 these follow the ones prepared before, a loop probably goes through an array. Then more blocks are
-prepared, up to half as many as the loop has had, because a compiled loop that seldom leaves its main
-path is faster.
+prepared, up to half as many as the loop has had, because a compiled loop that seldom leaves its
+main path is faster.
 ]]
 local function prepare(block, at, size)
   local from = cast(int64, at) - cast(int64, block.base)

@@ -31,6 +31,15 @@ local function text(at, size)
   return ffi.string(short_text)
 end
 
+-- A uint32 that was loaded as an int32. LuaJIT 2.1 of 2022, compiling the conversion of a loaded
+-- uint32_t to a number and further to an int64_t, extends the sign.
+local function from_uint32(value)
+  if value < 0 then
+    return value + 0x100000000
+  end
+  return value
+end
+
 --- A 64-bit integer as a number, if every number of its size is one.
 local function from_int64(value)
   if value >= -0x20000000000000LL and value <= 0x20000000000000LL then
@@ -67,6 +76,7 @@ local kinds = {
   },
   uint32 = {
     c = "uint32_t", min = 0, max = 0xffffffff,
+    load = "from_uint32(cast(int32_p, at)[0])",
     check = "type(x) == 'number' and x >= 0 and x <= 0xffffffff and floor(x) == x",
   },
   int64 = {
@@ -101,10 +111,11 @@ for _, kind in pairs(kinds) do
 end
 
 --- What the code may use besides `pointer`.
-scalar.names = "cast, type, tobit, floor, find, copy, fill, text, from_int64, from_uint64"
+scalar.names = "cast, type, tobit, floor, find, copy, fill, text, int32_p, from_uint32, "
+  .. "from_int64, from_uint64"
 function scalar.values()
-  return ffi.cast, type, tobit, floor, string.find, ffi.copy, ffi.fill, text, from_int64,
-    from_uint64
+  return ffi.cast, type, tobit, floor, string.find, ffi.copy, ffi.fill, text,
+    ffi.typeof "int32_t *", from_uint32, from_int64, from_uint64
 end
 scalar.kinds = kinds
 
@@ -150,10 +161,12 @@ local function convert_wide(kind, x)
     return true, ffi.cast("uint64_t", x)
   elseif is_uint64(x) and x > 0x7fffffffffffffffULL then
     return false
-  elseif x < kind.min or x > kind.max then
+  end
+  x = ffi.cast("int64_t", x)
+  if x < kind.min or x > kind.max then
     return false
   end
-  return true, kind.c == "int64_t" and ffi.cast("int64_t", x) or tonumber(x)
+  return true, kind.c == "int64_t" and x or tonumber(x)
 end
 
 --- Convert a value for a scalar's type. Returns whether it is a value of the type, and what to
@@ -166,7 +179,7 @@ function scalar.convert(type_, x)
     if kind.is_real then
       return true, tonumber(x)
     end
-    return convert_wide(kind, is_int64(x) and ffi.cast("int64_t", x) or ffi.cast("uint64_t", x))
+    return convert_wide(kind, x)
   elseif type(x) ~= "number" then
     return false
   elseif kind.is_real then

@@ -1,9 +1,9 @@
 --[[
 Views, live and detached: v.field, v[i], #v, tostring, and pairs and ipairs by functions. A view is
 cdata of a type of its own for each struct and array type, with the metamethods below: for a struct
-a pointer, which compiled code need not allocate, and for an array a struct, because LuaJIT indexes
-pointers itself. It has a number, from which an access finds the bytes: see memory.lua and
-value.lua.
+of a segment a pointer, which compiled code need not allocate, and otherwise a struct, because
+LuaJIT indexes pointers itself. It has a number, from which an access finds the bytes: see
+memory.lua and value.lua.
 ]]
 local ffi = require "ffi"
 local C = require "ipmmap.jit.library"
@@ -16,7 +16,7 @@ local value = require "ipmmap.jit.value"
 local view = {}
 
 local cast, type = ffi.cast, type -- locals, which cost nothing in compiled code
-local NUMBER = accessors.NUMBER
+local NUMBER, ENTRY = accessors.NUMBER, accessors.ENTRY
 local HEADER = "MmapStructureHeader" -- a segment's cannot be assigned
 
 -- What the views of a type of cdata are, by its number: { type, is_live }.
@@ -47,7 +47,7 @@ function view.check(x, number, name)
 end
 
 local function number_of(self, class)
-  return cast("uint64_t", class.type.kind == "array" and self[NUMBER] or self)
+  return cast("uint64_t", class.is_pointer and self or self[NUMBER])
 end
 
 -- The memory of a view or value, or nil if it has ended, and the offset there.
@@ -57,7 +57,7 @@ local function locate(self)
   if class.is_live then
     return memory.locate(number)
   end
-  local of = value.memory(self)
+  local of = value.memory(self[ENTRY])
   return of, tonumber(number - cast("uint64_t", of.base))
 end
 
@@ -151,7 +151,10 @@ end
 local class_for
 
 local function users(is_live)
-  return { keep = is_live and memory.keep or value.keep, convert = convert }
+  return {
+    keep = is_live and memory.keep, take_part = value.take_part, enter = value.enter,
+    convert = convert,
+  }
 end
 
 local function getter(is_live, whole, part, offset, use)
@@ -280,14 +283,15 @@ local function is_same(a, b)
 end
 
 -- The type of the views of a type, and the one that has the metamethods.
-local function new_class(whole)
-  if whole.kind == "array" then
-    local made = ffi.typeof(("struct /* %s */ { void *const %s; }"):format(new_name(), NUMBER))
-    return made, made
+local function new_class(is_live, whole)
+  local name = new_name()
+  if is_live and whole.kind == "struct" then
+    ffi.cdef(("struct %s;"):format(name))
+    return ffi.typeof(("struct %s *"):format(name)), ffi.typeof("struct " .. name)
   end
-  local name = "struct " .. new_name()
-  ffi.cdef(name .. ";")
-  return ffi.typeof(name .. " *"), ffi.typeof(name)
+  local made = ffi.typeof(("struct /* %s */ { void *const %s; %s }"):format(name, NUMBER,
+    is_live and "" or ("const int32_t %s;"):format(ENTRY)))
+  return made, made
 end
 
 --- The type of the views of a struct or array type.
@@ -296,9 +300,11 @@ function class_for(is_live, whole)
   if whole[key] then
     return whole[key]
   end
-  local made, with_metamethods = new_class(whole)
+  local made, with_metamethods = new_class(is_live, whole)
   whole[key] = made
-  classes[tonumber(made)] = { type = whole, is_live = is_live }
+  classes[tonumber(made)] = {
+    type = whole, is_live = is_live, is_pointer = made ~= with_metamethods,
+  }
   local new = whole.kind == "struct" and struct_metamethods or array_metamethods
   local metamethods = new(is_live, whole)
   metamethods.__tostring, metamethods.__eq = show, is_same
@@ -311,11 +317,11 @@ end
 function memory.view_at(of, part, offset)
   local is_live = of.first ~= nil
   local class = class_for(is_live, part)
-  local number = cast("uint64_t", is_live and of.first or of.base) + offset
-  if part.kind == "array" then
-    return class(cast("void *", number))
+  if not is_live then
+    return value.view_of(of, class, cast("void *", of.base + offset))
   end
-  return cast(class, number)
+  local number = of.first + offset
+  return part.kind == "struct" and cast(class, number) or class(cast("void *", number))
 end
 
 -- Iterating ------------------------------------------------------------------------------------
