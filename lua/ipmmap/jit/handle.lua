@@ -22,8 +22,12 @@ local STATE = "(state)" -- no field of a struct can have this name
 --- The methods of handles, which the other files add.
 handle.methods = {}
 
-local methods = handle.methods
+-- Locals, which cost nothing in compiled code.
+local rawget, type = rawget, type
+local is_locked = memory.is_locked
 local buffer = errors.buffer
+
+local methods = handle.methods
 
 -- Closing --------------------------------------------------------------------------------------
 
@@ -91,19 +95,20 @@ end
 
 --- The state of the open handle that a method was called on.
 -- @local
-function handle.check(self)
+local function check(self)
   local state = any(self)
   live(state)
-  if state.may_change and not memory.is_locked(state.memory) then
+  if state.may_change and not is_locked(state.memory) then
     handle.catch_up(state)
   end
   return state
 end
+handle.check = check
 
 --- The same, for a method that readers may not call.
 -- @local
 function handle.check_writer(self)
-  local state = handle.check(self)
+  local state = check(self)
   if not state.is_writer then
     errors.refuse("%s: a reader cannot write", state.name)
   end
@@ -155,7 +160,7 @@ end
 -- @local
 function handle.again(state, of)
   return of ~= nil and of ~= state.memory or buffer[0].code == C.IPM_EREPLACED and state.follows
-    and not memory.is_locked(state.memory) and handle.catch_up(state) == C.IPM_OK
+    and not is_locked(state.memory) and handle.catch_up(state) == C.IPM_OK
 end
 
 --- The same, but raises the error if the method does not begin again.

@@ -18,8 +18,13 @@ local lock = {}
 local FOREVER = 0x7fffffffffffffffLL
 local SECOND = 1000000000LL
 
+-- Locals, which cost nothing in compiled code.
+local pcall, select, type = pcall, select, type
+local segment_lock, segment_unlock = C.ipm_segment_lock, C.ipm_segment_unlock
+local check, live = handle.check, handle.live
+local begin_access, end_access, is_locked = memory.begin, memory.finish, memory.is_locked
 local buffer = errors.buffer
-local live = handle.live
+
 local methods = handle.methods
 
 -- Taking the lock ------------------------------------------------------------------------------
@@ -32,7 +37,7 @@ local function wait(state, timeout_ns)
   local deadline = seconds.deadline(timeout_ns)
   while true do
     local left_ns = seconds.left(deadline)
-    local code = C.ipm_segment_lock(live(state), left_ns < turn_ns and left_ns or turn_ns, buffer)
+    local code = segment_lock(live(state), left_ns < turn_ns and left_ns or turn_ns, buffer)
     if code ~= C.IPM_ETIMEOUT or left_ns <= turn_ns then
       return code
     end
@@ -45,7 +50,7 @@ jit.off(wait) -- compiled code runs no hooks
 local function keep_trying(state, timeout_ns)
   local code
   repeat
-    code = C.ipm_segment_lock(live(state), 0, buffer)
+    code = segment_lock(live(state), 0, buffer)
     if code == C.IPM_ETIMEOUT and timeout_ns > 0 then
       code = wait(state, timeout_ns)
     end
@@ -55,28 +60,28 @@ end
 
 -- Takes the lock. Returns whether it could be had; errors.buffer tells why not.
 local function take(state, timeout_ns)
-  return C.ipm_segment_lock(live(state), 0, buffer) == C.IPM_OK or keep_trying(state, timeout_ns)
+  return segment_lock(live(state), 0, buffer) == C.IPM_OK or keep_trying(state, timeout_ns)
 end
 
 -- Releases the lock. Returns whether the changes were committed, or rolled back; errors.buffer
 -- tells why not.
 local function release(state, is_commit)
-  memory.finish(state.memory)
+  end_access(state.memory)
   if is_commit then
-    return C.ipm_segment_unlock(live(state), buffer) == C.IPM_OK
+    return segment_unlock(live(state), buffer) == C.IPM_OK
   end
   return C.ipm_segment_rollback(live(state), buffer) == C.IPM_OK
 end
 
 -- Whether the handle holds the lock that was taken at that epoch.
 local function is_standing(state, epoch)
-  return state.epoch == epoch and memory.is_locked(state.memory)
+  return state.epoch == epoch and is_locked(state.memory)
 end
 
 -- Rolls back, wherever an error has ended the call that took the lock at that epoch.
 local function abandon(state, epoch)
   if state.epoch == epoch and state.opened_at[0] ~= nil then
-    memory.finish(state.memory)
+    end_access(state.memory)
     C.ipm_segment_rollback(state.opened_at[0], nil)
   end
 end
@@ -105,7 +110,7 @@ end
 
 local function begin(state, epoch, timeout_ns)
   state.epoch = epoch
-  return take(state, timeout_ns) and memory.begin(state.memory)
+  return take(state, timeout_ns) and begin_access(state.memory)
 end
 
 local function locked_0(state, epoch, timeout_ns, fn)
@@ -168,7 +173,7 @@ local function call_locked(is_try, state, timeout_ns, fn, ...)
   if type(fn) ~= "function" then
     check_function(is_try and "try_with" or "with", fn)
   end
-  if memory.is_locked(state.memory) then
+  if is_locked(state.memory) then
     refuse_second(state)
   end
   local epoch = state.epoch + 1
@@ -177,12 +182,12 @@ local function call_locked(is_try, state, timeout_ns, fn, ...)
 end
 
 function methods:with(fn, ...)
-  return call_locked(false, handle.check(self), FOREVER, fn, ...)
+  return call_locked(false, check(self), FOREVER, fn, ...)
 end
 
 -- handle:try_with([seconds,] fn, ...)
 local function try_with(self, timeout, ...)
-  local state = handle.check(self)
+  local state = check(self)
   if type(timeout) == "number" then
     return call_locked(true, state, seconds.check(timeout, 0, state.name), ...)
   end
@@ -195,14 +200,14 @@ methods.try_with = try_with
 -- A lock that is forgotten must be found. Lua finds it by <close>, and by a finalizer of the view.
 local function refuse_lock(self)
   errors.refuse("%s: LuaJIT has no <close>, so it would not notice that a lock is forgotten: use "
-    .. "handle:with(function(view) ... end) or try_with", handle.check(self).memory.type.name)
+    .. "handle:with(function(view) ... end) or try_with", check(self).memory.type.name)
 end
 methods.lock, methods.try_lock = refuse_lock, refuse_lock
 
 local function end_by_hand(state, is_commit)
-  if not memory.is_locked(state.memory) then
+  if not is_locked(state.memory) then
     local name = is_commit and "unlock" or "rollback"
-    if C.ipm_segment_unlock(live(state), buffer) == C.IPM_EINVALID then
+    if segment_unlock(live(state), buffer) == C.IPM_EINVALID then
       errors.refuse("%s: %s without a lock", state.name, name)
     end
     errors.raise()
@@ -212,7 +217,7 @@ local function end_by_hand(state, is_commit)
 end
 
 function methods:unlock()
-  end_by_hand(handle.check(self), true)
+  end_by_hand(check(self), true)
 end
 
 function methods:rollback()
@@ -231,7 +236,7 @@ local function change_locked(state, epoch, of, change, a, b)
     release(state, false)
     return false
   end
-  memory.begin(of)
+  begin_access(of)
   local is_done, result = change(state, a, b)
   return release(state, is_done), is_done, result
 end
@@ -251,7 +256,7 @@ end
 -- @treturn boolean false: the method begins again, or fails; see handle.retry
 -- @return the two results of `change`
 function lock.change(state, of, change, a, b)
-  if memory.is_locked(of) then
+  if is_locked(of) then
     return true, change(state, a, b)
   end
   local epoch = state.epoch + 1

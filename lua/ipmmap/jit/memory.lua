@@ -264,13 +264,13 @@ end
 
 --- The handle has taken its lock. Returns the root view, the same each time.
 function memory.begin(self)
-  local segment = self.segment
-  if segment ~= nil then
-    self.block.base = cast(bytes_p, segment_data(segment))
-    activate(self.block)
+  local segment, block = self.segment, self.block
+  if segment then
+    block.base = cast(bytes_p, segment_data(segment))
+    activate(block)
   end
-  if not open[self] then -- a debug hook has closed the handle meanwhile
-    deactivate(self.block)
+  if not self.segment then -- a debug hook has closed the handle meanwhile
+    deactivate(block)
     errors.refuse("%s: view used after its handle was closed", self.type.name)
   end
   return self.root
