@@ -85,26 +85,37 @@ end
 
 -- Drafts ---------------------------------------------------------------------------------------
 
--- A draft is a list of scalars to store, and of bytes from views and values. `reserved` is the
--- memory's, or 0 while a header is checked that will not be stored.
+-- A draft is a list of what to store: for each piece the type, the offset, and the scalar or the
+-- bytes of a view or value. `reserved` is the memory's, or 0 while a header is checked that will not
+-- be stored.
 
 local add_value
+
+local function add_piece(draft, type, offset, what)
+  local count = draft.count
+  draft[count + 1], draft[count + 2], draft[count + 3] = type, offset, what
+  draft.count = count + 3
+end
 
 local function add_scalar(draft, type, offset, x)
   local fits, stored = scalar.convert(type, x)
   if not fits then
     scalar.complain(draft.memory, type, offset, x)
   end
-  draft.count = draft.count + 1
-  draft[draft.count] = { type = type, offset = offset, stored = stored }
+  add_piece(draft, type, offset, stored)
 end
 
 local function add_source(draft, type, offset, x, given)
   check_source(x, given, draft.memory, type, offset)
   for _, piece in ipairs(add_common({}, type, offset, given, 0)) do
-    draft.count = draft.count + 1
-    draft[draft.count] = piece
-    piece.bytes = copy_of(view.address(x) + piece.from, piece.type.size)
+    local part, from = piece.type, view.address(x) + piece.from
+    local what
+    if part.is_scalar then
+      what = scalar.load(part, from)
+    else
+      what = copy_of(from, part.size)
+    end
+    add_piece(draft, part, piece.offset, what)
   end
 end
 
@@ -185,24 +196,30 @@ function add_value(draft, type, offset, x)
   end
 end
 
+local function store_piece(of, type, offset, what)
+  if not type.is_scalar then
+    return store_bytes(of, offset, type.size, what)
+  end
+  local at = memory.change(of, offset, type.size)
+  if at == nil then
+    return false
+  end
+  scalar.store(type, at, what)
+  return true
+end
+
 local function store_draft(draft)
   local of = draft.memory
-  for i = 1, draft.count do
-    local piece = draft[i]
-    local size = piece.type.size
-    if piece.bytes then
-      if not store_bytes(of, piece.offset, size, piece.bytes) then
-        return false
-      end
-    else
-      local at = memory.change(of, piece.offset, size)
-      if at == nil then
-        return false
-      end
-      scalar.store(piece.type, at, piece.stored)
+  for i = 1, draft.count, 3 do
+    if not store_piece(of, draft[i], draft[i + 1], draft[i + 2]) then
+      return false
     end
   end
   return true
+end
+
+local function is_same(a, b)
+  return a == b or a.bytes ~= nil and b.bytes ~= nil and a.base == b.base
 end
 
 -- A whole view or value is copied in one piece if it has the place's type. It may overlap it.
@@ -212,7 +229,7 @@ local function store_source(assignment)
     return false
   end
   local from, size = view.address(x), assignment.given.size
-  if view.memory(x) == assignment.memory then
+  if is_same(view.memory(x), assignment.memory) then
     from = copy_of(from, size)
   end
   return store_pieces(assignment.memory, assignment.pieces, from)

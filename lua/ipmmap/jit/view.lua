@@ -313,14 +313,11 @@ function class_for(is_live, whole)
   return made
 end
 
---- A view of a part of a memory.
+memory.class_for = class_for
+
+--- A view of a part of the memory of a segment or of a feed.
 function memory.view_at(of, part, offset)
-  local is_live = of.first ~= nil
-  local class = class_for(is_live, part)
-  if not is_live then
-    return value.view_of(of, class, cast("void *", of.base + offset))
-  end
-  local number = of.first + offset
+  local class, number = class_for(true, part), of.first + offset
   return part.kind == "struct" and cast(class, number) or class(cast("void *", number))
 end
 
