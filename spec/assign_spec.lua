@@ -131,7 +131,10 @@ describe("an assigned table", function()
     view.part = { n = 2 }
     for _ = 1, 1000 do
       finalized({}, { __gc = function()
-        if is_reading then other:rollback() end
+        if is_reading then
+          is_reading = false
+          other:rollback()
+        end
       end })
       local ok, message = pcall(function()
         is_reading = true

@@ -86,8 +86,8 @@ end
 -- Drafts ---------------------------------------------------------------------------------------
 
 -- A draft is a list of what to store: for each piece the type, the offset, and the scalar or the
--- bytes of a view or value. `reserved` is the memory's, or 0 while a header is checked that will not
--- be stored.
+-- bytes of a view or value. `reserved` is the memory's, or 0 while a header is checked that will
+-- not be stored.
 
 local add_value
 
