@@ -92,6 +92,19 @@ function view.address(self)
 end
 value.pointer = view.address
 
+--- A copy of some of the bytes of a view or value, as a uint64_t[?]. Raises if it may not be used.
+function view.copy(self, from, size)
+  local copy = ffi.new("uint64_t[?]", (size + 7) / 8)
+  while true do
+    local ends_before = memory.ends[0]
+    local address = view.address(self) + from
+    if memory.ends[0] == ends_before then
+      ffi.copy(copy, address, size)
+      return copy
+    end
+  end
+end
+
 -- Raise an error: the key names no part of the struct or array.
 local function complain_key(self, key)
   check_access(self)
