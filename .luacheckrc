@@ -6,4 +6,5 @@ files["spec/**/*_spec.lua"] = { std = "+busted", max_line_length = 120 }
 files["spec/hosts/*.lua"] = { max_line_length = 120 }
 files["examples/love/*.lua"] = { globals = { "love" } }
 files["examples/neovim/plugin/*.lua"] = { globals = { "vim" } }
-files["examples/darktable/*.lua"] = { globals = { "darktable" } }
+files["lua/ipmmap/jit/*.lua"] = { std = "luajit" }
+files["spec/jit_spec.lua"] = { std = "luajit+busted", max_line_length = 120 }

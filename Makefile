@@ -68,7 +68,9 @@ C_FILES = $(CORE) $(BINDING) $(C_TESTS) $(HELPERS)
 
 BUSTED  = busted --output=spec/helper/tap.lua
 # The specs of what LuaJIT does as Lua does: they run with both.
-JIT_SPECS = $(patsubst %,spec/%_spec.lua,helper)
+JIT_SPECS = $(patsubst %,spec/%_spec.lua,helper struct value view assign bytes jit \
+              constructor error handle lock access listen feed feed_changes follow migrate \
+              compatible adopt appear trust resident processes jit_hook)
 SUMMARY = .ci/summary $(if $(VERBOSE),all)
 
 TO_BUILD = gcc libc6-dev liblua$(LUA_VERSION)-dev
@@ -153,7 +155,7 @@ test:
 lint:
 	@.ci/packages 'make lint' $(TO_LINT)
 	@$(MAKE) --no-print-directory --keep-going \
-	    lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell
+	    lint-lua lint-format lint-tidy lint-gcc lint-clang lint-host lint-rockspec lint-shell
 
 INCLUDES = -Isrc $(LUA_INC)
 STRICT   = $(WARNINGS) -Werror -O2 -pthread $(DEFINES) $(INCLUDES) -c -o /dev/null
@@ -212,4 +214,4 @@ help:
 	@sed -n '/^# \(make \|  \)/s/^# //p' Makefile spec/stress/stress.mk spec/hostile/hostile.mk spec/hosts/hosts.mk
 
 .PHONY: all toolchain headers interpreter build-tests test lint proof demo install install-module uninstall clean help \
-        lint-lua lint-format lint-tidy lint-gcc lint-clang lint-rockspec lint-shell
+        lint-lua lint-format lint-tidy lint-gcc lint-clang lint-host lint-rockspec lint-shell

@@ -302,6 +302,21 @@ ipmmap.setbytes(route, string.pack("dddddd", 1, 2, 3, 4, 5, 6))
 editor:write("route", route)
 print(reader:read "route[3].y")                         --> 6.0
 
+--- pairs
+editor:set { at = { x = 1, y = 2 } }
+for name, field in ipmmap.pairs(reader:read "at") do
+  print(name, field)                                    --> x	1.0
+end                                                     --> y	2.0
+
+--- ipairs
+editor:write("route[2].x", 7)
+for i, point in ipmmap.ipairs(reader:read "route") do
+  if point.x == 7 then print(i) end                     --> 2
+end
+
+--- len
+print(ipmmap.len(reader:read "route"))                  --> 3
+
 --- now
 print(ipmmap.now() > 1.7e9)                             --> true
 

@@ -106,7 +106,7 @@ describe("ipmmap who, about processes that hold bytes of the lock file,", functi
     if not argv then return pending(why) end
     os.execute(("chmod 755 '%s'; chmod 666 '%s' '%s'"):format(dir, file, lock_file))
     local child = holder(2)
-    table.move({ "bin/ipmmap", "who", file }, 1, 3, #argv + 1, argv)
+    table.move({ process.LUA, "bin/ipmmap", "who", file }, 1, 4, #argv + 1, argv)
     local stranger = process.start(argv)
     local lines = {}
     for line in function() return stranger:line() end do lines[#lines + 1] = line end

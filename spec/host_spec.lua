@@ -64,6 +64,12 @@ describe("make host", function()
            "the header has changed: run make docs/c-api.md")
   end)
 
+  it("has a header that says that 32-bit systems cannot have the library", function()
+    local ok, output = try("cc -U__LP64__ -Isrc -fsyntax-only -x c src/ipmmap.h")
+    assert.is_false(ok)
+    assert.matches('error: #error "ipmmap needs a 64%-bit system"', output)
+  end)
+
   it("documents every function of the header", function()
     for text, name in read("src/ipmmap.h"):gmatch("\n([^\n]*)\nIPM_API [^;]-(ipm_[%w_]+)%(") do
       local by_comment = text:find("%*/$")

@@ -15,7 +15,7 @@ PKG_CONFIG     = $(BUILD)/host/ipmmap.pc $(BUILD)/host/ipmmap-lua.pc
 TO_HOST  = gcc libc6-dev binutils liblua$(LUA_VERSION)-dev lua$(LUA_VERSION)
 TO_GAME  = $(TO_HOST) libncurses-dev
 TO_TEST += python3-cffi g++ pkg-config libncurses-dev valgrind strace
-TO_LINT += libncurses-dev valgrind
+TO_LINT += g++ libncurses-dev valgrind
 
 host: $(HOST_FILES)
 
@@ -120,6 +120,9 @@ $(BUILD)/amalgamation/ipmmap.so: dist/ipmmap.c dist/ipmmap.h
 	$(CC) -Wall -Wextra -Werror -fPIC -pthread -DIPM_LUA $(LUA_INC) $(CPPFLAGS) $(CFLAGS) \
 	    $(LDFLAGS) -shared -o $@ $<
 
+lint-host: dist/ipmmap.c dist/ipmmap.h
+	@.ci/check 'dist, with the warnings of hosts' spec/host/warnings.sh $(call quote,$(LUA_INCDIR))
+
 # The prefix with spaces escaped for pkg-config, and with the characters that sed interprets escaped.
 EMPTY     =
 PC_PREFIX = $(subst |,\|,$(subst &,\&,$(subst \,\\,$(subst $(EMPTY) ,\ ,$(PREFIX)))))
@@ -146,4 +149,4 @@ clean-dist:
 	rm -rf dist
 
 ## The pkg-config files are phony, because the prefix may differ from the last build's.
-.PHONY: host cdef game install-host clean-dist $(PKG_CONFIG)
+.PHONY: host cdef lint-host game install-host clean-dist $(PKG_CONFIG)

@@ -33,6 +33,10 @@
 #ifndef IPMMAP_H
 #define IPMMAP_H
 
+#ifndef __LP64__
+#error "ipmmap needs a 64-bit system"
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -711,9 +715,10 @@ typedef struct ipm_range {
  * that are listed after that. They include every byte in which the two differ, even if there are
  * more commits in the meantime.
  *
- * The list is exact, in blocks, for all versions since the last transaction that was rolled back
- * (by ipm_segment_rollback, or because its writer died). For an older version it may have more. It
- * also has the blocks of a transaction that is open at the moment.
+ * The list is exact, in blocks that were prepared for changes, for all versions since the last
+ * transaction that was rolled back (by ipm_segment_rollback, or because its writer died). For an
+ * older version it may have more. It also has the blocks of a transaction that is open at the
+ * moment.
  *
  * returns  IPM_EREPLACED, IPM_EFORKED; IPM_EINVALID: there is no such version yet
  */
@@ -928,9 +933,9 @@ IPM_API bool ipm_feed_changes(const ipm_feed *feed, ipm_range *range);
 /* ---- Lua --------------------------------------------------------------------------------- */
 
 /*
- * Opens the Lua module, which includes its Lua files, in a host that embeds Lua 5.4 and has opened
- * Lua's package library: luaL_requiref(L, "ipmmap", luaopen_ipmmap, 0).
- * It is in libipmmap_lua.a and in the amalgamation if IPM_LUA is defined, but not in libipmmap.
+ * Opens the Lua module, which includes its Lua files, in a host that embeds Lua 5.4 or 5.5 and has
+ * opened Lua's package library: luaL_requiref(L, "ipmmap", luaopen_ipmmap, 0). It is in
+ * libipmmap_lua.a and in the amalgamation if IPM_LUA is defined, but not in libipmmap.
  */
 struct lua_State;
 IPM_API int luaopen_ipmmap(struct lua_State *L);

@@ -10,6 +10,7 @@ local unpack = table.unpack or rawget(_G, "unpack")
 local segment = {}
 
 local handles = {}
+local holding = {} -- the coroutines that hold locks
 
 --- Makes a segment.
 -- @tparam Struct|string struct
@@ -44,12 +45,22 @@ function segment.open(role, struct, options)
   return segment.keep(assert(ipmmap[role](struct, options)))
 end
 
+--- Takes a handle's lock until `segment.close`. `with` holds it, in a coroutine that waits.
+-- @tparam Handle handle
+-- @treturn view
+function segment.lock(handle)
+  local holder = coroutine.wrap(function() handle:with(coroutine.yield) end)
+  holding[#holding + 1] = holder
+  return holder()
+end
+
 --- Closes all handles that `make` and `open` have returned since the last call.
 function segment.close()
   for i = #handles, 1, -1 do
     handles[i]:close()
     handles[i] = nil
   end
+  holding = {}
 end
 
 --- Whether the lock can be had at once through a handle.

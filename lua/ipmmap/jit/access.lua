@@ -13,8 +13,12 @@ local structs = require "ipmmap.jit.struct"
 local values = require "ipmmap.jit.value"
 local views = require "ipmmap.jit.view"
 
+-- Locals, which cost nothing in compiled code.
+local segment_read, segment_snapshot = C.ipm_segment_read, C.ipm_segment_snapshot
+local check, check_writer, live = handle.check, handle.check_writer, handle.live
+local find, load_scalar = structs.find, scalar.load
 local buffer = errors.buffer
-local live = handle.live
+
 local methods = handle.methods
 
 -- Reading --------------------------------------------------------------------------------------
@@ -23,42 +27,45 @@ local methods = handle.methods
 local SMALL = 512
 local small = ffi.new("uint64_t[?]", SMALL / 8)
 
-local function read_into(state, part, pointer)
-  return C.ipm_segment_read(live(state), part.offset, part.type.size, pointer, buffer) == C.IPM_OK
+-- Reads a part that was found in the memory `of`. Returns whether that has succeeded.
+local function read_into(state, of, part, pointer)
+  return state.memory == of
+    and segment_read(live(state), part.offset, part.type.size, pointer, buffer) == C.IPM_OK
 end
 
-local function read_large(state, part)
+local function read_large(state, of, part)
   local kind = part.type
   if kind.is_scalar then
     local bytes = ffi.new("uint8_t[?]", kind.size)
-    return read_into(state, part, bytes), bytes
+    return read_into(state, of, part, bytes), bytes
   end
-  local value, pointer = values.new(state.struct, kind)
-  return read_into(state, part, pointer), value
+  local value, pointer = values.new(of.struct, kind)
+  return read_into(state, of, part, pointer), value
 end
 
 function methods:read(path)
-  local state = handle.check(self)
-  local part = structs.find(state.struct, path)
+  local state = check(self)
+  local of = state.memory
+  local part = find(of.struct, path)
   local kind = part.type
   if kind.is_scalar and kind.size <= SMALL then
-    if read_into(state, part, small) then
-      return scalar.load(kind, small)
+    if read_into(state, of, part, small) then
+      return load_scalar(kind, small)
     end
   else
-    local is_read, value = read_large(state, part)
+    local is_read, value = read_large(state, of, part)
     if is_read then
-      return kind.is_scalar and scalar.load(kind, value) or value
+      return kind.is_scalar and load_scalar(kind, value) or value
     end
   end
-  return handle.retry(state) and self:read(path)
+  handle.retry(state, of)
+  return self:read(path)
 end
 
 local version_now = ffi.new "uint64_t[1]"
 
 -- The type of a detached value, into which a snapshot of the handle's struct goes.
-local function check_into(state, into)
-  local here = state.memory.type
+local function check_into(state, here, into)
   local given = views.test(into)
   local target = given and views.memory(into)
   if not given or target and target.is_live then
@@ -76,50 +83,60 @@ local function check_into(state, into)
   return given
 end
 
--- Takes a snapshot into a value whose layout has other fields or offsets than the segment.
-local function snapshot_fields(state, into, given)
-  local bytes = ffi.new("uint8_t[?]", state.memory.type.size)
-  local code = C.ipm_segment_snapshot(live(state), bytes, version_now, buffer)
-  if code == C.IPM_OK then
-    assign.copy_fields(views.memory(into), given, views.offset(into), state.memory.type, bytes)
-  end
-  return code
+-- Takes a snapshot into bytes that have room for the layout of the memory `of`. Returns whether that
+-- has succeeded.
+local function take_snapshot(state, of, pointer)
+  return state.memory == of
+    and segment_snapshot(live(state), pointer, version_now, buffer) == C.IPM_OK
 end
 
--- Takes a snapshot into a value, or into a new one. Returns a code, the value and the version.
-local function snapshot(state, into)
-  local here = state.memory.type
-  local code, pointer
+-- Takes a snapshot into a value whose layout has other fields or offsets than the segment.
+local function snapshot_fields(state, of, into, given)
+  local bytes = ffi.new("uint8_t[?]", of.type.size)
+  return take_snapshot(state, of, bytes)
+    and assign.copy_fields(views.memory(into), given, views.offset(into), of.type, bytes)
+end
+
+local weak = { __mode = "v" }
+
+-- Takes a snapshot into a value, or into a new one. Returns whether that has succeeded, and the
+-- value. The last value that was checked is not checked again: a value of the memory's type stays
+-- one, with the same address.
+local function snapshot(state, of, into)
+  local checked = of.checked
   if into == nil then
-    into, pointer = values.new(state.struct, here)
-    code = C.ipm_segment_snapshot(live(state), pointer, version_now, buffer)
-  else
-    local given = check_into(state, into)
-    if given == here or C.ipm_type_equal(given.pointer, here.pointer) then
-      code = C.ipm_segment_snapshot(live(state), values.pointer(into), version_now, buffer)
-    else
-      code = snapshot_fields(state, into, given)
-    end
+    local value, pointer = values.new(of.struct, of.type)
+    return take_snapshot(state, of, pointer), value
+  elseif checked and rawequal(checked[1], into) then
+    return take_snapshot(state, of, of.pointer), into
   end
-  return code, into, tonumber(version_now[0])
+  local given = check_into(state, of.type, into)
+  if given ~= of.type then
+    return snapshot_fields(state, of, into, given), into
+  end
+  of.pointer = values.pointer(into)
+  of.checked = setmetatable({ into }, weak)
+  return take_snapshot(state, of, of.pointer), into
 end
 
 function methods:snapshot(into)
-  local state = handle.check(self)
-  local code, value = snapshot(state, into)
-  if code == C.IPM_OK then
+  local state = check(self)
+  local of = state.memory
+  local is_taken, value = snapshot(state, of, into)
+  if is_taken then
     return value
   end
-  return handle.retry(state) and self:snapshot(into)
+  return handle.retry(state, of) and self:snapshot(into)
 end
 
 function methods:versioned_snapshot(into)
-  local state = handle.check(self)
-  local code, value, version = snapshot(state, into)
-  if code == C.IPM_OK then
-    return value, version
+  local state = check(self)
+  local of = state.memory
+  local is_taken, value = snapshot(state, of, into)
+  if is_taken then
+    return value, tonumber(version_now[0])
   end
-  handle.retry(state)
+  handle.retry(state, of)
   return self:versioned_snapshot(into)
 end
 
@@ -129,33 +146,54 @@ local function store(_, assignment)
   return assign.store(assignment)
 end
 
+local function store_scalar(state, part, stored)
+  local at = memory.change(state.memory, part.offset, part.type.size)
+  if at == nil then
+    return false
+  end
+  scalar.store(part.type, at, stored)
+  return true
+end
+
+-- Writes a scalar, which needs no assignment.
+local function write_scalar(state, of, part, value)
+  memory.check_reserved(of, part.type, part.offset)
+  local fits, stored = scalar.convert(part.type, value)
+  if not fits then
+    scalar.complain(of, part.type, part.offset, value)
+  end
+  local is_done, is_stored = lock.change(state, of, store_scalar, part, stored)
+  return is_done and is_stored or not handle.retry(state, of)
+end
+
 -- Assigns a value to a part of the handle's struct. The result is false if the segment was replaced
 -- and the handle has followed: then the method begins again.
-local function write(state, kind, offset, value)
-  local assignment = assign.prepare(state.memory, kind, offset, value)
-  live(state)
-  local is_done, is_stored = lock.change(state, store, assignment)
+local function write(state, of, kind, offset, value)
+  local assignment = assign.prepare(of, kind, offset, value)
+  local is_done, is_stored = lock.change(state, of, store, assignment)
   if not is_done then
-    return not handle.retry(state)
+    return not handle.retry(state, of)
   elseif not is_stored then
-    errors.complain(state.memory, kind, offset, "the value changed while it was assigned")
+    errors.complain(of, kind, offset, "the value changed while it was assigned")
   end
   return true
 end
 
 function methods:write(path, value)
-  local state, part
+  local state, of, part
   repeat
-    state = handle.check_writer(self)
-    part = structs.find(state.struct, path)
-  until write(state, part.type, part.offset, value)
+    state = check_writer(self)
+    of = state.memory
+    part = find(of.struct, path)
+  until part.type.is_scalar and write_scalar(state, of, part, value)
+    or not part.type.is_scalar and write(state, of, part.type, part.offset, value)
 end
 
 function methods:set(fields)
   local state
   repeat
-    state = handle.check_writer(self)
-  until write(state, state.memory.type, 0, fields)
+    state = check_writer(self)
+  until write(state, state.memory, state.memory.type, 0, fields)
 end
 
 local is_number = {
@@ -171,16 +209,16 @@ local function is_integer_cdata(n)
   return type(n) == "cdata" and (ffi.istype("int64_t", n) or ffi.istype("uint64_t", n))
 end
 
-local function check_number(state, part, n)
+local function check_number(of, part, n)
   local kind, offset = part.type, part.offset
-  if offset < state.memory.reserved then
-    errors.complain(state.memory, kind, offset, "set only by creation, touch and clear")
+  if offset < of.reserved then
+    errors.complain(of, kind, offset, "set only by creation, touch and clear")
   elseif not is_number[kind.kind] then
-    errors.complain(state.memory, kind, offset, "%s is not a number to add to", kind.name)
+    errors.complain(of, kind, offset, "%s is not a number to add to", kind.name)
   elseif type(n) ~= "number" and not is_integer_cdata(n) then
-    errors.complain(state.memory, kind, offset, "%s is not a number to add", errors.shown(n))
+    errors.complain(of, kind, offset, "%s is not a number to add", errors.shown(n))
   elseif kind.kind ~= "float" and kind.kind ~= "double" and not is_whole(n) then
-    errors.complain(state.memory, kind, offset, "%s is not an integer to add", errors.shown(n))
+    errors.complain(of, kind, offset, "%s is not an integer to add", errors.shown(n))
   end
 end
 
@@ -190,24 +228,25 @@ local function add(state, part, n)
   if at == nil then
     return false
   end
-  local old = scalar.load(kind, at)
+  local old = load_scalar(kind, at)
   local sum = scalar.add(kind, old, n)
   if sum == nil then
     return false, old
   end
   scalar.store(kind, at, sum)
-  return true, scalar.load(kind, at)
+  return true, load_scalar(kind, at)
 end
 
 function methods:add(path, n)
-  local state = handle.check_writer(self)
-  local part = structs.find(state.struct, path)
-  check_number(state, part, n)
-  local is_done, is_added, result = lock.change(state, add, part, n)
+  local state = check_writer(self)
+  local of = state.memory
+  local part = find(of.struct, path)
+  check_number(of, part, n)
+  local is_done, is_added, result = lock.change(state, of, add, part, n)
   if not is_done then
-    return handle.retry(state) and self:add(path, n)
+    return handle.retry(state, of) and self:add(path, n)
   elseif not is_added then
-    errors.complain(state.memory, part.type, part.offset, "%s + %s is out of range for %s (%s)",
+    errors.complain(of, part.type, part.offset, "%s + %s is out of range for %s (%s)",
       errors.shown(result), errors.shown(n), part.type.name, scalar.range(part.type))
   end
   return result
@@ -221,8 +260,8 @@ end
 local function change_by(self, change)
   local state
   repeat
-    state = handle.check_writer(self)
-    local is_done, is_changed = lock.change(state, call_core, change)
+    state = check_writer(self)
+    local is_done, is_changed = lock.change(state, state.memory, call_core, change)
   until is_done and is_changed or not handle.retry(state)
 end
 

@@ -1,7 +1,7 @@
 --[[
 Assignment in two steps, so that a failed assignment stores nothing: `prepare` checks a value and
-copies what it will store, and raises if the value does not fit the place; `store` neither raises nor
-runs other code. See src/lua/assign.c.
+copies what it will store, and raises if the value does not fit the place; `store` neither raises
+nor runs other code. See src/lua/assign.c.
 ]]
 local ffi = require "ffi"
 local errors = require "ipmmap.jit.errors"
@@ -9,6 +9,10 @@ local memory = require "ipmmap.jit.memory"
 local plain = require "ipmmap.jit.plain"
 local scalar = require "ipmmap.jit.scalar"
 local view = require "ipmmap.jit.view"
+
+-- Under another name, because LuaJIT's compiler of loops over `pairs` and `next` has a defect: if
+-- the body calls the function that the loop is in, the loop may go on with wrong variables.
+local each = next
 
 local assign = {}
 
@@ -35,77 +39,82 @@ local function add_common(pieces, here, offset, given, from)
   return pieces
 end
 
--- Store bytes at an offset, but for the header of a segment. Returns false on failure.
-local function store_bytes(of, offset, size, from)
+-- Store bytes at an offset, but for the header of a segment. Returns false on failure: also if a
+-- memory has become inaccessible since `ends_before`, which may be that of `from`.
+local function store_bytes(of, offset, size, from, ends_before)
   local kept = offset < of.reserved and math.min(of.reserved - offset, size) or 0
   if size == kept then
     return true
   end
   local to = memory.change(of, offset + kept, size - kept)
-  if to == nil then
+  from = from + kept
+  if to == nil or memory.ends[0] ~= ends_before then
     return false
   end
-  ffi.copy(to, from + kept, size - kept)
+  ffi.copy(to, from, size - kept)
   return true
 end
 
-local function store_pieces(of, pieces, base)
+local function store_pieces(of, pieces, base, ends_before)
   for _, piece in ipairs(pieces) do
-    if not store_bytes(of, piece.offset, piece.type.size, base + piece.from) then
+    if not store_bytes(of, piece.offset, piece.type.size, base + piece.from, ends_before) then
       return false
     end
   end
   return true
 end
 
---- Copy a struct or array at an address to a place. Where their layouts differ, only the fields that
--- both have are copied. Returns false if the memory cannot be changed now.
+--- Copy a struct or array at an address that stays accessible to a place. Where their layouts
+-- differ, only the fields that both have are copied. Returns false if the memory cannot be changed
+-- now.
 function assign.copy_fields(of, type, offset, given, from)
-  return store_pieces(of, add_common({}, type, offset, given, 0), from)
+  return store_pieces(of, add_common({}, type, offset, given, 0), from, memory.ends[0])
 end
 
 local function check_source(x, given, of, type, offset)
-  view.check_access(x, given)
+  view.check_access(x)
   if not view.fits(given, type) then
     errors.complain(of, type, offset, "%s is not a %s of the same layout%s", errors.shown(x),
       type.name, view.difference(given, type))
   end
 end
 
--- A copy of bytes, which may be the place itself.
-local function copy_of(from, size)
-  local copy = ffi.new("uint8_t[?]", size)
-  ffi.copy(copy, from, size)
-  return copy
-end
-
 -- Drafts ---------------------------------------------------------------------------------------
 
--- A draft is a list of scalars to store, and of bytes from views and values. `reserved` is the
--- memory's, or 0 while a header is checked that will not be stored.
+-- A draft is a list of what to store: for each piece the type, the offset, and the scalar or the
+-- bytes of a view or value. `reserved` is the memory's, or 0 while a header is checked that will
+-- not be stored.
 
 local add_value
+
+local function add_piece(draft, type, offset, what)
+  local count = draft.count
+  draft[count + 1], draft[count + 2], draft[count + 3] = type, offset, what
+  draft.count = count + 3
+end
 
 local function add_scalar(draft, type, offset, x)
   local fits, stored = scalar.convert(type, x)
   if not fits then
     scalar.complain(draft.memory, type, offset, x)
   end
-  draft.count = draft.count + 1
-  draft[draft.count] = { type = type, offset = offset, stored = stored }
+  add_piece(draft, type, offset, stored)
 end
 
 local function add_source(draft, type, offset, x, given)
   check_source(x, given, draft.memory, type, offset)
   for _, piece in ipairs(add_common({}, type, offset, given, 0)) do
-    draft.count = draft.count + 1
-    draft[draft.count] = piece
-    piece.bytes = copy_of(memory.address(x) + piece.from, piece.type.size)
+    local part = piece.type
+    local what = view.copy(x, piece.from, part.size)
+    if part.is_scalar then
+      what = scalar.load(part, what)
+    end
+    add_piece(draft, part, piece.offset, what)
   end
 end
 
--- Whether a value is a complete header, as totable returns it. Raises if it is no header. Its pieces
--- are removed from the draft again.
+-- Whether a value is a complete header, as totable returns it. Raises if it is no header. Its
+-- pieces are removed from the draft again.
 local function is_header(draft, type, offset, x)
   local count, reserved = draft.count, draft.reserved
   draft.reserved = 0
@@ -122,7 +131,7 @@ local function is_header(draft, type, offset, x)
 end
 
 local function add_struct(draft, type, offset, x)
-  for name, value in next, x do
+  for name, value in each, x do
     local field = type.by_name[name]
     if not field then
       errors.complain(draft.memory, type, offset, "no field %s", errors.shown(name))
@@ -138,7 +147,7 @@ end
 
 local function add_elements(draft, type, offset, x)
   local element, last, count = type.element, 0, 0
-  for i, value in next, x do
+  for i, value in each, x do
     if _G.type(i) ~= "number" or i % 1 ~= 0 then
       errors.complain(draft.memory, type, offset, "%s is not an index", errors.shown(i))
     elseif i < 1 or i > type.count then
@@ -181,37 +190,44 @@ function add_value(draft, type, offset, x)
   end
 end
 
+local function store_piece(of, type, offset, what, ends_before)
+  if not type.is_scalar then
+    return store_bytes(of, offset, type.size, ffi.cast("uint8_t *", what), ends_before)
+  end
+  local at = memory.change(of, offset, type.size)
+  return at ~= nil and scalar.store(type, at, what, memory.ends, ends_before)
+end
+
 local function store_draft(draft)
-  local of = draft.memory
-  for i = 1, draft.count do
-    local piece = draft[i]
-    local size = piece.type.size
-    if piece.bytes then
-      if not store_bytes(of, piece.offset, size, piece.bytes) then
-        return false
-      end
-    else
-      local at = memory.change(of, piece.offset, size)
-      if at == nil then
-        return false
-      end
-      scalar.store(piece.type, at, piece.stored)
+  local of, ends_before = draft.memory, memory.ends[0]
+  if not memory.is_accessible(of) then
+    return false
+  end
+  for i = 1, draft.count, 3 do
+    if not store_piece(of, draft[i], draft[i + 1], draft[i + 2], ends_before) then
+      return false
     end
   end
   return true
 end
 
+-- Whether two memories are the same, so that a copy between them needs care.
+local function is_same(a, b)
+  return a == b or a.bytes ~= nil and b.bytes ~= nil and a.base == b.base
+end
+
 -- A whole view or value is copied in one piece if it has the place's type. It may overlap it.
 local function store_source(assignment)
-  local x = assignment.source
-  if not memory.is_accessible(memory.of(x)) then
+  local x, of = assignment.source, assignment.memory
+  local ends_before = memory.ends[0]
+  local source = view.memory(x)
+  if not (source and memory.is_accessible(source) and memory.is_accessible(of)) then
     return false
+  elseif is_same(source, of) then
+    assignment.copy = view.copy(x, 0, assignment.given.size)
+    return store_pieces(of, assignment.pieces, ffi.cast("uint8_t *", assignment.copy), ends_before)
   end
-  local from, size = memory.address(x), assignment.given.size
-  if memory.of(x) == assignment.memory then
-    from = copy_of(from, size)
-  end
-  return store_pieces(assignment.memory, assignment.pieces, from)
+  return store_pieces(of, assignment.pieces, view.address(x), ends_before)
 end
 
 -- ----------------------------------------------------------------------------------------------

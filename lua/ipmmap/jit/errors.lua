@@ -13,7 +13,8 @@ errors.buffer = buffer
 
 local own = debug and debug.getinfo(1, "S").source:match "^(.*/)[^/]*$"
 
---- The name of a piece of code that this library makes, which belongs to the library as its files do.
+--- The name of a piece of code that this library makes, which belongs to the library as its files
+-- do.
 function errors.chunk(name)
   return (own or "=") .. name
 end
@@ -30,7 +31,8 @@ local function where()
     local info = debug.getinfo(level, "Sl")
     if not info then
       return ""
-    elseif not is_own(info) and not (info.what == "C" and is_own(debug.getinfo(level + 1, "S"))) then
+    elseif not is_own(info)
+        and not (info.what == "C" and is_own(debug.getinfo(level + 1, "S"))) then
       return info.currentline > 0 and ("%s:%d: "):format(info.short_src, info.currentline) or ""
     end
     level = level + 1
@@ -42,6 +44,18 @@ local class = {
   __name = "ipmmap.error",
   __tostring = function(self) return self.where .. self.message end,
 }
+
+--- Whether a function of this library has called, by a finalizer, a debug hook or a function of the
+-- program, the one that calls this.
+function errors.is_nested()
+  local level = 3
+  local info = debug.getinfo(level, "S")
+  while info and not is_own(info) do
+    level = level + 1
+    info = debug.getinfo(level, "S")
+  end
+  return info ~= nil
+end
 
 function errors.message()
   return ffi.string(buffer[0].text)

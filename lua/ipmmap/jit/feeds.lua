@@ -17,7 +17,7 @@ local wait = require "ipmmap.jit.wait"
 local FOREVER = 0x7fffffffffffffffLL
 local LATEST = 0xffffffffffffffffULL
 
-local STATE = "(state)"
+local STATE = "(feed)" -- not that of handles
 
 local buffer = errors.buffer
 local live = handle.live
@@ -79,13 +79,15 @@ Feed.__index = Feed
 
 function handle.methods:feed(from)
   local of = handle.check(self)
+  local here = of.memory
   local since = check_version(of, from)
   local state = new_state(self, of)
-  if C.ipm_feed_open(live(of), since, state.opened_at, buffer) ~= C.IPM_OK then
-    return handle.retry(of) and self:feed(from)
+  if of.memory ~= here
+    or C.ipm_feed_open(live(of), since, state.opened_at, buffer) ~= C.IPM_OK then
+    return handle.retry(of, here) and self:feed(from)
   end
   state.feed = state.opened_at[0]
-  state.memory = memory.feed(of.struct, C.ipm_feed_value(state.opened_at[0]), state)
+  state.memory = memory.feed(here.struct, C.ipm_feed_value(state.opened_at[0]), state)
   return setmetatable({ [STATE] = state }, Feed)
 end
 

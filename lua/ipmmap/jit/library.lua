@@ -34,26 +34,29 @@ end
 declare("ipm_options", require "ipmmap.jit.cdef")
 
 --[[
-A block of memory.lua. The checks of each access load its pointers. The type of these loads is not
-that of any field, so a compiled trace knows that a store to a field does not change them, loads
-them once, and again only after a call of the library.
+A block of memory.lua. The checks of each access load its pointers, and its numbers, which are
+declared as pointers. LuaJIT knows that a store to a field, whose type is never that of a pointer,
+does not change what they load. So a compiled loop loads them once, and again after each call of the
+library.
 ]]
 declare("struct ipmmap_block", [[
 typedef struct ipmmap_block {
-  void *live;           /* the key of the views that may access the memory now; or NULL */
+  void *first;          /* the number of the view of the memory's first byte */
+  void *size;           /* in bytes; 0: the memory may not be accessed */
   const void *forks;    /* the number of forks in the process that may access the memory */
+  uint8_t *base;        /* the first byte */
   uint8_t *ready;       /* the bytes that may be changed now: from here */
   uint8_t *ready_end;   /* to here */
-  void *keeps;          /* not NULL: a view of a part keeps the memory's owner alive */
-  uint8_t *base;        /* the memory's first byte */
-  ipm_segment *segment; /* NULL: it is not a writer's */
-  uint64_t size;
-  int32_t number;       /* of the block */
-  int32_t reserved;     /* how many bytes at the start cannot be assigned: a live header */
+  void *keeps;          /* not 0: the view of a part keeps the memory's owner alive */
+  ipm_segment *segment; /* NULL: it is a feed's */
+  struct ipmmap_block *below; /* of the memories that may be accessed: the one before */
+  int64_t limit;        /* the size of the type */
+  double epoch;         /* a handle's: how many times it has tried to take its lock */
+  bool may_change;      /* a handle's: it follows, perhaps to another layout */
 } ipmmap_block;
 int ipmmap_nanosleep(const void *, void *) __asm__("nanosleep");
 int ipmmap_clock_gettime(int, void *) __asm__("clock_gettime");
-size_t ipmmap_strnlen(const void *, size_t) __asm__("strnlen");
+void *ipmmap_memccpy(void *, const void *, int, size_t) __asm__("memccpy");
 ]])
 
 local library = ffi.load(find())

@@ -2,35 +2,35 @@
 Memories: the bytes of one struct or array, which are those of a detached value, those of a feed
 until it is closed, or those of a segment while a handle holds its lock.
 
-Views are cdata, and cdata keeps nothing alive. So each memory has a control block that is never
-freed, and each view has its block's address and a key. A view may be used while the block's `live`
-is its key. No two memories ever have the same key, so a view of a memory that has ended raises an
-error, also when another memory has got its block, and never touches freed bytes.
+Views are cdata, and cdata keeps nothing alive. So the view of a segment or of a feed has no
+address. It is a number: each memory has a range of numbers of its own, one for each byte, which no
+other memory ever gets. An access finds the memory by the number, and the byte by the memory. A view
+whose memory has ended finds none and raises an error, whatever lies at the old address now.
+
+The memory that was locked or used last is the present one, which an access looks at first. Its
+block has what compiled code needs.
+
+A value is always accessible, so its view is the address of its bytes: see value.lua.
 
 Only calls of the library order what this process and others do; the loads and stores of views do
 not. This is enough: between ipm_segment_lock and ipm_segment_unlock nobody else changes the bytes,
 and both are calls, before and after which LuaJIT completes all loads and stores.
 ]]
 local ffi = require "ffi"
-local bit = require "bit"
 local C = require "ipmmap.jit.library"
 local errors = require "ipmmap.jit.errors"
 local types = require "ipmmap.jit.types"
 
 local memory = {}
 
-local cast = ffi.cast
+local cast, band, tobit = ffi.cast, require("bit").band, require("bit").tobit
+local segment_change, segment_data = C.ipm_segment_change, C.ipm_segment_data
 local BLOCK = C.IPM_BLOCK_SIZE
+local AHEAD = 8 * BLOCK
 local HEADER = C.IPM_HEADER_SIZE
-local BLOCKS = 64 -- allocated at a time
 
--- The names of a view's members. No field has such a name.
-memory.BLOCK, memory.KEY, memory.AT = "\255block", "\255key", "\255at"
-local VIEW_BLOCK, VIEW_KEY, VIEW_AT = memory.BLOCK, memory.KEY, memory.AT
-
-local block_p = ffi.typeof "ipmmap_block *"
 local bytes_p = ffi.typeof "uint8_t *"
-local int64 = ffi.typeof "int64_t"
+local int64, uint64 = ffi.typeof "int64_t", ffi.typeof "uint64_t"
 
 --- The number of forks, as a pointer.
 local forks = cast("const void *const *", C.ipm_forks())
@@ -39,86 +39,85 @@ if forks == nil then
 end
 memory.forks = forks
 
--- Blocks ---------------------------------------------------------------------------------------
+--- How often a memory has become inaccessible. Code that has checked a memory looks at it once more
+-- before it uses the address, because a finalizer may have run in between.
+local ends = ffi.new "int32_t[1]"
+memory.ends = ends
 
-local chunks = {} -- keeps the blocks
-local blocks = {} -- by number
-local memories = {} -- the memory that has, or had last, the block of that number
-local free, first_free, last_free = {}, 1, 0 -- the numbers of free blocks, first in, first out
-local last_key = 0
+-- The block of no memory, in which nothing may be accessed.
+local no_block = ffi.new "ipmmap_block"
 
--- The owners of memories whose parts keep them alive, by the number of the block.
-local owners = setmetatable({}, { __mode = "v" })
+--- The block of the present memory.
+local present = ffi.new("ipmmap_block *[1]", no_block)
+memory.present = present
 
-local function give_back(number)
-  last_free = last_free + 1
-  free[last_free] = number
-end
+-- The memories that may be accessed now: the block of the newest one, which leads to the others.
+local newest = ffi.new("ipmmap_block *[1]", no_block)
 
-local function add_blocks()
-  local chunk = ffi.new("ipmmap_block[?]", BLOCKS)
-  chunks[#chunks + 1] = chunk
-  for i = 0, BLOCKS - 1 do
-    local number = #blocks + 1
-    chunk[i].number = number
-    blocks[number] = chunk + i
-    give_back(number)
-  end
-end
+-- The memories that have not ended, and the last ones that have, for messages. The former also
+-- keeps their blocks.
+local open = {}
+local ended, ended_count = {}, 0
+local ENDED = 64
 
--- A block that ended long ago comes first, so that messages about its views can still tell more.
-local function take_block()
-  if first_free > last_free then
-    free, first_free, last_free = {}, 1, 0
-    add_blocks()
-  end
-  local number = free[first_free]
-  free[first_free] = nil
-  first_free = first_free + 1
-  return blocks[number]
-end
+-- The first number that no memory has.
+local next_number = 0x100000ULL
 
-local function new_key()
-  last_key = last_key + 1
-  return cast("void *", last_key)
-end
-
---- A memory of a whole type, which is not accessible yet.
-local function new(struct, type)
-  local block = take_block()
-  local self = {
-    block = block,
-    number = block.number,
-    key = new_key(),
-    struct = struct,
-    type = type,
-    reserved = 0,
-  }
-  block.live, block.ready, block.ready_end, block.keeps = nil, nil, nil, nil
-  block.segment, block.reserved = nil, 0
-  block.size = type.size
+--- A memory of a Struct's type, which is not accessible yet.
+local function new(struct)
+  local type = memory.type_of(struct)
+  local block = ffi.new "ipmmap_block"
+  local self = { block = block, struct = struct, type = type, first = next_number, reserved = 0 }
+  block.first = cast("void *", next_number)
+  block.limit = type.size
   block.forks = forks[0]
-  memories[self.number] = self
+  next_number = next_number + type.size + BLOCK -- a number after the last byte is no other's
+  open[self] = true
   return self
 end
 
 -- Access ---------------------------------------------------------------------------------------
 
---- The memory of a view, or nil if its memory has ended and its block belongs to another one.
-function memory.of(view)
-  local self = memories[cast(block_p, view[VIEW_BLOCK]).number]
-  return self.key == view[VIEW_KEY] and self or nil
+local function activate(block)
+  block.size = cast("void *", block.limit)
+  block.below = newest[0]
+  newest[0] = block
+  present[0] = block
 end
 
---- The offset of a view in its memory.
-function memory.offset(view)
-  local self = memory.of(view)
-  return self and tonumber(cast(int64, view[VIEW_AT]) - cast(int64, self.base)) or 0
+-- Take out a block that is not the newest one, if it is there.
+local function take_out(block)
+  local above = newest[0]
+  while above ~= no_block do
+    if above.below == block then
+      above.below = block.below
+      return
+    end
+    above = above.below
+  end
 end
 
---- The address of a view's bytes, which must be accessible.
-function memory.address(view)
-  return cast(bytes_p, view[VIEW_AT])
+local function deactivate(block)
+  block.size, block.ready, block.ready_end = nil, nil, nil
+  if newest[0] == block then
+    newest[0] = block.below
+  else
+    take_out(block)
+  end
+  present[0] = newest[0]
+  ends[0] = tobit(ends[0] + 1)
+end
+
+-- The memory that has, or had, a number; nil: it ended long ago.
+local function owner_of(number)
+  for _, list in ipairs { open, ended } do
+    for key, value in pairs(list) do
+      local self = list == open and key or value
+      if number - self.first < cast(uint64, self.block.limit) then
+        return self
+      end
+    end
+  end
 end
 
 --- The struct and the path of a part of a memory: "DemoMmapStructure.data_xy".
@@ -135,35 +134,45 @@ end
 --- Whether the memory may be accessed now. Not so for a segment's in a fork's child.
 function memory.is_accessible(self)
   local block = self.block
-  return block.live == self.key and (block.forks == forks[0] or not self.is_live)
+  return not block or block.size ~= nil and block.forks == forks[0]
 end
 
---- Raise an error: the memory may not be accessed now.
-local function complain_access(self, type, offset)
-  if not self.is_live then
-    errors.complain(self, type, offset, "value used after its feed was closed")
+--- Raise an error unless the memory may be accessed now.
+function memory.check_access(self, type, offset)
+  if memory.is_accessible(self) then
+    return
   elseif self.block.forks ~= forks[0] then
-    errors.set(C.IPM_EFORKED, "view used after a fork: its handle was opened by the parent")
+    errors.set(C.IPM_EFORKED, (self.is_live and "view" or "value")
+      .. " used after a fork: its handle was opened by the parent")
     errors.raise()
   end
-  errors.complain(self, type, offset, "view used after its lock was released")
+  errors.complain(self, type, offset, self.is_live and "view used after its lock was released"
+    or "value used after its feed was closed")
 end
 
-function memory.check_access(self, type, offset)
-  if not memory.is_accessible(self) then
-    complain_access(self, type, offset)
+--- The slow part of an access by a view's number: the block of its memory, which becomes the
+-- present one, and the offset. Raises if the memory may not be accessed.
+function memory.reach(number, type)
+  local block = newest[0]
+  while block ~= no_block do
+    local offset = number - cast(uint64, block.first)
+    if offset < cast(uint64, block.size) and block.forks == forks[0] then
+      present[0] = block
+      return block, offset
+    end
+    block = block.below
   end
-end
-
---- The slow part of the checks of a view: raise, unless the view is of a value in a fork's child,
--- where values stay usable.
-function memory.lost(view, type)
-  local self = memory.of(view)
+  local self = owner_of(number)
   if not self then
     errors.refuse("%s: view used after its lock was released", type.name)
   end
-  memory.check_access(self, type, memory.offset(view))
-  self.block.forks = forks[0]
+  memory.check_access(self, type, tonumber(number - self.first))
+end
+
+--- The memory of a number, or nil, and the offset there.
+function memory.locate(number)
+  local self = owner_of(number)
+  return self, self and tonumber(number - self.first)
 end
 
 --- Raise an error: the memory cannot be written.
@@ -181,10 +190,40 @@ function memory.check_reserved(self, type, offset)
   end
 end
 
+-- Changes --------------------------------------------------------------------------------------
+
+--[[
+Prepare `size` bytes at an address of a segment for changes: the whole blocks that they are in. If
+these follow the ones prepared before, a loop probably goes through an array. Then more blocks are
+prepared, up to half as many as the loop has had, because a compiled loop that seldom leaves its
+main path is faster.
+]]
+local function prepare(block, at, size, ends_before)
+  local from = cast(int64, at) - cast(int64, block.base)
+  local first = band(from, -BLOCK)
+  local stop = band(from + size + (BLOCK - 1), -BLOCK)
+  local follows = at >= block.ready and at <= block.ready_end
+  if follows then
+    local done = cast(int64, block.ready_end) - cast(int64, block.ready)
+    stop = stop + (done < 2 * AHEAD and band(done / 2, -BLOCK) or AHEAD)
+  end
+  if stop > block.limit then
+    stop = block.limit
+  end
+  local segment = block.segment
+  if segment == nil or segment_change(segment, first, stop - first) == nil then
+    return false
+  end
+  if not follows then
+    block.ready = block.base + first
+  end
+  block.ready_end = block.base + stop
+  return true
+end
+
 -- Raise an error about an address at which nothing can be changed.
 local function refuse_change(block, at)
-  local self = memories[block.number]
-  local offset = tonumber(cast(int64, at) - cast(int64, block.base))
+  local self, offset = memory.locate(cast(uint64, block.first) + (at - block.base))
   local type, from = self.type, offset
   while not type.is_scalar do
     local part, begin = types.descend(type, from)
@@ -193,51 +232,26 @@ local function refuse_change(block, at)
   memory.check_access(self, type, offset)
   memory.check_writable(self, type, offset)
   memory.check_reserved(self, type, offset)
-  complain_access(self, type, offset)
+  errors.complain(self, type, offset, "view used after its lock was released")
 end
 
---[[
-Prepare `size` bytes at an address of a segment for changes: whole blocks, which costs the same as
-one byte of each. A range that follows the one prepared before is added to it. The header is not
-part of any range.
-]]
-local function prepare(block, at, size)
-  local from = cast(int64, at) - cast(int64, block.base)
-  local first = bit.band(from, -BLOCK)
-  local stop = bit.band(from + size + (BLOCK - 1), -BLOCK)
-  if stop > cast(int64, block.size) then
-    stop = cast(int64, block.size)
-  end
-  if from < block.reserved or block.segment == nil
-      or C.ipm_segment_change(block.segment, first, stop - first) == nil then
-    return false
-  end
-  if first < block.reserved then
-    first = cast(int64, block.reserved)
-  end
-  local ready, ready_end = block.base + first, block.base + stop
-  if ready ~= block.ready_end then
-    block.ready = ready
-  end
-  block.ready_end = ready_end
-  return true
-end
-
---- The slow part of a store to a view's field: make sure that the bytes may be changed. Raises.
-function memory.prepare(block, at, size)
-  if at >= block.ready and at + size <= block.ready_end then
-    return
-  end
-  if not prepare(block, at, size) then
+--- The slow part of a store to a view's field: prepare bytes for changes, or raise an error about
+-- the part at an address.
+function memory.prepare(block, from, size, at, ends_before)
+  if not prepare(block, from, size, ends_before) and ends[0] == ends_before then
     refuse_change(block, at)
   end
 end
 
 --- Make a range of an accessible, writable memory ready for changes. Returns its address, or nil.
 function memory.change(self, offset, size)
-  local block = self.block
+  local block, ends_before = self.block, ends[0]
+  if not block then
+    return self.base + offset
+  end
   local at = block.base + offset
-  if (at >= block.ready and at + size <= block.ready_end) or prepare(block, at, size) then
+  if (at >= block.ready and at + size <= block.ready_end)
+      or prepare(block, at, size, ends_before) then
     return at
   end
 end
@@ -246,86 +260,75 @@ end
 
 --- The memory of a handle's segment. It is accessible between `begin` and `finish`.
 function memory.live(struct, segment, is_writable)
-  local self = new(struct, memory.type_of(struct))
+  local self = new(struct)
   self.is_live, self.is_writable = true, is_writable
   self.segment = segment
-  self.reserved, self.block.reserved = HEADER, HEADER
-  self.block.segment = is_writable and segment or nil
+  self.reserved = HEADER
+  self.block.segment = segment
+  self.root = memory.view_at(self, self.type, 0)
   return self
 end
 
--- The segment's bytes have an address, for the first time or a new one. Views have addresses, so
--- those made before must not be used again.
-local function move(self, base)
-  self.key = new_key()
-  self.base, self.block.base = base, base
-  self.root = memory.view_at(self, self.type, 0)
-end
-
---- The handle has taken its lock. Returns the root view, the same each time.
-function memory.begin(self)
-  local block = self.block
-  local base = cast(bytes_p, C.ipm_segment_data(self.segment))
-  if base ~= block.base or self.root == nil then
-    move(self, base)
+--- The handle has taken its lock. Returns whether its views may be used now: not if a debug hook has
+-- closed the handle meanwhile.
+function memory.begin(block)
+  local segment = block.segment
+  if segment ~= nil then
+    block.base = cast(bytes_p, segment_data(segment))
+    activate(block)
   end
-  block.live = self.key
-  return self.root
+  if block.segment ~= nil then
+    return true
+  end
+  deactivate(block)
+  return false
 end
 
 --- The handle releases its lock: no view may be used from now on.
-function memory.finish(self)
-  local block = self.block
-  block.live, block.ready, block.ready_end = nil, nil, nil
+memory.finish = deactivate
+
+--- Whether the handle holds its lock. Not so in a fork's child.
+function memory.is_active(block)
+  return block.size ~= nil and block.forks == forks[0]
 end
 
 --- Whether the handle holds its lock. Not so in a fork's child.
 memory.is_locked = memory.is_accessible
 
---- The memory will not be used again; its block may be given to another one.
+--- The handle or the feed is closed: the memory will not be used again.
 function memory.end_of(self)
-  if not self.has_ended then
-    self.has_ended = true
-    memory.finish(self)
-    self.block.segment, self.segment, self.bytes = nil, nil, nil
-    owners[self.number] = nil
-    give_back(self.number)
+  if not open[self] then
+    return
   end
+  deactivate(self.block)
+  open[self] = nil
+  self.segment, self.block.segment = nil, nil
+  ended_count = ended_count + 1
+  ended[ended_count % ENDED] = self
 end
 
--- Memories outside a segment -------------------------------------------------------------------
+-- The memories of feeds ------------------------------------------------------------------------
 
---- The memory of bytes outside a segment, which is accessible until its end, and its root view. Views
--- of parts keep the owner alive that `memory.set_owner` tells.
-function memory.detached(struct, type, base)
-  local self = new(struct, type)
-  self.base, self.block.base = base, base
-  self.block.live = self.key
-  self.block.keeps = self.key
-  return self, memory.view_at(self, type, 0)
-end
+-- Keeps the owner of a memory alive as long as the view of a part.
+local owners = setmetatable({}, { __mode = "v" })
+local kept = setmetatable({}, { __mode = "k" })
 
---- Let views assign to all of a detached memory.
-function memory.make_writable(self)
-  local block = self.block
-  self.is_writable = true
-  block.ready, block.ready_end = block.base, block.base + self.type.size
-end
-
-function memory.set_owner(self, owner)
-  owners[self.number] = owner
-end
-
---- The owner of the memory that has a block.
-function memory.owner(block)
-  return owners[block.number]
-end
-
---- The memory of a feed's value, which cannot be assigned to, and the value.
+--- The memory of a feed's value, which cannot be assigned to, and the value. Views of its parts
+-- keep `owner` alive.
 function memory.feed(struct, pointer, owner)
-  local self, value = memory.detached(struct, memory.type_of(struct), cast(bytes_p, pointer))
-  memory.set_owner(self, owner)
-  return self, value
+  local self = new(struct)
+  local block = self.block
+  block.base = cast(bytes_p, pointer)
+  self.base = block.base
+  block.keeps = block.first
+  owners[tonumber(self.first)] = owner
+  activate(block)
+  return self, memory.view_at(self, self.type, 0)
+end
+
+--- Keep the owner of a feed's value alive as long as a view.
+function memory.keep(view, block)
+  kept[view] = owners[tonumber(cast(uint64, block.first))]
 end
 
 return memory

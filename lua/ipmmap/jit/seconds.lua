@@ -1,7 +1,7 @@
 -- Times in seconds as arguments, and waits in slices, between which debug hooks run: they may raise
 -- an error, as the luajit program's hook for Ctrl-C does.
 local ffi = require "ffi"
-local C = require "ipmmap.jit.library"
+require "ipmmap.jit.library" -- declares the functions below
 local errors = require "ipmmap.jit.errors"
 
 local seconds = {}

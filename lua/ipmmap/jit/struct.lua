@@ -1,5 +1,5 @@
--- Structs: userdata that stand for layouts. lua/ipmmap/struct.lua sets their __index and the rest of
--- their methods. See src/lua/layout.c.
+-- Structs: userdata that stand for layouts. lua/ipmmap/struct.lua sets their __index and the rest
+-- of their methods. See src/lua/layout.c.
 local ffi = require "ffi"
 local C = require "ipmmap.jit.library"
 local assign = require "ipmmap.jit.assign"
@@ -50,8 +50,8 @@ function structs.check(self, number, name)
 end
 
 --- Whether a value is a Struct.
-function structs.is(value)
-  return contents[value] ~= nil
+function structs.is(x)
+  return contents[x] ~= nil
 end
 
 --- The layout of a Struct. It is freed with the Struct.
@@ -230,7 +230,7 @@ function core.new(self, init)
   local type = structs.type(self)
   local new_value = value.new(self, type)
   if init ~= nil then
-    local of = memory.of(new_value)
+    local of = view.memory(new_value)
     if not assign.store(assign.prepare(of, type, 0, init)) then
       errors.refuse("the value changed while it was read")
     end
@@ -291,11 +291,11 @@ function core.convert(self, from, how)
   elseif given.kind ~= "struct" then
     errors.argument(2, "convert", "not a struct")
   end
-  view.check_access(from, given)
   local to = structs.type(self)
   local converted, bytes = value.new(self, to)
   local report = ffi.new "ipm_migration *[1]"
-  if C.ipm_convert(given.pointer, memory.address(from), to.pointer, bytes, how == "lossy", report,
+  local copy = view.copy(from, 0, given.size)
+  if C.ipm_convert(given.pointer, copy, to.pointer, bytes, how == "lossy", report,
       errors.buffer) ~= C.IPM_OK then
     return errors.fail()
   end

@@ -33,6 +33,7 @@ local function new(pointer, layout)
     align = pointer.align,
     is_scalar = kind ~= "array" and kind ~= "struct",
     is_particular = kind == "bool" or kind == "char", -- some bytes are no value of it
+    is_shared = C.ipm_type_is_shared(pointer), -- it begins with the common header
     pointer = pointer,
     layout = layout, -- has the ipm_type, which lives as long as it
   }
@@ -57,7 +58,8 @@ local function describe_struct(pointer, layout, made)
   end
   local text = ("%s:%d{%s}"):format(ffi.string(pointer.name), parent and parent.id or 0,
     table.concat(parts, ";"))
-  return text, { fields = fields, by_name = by_name, parent = parent, is_particular = is_particular }
+  return text,
+    { fields = fields, by_name = by_name, parent = parent, is_particular = is_particular }
 end
 
 --- The type at `pointer`. `made` has the layout's types made so far, by address.
@@ -66,7 +68,8 @@ function make(pointer, layout, made)
   if made[address] then
     return made[address]
   end
-  local kind, text, more = KINDS[tonumber(pointer.kind)], nil, {}
+  local kind, more = KINDS[tonumber(pointer.kind)], {}
+  local text
   if kind == "struct" then
     text, more = describe_struct(pointer, layout, made)
   elseif kind == "array" then
@@ -94,8 +97,8 @@ function types.of(layout)
   return make(C.ipm_layout_type(layout), layout, {})
 end
 
---- The part of a struct or array that contains the byte at `offset`; for a byte of padding, the part
--- before it. Returns its type, its offset, and its field or its index.
+--- The part of a struct or array that contains the byte at `offset`; for a byte of padding, the
+-- part before it. Returns its type, its offset, and its field or its index.
 function types.descend(type, offset)
   if type.kind == "array" then
     local index = math.floor(offset / type.element.size)

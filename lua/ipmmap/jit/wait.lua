@@ -58,14 +58,16 @@ end
 
 -- Looks until the field has changed, or the time is over. Returns a code of the core, the field and
 -- its bytes.
-local function look_for_change(state, path, deadline)
-  local part = structs.find(state.struct, path)
+local function look_for_change(state, of, path, deadline)
+  local part = structs.find(of.struct, path)
   local size = part.type.size
   local into = ffi.new("uint8_t[?]", size)
   while true do
     local code = C.ipm_segment_version(live(state), now, buffer)
     local version = tonumber(now[0])
-    if code == C.IPM_OK then
+    if state.memory ~= of then
+      return nil
+    elseif code == C.IPM_OK then
       code = C.ipm_segment_read(live(state), part.offset, size, into, buffer)
     end
     if code ~= C.IPM_OK or has_changed(state, path, ffi.string(into, size), version) then
@@ -79,28 +81,29 @@ local function look_for_change(state, path, deadline)
 end
 jit.off(look_for_change)
 
-local function changed_value(state, part, bytes)
+local function changed_value(of, part, bytes)
   local kind = part.type
   if kind.is_scalar then
     return scalar.load(kind, bytes)
   end
-  local value, pointer = values.new(state.struct, kind)
+  local value, pointer = values.new(of.struct, kind)
   ffi.copy(pointer, bytes, kind.size)
   return value
 end
 
 local function wait_for_field(state, path, timeout)
   local deadline = seconds.deadline(seconds.check(timeout, FOREVER, state.name))
-  local code, part, bytes
+  local of, code, part, bytes
   repeat
-    code, part, bytes = look_for_change(state, path, deadline)
-  until code == C.IPM_OK or not handle.again(state)
+    of = state.memory
+    code, part, bytes = look_for_change(state, of, path, deadline)
+  until code == C.IPM_OK or not handle.again(state, of)
   if code == C.IPM_OK then
-    return changed_value(state, part, bytes)
+    return changed_value(of, part, bytes)
   elseif buffer[0].code ~= C.IPM_ETIMEOUT then
     return errors.fail()
   end
-  return nil, ("%s: it did not change in time"):format(memory.path(state.memory, part.type,
+  return nil, ("%s: it did not change in time"):format(memory.path(of, part.type,
     part.offset)), "timeout"
 end
 
