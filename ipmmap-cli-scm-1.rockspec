@@ -16,11 +16,12 @@ description = {
   labels = { "ipc", "shared-memory", "linux", "cli" },
 }
 supported_platforms = { "linux" }
-dependencies = { "lua >= 5.4", "ipmmap", "argparse >= 0.7", "luv >= 1.43" }
+dependencies = { "lua >= 5.4, < 5.6", "ipmmap", "argparse >= 0.7", "luv >= 1.43" }
 build = {
   type = "builtin",
   modules = {
     ["ipmmap_cli.adopt"] = "cli/ipmmap_cli/adopt.lua",
+    ["ipmmap_cli.c_struct"] = "cli/ipmmap_cli/c_struct.lua",
     ["ipmmap_cli.definition"] = "cli/ipmmap_cli/definition.lua",
     ["ipmmap_cli.diff"] = "cli/ipmmap_cli/diff.lua",
     ["ipmmap_cli.doctor"] = "cli/ipmmap_cli/doctor.lua",
@@ -28,6 +29,7 @@ build = {
     ["ipmmap_cli.files"] = "cli/ipmmap_cli/files.lua",
     ["ipmmap_cli.follow"] = "cli/ipmmap_cli/follow.lua",
     ["ipmmap_cli.generate_c"] = "cli/ipmmap_cli/generate_c.lua",
+    ["ipmmap_cli.generate_ffi"] = "cli/ipmmap_cli/generate_ffi.lua",
     ["ipmmap_cli.generate_lua"] = "cli/ipmmap_cli/generate_lua.lua",
     ["ipmmap_cli.generate_luals"] = "cli/ipmmap_cli/generate_luals.lua",
     ["ipmmap_cli.generate_python"] = "cli/ipmmap_cli/generate_python.lua",

@@ -11,13 +11,15 @@ description = {
     Lua processes share structs in a memory-mapped file, each with the rights of its role, under
     a reader-writer lock that survives the death of whoever holds it. What a process leaves
     half-written is rolled back; reads without the lock are consistent and never wait.
+
+    For Lua 5.4 (5.4.3 or later) and 5.5, and, as a rock of Lua 5.1, for LuaJIT with its FFI.
   ]],
   homepage = "https://github.com/ipmmap/ipmmap",
   license = "MIT",
   labels = { "ipc", "shared-memory", "linux" },
 }
 supported_platforms = { "linux" }
-dependencies = { "lua >= 5.4" }
+dependencies = { "lua >= 5.1, < 5.6, ~= 5.2, ~= 5.3" } -- 5.1: LuaJIT
 build = {
   type = "make",
   build_target = "--always-make", -- as nothing notices that luarocks's variables have changed
@@ -26,6 +28,7 @@ build = {
     BUILD = "build/rock",         -- not beside what make builds with other flags
     CFLAGS = "$(CFLAGS)",
     LDFLAGS = "$(LIBFLAG)",
+    LUA = "$(LUA)",
     LUA_INCDIR = "$(LUA_INCDIR)",
     LUA_DIR = "$(LUADIR)/ipmmap",
     LUA_LIBDIR = "$(LIBDIR)/ipmmap",

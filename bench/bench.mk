@@ -11,7 +11,7 @@ $(BUILD)/bench/core/%: bench/core/%.c bench/core/open.c bench/measure.c $(CORE:%
 	@mkdir -p $(@D)
 	$(COMPILE) -Isrc -o $@ $^
 
-$(BUILD)/bench/lua/%.so: bench/lua/%.c | toolchain
+$(BUILD)/bench/lua/%.so: bench/lua/%.c | toolchain headers
 	@mkdir -p $(@D)
 	$(COMPILE) $(LUA_INC) -fvisibility=default -shared -o $@ $<
 
@@ -40,7 +40,7 @@ bench:
 	@$(MAKE) --no-print-directory all $(BENCH_CORE) $(BENCH_LUA) $(BENCH_PEER)
 	@LUA_PATH='./lua/?.lua;./lua/?/init.lua;./bench/?.lua;./bench/lua/?.lua;;' \
 	    LUA_CPATH='./$(BUILD)/?.so;./$(BUILD)/bench/lua/?.so;;' CC='$(CC)' CFLAGS='$(CFLAGS)' \
-	    lua5.4 bench/run.lua $(BUILD) $(if $(QUICK),quick,full) $(if $(COMPARE),$(call quote,$(COMPARE)))
+	    $(LUA) bench/run.lua $(BUILD) $(if $(QUICK),quick,full) $(if $(COMPARE),$(call quote,$(COMPARE)))
 
 .PHONY: bench
 

@@ -4,13 +4,13 @@
 CLI_MODULES   := $(sort $(wildcard cli/ipmmap_cli/*.lua))
 CLI_GENERATED  = $(addprefix $(BUILD)/cli/,ipmmap.1 ipmmap.bash ipmmap.zsh ipmmap.fish)
 
-TO_CLI   = lua5.4 lua-argparse lua-luv
+TO_CLI   = lua$(LUA_VERSION) lua-argparse lua-luv
 TO_DEMO += $(TO_CLI)
 TO_TEST += lua-dkjson python3
 
-CLI_DIR  = $(DESTDIR)$(PREFIX)/share/lua/5.4/ipmmap_cli
+CLI_DIR  = $(DESTDIR)$(PREFIX)/share/lua/$(LUA_VERSION)/ipmmap_cli
 
-INSTALLED_CLI = 755:bin/ipmmap:PREFIX/bin/ipmmap \
+INSTALLED_CLI = 755:$(BUILD)/cli/ipmmap:PREFIX/bin/ipmmap \
                 $(foreach file,$(CLI_MODULES),644:$(file):CLI_DIR/$(notdir $(file)))
 GENERATED_CLI = \
     644:$(BUILD)/cli/ipmmap.1:PREFIX/share/man/man1/ipmmap.1 \
@@ -28,9 +28,13 @@ $(BUILD)/cli/ipmmap.%: $(CLI_MODULES) $(BUILD)/ipmmap/core.so
 	@mkdir -p $(@D)
 	bin/ipmmap completion $* > $@.new && mv $@.new $@
 
-install-cli: all
+$(BUILD)/cli/ipmmap: bin/ipmmap
+	@mkdir -p $(@D)
+	@sed '1s|lua5.4|'$(call quote,$(LUA))'|' $< >$@
+
+install-cli: all $(BUILD)/cli/ipmmap
 	@$(PLACE) install $(INSTALLED_CLI)
-	@if lua5.4 -e 'require "argparse" require "dkjson" require "luv"' >/dev/null 2>&1; then \
+	@if $(LUA) -e 'require "argparse" require "dkjson" require "luv"' >/dev/null 2>&1; then \
 	    $(MAKE) --no-print-directory install-cli-generated; \
 	else \
 	    echo 'left out: the manual page and completions of the command ipmmap, as it cannot run' \
@@ -40,4 +44,5 @@ install-cli: all
 install-cli-generated: $(CLI_GENERATED)
 	@$(PLACE) install $(GENERATED_CLI)
 
-.PHONY: cli install-cli install-cli-generated
+# The command names its interpreter, which may differ from the last build's.
+.PHONY: $(BUILD)/cli/ipmmap cli install-cli install-cli-generated

@@ -3,7 +3,7 @@
 # from the C header. All except docs/html are in the repository, and tests compare them with the
 # sources.
 
-TO_DOCS  = lua5.4 lua-ldoc lua-discount
+TO_DOCS  = lua$(LUA_VERSION) lua-ldoc lua-discount
 TO_TEST += lua-ldoc lua-discount
 
 docs:
@@ -12,16 +12,16 @@ docs:
 	    docs/html/index.html
 
 docs/c-api.md: src/ipmmap.h tools/c_api.lua
-	lua5.4 tools/c_api.lua <src/ipmmap.h >$@.new
+	$(LUA) tools/c_api.lua <src/ipmmap.h >$@.new
 	mv $@.new $@
 
 docs/lua-api.md:
-	lua5.4 tools/lua_api.lua >$@.new
+	$(LUA) tools/lua_api.lua >$@.new
 	mv $@.new $@
 
 # This target is not the installed file itself, so that an installation needs no Lua interpreter.
 annotations:
-	lua5.4 tools/lua_meta.lua >lua/ipmmap/meta.lua.new
+	$(LUA) tools/lua_meta.lua >lua/ipmmap/meta.lua.new
 	mv lua/ipmmap/meta.lua.new lua/ipmmap/meta.lua
 
 # sed replaces the headings, because LDoc makes them from the path of each file.

@@ -4,8 +4,9 @@
 set -u
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-export LUA_PATH_5_4="$root/lua/?.lua;$root/lua/?/init.lua;;"
-export LUA_CPATH_5_4="$root/build/?.so;;"
+unset LUA_PATH_5_4 LUA_CPATH_5_4 LUA_PATH_5_5 LUA_CPATH_5_5
+export LUA_PATH="$root/lua/?.lua;$root/lua/?/init.lua;;"
+export LUA_CPATH="$root/build/?.so;;"
 
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
@@ -14,7 +15,7 @@ cd "$directory" || exit
 demo() {
     set -o pipefail
     timeout --foreground --preserve-status --signal=INT --kill-after=5 "$2" \
-        lua5.4 "$root/examples/demo_$1.lua" 2>&1 | sed --unbuffered "s/^/$1 | /"
+        "${LUA:-lua5.4}" "$root/examples/demo_$1.lua" 2>&1 | sed --unbuffered "s/^/$1 | /"
 }
 
 demo reader 6 &

@@ -6,7 +6,7 @@ local VOLATILE <const> = {
   { "time_stamp = [%d.]+", "time_stamp = TIME" },
   { '"version":%d+,"time":[%d.]+', '"version":N,"time":TIME' },
   { '"celsius":%-?[%d.]+', '"celsius":NUMBER' },
-  { "\n *%d+  lua5.4", "\nPID  lua5.4" },
+  { "\n *%d+  lua[%w.]*", "\nPID  lua5.4" },
   { "\n *PID ", "\nPID " },
   { "%(%d+ s%)", "(N s)" },
   { "in weather.log %(%d+ B%)", "in weather.log (N B)" },

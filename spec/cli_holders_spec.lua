@@ -70,7 +70,7 @@ describe("ipmmap who, about processes that hold bytes of the lock file,", functi
     local status, out, err = who()
     assert.same({ 0, "" }, { status, err })
     assert.matches(row(child, "manages it"), out)
-    assert.matches(("\n *%d  lua5.4 +holds the write lock"):format(posix.getpid()), out)
+    assert.matches(("\n *%d  lua%%g* +holds the write lock"):format(posix.getpid()), out)
     local entries = json.decode((select(2, who("--json"))))
     assert.equal(2, #entries)
     assert.equal(child.pid, entries[1].pid)
@@ -106,7 +106,7 @@ describe("ipmmap who, about processes that hold bytes of the lock file,", functi
     if not argv then return pending(why) end
     os.execute(("chmod 755 '%s'; chmod 666 '%s' '%s'"):format(dir, file, lock_file))
     local child = holder(2)
-    table.move({ "bin/ipmmap", "who", file }, 1, 3, #argv + 1, argv)
+    table.move({ process.LUA, "bin/ipmmap", "who", file }, 1, 4, #argv + 1, argv)
     local stranger = process.start(argv)
     local lines = {}
     for line in function() return stranger:line() end do lines[#lines + 1] = line end

@@ -46,6 +46,11 @@ describe("ipmmap schema", function()
     return path
   end
 
+  local function write(path, text)
+    local out <close> = assert(io.open(path, "w"))
+    out:write(text)
+  end
+
   local function run(argv)
     local child = process.start(argv)
     local lines = {}
@@ -101,6 +106,31 @@ describe("ipmmap schema", function()
     assert.same({ "live 1.5 -3" }, run { dir .. "/main", file })
     local _, asserts = cli.read_file(dir .. "/schema.h"):gsub("offsetof%(", "")
     assert.equal(19, asserts) -- 17 fields, and 2 parents as members
+  end)
+
+  it("prints declarations with which LuaJIT and Python's cffi read the live segment", function()
+    generate("--ffi", "schema.cdef")
+    write(dir .. "/main.lua", [[
+      local ffi = require "ffi"
+      local directory, file = ...
+      ffi.cdef(io.open(directory .. "/schema.cdef"):read("*a"))
+      local s = ffi.new "Schema"
+      ffi.copy(s, io.open(file, "rb"):read(ffi.sizeof(s)), ffi.sizeof(s))
+      print(ffi.string(s.text) .. " " .. s.grid[1][2] .. " " .. s.struct_[0].int_)
+      print(ffi.sizeof(s), ffi.offsetof("Schema", "odd"))
+    ]])
+    write(dir .. "/main.py", [[
+import cffi, sys
+ffi = cffi.FFI()
+ffi.cdef(open(sys.argv[1] + "/schema.cdef").read())
+s = ffi.from_buffer("Schema *", open(sys.argv[2], "rb").read())
+print("%s %g %d" % (ffi.string(s.text).decode(), s.grid[1][2], s.struct_[0].int_))
+print("%d\t%d" % (ffi.sizeof("Schema"), ffi.offsetof("Schema", "odd")))
+]])
+    local expected = { "live 1.5 -3", ("%d\t%d"):format(S.size, S:offsetof("odd")) }
+    assert.same(expected, run { "luajit", dir .. "/main.lua", dir, file })
+    if not os.execute("python3 -c 'import cffi' 2>/dev/null") then pending("there is no cffi") end
+    assert.same(expected, run { "python3", dir .. "/main.py", dir, file })
   end)
 
   it("prints a Python module that reads one whole commit from the live segment", function()
@@ -227,7 +257,7 @@ for name in ([[_Bool linux unix errno INT32_MAX INT32_C class class_ class__ tru
   FIELDS[#FIELDS + 1] = name
 end
 local STRUCTS <const> = { "class", "class_", "bool_", "ctypes", "len", "linux", "None", "string",
-  "Point" }
+  "Point", "__asm" }
 
 local BASE <const> = [[
 struct MmapStructureHeader { header_code: int16
@@ -300,6 +330,25 @@ describe("ipmmap schema, for a struct whose names are keywords or clash in other
         assert(ok, compiler .. "\n" .. output)
       end
     end
+  end)
+
+  it("prints declarations that LuaJIT and Python's cffi take", function()
+    generate("--ffi", "names.cdef")
+    write("names.lua", [[
+      local ffi = require "ffi"
+      ffi.cdef(io.open "names.cdef":read "*a")
+      print(ffi.sizeof "Names", ffi.offsetof("Elder", "class___"), ffi.offsetof("Elder", "None_"))
+    ]])
+    write("names.py", [[
+import cffi
+ffi = cffi.FFI()
+ffi.cdef(open("names.cdef").read())
+print(ffi.sizeof("Names"), ffi.offsetof("Elder", "class___"), ffi.offsetof("Elder", "None_"), sep="\t")
+]])
+    local expected = ("%d\t%d\t%d\n"):format(N.size, N:offsetof("class"), N:offsetof("None"))
+    assert.same({ true, expected }, { try "luajit names.lua" })
+    if not try "python3 -c 'import cffi'" then pending("there is no cffi") end
+    assert.same({ true, expected }, { try "python3 names.py" })
   end)
 
   it("prints C headers that can be used together if they define the same struct with the same layout", function()

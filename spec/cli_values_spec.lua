@@ -6,6 +6,7 @@ local posix = require "spec.helper.posix"
 local segment = require "spec.helper.segment"
 local tmpdir = require "spec.helper.tmpdir"
 
+local COMMAND <const> = ('%s "%s/bin/ipmmap"'):format(process.LUA, posix.getcwd())
 local S <const> = assert(ipmmap.parse [[
 struct MmapStructureHeader { header_code: int16
   time_stamp: double }
@@ -58,8 +59,7 @@ describe("a value's JSON", function()
 
   -- Runs two commands of ipmmap, with a pipe from the first to the second.
   local function pipe(from, to)
-    local child = process.start { "sh", "-c", ('"%s/bin/ipmmap" %s | "%s/bin/ipmmap" %s; echo $?')
-      :format(posix.getcwd(), from, posix.getcwd(), to), cwd = dir }
+    local child = process.start { "sh", "-c", ("%s %s | %s %s; echo $?"):format(COMMAND, from, COMMAND, to), cwd = dir }
     child:expect("0")
     child:join()
   end
@@ -104,8 +104,8 @@ describe("a value's JSON", function()
       { '{"f": 1e400}', "f is float: '1e400' is not a number that it can hold" },
       { ("["):rep(100000), "nested too deep" },
     } do
-      local child = process.start { "sh", "-c", ('printf %%s "$1" | "%s/bin/ipmmap" set --json "%s/Values_b.mmap"')
-        :format(posix.getcwd(), dir), "sh", case[1] }
+      local child = process.start { "sh", "-c", ('printf %%s "$1" | %s set --json "%s/Values_b.mmap"')
+        :format(COMMAND, dir), "sh", case[1] }
       local message = child:line()
       assert.matches(case[2], message)
       assert.matches("^ipmmap: ", message)

@@ -87,7 +87,7 @@ describe("ipmmap watch", function()
   end)
 
   it("leaves the terminal's settings as it found them", function()
-    local terminal = cli.shell(80, 24, ("stty -g; '%s/bin/ipmmap' watch '%s'; stty -g; echo end")
+    local terminal = cli.shell(80, 24, ("stty -g; ${LUA:-lua5.4} '%s/bin/ipmmap' watch '%s'; stty -g; echo end")
       :format(posix.getcwd(), file), ENV)
     terminal:wait_for(shows("version 0"))
     terminal:send("q")

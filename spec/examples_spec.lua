@@ -5,7 +5,7 @@ local tmpdir = require "spec.helper.tmpdir"
 local examples = posix.getcwd() .. "/examples/"
 
 local function demo(name, dir)
-  return process.start { "lua5.4", examples .. name, cwd = dir }
+  return process.start { process.LUA, examples .. name, cwd = dir }
 end
 
 local function read_update(child, first_line)
@@ -52,7 +52,7 @@ end)
 describe("the event loops", function()
   for _, name in ipairs { "loop_luv.lua", "loop_cqueues.lua" } do
     it("follow two segments and a timer: " .. name, function()
-      local loop = process.start { "lua5.4", examples .. name, tmpdir() }
+      local loop = process.start { process.LUA, examples .. name, tmpdir() }
       loop:expect("tick 1")
       loop:expect("engine: 900 rpm at version 1")
       loop:expect("tick 2")
@@ -71,11 +71,11 @@ describe("the chat", function()
   before_each(function() dir = tmpdir() end)
 
   local function say(name)
-    return process.start { "lua5.4", examples .. "chat/say.lua", name, dir }
+    return process.start { process.LUA, examples .. "chat/say.lua", name, dir }
   end
 
   local function listen(number)
-    local listener = process.start { "lua5.4", examples .. "chat/listen.lua", dir, number }
+    local listener = process.start { process.LUA, examples .. "chat/listen.lua", dir, number }
     listener:expect "listening"
     return listener
   end
@@ -105,7 +105,7 @@ describe("the chat", function()
     for _, writer in ipairs(writers) do send(writer, lines) end
 
     local dead = say "dan"
-    local half = process.start { "lua5.4", "-e", ([[
+    local half = process.start { process.LUA, "-e", ([[
       package.path = %q .. package.path
       local view = require "message"("editor", %q):lock()
       view.from, view.text = "eve", "half a message"

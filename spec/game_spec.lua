@@ -14,7 +14,7 @@ local function play(dir, seconds)
 end
 
 local function tune(dir, ...)
-  return process.start { "lua5.4", root .. "/examples/game/tune.lua", cwd = dir, ... }
+  return process.start { process.LUA, root .. "/examples/game/tune.lua", cwd = dir, ... }
 end
 
 local function storm(dir)

@@ -13,7 +13,7 @@ describe("the guides", function()
       assert(file:write(source))
       file:close()
 
-      local program = process.start { "lua5.4", "guide.lua", cwd = dir }
+      local program = process.start { process.LUA, "guide.lua", cwd = dir }
       local lines = 0
       for expected in source:gmatch("%-%->%s([^\n]*)") do
         for line in (expected .. "--> "):gmatch("%s*(.-)%s*%-%->%s") do

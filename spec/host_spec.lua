@@ -60,8 +60,14 @@ describe("make host", function()
   end)
 
   it("has an up-to-date reference docs/c-api.md", function()
-    assert(run("lua5.4 tools/c_api.lua <src/ipmmap.h") == read("docs/c-api.md"),
+    assert(run("${LUA:-lua5.4} tools/c_api.lua <src/ipmmap.h") == read("docs/c-api.md"),
            "the header has changed: run make docs/c-api.md")
+  end)
+
+  it("has a header that says that 32-bit systems cannot have the library", function()
+    local ok, output = try("cc -U__LP64__ -Isrc -fsyntax-only -x c src/ipmmap.h")
+    assert.is_false(ok)
+    assert.matches('error: #error "ipmmap needs a 64%-bit system"', output)
   end)
 
   it("documents every function of the header", function()
@@ -184,9 +190,21 @@ describe("make install", function()
     build("thermostat", "ipmmap")
     local host = process.start { "sh", "-c", env .. "exec ./thermostat" }
     host:expect("the target is 20 degrees")
-    assert.equal("it is 15.5 degrees\n", run(env .. "lua5.4 set.lua 22"))
+    assert.equal("it is 15.5 degrees\n", run(env .. "${LUA:-lua5.4} set.lua 22"))
     host:expect("the target is 22 degrees")
-    run(env .. "lua5.4 set.lua 0")
+    run(env .. "${LUA:-lua5.4} set.lua 0")
+    host:join()
+  end)
+
+  it("installs declarations for other languages, and the documented script in Python works", function()
+    if not try("python3 -c 'import cffi'") then return pending("there is no cffi") end
+    build("thermostat", "ipmmap")
+    local script = block("docs/in-your-host.md", "target.py")
+    write(dir .. "/target.py", (script:gsub("/usr/local/", installed .. "/opt/it/")))
+    local host = process.start { "sh", "-c", env .. "exec ./thermostat" }
+    host:expect("the target is 20 degrees")
+    assert.equal("the target is 20 degrees\n", run(env .. "python3 target.py"))
+    run(env .. "${LUA:-lua5.4} set.lua 0")
     host:join()
   end)
 
@@ -198,7 +216,7 @@ describe("make install", function()
     local without_modules = ("cd %s && LUA_PATH_5_4=';' LUA_CPATH_5_4=';' "):format(dir)
     assert.equal("it is 15.5 degrees\n", run(without_modules .. "./embed set.lua"))
     host:expect("the target is 21.5 degrees")
-    run(env .. "lua5.4 set.lua 0")
+    run(env .. "${LUA:-lua5.4} set.lua 0")
     host:join()
   end)
 

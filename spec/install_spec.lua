@@ -58,7 +58,7 @@ describe("a source tree whose path contains a space and a quote", function()
     local at = root .. prefix
     local modules = at .. "/share/lua/5.4/"
     assert.equal("true\n", run(([[cd / && env --unset=LUA_PATH_5_4 --unset=LUA_CPATH_5_4 LUA_CPATH=%s LUA_PATH=%s \
-      lua5.4 -e 'print(require("ipmmap").base.size == 16)']])
+      ${LUA:-lua5.4} -e 'print(require("ipmmap").base.size == 16)']])
       :format(quote(at .. "/lib/lua/5.4/?.so"), quote(modules .. "?.lua;" .. modules .. "?/init.lua"))))
     local config = ("PKG_CONFIG_PATH=%s pkg-config "):format(quote(at .. "/lib/pkgconfig"))
     assert.equal("-I/opt/my\\ dir/include", run(config .. "--cflags ipmmap"):match("^(.-) *\n"))

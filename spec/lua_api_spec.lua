@@ -13,7 +13,7 @@ local function run(source)
   local file <close> = assert(io.open(dir .. "/example.lua", "w"))
   assert(file:write(source))
   file:flush()
-  local program = process.start { "lua5.4", "example.lua", cwd = dir }
+  local program = process.start { process.LUA, "example.lua", cwd = dir }
   for line in source:gmatch "%-%->%s([^\n]*)" do program:expect(line) end
   assert.is_nil(program:line())
   program:join()
@@ -21,7 +21,7 @@ end
 
 describe("the Lua reference", function()
   it("is up to date with the sources", function()
-    local pipe <close> = assert(io.popen "lua5.4 tools/lua_api.lua 2>&1")
+    local pipe <close> = assert(io.popen "${LUA:-lua5.4} tools/lua_api.lua 2>&1")
     assert(pipe:read "a" == markdown.read(PAGE), "the sources have changed: run make " .. PAGE)
   end)
 

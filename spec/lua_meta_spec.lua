@@ -52,7 +52,7 @@ describe("the annotations of the library", function()
   local classes = annotated()
 
   it("are up to date with the sources", function()
-    local pipe <close> = assert(io.popen("lua5.4 tools/lua_meta.lua"))
+    local pipe <close> = assert(io.popen("${LUA:-lua5.4} tools/lua_meta.lua"))
     assert.is_true(pipe:read("a") == markdown.read(FILE), "the comments have changed: run make annotations")
   end)
 
@@ -95,7 +95,7 @@ describe("the annotations of the library", function()
     local S = ipmmap.base:extend("Annotated", { { "n", "int32" } })
     local arguments = {
       read = { "n" }, write = { "n", 1 }, set = { { n = 1 } }, add = { "n", 1 }, wait = { 0, 0 },
-      with = { function() end },
+      with = { function() end }, try_with = { function() end },
     }
     local function is_refused(role, name)
       local options = { mmap_dir = tmpdir() }

@@ -33,7 +33,7 @@ describe("unlike Python's ipmmap,", function()
 
   it("mmap_dir = './' works, with any number of slashes", function()
     local child = process.start {
-      "lua5.4", "-e", [[
+      process.LUA, "-e", [[
         local ipmmap = require "ipmmap"
         local D = ipmmap.base:extend("D", { { "a", "int32" } })
         for _, dir in ipairs { "./", ".", "./sub///", "sub" } do

@@ -18,7 +18,7 @@ describe("the README", function()
     -- The module path includes the working directory, as Lua's default path does.
     local function start(name)
       return process.start {
-        "sh", "-c", 'LUA_PATH_5_4="./?.lua;$LUA_PATH_5_4" exec lua5.4 ' .. name, cwd = dir,
+        process.LUA, "-e", "package.path = './?.lua;' .. package.path", name, cwd = dir,
       }
     end
 

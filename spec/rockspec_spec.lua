@@ -1,5 +1,7 @@
-local run = require("spec.helper.shell").run
+local shell = require "spec.helper.shell"
 local tmpdir = require "spec.helper.tmpdir"
+
+local run, try = shell.run, shell.try
 
 local function words(text)
   local list = {}
@@ -41,7 +43,7 @@ describe("the rockspec", function()
 
   it("installs the Lua modules and the C module", function()
     local expected = words("lib/lua/5.4/ipmmap/core.so "
-                           .. run("find lua -name '*.lua'"):gsub("lua/", "share/lua/5.4/"))
+                           .. run("find lua/ipmmap -maxdepth 1 -name '*.lua'"):gsub("lua/", "share/lua/5.4/"))
     for _, tree in ipairs { made, installed } do
       assert.same(expected, words(run(("cd '%s' && find share lib/lua -type f"):format(tree))))
     end
@@ -50,7 +52,7 @@ describe("the rockspec", function()
   it("can be packed, and the packed rock can be installed from any directory into any tree", function()
     for _, tree in ipairs { made, installed } do
       assert.equal("true\n", run(with_modules_of(tree,
-        [[lua5.4 -e 'print(require("ipmmap").base.size == 16)']])))
+        [[${LUA:-lua5.4} -e 'print(require("ipmmap").base.size == 16)']])))
     end
   end)
 
@@ -116,6 +118,44 @@ describe("the rockspec", function()
   end)
 end)
 
+describe("the library for LuaJIT", function()
+  local expected = words("lib/lua/5.1/ipmmap/libipmmap.so "
+                         .. run("find lua -name '*.lua'"):gsub("lua/", "share/lua/5.1/"))
+
+  local function loads_core(tree)
+    assert.equal("true\n", run(with_modules_of(tree, [[luajit -e '
+      local ffi = require "ffi"
+      ffi.cdef(require "ipmmap.jit.cdef")
+      local core = ffi.load(package.searchpath("ipmmap.libipmmap", package.cpath))
+      print(ffi.string(core.ipm_version()):find "^%d+%.%d+%.%d+$" ~= nil)']]):gsub("5%.4", "5.1")))
+  end
+
+  it("is what luarocks for Lua 5.1 installs, without a C module", function()
+    local tree = tmpdir() .. "/a tree"
+    run(("cd '%s' && luarocks --lua-version 5.1 make --tree '%s' CFLAGS='-O0 -fPIC' ipmmap-scm-1.rockspec")
+        :format(sources(), tree))
+    assert.same(expected, words(run(("cd '%s' && find share lib/lua -type f"):format(tree))))
+    loads_core(tree)
+  end)
+
+  it("is what make install LUA=luajit installs, and make uninstall removes", function()
+    local prefix = tmpdir() .. "/a prefix"
+    local make = ("env --unset=MAKEFLAGS make -s LUA=luajit PREFIX='%s' "):format(prefix)
+    run(make .. "install")
+    assert.same(expected, words(run(("cd '%s' && find . -type f"):format(prefix)):gsub("%./", "")))
+    loads_core(prefix)
+    run(make .. "uninstall")
+    assert.equal("", run(("find '%s' -type f -o -name ipmmap"):format(prefix)))
+  end)
+
+  it("cannot be made for other versions of Lua, and make says what their hosts use", function()
+    local ok, output = try("env --unset=MAKEFLAGS make -s install LUA=lua5.3")
+    assert.is_false(ok)
+    assert.matches("ipmmap is for Lua 5%.4, Lua 5%.5 and LuaJIT, not for lua5%.3%. A host with another Lua uses the C "
+                   .. "interface: docs/in%-your%-host%.md", output)
+  end)
+end)
+
 describe("the rockspec of the command", function()
   local rockspec = {}
   assert(loadfile("ipmmap-cli-scm-1.rockspec", "t", rockspec))()
@@ -133,7 +173,7 @@ describe("the rockspec of the command", function()
   it("depends on the library, whose rock depends only on Lua", function()
     local library = {}
     assert(loadfile("ipmmap-scm-1.rockspec", "t", library))()
-    assert.same({ "lua >= 5.4" }, library.dependencies)
+    assert.same({ "lua >= 5.1, < 5.6, ~= 5.2, ~= 5.3" }, library.dependencies)
     assert.truthy(table.concat(rockspec.dependencies, " "):find("ipmmap", 1, true))
   end)
 
@@ -153,6 +193,15 @@ describe("the rockspec of the command", function()
 end)
 
 describe("make install", function()
+  it("names the interpreter LUA in the command", function()
+    local build = tmpdir()
+    for _, lua in ipairs { "lua5.5", "/opt/lua/bin/lua5.5" } do
+      run(("env --unset=MAKEFLAGS make -s BUILD=%s LUA=%s %s/cli/ipmmap"):format(build, lua, build))
+      local command <close> = assert(io.open(build .. "/cli/ipmmap"))
+      assert.equal("#!/usr/bin/env " .. lua, command:read())
+    end
+  end)
+
   it("installs the command with its manual page and completions; make uninstall removes all",
     function()
       local root = tmpdir()

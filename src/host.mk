@@ -12,10 +12,10 @@ HOST_LIBRARIES = $(BUILD)/libipmmap.a $(BUILD)/libipmmap.so.$(VERSION) $(BUILD)/
 HOST_FILES     = $(HOST_LIBRARIES) dist/ipmmap.c dist/ipmmap.h
 PKG_CONFIG     = $(BUILD)/host/ipmmap.pc $(BUILD)/host/ipmmap-lua.pc
 
-TO_HOST  = gcc libc6-dev binutils liblua5.4-dev lua5.4
+TO_HOST  = gcc libc6-dev binutils liblua$(LUA_VERSION)-dev lua$(LUA_VERSION)
 TO_GAME  = $(TO_HOST) libncurses-dev
-TO_TEST += g++ pkg-config libncurses-dev valgrind strace
-TO_LINT += libncurses-dev valgrind
+TO_TEST += python3-cffi g++ pkg-config libncurses-dev valgrind strace
+TO_LINT += g++ libncurses-dev valgrind
 
 host: $(HOST_FILES)
 
@@ -24,7 +24,7 @@ $(BUILD)/libipmmap.a: $(HOST_OBJECTS)
 	$(AR) rcs $@ $^
 
 $(BUILD)/libipmmap.so.$(VERSION): $(HOST_OBJECTS)
-	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic -Wl,-z,defs -Wl,-z,nodelete -o $@ $^
+	$(LINK) $(SHARED_CORE) -Wl,-soname,$(SONAME) -o $@ $^
 	ln -sf $(@F) $(BUILD)/$(SONAME)
 	ln -sf $(@F) $(BUILD)/libipmmap.so
 
@@ -44,7 +44,7 @@ $(BUILD)/host/modules.c: tools/embed.awk $(EMBEDDED)
 $(BUILD)/host/modules.o: $(BUILD)/host/modules.c
 	$(COMPILE) -MMD -MP -c -o $@ $<
 
-$(BUILD)/src/host/%.o: src/host/%.c | toolchain
+$(BUILD)/src/host/%.o: src/host/%.c | toolchain headers
 	@mkdir -p $(@D)
 	$(COMPILE) $(LUA_INC) -MMD -MP -c -o $@ $<
 
@@ -53,13 +53,23 @@ $(BUILD)/src/host/%.o: src/host/%.c | toolchain
 dist/ipmmap.c: tools/amalgamate.lua $(CORE) $(BINDING) $(wildcard src/*/*.h) src/ipmmap.h \
     src/host/luaopen.c $(BUILD)/host/modules.c | interpreter
 	@mkdir -p $(@D)
-	lua5.4 tools/amalgamate.lua $(CORE) -- $(BINDING) src/host/luaopen.c $(BUILD)/host/modules.c \
+	$(LUA) tools/amalgamate.lua $(CORE) -- $(BINDING) src/host/luaopen.c $(BUILD)/host/modules.c \
 	    >$@.new
 	mv $@.new $@
 
 dist/ipmmap.h: src/ipmmap.h
 	@mkdir -p $(@D)
 	cp $< $@
+
+# The header as plain declarations, for foreign function interfaces. They are in the repository, and
+# the targets are phony, because git sets their modification times.
+CDEF = src/ipmmap.cdef.h
+
+cdef: | interpreter
+	$(LUA) tools/cdef.lua <src/ipmmap.h >$(CDEF).new
+	mv $(CDEF).new $(CDEF)
+	$(LUA) tools/cdef.lua module <src/ipmmap.h >lua/ipmmap/jit/cdef.lua.new
+	mv lua/ipmmap/jit/cdef.lua.new lua/ipmmap/jit/cdef.lua
 
 # The example host in examples/game.
 game:
@@ -72,7 +82,7 @@ $(BUILD)/examples/game/game: $(GAME_SOURCES) examples/game/game.h src/ipmmap.h \
     $(BUILD)/libipmmap_lua.a
 	@mkdir -p $(@D)
 	$(COMPILE) -Isrc $(LUA_INC) $(LDFLAGS) -o $@ $(GAME_SOURCES) $(BUILD)/libipmmap_lua.a \
-	    -llua5.4 -lncurses
+	    -llua$(LUA_VERSION) -lncurses
 
 # Tests on the libraries that hosts link.
 CXX_TESTS      = $(BUILD)/spec/core/fields_test_cxx
@@ -90,7 +100,7 @@ $(CXX_TESTS): $(BUILD)/%_cxx: %.c $(BUILD)/libipmmap.a
 
 $(BUILD)/spec/host/threads_test: spec/host/threads_test.c $(BUILD)/libipmmap_lua.a
 	@mkdir -p $(@D)
-	$(COMPILE) $(LUA_INC) $(LDFLAGS) -o $@ $^ -llua5.4
+	$(COMPILE) $(LUA_INC) $(LDFLAGS) -o $@ $^ -llua$(LUA_VERSION)
 
 $(BUILD)/spec/host/budget: spec/host/budget.c $(BUILD)/libipmmap.a
 	@mkdir -p $(@D)
@@ -99,7 +109,7 @@ $(BUILD)/spec/host/budget: spec/host/budget.c $(BUILD)/libipmmap.a
 $(BUILD)/tsan/threads_test: spec/host/threads_test.c dist/ipmmap.c dist/ipmmap.h
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -Wall -Wextra -fsanitize=thread -O1 -g -Wno-tsan -pthread -DIPM_LUA \
-	    $(LUA_INC) $(CPPFLAGS) $(LDFLAGS) -o $@ $< dist/ipmmap.c -llua5.4
+	    $(LUA_INC) $(CPPFLAGS) $(LDFLAGS) -o $@ $< dist/ipmmap.c -llua$(LUA_VERSION)
 
 $(BUILD)/static/ipmmap.so: $(BUILD)/libipmmap_lua.a
 	@mkdir -p $(@D)
@@ -109,6 +119,9 @@ $(BUILD)/amalgamation/ipmmap.so: dist/ipmmap.c dist/ipmmap.h
 	@mkdir -p $(@D)
 	$(CC) -Wall -Wextra -Werror -fPIC -pthread -DIPM_LUA $(LUA_INC) $(CPPFLAGS) $(CFLAGS) \
 	    $(LDFLAGS) -shared -o $@ $<
+
+lint-host: dist/ipmmap.c dist/ipmmap.h
+	@.ci/check 'dist, with the warnings of hosts' spec/host/warnings.sh $(call quote,$(LUA_INCDIR))
 
 # The prefix with spaces escaped for pkg-config, and with the characters that sed interprets escaped.
 EMPTY     =
@@ -120,6 +133,7 @@ $(PKG_CONFIG): $(BUILD)/%.pc: src/%.pc.in
 
 INSTALLED_HOST = \
     644:src/ipmmap.h:PREFIX/include/ipmmap.h \
+    644:$(CDEF):PREFIX/include/ipmmap.cdef.h \
     644:$(BUILD)/libipmmap.a:PREFIX/lib/libipmmap.a \
     644:$(BUILD)/libipmmap_lua.a:PREFIX/lib/libipmmap_lua.a \
     755:$(BUILD)/libipmmap.so.$(VERSION):PREFIX/lib/libipmmap.so.$(VERSION) \
@@ -135,4 +149,4 @@ clean-dist:
 	rm -rf dist
 
 ## The pkg-config files are phony, because the prefix may differ from the last build's.
-.PHONY: host game install-host clean-dist $(PKG_CONFIG)
+.PHONY: host cdef lint-host game install-host clean-dist $(PKG_CONFIG)

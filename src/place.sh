@@ -36,6 +36,6 @@ for entry; do
 done
 
 [ "$action" = uninstall ] || exit 0
-for directory in "$LUA_DIR" "$LUA_LIBDIR" "$CLI_DIR"; do
+for directory in "$LUA_DIR/jit" "$LUA_DIR" "$LUA_LIBDIR" "$CLI_DIR"; do
     [ ! -d "$directory" ] || rmdir --ignore-fail-on-non-empty "$directory"
 done

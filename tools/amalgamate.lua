@@ -64,7 +64,7 @@ io.write([[
  * Generated from its sources, not to be edited.
  *
  *      cc -c ipmmap.c -pthread             the C library
- *      cc -c ipmmap.c -pthread -DIPM_LUA   and luaopen_ipmmap, with Lua 5.4's headers
+ *      cc -c ipmmap.c -pthread -DIPM_LUA   and luaopen_ipmmap, with the headers of Lua 5.4 or 5.5
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -74,6 +74,7 @@ io.write([[
 #endif
 
 #pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wshadow" /* of static functions of another file */
 #pragma GCC visibility push(hidden)
 
 #include "ipmmap.h"

@@ -1,25 +1,8 @@
---- Generates a C header from a layout. A struct's parent becomes its first member, because the
--- struct's own fields start right after the parent's bytes. Several generated headers of one
--- program may declare the same struct. So each struct has a macro, whose value depends on the
--- layout: a second header does not declare the struct again, and reports an error if its layout
--- differs.
-local is_reserved = require "ipmmap_cli.reserved_c"
+--- Generates a C header from a layout. Several generated headers of one program may declare the
+-- same struct. So each struct has a macro, whose value depends on the layout: a second header does
+-- not declare the struct again, and reports an error if its layout differs.
+local c_struct = require "ipmmap_cli.c_struct"
 local types = require "ipmmap_cli.types"
-
-local SCALARS <const> = {
-  bool = "bool", int8 = "int8_t", uint8 = "uint8_t", int16 = "int16_t", uint16 = "uint16_t",
-  int32 = "int32_t", uint32 = "uint32_t", int64 = "int64_t", uint64 = "uint64_t",
-  float = "float", double = "double", char = "char",
-}
-
-local function declare(called, name, type)
-  local element, counts = types.dimensions(type)
-  local text = element.kind == "struct" and called[element.name] or SCALARS[element.kind]
-  local suffix = ""
-  for _, count in ipairs(counts) do suffix = ("%s[%d]"):format(suffix, count) end
-  if element.name:find("^char%[") then suffix = ("%s[%d]"):format(suffix, element.size) end
-  return ("    %s %s%s;"):format(text, name, suffix)
-end
 
 -- A number that differs between layouts of the same name: the FNV-1a hash of the names, types and
 -- offsets of all fields, also of those in nested structs.
@@ -37,46 +20,20 @@ local function fingerprint(struct)
   return ("0x%08x"):format(hash)
 end
 
--- A name for the member that holds the parent; no field has this name.
-local function parent_name(members)
-  local name, used = "parent", {}
-  for _, member in pairs(members) do used[member] = true end
-  while used[name] do name = name .. "_" end
-  return name
-end
-
-local function typenames(called)
-  local set = {}
-  for _, name in pairs(called) do set[name] = true end
-  return set
-end
-
--- Adds the declaration of a struct, and assertions about its size and offsets. No member gets the
--- name of a type, because C++ forbids that if the struct uses the type.
+-- Adds the declaration of a struct, and assertions about its size and offsets.
 local function add_struct(lines, struct, called)
-  local fields, name, asserts = types.own_fields(struct), called[struct.name], {}
-  local members = types.rename(types.names(fields), is_reserved, typenames(called))
+  local declared, members = c_struct.declare(struct, called)
   local function assert_that(condition, what)
-    asserts[#asserts + 1] = ('_Static_assert(%s, "%s");'):format(condition, what)
+    declared[#declared + 1] = ('_Static_assert(%s, "%s");'):format(condition, what)
   end
-  local function assert_offset(member, offset)
-    assert_that(("offsetof(%s, %s) == %d"):format(name, member, offset),
-      ("%s.%s at %d"):format(struct.name, member, offset))
-  end
-  lines[#lines + 1] = "typedef struct " .. name .. " {"
-  if struct.parent then
-    local parent = parent_name(members)
-    lines[#lines + 1] = ("    %s %s;"):format(called[struct.parent.name], parent)
-    assert_offset(parent, 0)
-  end
-  for _, field in ipairs(fields) do
-    lines[#lines + 1] = declare(called, members[field.name], field.type)
-    assert_offset(members[field.name], field.offset)
+  local name = called[struct.name]
+  for _, member in ipairs(members) do
+    assert_that(("offsetof(%s, %s) == %d"):format(name, member.called, member.offset),
+      ("%s.%s at %d"):format(struct.name, member.called, member.offset))
   end
   assert_that(("sizeof(%s) == %d"):format(name, struct.size),
     ("%s has %d bytes"):format(struct.name, struct.size))
-  lines[#lines + 1] = "} " .. name .. ";"
-  table.move(asserts, 1, #asserts, #lines + 1, lines)
+  table.move(declared, 1, #declared, #lines + 1, lines)
 end
 
 local function add_guarded(lines, struct, called)
@@ -104,7 +61,7 @@ return function(S)
     "",
   }
   local structs = types.structs(S:type())
-  local called = types.rename(types.names(structs), is_reserved)
+  local called = c_struct.names(structs)
   for _, struct in ipairs(structs) do add_guarded(lines, struct, called) end
   return table.concat(lines, "\n")
 end

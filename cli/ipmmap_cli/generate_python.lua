@@ -114,6 +114,9 @@ local function ctype(called, type)
   local text
   if element.kind == "struct" then
     text = called[element.name]
+    if text:find("^__") and not text:find("__$") then -- inside a class it would mean another name
+      text = ('globals()["%s"]'):format(text)
+    end
   else
     text = "ctypes.c_" .. SCALARS[element.kind]
     if element.name:find("^char%[") then text = ("%s * %d"):format(text, element.size) end

@@ -155,6 +155,7 @@ local commands = {
     schema:mutex(
       schema:flag("--lua", "As a definition in Lua."),
       schema:flag("--c", "As a C header, with a _Static_assert for every offset."),
+      schema:flag("--ffi", "As plain C declarations, for LuaJIT's ffi.cdef or Python's cffi."),
       schema:flag("--python", "As a Python module for ctypes."),
       schema:flag("--luals", "As annotations for the Lua language server."),
       schema:flag("--json", "As JSON."))

@@ -3,7 +3,7 @@ local failure = require "ipmmap_cli.failure"
 local output = require "ipmmap_cli.output"
 local segment = require "ipmmap_cli.segment"
 
-local LANGUAGES <const> = { "lua", "c", "python", "luals" }
+local LANGUAGES <const> = { "lua", "c", "ffi", "python", "luals" }
 
 local function add_rows(rows, struct, prefix, base)
   for _, field in ipairs(struct.fields) do

@@ -25,7 +25,9 @@ end
 local function fit_path(text, width)
   local count = length(text)
   if count <= width then return fit(text, width) end
-  return width > 0 and "~" .. text:sub(utf8.offset(text, count - width + 2)) or ""
+  if width <= 0 then return "" end
+  local start = utf8.offset(text, count - width + 2) -- in Lua 5.5 it returns the end, too
+  return "~" .. text:sub(start)
 end
 
 local function has_utf8()

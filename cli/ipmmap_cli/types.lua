@@ -35,7 +35,7 @@ function types.dimensions(type)
 end
 
 --- Gives each name an identifier. A reserved or taken name gets "_" appended until it differs from
--- all others.
+-- all others, and from words such as __asm__, which compilers have.
 -- @param taken a set of further names that must not be used
 -- @return a table from the names to their identifiers
 function types.rename(names, is_reserved, taken)
@@ -46,7 +46,7 @@ function types.rename(names, is_reserved, taken)
   for _, name in ipairs(names) do
     if not called[name] then
       local free = name .. "_"
-      while used[free] do free = free .. "_" end
+      while used[free] or free:find("^__.*[^_]__$") do free = free .. "_" end
       called[name], used[free] = free, true
     end
   end

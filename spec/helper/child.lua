@@ -3,4 +3,5 @@
 io.stdout:setvbuf("line")
 io.stderr:setvbuf("line")
 local chunk = assert(load(arg[1], "=child", "t"))
-chunk(table.unpack(arg, 2))
+local unpack = table.unpack or rawget(_G, "unpack")
+chunk(unpack(arg, 2))

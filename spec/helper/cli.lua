@@ -27,7 +27,7 @@ end
 function cli.start(argv)
   local all = { "env", cwd = argv.cwd }
   table.move(argv.env or {}, 1, #(argv.env or {}), 2, all)
-  local shell = { "sh", "-c", 'exec "$@" 2>"$0"', argv.errors or errors, COMMAND }
+  local shell = { "sh", "-c", 'exec "$@" 2>"$0"', argv.errors or errors, process.LUA, COMMAND }
   table.move(shell, 1, #shell, #all + 1, all)
   return process.start(table.move(argv, 1, #argv, #all + 1, all))
 end
@@ -75,7 +75,8 @@ local Terminal = {}
 Terminal.__index = Terminal
 
 function cli.terminal(columns, lines, argv)
-  return cli.on_terminal(columns, lines, table.move(argv, 1, #argv, 2, { COMMAND }), argv.env)
+  local all = table.move(argv, 1, #argv, 3, { process.LUA, COMMAND })
+  return cli.on_terminal(columns, lines, all, argv.env)
 end
 
 --- Starts a shell command on a terminal of its own.

@@ -1,6 +1,7 @@
 --- Runs the commands of docs/cli.md.
 local posix = require "spec.helper.posix"
 local process = require "spec.helper.process"
+local shell = require "spec.helper.shell"
 local tmpdir = require "spec.helper.tmpdir"
 
 local cli_doc = {}
@@ -32,7 +33,7 @@ local COMPANIONS <const> = {
 
 local function companion(name, dir)
   if not name then return end
-  local child = process.start { "lua5.4", ROOT .. "/spec/helper/child.lua", COMPANIONS[name],
+  local child = process.start { process.LUA, ROOT .. "/spec/helper/child.lua", COMPANIONS[name],
     cwd = dir }
   child:expect("ready")
   return child
@@ -46,11 +47,19 @@ local function run(command, dir)
   return table.concat(lines)
 end
 
+-- A directory with the command ipmmap, which the interpreter of the specs runs.
+local function command_directory()
+  local dir = tmpdir()
+  shell.run(([[printf '#!/bin/sh\nexec %s %s/bin/ipmmap "$@"\n' >%s/ipmmap && chmod +x %s/ipmmap]])
+    :format(process.LUA, ROOT, dir, dir))
+  return dir
+end
+
 --- Runs each command and calls visit(command, output in the document, output of this run).
 function cli_doc.each(text, visit)
   local dir = tmpdir()
-  posix.setenv("PATH", ROOT .. "/bin:" .. os.getenv("PATH"))
-  process.start { "lua5.4", "-e", text:match("\n```lua\n(.-)\n```\n"), cwd = dir }:join()
+  posix.setenv("PATH", command_directory() .. ":" .. os.getenv("PATH"))
+  process.start { process.LUA, "-e", text:match("\n```lua\n(.-)\n```\n"), cwd = dir }:join()
   for directive, block in text:gmatch("\n([^\n]*)\n```console\n(.-)```\n") do
     local child = companion(directive:match("<!%-%- (%w+) %-%->"), dir)
     for command, written in ("\n" .. block):gsub("\n%$ ", "\0"):gmatch("%z([^\n%z]*)\n?(%Z*)") do

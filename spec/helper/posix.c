@@ -1,5 +1,6 @@
 /*
- * The system calls that tests of several processes need, for Lua. A failing call raises.
+ * The system calls that tests of several processes need, for Lua and for LuaJIT. A failing call
+ * raises.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +39,7 @@ static double now(void) {
 }
 
 static int timed_out(lua_State *L) {
-    luaL_pushfail(L);
+    lua_pushnil(L);
     lua_pushliteral(L, "timeout");
     return 2;
 }
@@ -82,13 +83,15 @@ static int posix_resize(lua_State *L) {
 /* exec({ program, argument... }): replaces the process */
 static int posix_exec(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
-    size_t count = lua_rawlen(L, 1);
-    const char **argv = lua_newuserdatauv(L, (count + 1) * sizeof *argv, 0);
-    luaL_checkstack(L, (int)count, "arguments");
-    for (size_t i = 0; i < count; i++) {
-        lua_rawgeti(L, 1, (lua_Integer)i + 1);
-        argv[i] = luaL_checkstring(L, -1);
-    }
+    int count = 0;
+    do {
+        luaL_checkstack(L, 1, "arguments");
+        lua_rawgeti(L, 1, ++count);
+    } while (!lua_isnil(L, -1));
+    const char **argv = lua_newuserdata(L, (size_t)count * sizeof *argv);
+    count--;
+    for (int i = 0; i < count; i++)
+        argv[i] = luaL_checkstring(L, i + 2);
     argv[count] = NULL;
     execvp(argv[0], (char **)argv);
     return luaL_error(L, "exec %s: %s", argv[0], strerror(errno));
@@ -140,8 +143,7 @@ static int posix_poll(lua_State *L) {
 static int posix_read(lua_State *L) {
     int fd = check_int(L, 1);
     size_t size = (size_t)luaL_checkinteger(L, 2);
-    luaL_Buffer buffer;
-    char *bytes = luaL_buffinitsize(L, &buffer, size);
+    char *bytes = lua_newuserdata(L, size);
     if (!is_readable(L, fd, 3))
         return timed_out(L);
     ssize_t got = read(fd, bytes, size);
@@ -149,7 +151,7 @@ static int posix_read(lua_State *L) {
         got = 0;
     if (got == -1)
         return check(L, -1, "read");
-    luaL_pushresultsize(&buffer, (size_t)got);
+    lua_pushlstring(L, bytes, (size_t)got);
     return 1;
 }
 
@@ -236,7 +238,7 @@ static int posix_setenv(lua_State *L) {
 static int posix_mkdtemp(lua_State *L) {
     size_t length;
     const char *prefix = luaL_checklstring(L, 1, &length);
-    char *path = lua_newuserdatauv(L, length + sizeof "XXXXXX", 0);
+    char *path = lua_newuserdata(L, length + sizeof "XXXXXX");
     memcpy(path, prefix, length);
     memcpy(path + length, "XXXXXX", sizeof "XXXXXX");
     if (!mkdtemp(path))
@@ -246,16 +248,13 @@ static int posix_mkdtemp(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"forkpty", posix_forkpty}, {"resize", posix_resize},
-    {"fork", posix_fork},       {"exec", posix_exec},
-    {"exit", posix_exit},       {"pipe", posix_pipe},
-    {"dup2", posix_dup2},       {"close", posix_close},
-    {"poll", posix_poll},       {"read", posix_read},
-    {"write", posix_write},     {"kill", posix_kill},
-    {"wait", posix_wait},       {"lock", posix_lock},
-    {"getpid", posix_getpid},   {"getcwd", posix_getcwd},
-    {"chdir", posix_chdir},     {"setenv", posix_setenv},
-    {"mkdtemp", posix_mkdtemp}, {NULL, NULL},
+    {"forkpty", posix_forkpty}, {"resize", posix_resize}, {"fork", posix_fork},
+    {"exec", posix_exec},       {"exit", posix_exit},     {"pipe", posix_pipe},
+    {"dup2", posix_dup2},       {"close", posix_close},   {"poll", posix_poll},
+    {"read", posix_read},       {"write", posix_write},   {"kill", posix_kill},
+    {"wait", posix_wait},       {"lock", posix_lock},     {"getpid", posix_getpid},
+    {"getcwd", posix_getcwd},   {"chdir", posix_chdir},   {"setenv", posix_setenv},
+    {"mkdtemp", posix_mkdtemp},
 };
 
 static const struct {
@@ -267,7 +266,11 @@ static const struct {
 };
 
 int luaopen_spec_helper_posix(lua_State *L) {
-    luaL_newlib(L, functions);
+    lua_newtable(L);
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        lua_pushcfunction(L, functions[i].func);
+        lua_setfield(L, -2, functions[i].name);
+    }
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         lua_pushinteger(L, signals[i].number);
         lua_setfield(L, -2, signals[i].name);

@@ -1,14 +1,19 @@
 --- Other processes for the tests, connected to the test by a pair of pipes.
 -- Every wait has a deadline, and no child outlives the test runner. A child that the test no
 -- longer refers to is killed.
+local finalized = require "spec.helper.finalized"
 local posix = require "spec.helper.posix"
 
 local process = {}
 
-local DEADLINE <const> = 30 -- seconds
-local LUA <const> = "lua5.4"
+local DEADLINE = 30 -- seconds
+-- An interpreter looks at LUA_PATH if it has no variable of its version, as in LuaJIT.
+local VERSION = rawget(_G, "jit") and "" or _VERSION:gsub("Lua (%d)%.(%d)", "_%1_%2")
 
 local root = posix.getcwd()
+
+--- The interpreter that runs the specs and the programs that they start: the Makefile's LUA.
+process.LUA = os.getenv "LUA" or "lua5.4"
 
 local function absolute(path)
   return (";" .. path):gsub(";%./", ";" .. root .. "/"):sub(2)
@@ -33,8 +38,8 @@ local function start(run)
   end
   posix.close(child_in)
   posix.close(child_out)
-  return setmetatable({ pid = pid, to = to, from = from, unread = "", starter = posix.getpid() },
-                      Child)
+  local child = { pid = pid, to = to, from = from, unread = "", starter = posix.getpid() }
+  return finalized(child, Child)
 end
 
 --- Runs a program, found by PATH, with this process's Lua module paths.
@@ -42,8 +47,8 @@ end
 -- @treturn Child stdout and stderr come out of the same pipe
 function process.start(argv)
   return start(function()
-    posix.setenv("LUA_PATH_5_4", absolute(package.path))
-    posix.setenv("LUA_CPATH_5_4", absolute(package.cpath))
+    posix.setenv("LUA_PATH" .. VERSION, absolute(package.path))
+    posix.setenv("LUA_CPATH" .. VERSION, absolute(package.cpath))
     if argv.cwd then posix.chdir(argv.cwd) end
     posix.exec(argv)
   end)
@@ -54,7 +59,7 @@ end
 -- @tparam string ... its arguments
 -- @treturn Child
 function process.spawn(source, ...)
-  return process.start { LUA, root .. "/spec/helper/child.lua", source, ... }
+  return process.start { process.LUA, root .. "/spec/helper/child.lua", source, ... }
 end
 
 --- Runs a function in a fork of this process. The fork inherits all open files and handles.

@@ -8,9 +8,11 @@ end
 
 --- Runs a command. Returns whether it succeeded, and its output on stdout and stderr.
 function shell.try(command)
-  local pipe = assert(io.popen("{ " .. command .. "\n} 2>&1"))
-  local output = pipe:read("a")
-  return pipe:close() == true, output
+  -- LuaJIT's close does not tell the exit status.
+  local pipe = assert(io.popen("( " .. command .. "\n) 2>&1; printf '\\n%d' $?"))
+  local output, status = pipe:read("*a"):match("^(.*)\n(%d+)$")
+  pipe:close()
+  return status == "0", output
 end
 
 --- Runs a command, asserts that it succeeds, and returns its output.

@@ -1,8 +1,9 @@
 --- `tmpdir()` makes a new directory and returns its path. The directory is in /dev/shm if possible.
 -- The process that made the directory removes it when it ends.
+local finalized = require "spec.helper.finalized"
 local posix = require "spec.helper.posix"
 
-local made = setmetatable({ owner = posix.getpid() }, {
+local made = finalized({ owner = posix.getpid() }, {
   __gc = function(self)
     if self.owner ~= posix.getpid() then return end
     for _, path in ipairs(self) do os.execute("rm -rf '" .. path .. "'") end

@@ -77,7 +77,6 @@ sanitize:
 # ---- make musl ---------------------------------------------------------------------------------
 
 MIXED = spec/hostile/mixed
-# `--old-file=toolchain` skips the check for Lua, which is not installed for musl.
 MUSL  = BUILD=$(BUILD)/musl CC=musl-gcc
 
 $(BUILD)/$(MIXED): $(MIXED).c $(CORE:%.c=$(BUILD)/%.o)
@@ -86,7 +85,7 @@ $(BUILD)/$(MIXED): $(MIXED).c $(CORE:%.c=$(BUILD)/%.o)
 
 musl:
 	@.ci/packages 'make musl' $(TO_MUSL)
-	@$(MAKE) --no-print-directory --old-file=toolchain $(MUSL) $(CORE_TESTS:%=$(BUILD)/musl/%) $(BUILD)/musl/$(MIXED)
+	@$(MAKE) --no-print-directory $(MUSL) $(CORE_TESTS:%=$(BUILD)/musl/%) $(BUILD)/musl/$(MIXED)
 	@$(MAKE) --no-print-directory $(BUILD)/$(MIXED)
 	@for program in $(CORE_TESTS:%=$(BUILD)/musl/%) \
 	    '$(BUILD)/$(MIXED) $(BUILD)/musl/$(MIXED)' '$(BUILD)/musl/$(MIXED) $(BUILD)/$(MIXED)'; do \

@@ -113,7 +113,8 @@ end
 local function start(job)
   local words = {}
   for at = 1, #arg do words[at] = "'" .. arg[at]:gsub("'", "'\\''") .. "'" end
-  local command = ("lua5.4 spec/mutation/run.lua --job %d %s"):format(job, table.concat(words, " "))
+  local command = ("${LUA:-lua5.4} spec/mutation/run.lua --job %d %s"):format(job,
+    table.concat(words, " "))
   return assert(io.popen(command))
 end
 

@@ -37,8 +37,7 @@ function source.replace(text, number, code)
   local lines, at = {}, 0
   for line in text:gmatch("(.-)\n") do
     at = at + 1
-    if at == number then line = line:match("^%s*") .. code end
-    lines[at] = line
+    lines[at] = at == number and line:match("^%s*") .. code or line
   end
   return table.concat(lines, "\n") .. "\n"
 end

@@ -1,8 +1,8 @@
 # Tests in which processes die at any moment. Included by the Makefile.
 #
 # make sweep    kills a process after every instruction of everything that it does with a segment
-# make chaos    kills and stops processes at random, for MINUTES=1; with LUA=1 Lua processes; with
-#               MIGRATE=1 while the segment is migrated back and forth
+# make chaos    kills and stops processes at random, for MINUTES=1; with IN_LUA=1 Lua processes;
+#               with MIGRATE=1 while the segment is migrated back and forth
 # make images   opens copies of a segment's files that were made while its lock was held
 # make crowd    lets 16 processes open a segment that does not exist yet, while its creator dies
 # make layouts  lets processes follow a segment whose layout changes, while its managers are killed
@@ -15,7 +15,7 @@
 # make latency  measures how long a process waits for one that dies, or for a busy writer
 
 MINUTES   = 1
-LUA_PATHS = LUA_PATH_5_4='lua/?.lua;lua/?/init.lua;./?.lua;;' LUA_CPATH_5_4='$(BUILD)/?.so;;'
+LUA_PATHS = LUA_PATH='lua/?.lua;lua/?/init.lua;./?.lua;;' LUA_CPATH='$(BUILD)/?.so;;'
 
 STRESS         = sweep chaos images crowd news followers weak_memory latency
 STRESS_DIR     = $(BUILD)/spec/stress
@@ -53,8 +53,8 @@ sweep images crowd news weak_memory latency: %: $(STRESS_DIR)/%
 	$<
 followers: $(STRESS_DIR)/followers
 	$< $(or $(KILLS),100000)
-chaos: $(STRESS_DIR)/chaos $(if $(LUA),all)
-	$(if $(LUA),$(LUA_PATHS)) $< $(if $(MIGRATE),--migrate) $(MINUTES) $(if $(LUA),0 lua5.4 spec/stress/chaos.lua)
+chaos: $(STRESS_DIR)/chaos $(if $(IN_LUA),all)
+	$(if $(IN_LUA),$(LUA_PATHS)) $< $(if $(MIGRATE),--migrate) $(MINUTES) $(if $(IN_LUA),0 $(LUA) spec/stress/chaos.lua)
 
 # `make mutants` runs the quickest tests first.
 SLOW_TESTS     = $(addprefix spec/core/,abi_test fault_test hostile_test)
@@ -65,11 +65,11 @@ SAMPLE_TESTS   = $(filter-out $(SLOW_TESTS) spec/core/catch_up_test,$(CORE_TESTS
 MUTANTS        = --list spec/mutation/mutants
 mutants: MUTANTS := $(if $(GENERATED),--generate $(if $(filter-out 1,$(GENERATED)),--some $(GENERATED)),$(MUTANTS))
 mutants:
-	@lua5.4 spec/mutation/run.lua $(MUTANTS) $(if $(ONLY),--only '$(ONLY)') --jobs $(or $(JOBS),1) \
+	@$(LUA) spec/mutation/run.lua $(MUTANTS) $(if $(ONLY),--only '$(ONLY)') --jobs $(or $(JOBS),1) \
 	    $(if $(filter-out 1,$(GENERATED)),$(SAMPLE_TESTS),$(MUTATION_TESTS))
 
 LAYOUTS = 30
 layouts: all $(BUILD)/spec/helper/posix.so
-	$(LUA_PATHS) lua5.4 spec/stress/layouts.lua $(LAYOUTS)
+	$(LUA_PATHS) $(LUA) spec/stress/layouts.lua $(LAYOUTS)
 
 .PHONY: $(STRESS) stress layouts mutants

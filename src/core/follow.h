@@ -22,7 +22,4 @@ void ipm_segment_try_to_follow(ipm_segment *segment);
  */
 int ipm_feed_reopen(const ipm_feed *old, ipm_feed **feed, ipm_error *error);
 
-/* How many segments the handle has opened: 1, and one more each time that it followed. */
-uint64_t ipm_segment_openings(const ipm_segment *segment);
-
 #endif

@@ -309,7 +309,7 @@ int lipm_handle_add(lua_State *L) {
     lipm_checkopen(L, handle);
     bool has_begun;
     uint64_t old = 0, new = 0;
-    lipm_scalar sum;
+    lipm_scalar sum = {0};
     ipm_error error;
     if (begin_own(L, handle, place.memory, &has_begun, &error) != IPM_OK)
         return lipm_retry(L, handle, &error, lipm_handle_add);

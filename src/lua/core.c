@@ -30,6 +30,34 @@ static const luaL_Reg struct_functions[] = {
     {NULL, NULL},
 };
 
+static int yield_in_close(lua_State *L) {
+    return lua_yield(L, 0);
+}
+
+static int close_by_yield(lua_State *L) {
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, yield_in_close);
+    lua_setfield(L, -2, "__close");
+    lua_setmetatable(L, -2);
+    lua_toclose(L, -1);
+    return 0;
+}
+
+/*
+ * Refuse Lua 5.4.0 to 5.4.2: 5.4.0 ends a block as if without an error if the error is nil, so the
+ * lock's changes would be committed, and all three allocate memory for each block. Lua does not
+ * tell its release; but only since 5.4.3 a __close metamethod may yield.
+ */
+static void check_release(lua_State *L) {
+    lua_State *thread = lua_newthread(L);
+    int results;
+    lua_pushcfunction(thread, close_by_yield);
+    if (lua_resume(thread, L, 0, &results) != LUA_YIELD)
+        luaL_error(L, "ipmmap needs Lua 5.4.3 or later, and this is an earlier Lua 5.4");
+    lua_pop(L, 1);
+}
+
 LUAMOD_API IPM_API int luaopen_ipmmap_core(lua_State *L);
 
 /* Each Lua state has one table, even if the module is loaded several times, because the table holds
@@ -38,6 +66,8 @@ int luaopen_ipmmap_core(lua_State *L) {
     luaL_checkversion(L);
     if (lua_getfield(L, LUA_REGISTRYINDEX, CORE) == LUA_TTABLE)
         return 1;
+    lua_pop(L, 1);
+    check_release(L);
     luaL_newlib(L, module_functions);
     lua_pushliteral(L, IPM_VERSION);
     lua_setfield(L, -2, "version");
