@@ -97,18 +97,26 @@ local function snapshot_fields(state, of, into, given)
     and assign.copy_fields(views.memory(into), given, views.offset(into), of.type, bytes)
 end
 
+local weak = { __mode = "v" }
+
 -- Takes a snapshot into a value, or into a new one. Returns whether that has succeeded, and the
--- value.
+-- value. The last value that was checked is not checked again: a value of the memory's type stays
+-- one, with the same address.
 local function snapshot(state, of, into)
+  local checked = of.checked
   if into == nil then
     local value, pointer = values.new(of.struct, of.type)
     return take_snapshot(state, of, pointer), value
+  elseif checked and rawequal(checked[1], into) then
+    return take_snapshot(state, of, of.pointer), into
   end
   local given = check_into(state, of.type, into)
-  if given == of.type then
-    return take_snapshot(state, of, values.pointer(into)), into
+  if given ~= of.type then
+    return snapshot_fields(state, of, into, given), into
   end
-  return snapshot_fields(state, of, into, given), into
+  of.pointer = values.pointer(into)
+  of.checked = setmetatable({ into }, weak)
+  return take_snapshot(state, of, of.pointer), into
 end
 
 function methods:snapshot(into)
@@ -138,6 +146,26 @@ local function store(_, assignment)
   return assign.store(assignment)
 end
 
+local function store_scalar(state, part, stored)
+  local at = memory.change(state.memory, part.offset, part.type.size)
+  if at == nil then
+    return false
+  end
+  scalar.store(part.type, at, stored)
+  return true
+end
+
+-- Writes a scalar, which needs no assignment.
+local function write_scalar(state, of, part, value)
+  memory.check_reserved(of, part.type, part.offset)
+  local fits, stored = scalar.convert(part.type, value)
+  if not fits then
+    scalar.complain(of, part.type, part.offset, value)
+  end
+  local is_done, is_stored = lock.change(state, of, store_scalar, part, stored)
+  return is_done and is_stored or not handle.retry(state, of)
+end
+
 -- Assigns a value to a part of the handle's struct. The result is false if the segment was replaced
 -- and the handle has followed: then the method begins again.
 local function write(state, of, kind, offset, value)
@@ -157,7 +185,8 @@ function methods:write(path, value)
     state = check_writer(self)
     of = state.memory
     part = find(of.struct, path)
-  until write(state, of, part.type, part.offset, value)
+  until part.type.is_scalar and write_scalar(state, of, part, value)
+    or not part.type.is_scalar and write(state, of, part.type, part.offset, value)
 end
 
 function methods:set(fields)

@@ -271,23 +271,27 @@ function memory.live(struct, segment, is_writable)
   return self
 end
 
---- The handle has taken its lock. Returns the root view, the same each time.
-function memory.begin(self)
-  local segment, block = self.segment, self.block
-  if segment then
+--- The handle has taken its lock. Returns whether its views may be used now: not if a debug hook has
+-- closed the handle meanwhile.
+function memory.begin(block)
+  local segment = block.segment
+  if segment ~= nil then
     block.base = cast(bytes_p, segment_data(segment))
     activate(block)
   end
-  if not self.segment then -- a debug hook has closed the handle meanwhile
-    deactivate(block)
-    errors.refuse("%s: view used after its handle was closed", self.type.name)
+  if block.segment ~= nil then
+    return true
   end
-  return self.root
+  deactivate(block)
+  return false
 end
 
 --- The handle releases its lock: no view may be used from now on.
-function memory.finish(self)
-  deactivate(self.block)
+memory.finish = deactivate
+
+--- Whether the handle holds its lock. Not so in a fork's child.
+function memory.is_active(block)
+  return block.size ~= nil and block.forks == forks[0]
 end
 
 --- Whether the handle holds its lock. Not so in a fork's child.
