@@ -153,6 +153,13 @@ local function charge(drone, by)
 end
 print(editor:with(charge, 15))                          --> 15
 
+--- Handle:try_with
+local function number(drone) return drone.battery end
+reader:with(function()
+  print(select(3, editor:try_with(0.1, number)))        --> deadlock
+end)
+print(editor:try_with(0.1, number))                     --> 0
+
 --- Handle:read
 editor:set { at = { x = 1.5 } }
 print(reader:read "at.x")                               --> 1.5
@@ -294,6 +301,21 @@ local route = reader:read "route"
 ipmmap.setbytes(route, string.pack("dddddd", 1, 2, 3, 4, 5, 6))
 editor:write("route", route)
 print(reader:read "route[3].y")                         --> 6.0
+
+--- pairs
+editor:set { at = { x = 1, y = 2 } }
+for name, field in ipmmap.pairs(reader:read "at") do
+  print(name, field)                                    --> x	1.0
+end                                                     --> y	2.0
+
+--- ipairs
+editor:write("route[2].x", 7)
+for i, point in ipmmap.ipairs(reader:read "route") do
+  if point.x == 7 then print(i) end                     --> 2
+end
+
+--- len
+print(ipmmap.len(reader:read "route"))                  --> 3
 
 --- now
 print(ipmmap.now() > 1.7e9)                             --> true

@@ -4,13 +4,14 @@ local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
 local refused = require "spec.helper.refused"
 local run = require("spec.helper.shell").run
+local segment = require "spec.helper.segment"
 local tmpdir = require "spec.helper.tmpdir"
 
 local S = ipmmap.base:extend("AdoptSpec", { { "n", "int32" }, { "text", "char[8]" } })
 ipmmap.struct("AdoptSpecPlain", { { "n", "int32" } })
 
 -- What Python's ipmmap writes: the bytes of a ctypes structure, and nothing else.
-local PYTHON <const> = [[
+local PYTHON = [[
 import ctypes, sys
 class Header(ctypes.Structure):
     _fields_ = [("header_code", ctypes.c_short), ("time_stamp", ctypes.c_double)]
@@ -21,6 +22,7 @@ open(sys.argv[1], "wb").write(bytes(AdoptSpec((0x1128, 1234.5), 42, b"hello")))
 
 describe("adopt", function()
   local dir, path
+  after_each(segment.close)
   before_each(function()
     dir = tmpdir()
     path = dir .. "/AdoptSpec_left.mmap"
@@ -29,7 +31,7 @@ describe("adopt", function()
 
   it("makes a segment of a file of another program, in its place", function()
     assert.is_true(ipmmap.adopt(S, path))
-    local editor <close> = assert(ipmmap.editor(S, { mmap_dir = dir, tag = "left" }))
+    local editor = segment.open("editor", S, { mmap_dir = dir, tag = "left" })
     assert.equal(42, editor:read "n")
     assert.equal("hello", editor:read "text")
     assert.equal(1234.5, editor:last_update())
@@ -42,7 +44,7 @@ describe("adopt", function()
     os.rename(path, dir .. "/saved")
     refused("AdoptSpec_<tag>.mmap", ipmmap.adopt, S, dir .. "/saved")
     assert.is_true(ipmmap.adopt(S, dir .. "/saved", { mmap_dir = dir .. "/new", tag = "right" }))
-    local reader <close> = assert(ipmmap.reader(S, { mmap_dir = dir .. "/new", tag = "right" }))
+    local reader = segment.open("reader", S, { mmap_dir = dir .. "/new", tag = "right" })
     assert.equal(42, reader:read "n")
     assert.is_true(exists(dir .. "/saved"))
   end)

@@ -8,12 +8,12 @@ local tmpdir = require "spec.helper.tmpdir"
 
 local S = ipmmap.base:extend("AppearSpec", { { "number", "int32" } })
 
-local WAITS <const> = [[
+local WAITS = [[
   local role, dir, seconds = ...
   local ipmmap = require "ipmmap"
   ipmmap.base:extend("AppearSpec", { { "number", "int32" } })
   print "waits"
-  local handle <close>, message, code =
+  local handle, message, code =
     ipmmap[role]("AppearSpec", { mmap_dir = dir, wait = tonumber(seconds) or math.huge })
   print(handle and handle:info().role or code)
 ]]

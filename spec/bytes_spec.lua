@@ -1,5 +1,6 @@
 -- Conversion of views and values to plain tables, and to and from bytes.
 local ipmmap = require "ipmmap"
+local pack = require "spec.helper.pack"
 local refused = require "spec.helper.refused"
 
 ipmmap.struct("BytesSpecPoint", { { "x", "double" }, { "y", "double" } })
@@ -37,15 +38,15 @@ end)
 describe("bytes and setbytes", function()
   it("read and write the raw memory", function()
     local v = ipmmap.lookup("BytesSpecPoint"):new { x = 1.5, y = -2 }
-    assert.equal(string.pack("dd", 1.5, -2), ipmmap.bytes(v))
-    ipmmap.setbytes(v, string.pack("dd", 3, 4))
+    assert.equal(pack("dd", 1.5, -2), ipmmap.bytes(v))
+    ipmmap.setbytes(v, pack("dd", 3, 4))
     assert.same({ x = 3, y = 4 }, ipmmap.totable(v))
     local all = All:new()
-    ipmmap.setbytes(all.grid[2], string.pack("hhh", 1, 2, 3))
-    assert.equal(string.pack("hhhhhh", 0, 0, 0, 1, 2, 3), ipmmap.bytes(all.grid))
+    ipmmap.setbytes(all.grid[2], pack("hhh", 1, 2, 3))
+    assert.equal(pack("hhhhhh", 0, 0, 0, 1, 2, 3), ipmmap.bytes(all.grid))
     all.inner = { a = 1, b = "abcd", n = { 1, 2, -1 } }
-    assert.equal(string.pack("<i4c4bbbx", 1, "abcd", 1, 2, -1), ipmmap.bytes(all.inner))
-    ipmmap.setbytes(all.inner, string.pack("<i4c4bbbx", 9, "zz", 4, 5, 6))
+    assert.equal(pack("i4c4bbbx", 1, "abcd", 1, 2, -1), ipmmap.bytes(all.inner))
+    ipmmap.setbytes(all.inner, pack("i4c4bbbx", 9, "zz", 4, 5, 6))
     assert.same({ a = 9, b = "zz", n = { 4, 5, 6 } }, ipmmap.totable(all.inner))
     assert.equal(All.size, #ipmmap.bytes(all))
   end)

@@ -3,6 +3,7 @@ local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
 local process = require "spec.helper.process"
 local refused = require "spec.helper.refused"
+local segment = require "spec.helper.segment"
 local tmpdir = require "spec.helper.tmpdir"
 
 ipmmap.struct("CompatiblePoint", { { "x", "double" }, { "y", "double" } })
@@ -39,6 +40,7 @@ describe("a handle on a file that has more fields", function()
   end)
   after_each(function()
     for _, handle in ipairs { other, editor, reader } do handle:close() end
+    segment.close()
   end)
 
   it("opens only with the option", function()
@@ -65,16 +67,15 @@ describe("a handle on a file that has more fields", function()
   it("shows the file's fields in views, values and paths", function()
     other:write("extra", 9)
     other:write("at.z", 3)
-    do
-      local view <close> = editor:lock()
+    editor:with(function(view)
       assert.equal(9, view.extra)
       view.extra = 10
       view.at.z = 4
       local names = {}
-      for name in pairs(view) do names[#names + 1] = name end
+      for name in ipmmap.pairs(view) do names[#names + 1] = name end
       assert.same({ "header", "extra", "grid", "at", "route", "text", "number" }, names)
       assert.equal("CompatibleSpec.at (CompatiblePoint)", tostring(view.at):match "^(.-):")
-    end
+    end)
     assert.equal(10, reader:snapshot().extra)
     assert.equal(4, reader:read "at.z")
     assert.equal(Other.size, reader:info().size)
@@ -111,7 +112,7 @@ describe("a handle on a file that has more fields", function()
 
   it("refuses a value that has a field which the file lacks, by that name", function()
     other:write("number", 1)
-    local narrow <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "narrow" }))
+    local narrow = segment.open("manager", S, { create = true, mmap_dir = dir, tag = "narrow" })
     refused("CompatibleSpec: a CompatibleSpec is not a CompatibleSpec of the same layout: extra: absent here, int64 at "
       .. "16 given", narrow.set, narrow, other:snapshot())
     refused("CompatibleSpec: a snapshot does not fit into a CompatibleSpec: extra: absent here",
@@ -143,22 +144,22 @@ describe("a handle on a file that has more fields", function()
 
   it("is kept by a manager that creates, and reset by one that forces", function()
     other:write("number", 5)
-    local manager <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, layout = "compatible" }))
+    local manager = segment.open("manager", S, { create = true, mmap_dir = dir, layout = "compatible" })
     assert.equal(5, manager:read "number")
     manager:write("extra", 6)
     local options = { create = true, migrate = true, mmap_dir = dir, layout = "compatible" }
-    local kept <close> = assert(ipmmap.manager(S, options))
+    local kept = segment.open("manager", S, options)
     assert.is_nil(kept:info().migrated)
     assert.equal(6, other:read "extra")
-    local forced <close> =
-      assert(ipmmap.manager(S, { create = true, force = true, mmap_dir = dir, layout = "compatible" }))
+    local forced =
+      segment.open("manager", S, { create = true, force = true, mmap_dir = dir, layout = "compatible" })
     assert.equal(0, forced:read "number")
     assert.equal(0, other:read "extra")
   end)
 
   it("outlives its Struct", function()
     local parsed = assert(ipmmap.parse(tostring(S)))
-    local handle <close> = assert(ipmmap.editor(parsed, { mmap_dir = dir, layout = "compatible" }))
+    local handle = segment.open("editor", parsed, { mmap_dir = dir, layout = "compatible" })
     parsed = nil -- luacheck: ignore 311
     collectgarbage()
     collectgarbage()
@@ -168,6 +169,8 @@ describe("a handle on a file that has more fields", function()
 end)
 
 describe("the option layout", function()
+  after_each(segment.close)
+
   it("names what the file lacks or has with another type", function()
     local dir = tmpdir()
     local child = process.spawn([[
@@ -184,7 +187,7 @@ describe("the option layout", function()
 
   it("gives the Struct's own layout to a file that has no more", function()
     local dir = tmpdir()
-    local manager <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, layout = "compatible" }))
+    local manager = segment.open("manager", S, { create = true, mmap_dir = dir, layout = "compatible" })
     manager:set(S:new { number = 3 })
     assert.equal(3, manager:snapshot(S:new()).number)
     assert.equal(3, manager:snapshot().number)

@@ -5,9 +5,10 @@ local ipmmap = require "ipmmap"
 local process = require "spec.helper.process"
 local refused = require "spec.helper.refused"
 local run = require("spec.helper.shell").run
+local segment = require "spec.helper.segment"
 local tmpdir = require "spec.helper.tmpdir"
 
-local DEFINE <const> = [[
+local DEFINE = [[
   local ipmmap = require "ipmmap"
   local S = ipmmap.base:extend("ConstructorSpec", { { "number", "int32" } })
 ]]
@@ -17,11 +18,12 @@ ipmmap.struct("ConstructorSpecPlain", { { "number", "int32" } })
 describe("a constructor", function()
   local dir
   before_each(function() dir = tmpdir() end)
+  after_each(segment.close)
 
   it("takes a Struct or its name", function()
-    local manager <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
-    local editor <close> = assert(ipmmap.editor("ConstructorSpec", { mmap_dir = dir }))
-    local reader <close> = assert(ipmmap.reader(S, { mmap_dir = dir }))
+    local manager = segment.open("manager", S, { create = true, mmap_dir = dir })
+    local editor = segment.open("editor", "ConstructorSpec", { mmap_dir = dir })
+    local reader = segment.open("reader", S, { mmap_dir = dir })
     manager:write("number", 4)
     editor:add("number", 1)
     assert.equal(5, reader:read "number")
@@ -30,9 +32,9 @@ describe("a constructor", function()
   it("uses and checks the options that a table inherits", function()
     local shared = { mmap_dir = dir, tag = "inherited" }
     local own = setmetatable({ create = true }, { __index = shared })
-    local manager <close> = assert(ipmmap.manager(S, own))
+    local manager = segment.open("manager", S, own)
     assert.equal(dir .. "/ConstructorSpec_inherited.mmap", manager:info().path)
-    local editor <close> = assert(ipmmap.editor(S, setmetatable({}, { __index = shared })))
+    local editor = segment.open("editor", S, setmetatable({}, { __index = shared }))
     assert.equal(manager:info().path, editor:info().path)
     refused("option 'create' is for a manager", ipmmap.editor, S, setmetatable({}, { __index = own }))
     refused("option 'tag': 5 is not a string", ipmmap.editor, S, setmetatable({}, { __index = { tag = 5 } }))
@@ -138,32 +140,31 @@ describe("a constructor", function()
   end)
 
   it("opens different segments for different tags", function()
-    local a <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "v1.2" }))
-    local b <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "v1.3" }))
+    local a = segment.open("manager", S, { create = true, mmap_dir = dir, tag = "v1.2" })
+    local b = segment.open("manager", S, { create = true, mmap_dir = dir, tag = "v1.3" })
     a:write("number", 2)
     b:write("number", 3)
     assert.equal(2, a:read "number")
     assert.truthy(exists(dir .. "/ConstructorSpec_v1.2.mmap"))
     assert.truthy(exists(dir .. "/ConstructorSpec_v1.3.lock"))
-    local all <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "aZ09._-" }))
+    local all = segment.open("manager", S, { create = true, mmap_dir = dir, tag = "aZ09._-" })
     assert.equal(dir .. "/ConstructorSpec_aZ09._-.mmap", all:info().path)
   end)
 
   it("makes the directories that it needs, with or without slashes at the end", function()
     for _, ending in ipairs { "", "/", "///" } do
       local mmap_dir, lock_dir = dir .. "/a/b" .. ending, dir .. "/c" .. ending
-      local m <close> = assert(ipmmap.manager(S, {
+      local m = segment.open("manager", S, {
         create = true, force = true, mmap_dir = mmap_dir, lock_dir = lock_dir,
-      }))
+      })
       assert.equal(dir .. "/a/b/ConstructorSpec_.mmap", m:info().path)
       assert.equal(dir .. "/c/ConstructorSpec_.lock", m:info().lock_path)
       assert.is_true(exists(dir .. "/c/ConstructorSpec_.lock"))
       assert.is_false(exists(dir .. "/a/b/ConstructorSpec_.lock"))
     end
-    local one <close> = assert(ipmmap.editor(S, { mmap_dir = dir .. "/a/b", lock_dir = dir .. "/c" }))
-    local other <close> = assert(ipmmap.editor(S, { mmap_dir = dir .. "/a/b", lock_dir = dir .. "/c" }))
-    local _ <close> = one:lock()
-    fails("deadlock", other:try_lock())
+    local one = segment.open("editor", S, { mmap_dir = dir .. "/a/b", lock_dir = dir .. "/c" })
+    local other = segment.open("editor", S, { mmap_dir = dir .. "/a/b", lock_dir = dir .. "/c" })
+    one:with(function() fails("deadlock", other:try_with(print)) end)
   end)
 
   it("uses ./.mmap by default, and other relative directories if asked to", function()
@@ -173,7 +174,7 @@ describe("a constructor", function()
       print(assert(ipmmap.manager(S, { create = true })):info().path)
       print(assert(ipmmap.manager(S, { create = true, mmap_dir = "./" })):info().lock_path)
       for _, dir in ipairs { ".", "a", "b/c/d//" } do
-        local m <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "t" }))
+        local m = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, tag = "t" }))
         m:write("number", 3)
         print(m:info().path, assert(ipmmap.reader(S, { mmap_dir = dir, tag = "t" })):read "number")
       end
@@ -186,9 +187,9 @@ describe("a constructor", function()
   end)
 
   it("gives the data file the requested mode, and the lock file a mode for the same writers", function()
-    local m <close> = assert(ipmmap.manager(S, {
+    local m = segment.open("manager", S, {
       create = true, mmap_dir = dir .. "/m", mode = "640",
-    }))
+    })
     assert.equal("640\n600\n750\n", run(("stat -c %%a '%s' '%s' '%s/m'")
       :format(m:info().path, m:info().lock_path, dir)))
   end)
@@ -205,14 +206,17 @@ describe("a constructor", function()
   end)
 
   it("limits the number of readers that hold the lock to max_readers", function()
-    local m <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, max_readers = 2 }))
+    local m = segment.open("manager", S, { create = true, mmap_dir = dir, max_readers = 2 })
     assert.equal(2, m:info().max_readers)
     local function hold()
       return process.spawn(DEFINE .. [[
         local reader = assert(ipmmap.reader(S, { mmap_dir = ... }))
-        local view, _, code = reader:try_lock()
-        print(view and "held" or code)
-        io.read()
+        local held, _, code = reader:try_with(function()
+          print "held"
+          io.read()
+          return true
+        end)
+        if not held then print(code) end
       ]], dir)
     end
     local one, two = hold(), hold()
@@ -227,15 +231,14 @@ describe("a constructor", function()
   end)
 
   it("keeps an existing segment of the same layout, unless force is given", function()
-    do
-      local m <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
-      m:write("number", 7)
-    end
-    local m <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+    local first = segment.open("manager", S, { create = true, mmap_dir = dir })
+    first:write("number", 7)
+    first:close()
+    local m = segment.open("manager", S, { create = true, mmap_dir = dir })
     assert.equal(7, m:read "number")
-    local forced <close> = assert(ipmmap.manager(S, {
+    local forced = segment.open("manager", S, {
       create = true, force = true, mmap_dir = dir,
-    }))
+    })
     assert.equal(0, forced:read "number")
     assert.equal(0, m:read "number")
     forced:write("number", 8)

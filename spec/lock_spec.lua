@@ -1,75 +1,152 @@
-local ipmmap = require "ipmmap"
+-- Locks: what is the same in Lua and LuaJIT. close_spec.lua has what is about <close>.
+local either = require "spec.helper.either"
+local fails = require "spec.helper.fails"
 local process = require "spec.helper.process"
 local refused = require "spec.helper.refused"
 local segment = require "spec.helper.segment"
 
-ipmmap.struct("LockSpecPoint", { { "x", "double" } })
-local S = ipmmap.base:extend("LockSpec", { { "number", "int32" }, { "point", "LockSpecPoint" } })
+local DEFINE = [[
+  local ipmmap = require "ipmmap"
+  ipmmap.struct("LockSpecPoint", { { "x", "double" } })
+  local S = ipmmap.base:extend("LockSpec", { { "number", "int32" }, { "point", "LockSpecPoint" } })
+]]
+local S = assert(load(DEFINE .. " return S"))()
 
 describe("a lock", function()
   local dir, editor, other, reader
   before_each(function() dir, editor, other, reader = segment.make(S, { "editor", "reader" }) end)
   after_each(segment.close)
 
-  it("commits at the end of its block", function()
-    do
-      local data <close> = editor:lock()
+  -- Another process that holds the lock until it gets a line.
+  local function hold()
+    local holder = process.spawn(DEFINE .. [[
+      assert(ipmmap.editor(S, { mmap_dir = ... })):with(function(data)
+        data.number = 100
+        print "locked"
+        io.read()
+      end)
+    ]], dir)
+    holder:expect "locked"
+    return holder
+  end
+
+  it("commits when the function of with returns", function()
+    editor:with(function(data)
       data.number = 1
       assert.equal(0, reader:read "number")
-    end
+    end)
     assert.equal(1, reader:read "number")
     assert.is_true(segment.is_free(other))
   end)
 
-  it("rolls back if an error ends its block, and passes the error on", function()
-    local raised = {}
-    local ok, error_object = pcall(function()
-      local data <close> = editor:lock()
-      data.number, data.point.x = 1, 2
-      error(raised)
-    end)
-    assert.is_false(ok)
-    assert.equal(raised, error_object)
-    assert.equal(0, reader:read "number")
+  it("passes the view and the arguments to the function, and returns its results", function()
+    assert.same({ 1, nil, 3, n = 3 }, either.pack(editor:with(function(data, a, b, c)
+      data.number = 5
+      assert.is_nil(b)
+      return a, b, c
+    end, 1, nil, 3)))
+    assert.equal(5, reader:read "number")
+    assert.equal(5, reader:with(function(data) return data.number end))
+    assert.equal(0, select("#", editor:with(function() end)))
+    for count = 0, 9 do
+      local given = {}
+      for i = 1, count do given[i] = i end
+      local function same(_, ...) return ... end
+      given.n = count
+      assert.same(given, either.pack(editor:with(same, either.unpack(given, 1, count))))
+    end
+  end)
+
+  it("rolls back on an error of the function, and passes the error on, whatever it is", function()
+    for _, name in ipairs { "text", "table", "number", "boolean", "nil" } do
+      local raised = ({ text = "text", table = {}, number = 5, boolean = false })[name]
+      local ok, got = pcall(editor.with, editor, function(data)
+        data.number, data.point.x = 5, 2
+        error(raised, 0)
+      end)
+      assert.is_false(ok)
+      assert.is_true(rawequal(raised, got), name)
+      assert.equal(0, reader:read "number")
+      assert.is_true(segment.is_free(other))
+    end
+    assert.is_false(pcall(reader.with, reader, error, "x"))
     assert.is_true(segment.is_free(other))
   end)
 
-  it("rolls back if the error about a refused value ends its block", function()
+  it("rolls back if a value is refused", function()
     assert.has_error(function()
-      local data <close> = editor:lock()
-      data.number = 1
-      data.point.x = "wrong"
+      editor:with(function(data)
+        data.number = 1
+        data.point.x = "wrong"
+      end)
     end)
     assert.equal(0, reader:read "number")
     assert.is_true(segment.is_free(other))
   end)
 
-  it("is released by return, break and goto", function()
-    local function returns()
-      local data <close> = editor:lock()
-      data.number = data.number + 1
-      return data.number
-    end
-    assert.equal(1, returns())
-    for _ = 1, 2 do
-      local data <close> = editor:lock()
-      data.number = data.number + 1
-      if data.number == 2 then break end
-    end
-    assert.equal(2, reader:read "number")
+  it("stays held while the function yields", function()
+    local co = coroutine.wrap(function()
+      return editor:with(function(data)
+        coroutine.yield("inside")
+        data.number = 6
+        return "done"
+      end)
+    end)
+    assert.equal("inside", co())
+    assert.is_false(pcall(other.with, other, print))
+    assert.equal("done", co())
+    assert.equal(6, reader:read "number")
+  end)
+
+  it("can be released inside the function, whose view then raises", function()
+    editor:with(function(data)
+      data.number = 1
+      editor:unlock()
+      assert.equal(1, reader:read "number")
+      refused("view used after its lock was released", function() data.number = 5 end)
+    end)
+    editor:with(function(data)
+      local point = data.point
+      data.number = 2
+      editor:rollback()
+      refused("view used after its lock was released", function() return data.number end)
+      refused("view used after its lock was released", function() point.x = 1 end)
+    end)
+    assert.equal(1, reader:read "number")
     assert.is_true(segment.is_free(other))
   end)
 
-  it("is committed by unlock and undone by rollback", function()
-    editor:lock().number = 1
-    editor:unlock()
-    assert.equal(1, reader:read "number")
-    local data = editor:lock()
-    data.number = 2
-    editor:rollback()
-    assert.equal(1, reader:read "number")
-    refused("view used after its lock was released", function() return data.number end)
+  it("released inside the function can be taken again there, and stands for itself", function()
+    editor:with(function(data)
+      data.number = 1
+      editor:unlock()
+      editor:with(function(again) again.number = again.number + 1 end)
+    end)
+    assert.equal(2, reader:read "number")
+    assert.is_false(pcall(editor.with, editor, function()
+      editor:unlock()
+      editor:with(function(again) again.number = again.number + 1 end)
+      error "too late"
+    end))
+    assert.equal(3, reader:read "number")
     assert.is_true(segment.is_free(other))
+  end)
+
+  it("can be released in another coroutine than the one that took it", function()
+    editor:with(function(data)
+      data.number = 1
+      coroutine.wrap(function() editor:unlock() end)()
+    end)
+    assert.equal(1, reader:read "number")
+    assert.is_true(segment.is_free(other))
+  end)
+
+  it("lets no view be used after its end", function()
+    local view, point
+    editor:with(function(data) view, point = data, data.point end)
+    refused("view used after its lock was released", function() return view.number end)
+    refused("view used after its lock was released", function() view.number = 1 end)
+    refused("view used after its lock was released", function() point.x = 1 end)
   end)
 
   it("raises an error if it is released without being held", function()
@@ -79,221 +156,97 @@ describe("a lock", function()
   end)
 
   it("is refused if the handle holds it already", function()
-    local data <close> = editor:lock()
-    refused("LockSpec: this handle holds its lock already", editor.lock, editor)
-    refused("LockSpec: this handle holds its lock already", editor.try_lock, editor)
-    refused("LockSpec: this handle holds its lock already", editor.with, editor, print)
-    data.number = 1
-    editor:unlock()
-    local _ <close> = reader:lock()
-    refused("LockSpec: this handle holds its lock already", reader.lock, reader)
+    for _, handle in ipairs { editor, reader } do
+      handle:with(function()
+        refused("LockSpec: this handle holds its lock already", handle.with, handle, print)
+        refused("LockSpec: this handle holds its lock already", handle.try_with, handle, print)
+        refused("LockSpec: this handle holds its lock already", handle.try_with, handle, 1, print)
+      end)
+    end
   end)
 
   it("fails with deadlock if the thread holds it through another handle", function()
-    local _ <close> = editor:lock()
-    for _, handle in ipairs { other, reader } do
-      local ok, raised = pcall(handle.lock, handle)
+    local function unexpected() error "called" end
+    editor:with(function()
+      for _, handle in ipairs { other, reader } do
+        local ok, raised = pcall(handle.with, handle, unexpected)
+        assert.is_false(ok)
+        assert.equal("deadlock", raised.code)
+        assert.equal(raised.message, tostring(raised))
+        fails("deadlock", handle:try_with(unexpected))
+        for _, seconds in ipairs { 0, 0.01, math.huge } do
+          fails("deadlock", handle:try_with(seconds, unexpected))
+        end
+      end
+      local ok, raised = pcall(other.write, other, "number", 1)
       assert.is_false(ok)
       assert.equal("deadlock", raised.code)
-      assert.equal(raised.message, tostring(raised))
-      assert.equal("deadlock", select(3, handle:try_lock()))
-      assert.equal("deadlock", select(3, handle:try_lock(0.01)))
-    end
-    local ok, raised = pcall(other.write, other, "number", 1)
-    assert.is_false(ok)
-    assert.equal("deadlock", raised.code)
+    end)
   end)
 
   it("fails with deadlock even if both handles take the read lock", function()
-    local another <close> = assert(ipmmap.reader(S, { mmap_dir = dir }))
-    reader:lock()
-    for _, handle in ipairs { editor, another } do
-      assert.equal("deadlock", select(3, handle:try_lock(5)))
-      assert.equal("deadlock", select(2, pcall(handle.lock, handle)).code)
-    end
-    reader:unlock()
+    local another = segment.open("reader", S, { mmap_dir = dir })
+    reader:with(function()
+      for _, handle in ipairs { editor, another } do
+        fails("deadlock", handle:try_with(5, print))
+        assert.equal("deadlock", select(2, pcall(handle.with, handle, print)).code)
+      end
+    end)
     editor:write("number", 1)
     assert.equal(1, another:read "number")
   end)
 
   it("times out while another process holds it", function()
-    local child = process.spawn([[
-      local ipmmap = require "ipmmap"
-      ipmmap.struct("LockSpecPoint", { { "x", "double" } })
-      local S = ipmmap.base:extend("LockSpec", {
-        { "number", "int32" }, { "point", "LockSpecPoint" },
-      })
-      local data <close> = assert(ipmmap.editor(S, { mmap_dir = ... })):lock()
-      print "locked"
-      io.read()
-    ]], dir)
-    child:expect "locked"
+    local holder = hold()
+    local function unexpected() error "called" end
     for _, handle in ipairs { editor, reader } do
-      local view, message, code = handle:try_lock()
-      assert.is_nil(view)
-      assert.is_string(message)
-      assert.equal("timeout", code)
-      assert.equal("timeout", select(3, handle:try_lock(0.02)))
-      assert.equal("timeout", select(3, handle:try_lock(-1)))
+      fails("timeout", handle:try_with(unexpected))
+      for _, seconds in ipairs { 0, -1, 0.02 } do
+        fails("timeout", handle:try_with(seconds, unexpected))
+      end
     end
-    child:send ""
-    local data <close> = assert(editor:try_lock(10))
-    data.number = 1
+    holder:send ""
+    assert.equal(100, editor:try_with(10, function(data) return data.number end))
   end)
 
-  it("refuses a timeout that is not a number", function()
-    for _, seconds in ipairs { "1", 0 / 0, {} } do
-      assert.error_matches(function() editor:try_lock(seconds) end, "LockSpec.*seconds")
-    end
-    assert.is_true(segment.is_free(other))
+  it("is waited for", function()
+    local holder = hold()
+    local waiter = process.spawn(DEFINE .. [[
+      local editor = assert(ipmmap.editor(S, { mmap_dir = ... }))
+      print "waits"
+      print(editor:with(function(data) return data.number end))
+    ]], dir)
+    waiter:expect "waits"
+    repeat until #editor:users() == 2
+    holder:send ""
+    waiter:expect "100"
+    waiter:join()
   end)
 
-  it("takes any number as a timeout", function()
+  it("is had in time with any number of seconds, and refuses what is no number and no function", function()
     for _, seconds in ipairs { 0, -1, 1e-12, 5, 1e300, math.huge } do
-      local view <close> = assert(editor:try_lock(seconds))
-      assert.equal(0, view.number)
+      assert.equal(0, editor:try_with(seconds, function(data) return data.number end))
     end
-  end)
-
-  it("can be released in another coroutine than the one that took it", function()
-    local data
-    coroutine.wrap(function() data = editor:lock() end)()
-    data.number = 1
-    coroutine.wrap(function() editor:unlock() end)()
-    assert.equal(1, reader:read "number")
+    assert.equal(7, editor:with(setmetatable({}, { __call = function() return 7 end })))
+    assert.equal(7, editor:try_with(setmetatable({}, { __call = function() return 7 end })))
+    refused("with takes a function, not nil", editor.with, editor)
+    refused("with takes a function, not 5", editor.with, editor, 5)
+    refused("with takes a function, not 'x'", editor.with, editor, "x")
+    refused("try_with takes a function, not nil", editor.try_with, editor)
+    refused("try_with takes a function, not nil", editor.try_with, editor, 1)
+    refused("try_with takes a function, not '1'", editor.try_with, editor, "1", print)
+    refused("nan is not a number of seconds", editor.try_with, editor, 0 / 0, print)
     assert.is_true(segment.is_free(other))
   end)
 
-  it("rolls back if the error that ends its block is nil", function()
-    assert.is_false(pcall(function()
-      local data <close> = editor:lock()
-      data.number = 1
-      error()
-    end))
-    assert.is_false(pcall(editor.with, editor, function(data)
-      data.number = 1
-      error()
-    end))
-    assert.is_false(pcall(coroutine.wrap(function()
-      local data <close> = editor:lock()
-      data.number = 1
-      error()
-    end)))
-    assert.equal(0, reader:read "number")
-    assert.is_true(segment.is_free(other))
-  end)
-
-  it("rolls back if the error of a finalizer ends its block", function()
-    local is_done
-    setmetatable({}, { __gc = function()
-      local data <close> = editor:lock()
-      data.number = 1
-      is_done = true
-      error()
-    end })
-    repeat local _ = {} until is_done
-    assert.equal(0, reader:read "number")
-    assert.is_true(segment.is_free(other))
-  end)
-
-  it("rolls back if its coroutine is closed inside the block", function()
-    local co = coroutine.create(function()
-      local data <close> = editor:lock()
-      data.number = 1
-      coroutine.yield()
-    end)
-    coroutine.resume(co)
-    coroutine.close(co)
-    assert.equal(0, reader:read "number")
-    assert.is_true(segment.is_free(other))
-  end)
-
-  it("rolls back if os.exit closes the state inside the block", function()
-    process.spawn([[
-      local ipmmap = require "ipmmap"
-      ipmmap.struct("LockSpecPoint", { { "x", "double" } })
-      local S = ipmmap.base:extend("LockSpec", {
-        { "number", "int32" }, { "point", "LockSpecPoint" },
-      })
-      local data <close> = assert(ipmmap.editor(S, { mmap_dir = ... })):lock()
-      data.number = 1
-      os.exit(0, true)
+  it("is rolled back if its process ends inside the function", function()
+    process.spawn(DEFINE .. [[
+      assert(ipmmap.editor(S, { mmap_dir = ... })):with(function(data)
+        data.number = 1
+        os.exit(0)
+      end)
     ]], dir):join()
     assert.equal(0, reader:read "number")
     assert.is_true(segment.is_free(other))
-  end)
-
-  it("commits at the end of its block, whatever function that block is in", function()
-    local function lock() return editor:lock() end
-    do
-      local data <close> = lock()
-      data.number = 1
-    end
-    local co = coroutine.wrap(function()
-      local data <close> = editor:lock()
-      coroutine.yield()
-      data.number = data.number + 1
-    end)
-    co()
-    co()
-    assert.equal(2, reader:read "number")
-    assert.is_true(segment.is_free(other))
-  end)
-
-  describe("taken by with", function()
-    it("passes the view and the arguments to the function, and returns its results", function()
-      assert.same({ 1, nil, 3, n = 3 }, table.pack(editor:with(function(data, a, b, c)
-        data.number = 5
-        assert.is_nil(b)
-        return a, b, c
-      end, 1, nil, 3)))
-      assert.equal(5, reader:read "number")
-      assert.equal(5, reader:with(function(data) return data.number end))
-      assert.equal(0, select("#", editor:with(function() end)))
-    end)
-
-    it("rolls back on an error of the function, and passes the error on", function()
-      local raised = {}
-      assert.equal(raised, select(2, pcall(editor.with, editor, function(data)
-        data.number = 5
-        error(raised)
-      end)))
-      assert.equal(0, reader:read "number")
-      assert.is_false(pcall(reader.with, reader, error, "x"))
-      assert.is_true(segment.is_free(other))
-    end)
-
-    it("stays held while the function yields", function()
-      local co = coroutine.wrap(function()
-        return editor:with(function(data)
-          coroutine.yield("inside")
-          data.number = 6
-          return "done"
-        end)
-      end)
-      assert.equal("inside", co())
-      assert.equal("done", co())
-      assert.equal(6, reader:read "number")
-    end)
-
-    it("can be released inside the function", function()
-      editor:with(function(data)
-        data.number = 1
-        editor:unlock()
-      end)
-      editor:with(function(data)
-        data.number = 2
-        editor:rollback()
-      end)
-      assert.equal(1, reader:read "number")
-    end)
-
-    it("accepts only values that can be called", function()
-      assert.equal(7, editor:with(setmetatable({}, { __call = function() return 7 end })))
-      refused("with takes a function, not nil", editor.with, editor)
-      refused("with takes a function, not 5", editor.with, editor, 5)
-      refused("with takes a function, not 'x'", editor.with, editor, "x")
-      assert.is_true(segment.is_free(other))
-    end)
   end)
 end)

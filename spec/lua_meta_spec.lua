@@ -95,7 +95,7 @@ describe("the annotations of the library", function()
     local S = ipmmap.base:extend("Annotated", { { "n", "int32" } })
     local arguments = {
       read = { "n" }, write = { "n", 1 }, set = { { n = 1 } }, add = { "n", 1 }, wait = { 0, 0 },
-      with = { function() end },
+      with = { function() end }, try_with = { function() end },
     }
     local function is_refused(role, name)
       local options = { mmap_dir = tmpdir() }

@@ -3,6 +3,7 @@ local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
 local process = require "spec.helper.process"
 local refused = require "spec.helper.refused"
+local segment = require "spec.helper.segment"
 local tmpdir = require "spec.helper.tmpdir"
 
 -- A Struct of the fields, which is not registered, so that there can be others of its name.
@@ -12,17 +13,17 @@ local function layout(fields, structs)
     structs or "", fields)))
 end
 
-local OLD <const> = layout("hp: int16; name: char[8]; gone: bool; at: Point; slots: Slot[2]", [[
+local OLD = layout("hp: int16; name: char[8]; gone: bool; at: Point; slots: Slot[2]", [[
   struct Point { x: double y: double }
   struct Slot { item: int32 count: uint8 }
 ]])
-local NEW <const> = layout("at: Point; name: char[16]; hp: int32; armor: float; slots: Slot[3]", [[
+local NEW = layout("at: Point; name: char[16]; hp: int32; armor: float; slots: Slot[3]", [[
   struct Point { x: double y: double }
   struct Slot { count: uint8 worn: bool item: int64 }
 ]])
-local NARROW <const> = layout("hp: int8; name: char[4]")
+local NARROW = layout("hp: int8; name: char[4]")
 
-local VALUES <const> = {
+local VALUES = {
   hp = 300, name = "Ada", gone = true, at = { x = 1.5, y = -2 }, slots = { { item = 7, count = 2 } },
 }
 
@@ -33,7 +34,15 @@ describe("migrate", function()
     old = assert(ipmmap.manager(OLD, { create = true, mmap_dir = dir }))
     old:set(VALUES)
   end)
-  after_each(function() old:close() end)
+  after_each(function()
+    old:close()
+    segment.close()
+  end)
+
+  -- Closes the handle after the test.
+  local function keep(...)
+    return segment.keep(assert(...))
+  end
 
   local function migrate(S, how)
     return ipmmap.manager(S, { create = true, mmap_dir = dir, migrate = how })
@@ -41,7 +50,7 @@ describe("migrate", function()
 
   it("keeps every value that both layouts have, by path", function()
     local stamp = old:last_update()
-    local manager <close> = assert(migrate(NEW, true))
+    local manager = keep(migrate(NEW, true))
     local value = ipmmap.totable(manager:snapshot())
     value.header = nil
     assert.same({
@@ -57,29 +66,29 @@ describe("migrate", function()
 
   it("reports what it did, and nothing if it did nothing", function()
     assert.is_nil(old:info().migrated)
-    local manager <close> = assert(migrate(NEW, true))
+    local manager = keep(migrate(NEW, true))
     assert.same({
       kept = { "at", "name", "hp", "slots[1].count", "slots[1].item" },
       added = { "armor", "slots[1].worn" },
       dropped = { "gone" },
     }, manager:info().migrated)
-    local again <close> = assert(migrate(NEW, true))
+    local again = keep(migrate(NEW, true))
     assert.is_nil(again:info().migrated)
     assert.equal(300, again:read "hp")
   end)
 
   it("makes a segment where there is none", function()
-    local manager <close> = assert(ipmmap.manager(NEW, {
+    local manager = segment.open("manager", NEW, {
       create = true, migrate = true, mmap_dir = tmpdir(),
-    }))
+    })
     assert.is_nil(manager:info().migrated)
     assert.equal(0, manager:read "hp")
   end)
 
   it("says replaced to those who have the old segment", function()
-    local reader <close> = assert(ipmmap.reader(OLD, { mmap_dir = dir }))
-    local manager <close> = assert(migrate(NEW, true))
-    fails("replaced", old:try_lock())
+    local reader = segment.open("reader", OLD, { mmap_dir = dir })
+    local manager = keep(migrate(NEW, true))
+    fails("replaced", old:try_with(print))
     fails("replaced", reader:wait(1))
     assert.is_true(reader:info().replaced)
     manager:add("hp", 1)
@@ -96,7 +105,7 @@ describe("migrate", function()
 
   it("keeps what fits if it may lose values, and never a wrapped or torn one", function()
     old:write("name", "Zoë!!") -- "Zoë" has four bytes
-    local manager <close> = assert(migrate(NARROW, "lossy"))
+    local manager = keep(migrate(NARROW, "lossy"))
     assert.equal(0, manager:read "hp")
     assert.equal("Zoë", manager:read "name")
     assert.same({ kept = {}, added = {}, dropped = { "hp", "name", "gone", "at", "slots" } },
@@ -105,7 +114,7 @@ describe("migrate", function()
 
   it("keeps values that fit their narrower types", function()
     old:set { hp = -128, name = "four" }
-    local manager <close> = assert(migrate(NARROW, "lossy"))
+    local manager = keep(migrate(NARROW, "lossy"))
     assert.equal(-128, manager:read "hp")
     assert.equal("four", manager:read "name")
     assert.same({ "hp", "name" }, manager:info().migrated.kept)
@@ -119,24 +128,22 @@ describe("migrate", function()
   end)
 
   it("gives the code deadlock where this thread holds the lock", function()
-    local _ <close> = old:lock()
-    fails("deadlock", migrate(NEW, true))
+    old:with(function() fails("deadlock", migrate(NEW, true)) end)
   end)
 
   it("waits for a commit of another process, which is not lost", function()
     local child = process.spawn([[
       local ipmmap = require "ipmmap"
       local path = ...
-      local editor <close> = assert(ipmmap.editor(ipmmap.describe(path), { mmap_dir = path:match "^(.*)/" }))
-      do
-        local data <close> = editor:lock()
+      local editor = assert(ipmmap.editor(ipmmap.describe(path), { mmap_dir = path:match "^(.*)/" }))
+      editor:with(function(data)
         data.hp = 77
         print "locked"
         repeat until #editor:users() > 1
-      end
+      end)
     ]], old:info().path)
     assert.equal("locked", child:line())
-    local manager <close> = assert(migrate(NEW, true))
+    local manager = keep(migrate(NEW, true))
     assert.equal(77, manager:read "hp")
     assert.equal(2, manager:version())
     assert.equal(0, select(2, child:wait()))
@@ -158,6 +165,8 @@ describe("migrate", function()
 end)
 
 describe("Struct:convert", function()
+  after_each(segment.close)
+
   it("converts a value, and reports what it did", function()
     local value, report = NEW:convert(OLD:new(VALUES))
     assert.equal(300, value.hp)
@@ -169,17 +178,16 @@ describe("Struct:convert", function()
   end)
 
   it("converts a view, and a struct in it, whatever its name", function()
-    local manager <close> = assert(ipmmap.manager(OLD, { create = true, mmap_dir = tmpdir() }))
+    local manager = segment.open("manager", OLD, { create = true, mmap_dir = tmpdir() })
     local Place = ipmmap.struct("MigrateSpecPlace", { { "y", "double" }, { "z", "double" } })
     local view
-    do
-      local data <close> = manager:lock()
+    manager:with(function(data)
       view = data
       data.at.y = 4
       data.hp = 9
       assert.equal(9, NEW:convert(data).hp)
       assert.equal(4.0, Place:convert(data.at).y)
-    end
+    end)
     refused("view used after its lock was released", NEW.convert, NEW, view)
   end)
 

@@ -1,4 +1,5 @@
 local demo = require "spec.helper.demo"
+local either = require "spec.helper.either"
 local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
 local stranger = require "spec.helper.stranger"
@@ -22,8 +23,15 @@ describe("the option trust", function()
   end)
 
   it("refuses any other value", function()
-    for _, value in ipairs { "nobody", "0", "", -1, 0xffffffff, 1.5, 1000.0, true, { "anyone" },
-                             { -1 }, { 1, "0" }, { 1, 2.0 }, { user = 1000 }, { [2] = 1000 } } do
+    local values = {
+      "nobody", "0", "", -1, 0xffffffff, 1.5, true, { "anyone" }, { -1 }, { 1, "0" }, { user = 1000 },
+      { [2] = 1000 },
+    }
+    if not either.is_jit then
+      values[#values + 1] = 1000.0
+      values[#values + 1] = { 1, 2.0 }
+    end
+    for _, value in ipairs(values) do
       local ok, message = pcall(open, "reader", { trust = value })
       assert.is_false(ok)
       assert.matches("Demo: option 'trust': .* is neither a user id %(.*%), nor a list of them, nor \"anyone\"",
@@ -49,9 +57,9 @@ describe("the option trust", function()
   it("works for repair too", function()
     if not stranger.can_plant() then return pending(stranger.NEEDS) end
     local path = dir .. "/Demo_.mmap"
-    local out <close> = assert(io.open(path, "r+b"))
+    local out = assert(io.open(path, "r+b"))
     out:write("\0\0")
-    out:flush()
+    out:close()
     stranger.plant(dir, "Demo_")
     assert.matches("option trust", fails("permission", ipmmap.repair(path)))
     assert.is_true(ipmmap.repair(path, { trust = stranger.ID }))

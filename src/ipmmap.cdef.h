@@ -83,6 +83,16 @@ void ipm_layout_free(ipm_layout *layout);
 
 const ipm_type *ipm_layout_type(const ipm_layout *layout);
 
+typedef struct ipm_member {
+    const char *name;
+    const char *type;
+    size_t length;
+} ipm_member;
+
+int ipm_layout_compose(const char *name, const ipm_type *parent, const ipm_member *members,
+                       size_t count, const ipm_type *const *parts, size_t part_count,
+                       size_t *untyped, ipm_layout **layout, ipm_error *error);
+
 const char *ipm_layout_text(const ipm_layout *layout, size_t *length);
 
 int ipm_layout_load(const char *path, ipm_layout **layout, ipm_error *error);
@@ -95,6 +105,15 @@ int ipm_type_find(const ipm_type *type, const char *path, size_t length,
                   const ipm_type **found, uint64_t *offset, ipm_error *error);
 
 const ipm_field *ipm_type_field(const ipm_type *type, const char *name, size_t length);
+
+typedef enum ipm_match {
+    IPM_EXACT,
+    IPM_SAME_OFFSETS,
+    IPM_BY_PATH
+} ipm_match;
+
+int ipm_type_compare(const ipm_type *a, const char *where_a, const ipm_type *b,
+                     const char *where_b, ipm_match match, ipm_error *error);
 
 typedef enum ipm_migrate {
     IPM_MIGRATE_NO,
@@ -127,12 +146,6 @@ typedef enum ipm_role {
     IPM_EDITOR,
     IPM_MANAGER
 } ipm_role;
-
-typedef enum ipm_match {
-    IPM_EXACT,
-    IPM_SAME_OFFSETS,
-    IPM_BY_PATH
-} ipm_match;
 
 /* IPM_FOREVER is 0x7fffffffffffffff. LuaJIT declares no constant of 64 bits. */
 enum { IPM_MAX_READERS = 128 };
@@ -171,6 +184,8 @@ const ipm_layout *ipm_segment_layout(const ipm_segment *segment);
 
 int ipm_segment_follow(ipm_segment *segment, ipm_error *error);
 
+uint64_t ipm_segment_openings(const ipm_segment *segment);
+
 int ipm_segment_close(ipm_segment *segment, ipm_error *error);
 
 int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error);
@@ -182,6 +197,8 @@ int ipm_segment_rollback(ipm_segment *segment, ipm_error *error);
 bool ipm_segment_is_locked(const ipm_segment *segment);
 
 const void *ipm_segment_data(const ipm_segment *segment);
+
+enum { IPM_BLOCK_SIZE = 256 };
 
 void *ipm_segment_change(ipm_segment *segment, uint64_t offset, uint64_t size);
 
@@ -261,6 +278,8 @@ int ipm_segment_users(ipm_segment *segment, ipm_user *users, size_t capacity, si
 const ipm_migration *ipm_segment_migration(const ipm_segment *segment);
 
 double ipm_time(void);
+
+const uintptr_t *ipm_forks(void);
 
 typedef struct ipm_feed ipm_feed;
 

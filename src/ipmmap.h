@@ -168,6 +168,29 @@ IPM_API void ipm_layout_free(ipm_layout *layout);
 /* The layout's own struct. */
 IPM_API const ipm_type *ipm_layout_type(const ipm_layout *layout);
 
+/* A field of a struct that a program defines, for ipm_layout_compose. */
+typedef struct ipm_member {
+    const char *name;
+    const char *type; /* as in schema text: "Point2D[24]" */
+    size_t length;    /* of `type`, which may contain any bytes */
+} ipm_member;
+
+/*
+ * Make a layout from the fields of its struct, in memory order, and from structs of other layouts:
+ * the layout that ipm_layout_parse makes from a text with this struct and all its parts. For
+ * programs that define structs one after the other.
+ *
+ * parent   the struct that it extends, which must be in `parts`; NULL: none
+ * parts    the structs that `members` may name. The layout has copies of those that it uses
+ * untyped  the index of the member whose type was not understood, or `count`; may be NULL
+ * returns  IPM_EINVALID: the text begins with "Demo.points: " if it is about one member, otherwise
+ *          with "Demo: "; IPM_ESYSTEM (no memory)
+ * owner    the caller, as for ipm_layout_parse
+ */
+IPM_API int ipm_layout_compose(const char *name, const ipm_type *parent, const ipm_member *members,
+                               size_t count, const ipm_type *const *parts, size_t part_count,
+                               size_t *untyped, ipm_layout **layout, ipm_error *error);
+
 /* The canonical schema text, with a final NUL. Parsing it gives the same layout and text. */
 IPM_API const char *ipm_layout_text(const ipm_layout *layout, size_t *length);
 
@@ -193,6 +216,27 @@ IPM_API int ipm_type_find(const ipm_type *type, const char *path, size_t length,
 
 /* The field with that name, or NULL. */
 IPM_API const ipm_field *ipm_type_field(const ipm_type *type, const char *name, size_t length);
+
+/* How the layout of a data file may differ from the one that the program gives. */
+typedef enum ipm_match {
+    IPM_EXACT,        /* not at all */
+    IPM_SAME_OFFSETS, /* the file may have more fields: for programs in C, whose structs are fixed
+                       */
+    IPM_BY_PATH       /* and the fields may be at other offsets: see ipm_segment_layout */
+} ipm_match;
+
+/*
+ * Compare two structs or arrays, of any two layouts.
+ *
+ * a        may have more fields than `b`, as far as `match` allows it
+ * where_a, where_b   name their places in the text: "in the file"
+ * match    IPM_BY_PATH: `a` has each field of `b` by its path, with the same type. IPM_EXACT: see
+ *          ipm_type_equal
+ * returns  IPM_OK; IPM_ELAYOUT, with the first difference as text, such as
+ *          "data_int: int32 at 16 in the file, int64 at 16 in the definition"
+ */
+IPM_API int ipm_type_compare(const ipm_type *a, const char *where_a, const ipm_type *b,
+                             const char *where_b, ipm_match match, ipm_error *error);
 
 /* ---- Layouts that change ----------------------------------------------------------------- */
 
@@ -364,14 +408,6 @@ typedef enum ipm_role {
     IPM_MANAGER /* as an editor; and create, reset, destroy */
 } ipm_role;
 
-/* How the layout of a data file may differ from the one that the program gives. */
-typedef enum ipm_match {
-    IPM_EXACT,        /* not at all */
-    IPM_SAME_OFFSETS, /* the file may have more fields: for programs in C, whose structs are fixed
-                       */
-    IPM_BY_PATH       /* and the fields may be at other offsets: see ipm_segment_layout */
-} ipm_match;
-
 #define IPM_FOREVER INT64_MAX
 #define IPM_MAX_READERS 128
 #define IPM_MAX_LOCKS 2000 /* held by one thread at a time: see ipm_segment_lock */
@@ -501,6 +537,12 @@ IPM_API const ipm_layout *ipm_segment_layout(const ipm_segment *segment);
 IPM_API int ipm_segment_follow(ipm_segment *segment, ipm_error *error);
 
 /*
+ * How many segments the handle has opened: 1, and one more each time that it has followed. With
+ * IPM_BY_PATH: if the number has grown, find the fields again.
+ */
+IPM_API uint64_t ipm_segment_openings(const ipm_segment *segment);
+
+/*
  * Close a handle. If an editor's handle is locked, its changes are rolled back. NULL is allowed.
  * returns  IPM_OK; or IPM_EINVALID if another thread holds its lock: the handle stays open
  */
@@ -553,12 +595,16 @@ IPM_API bool ipm_segment_is_locked(const ipm_segment *segment);
  */
 IPM_API const void *ipm_segment_data(const ipm_segment *segment);
 
+#define IPM_BLOCK_SIZE UINT64_C(256)
+
 /*
  * Prepare `size` bytes at `offset` for changes in this transaction, and return their address, which
- * is valid until the lock is released. Change only bytes that were prepared.
+ * is valid until the lock is released. Change only bytes that were prepared. Blocks are counted
+ * from the start of the struct: to prepare one byte of a block prepares all of it that is in the
+ * struct.
  *
  * returns  NULL for a reader, without the lock, or for a range outside the struct
- * cost     the first change to each block of 256 bytes in a transaction saves the block
+ * cost     the first change to each block of IPM_BLOCK_SIZE bytes in a transaction saves the block
  */
 IPM_API void *ipm_segment_change(ipm_segment *segment, uint64_t offset, uint64_t size);
 
@@ -669,9 +715,10 @@ typedef struct ipm_range {
  * that are listed after that. They include every byte in which the two differ, even if there are
  * more commits in the meantime.
  *
- * The list is exact, in blocks, for all versions since the last transaction that was rolled back
- * (by ipm_segment_rollback, or because its writer died). For an older version it may have more. It
- * also has the blocks of a transaction that is open at the moment.
+ * The list is exact, in blocks that were prepared for changes, for all versions since the last
+ * transaction that was rolled back (by ipm_segment_rollback, or because its writer died). For an
+ * older version it may have more. It also has the blocks of a transaction that is open at the
+ * moment.
  *
  * returns  IPM_EREPLACED, IPM_EFORKED; IPM_EINVALID: there is no such version yet
  */
@@ -787,6 +834,15 @@ IPM_API const ipm_migration *ipm_segment_migration(const ipm_segment *segment);
 
 /* The present time in seconds since 1970, as in the header's time stamp. */
 IPM_API double ipm_time(void);
+
+/*
+ * The number of forks between the first process of the program and this one. It changes only in a
+ * fork's child, before any other code runs there. A program that keeps the address of
+ * ipm_segment_data can compare this number before each access, which needs no call: in the child
+ * the memory is not mapped.
+ * returns  an address that stays the same; NULL: there is no memory for pthread_atfork
+ */
+IPM_API const uintptr_t *ipm_forks(void);
 
 /* ---- Feeds ------------------------------------------------------------------------------- */
 

@@ -7,7 +7,8 @@ local SECTIONS <const> = {
     "Struct:new", "Struct:offsetof", "Struct:type", "Struct:convert" },
   { "Open and close", "manager", "editor", "reader", "Handle:close", "Handle:destroy", "repair",
     "adopt" },
-  { "Lock", "Handle:lock", "Handle:try_lock", "Handle:unlock", "Handle:rollback", "Handle:with" },
+  { "Lock", "Handle:lock", "Handle:try_lock", "Handle:unlock", "Handle:rollback", "Handle:with",
+    "Handle:try_with" },
   { "Read", "Handle:read", "Handle:snapshot", "Handle:versioned_snapshot" },
   { "Write", "Handle:write", "Handle:set", "Handle:add", "Handle:touch", "Handle:clear",
     "Handle:flush" },
@@ -15,7 +16,7 @@ local SECTIONS <const> = {
   { "Follow every commit", "Handle:feed", "Feed:next", "Feed:commits", "Feed:changes", "Feed:time",
     "Feed:close" },
   { "Inspect a segment", "Handle:info", "Handle:users", "Handle:last_update" },
-  { "Views and values", "totable", "bytes", "setbytes" },
+  { "Views and values", "totable", "bytes", "setbytes", "pairs", "ipairs", "len" },
   { "Time", "now", "sleep" },
 }
 

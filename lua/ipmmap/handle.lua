@@ -1,8 +1,10 @@
 --- Opening segments: the three roles and their options.
 -- @submodule ipmmap
 
-local core = require "ipmmap.core"
+local compat = require "ipmmap.compat"
 local struct = require "ipmmap.struct"
+
+local core, is_integer = compat.core, compat.is_integer
 
 local handle = {}
 
@@ -11,7 +13,7 @@ local MAX_TAG = 128
 local ANYONE = 0xffffffff -- IPM_ANYONE
 
 local function is_user(value)
-  return math.type(value) == "integer" and value >= 0 and value < ANYONE
+  return is_integer(value) and value >= 0 and value < ANYONE
 end
 
 -- The list of user ids that the value of the option `trust` stands for, or nil if it is invalid.
@@ -21,7 +23,7 @@ local function users_of(value)
   end
   local users = type(value) == "table" and value or { value }
   for index, user in pairs(users) do
-    if not is_user(user) or math.type(index) ~= "integer" or index < 1 or index > #users then
+    if not is_user(user) or not is_integer(index) or index < 1 or index > #users then
       return nil
     end
   end
@@ -60,7 +62,7 @@ local checks = {
     end
   end,
   max_readers = function(value)
-    if math.type(value) ~= "integer" or value < 1 or value > MAX_READERS then
+    if not is_integer(value) or value < 1 or value > MAX_READERS then
       return "is not a number of readers (1 to 128)"
     end
   end,
@@ -70,7 +72,7 @@ local checks = {
     end
   end,
   feed = function(value)
-    if math.type(value) ~= "integer" or value < 0 then
+    if not is_integer(value) or value < 0 then
       return "is not a number of bytes"
     end
   end,
@@ -99,7 +101,7 @@ local of_managers = {
 }
 
 -- What IPM_MIGRATE_NO, YES and LOSSY are called.
-local MIGRATE <const> = { [false] = 0, [true] = 1, lossy = 2 }
+local MIGRATE = { [false] = 0, [true] = 1, lossy = 2 }
 
 -- What is wrong with giving an option to a role, or nil.
 local function check_role(name, role)

@@ -16,10 +16,10 @@
 -- and the value.
 --
 -- A failure that can happen in a correct program has a code. The functions `manager`, `editor`,
--- `reader`, `describe`, `repair` and `adopt`, the methods `convert`, `try_lock` and `wait`, and the
--- method `next` of feeds return it as `nil, message, code`. Methods that promise a result raise an
--- error object with the fields `code` and `message`. `tostring` of it gives the caller's position
--- and the message, as in an error that `error` raises.
+-- `reader`, `describe`, `repair` and `adopt`, the methods `convert`, `try_lock`, `try_with` and
+-- `wait`, and the method `next` of feeds return it as `nil, message, code`. Methods that promise a
+-- result raise an error object with the fields `code` and `message`. `tostring` of it gives the
+-- caller's position and the message, as in an error that `error` raises.
 --
 -- The codes:
 --
@@ -60,24 +60,64 @@
 --
 -- ## Views and values
 --
--- A *view* is live memory of a segment. `lock`, `try_lock` and `with` return views. A view works
--- while its handle holds the lock; any use afterwards raises an error. An assignment to a reader's
--- view also raises an error. A *value* is a detached copy in this process's memory. `new`, `read`
--- and `snapshot` return values. A feed's value is detached too, but only its feed changes
--- it: an assignment to it raises an error.
+-- A *view* is live memory of a segment. `lock` and `try_lock` return views, and `with` and
+-- `try_with` pass them to a function. A view works while its handle holds the lock; any use
+-- afterwards raises an error. An assignment to a reader's view also raises an error. A *value* is a
+-- detached copy in this process's memory. `new`, `read` and `snapshot` return values. A feed's
+-- value is detached too, but only its feed changes it: an assignment to it raises an error.
 --
--- Both have fields (`v.name`) and elements (`v.route[1]`), and work with `#`, `pairs` and `ipairs`.
--- Arrays start at 1. A field may have any name, so views and values have no methods: `totable`,
--- `bytes` and `setbytes` are functions of the module.
+-- Both have fields (`v.name`) and elements (`v.route[1]`), and work with `#`, `pairs` and `ipairs`;
+-- see below for LuaJIT. Arrays start at 1. A field may have any name, so views and values have no
+-- methods: `totable`, `bytes` and `setbytes` are functions of the module.
 --
 -- A struct or array field takes a table, or a view or value of the same type. A table sets only the
 -- fields that it contains. An unknown key raises an error. For an array, a table has the elements 1
 -- to n, where n is at most the array's count.
+--
+-- ## LuaJIT
+--
+-- In LuaJIT everything is as described here, except for:
+--
+-- - There is no `<close>`. `with` and `try_with` hold a lock for the call of a function; `lock` and
+--   `try_lock` raise an error.
+-- - `pairs` and `ipairs` do not take views and values: write `ipmmap.pairs` and `ipmmap.ipairs`,
+--   which also work in Lua. `#` and `ipmmap.len` work with arrays.
+-- - A field of type `int64` or `uint64` is read as a number if it is within 2^53, so that every
+--   integer of its size is a number, and otherwise as `int64_t` or `uint64_t` cdata. An integer
+--   field takes both kinds of cdata and integral numbers, if they are in its range. A `uint64`
+--   takes the 64 bits of any of them, of negative ones too, as in Lua.
+-- - A view is cdata. Two views of the same part are equal by `==`, but not as keys of a table. A
+--   number as the key of a struct raises LuaJIT's own error.
 -- @module ipmmap
 
-local core = require "ipmmap.core"
+local compat = require "ipmmap.compat"
 local handle = require "ipmmap.handle"
 local struct = require "ipmmap.struct"
+
+local core = compat.core
+
+--- Iterate over a view or value as the standard `pairs` does in Lua: over the fields of a struct in
+-- memory order, or over the elements of an array. For programs that also run in LuaJIT, where the
+-- standard function takes only tables. Anything else is passed to the standard function.
+-- @function pairs
+-- @tparam view|value|table v
+-- @return three values, for the loop `for name, field in ipmmap.pairs(v) do`
+-- @raise as for a view that is used
+
+--- Iterate over the elements of an array as the standard `ipairs` does in Lua. See `pairs`.
+-- @function ipairs
+-- @tparam view|value|table v
+-- @return three values, for the loop `for i, element in ipmmap.ipairs(v) do`
+-- @raise as for a view that is used
+
+--- The number of elements of an array: `#v`.
+-- @function len
+-- @tparam view|value|table v
+-- @treturn integer
+-- @raise as for a view that is used
+local function len(v)
+  return #v
+end
 
 return {
   _VERSION = core.version,
@@ -97,4 +137,7 @@ return {
   setbytes = core.setbytes,
   now = core.now,
   sleep = core.sleep,
+  pairs = core.pairs or pairs,
+  ipairs = core.ipairs or ipairs,
+  len = len,
 }

@@ -265,6 +265,16 @@ function Editor:touch() end
 ---@return ipmmap.Code? code `"timeout"`, or a code that `lock` raises
 function Reader:try_lock(seconds) end
 
+---Call a function as `with` does, but wait for the lock at most for the given time. If the lock cannot
+---be had, the function is not called.
+---@param seconds? number how long to wait at most; with 0 or less the call tries once. It may be left out: `handle:try_with(fn)`
+---@param fn function called as `fn(view, ...)`
+---@param ... any further arguments for `fn`
+---@return any ... # the results of `fn`
+---@return string? message
+---@return ipmmap.Code? code `"timeout"`, or a code that `lock` raises
+function Reader:try_with(seconds, fn, ...) end
+
 ---Release the lock. An editor's changes are committed.
 function Reader:unlock() end
 
@@ -387,6 +397,16 @@ function ipmmap.describe(path) end
 ---@return ipmmap.Code? code as for `manager`
 function ipmmap.editor(shared, options) end
 
+---Iterate over the elements of an array as the standard `ipairs` does in Lua. See `pairs`.
+---@param v ipmmap.View|ipmmap.Value|table
+---@return any ... # three values, for the loop `for i, element in ipmmap.ipairs(v) do`
+function ipmmap.ipairs(v) end
+
+---The number of elements of an array: `#v`.
+---@param v ipmmap.View|ipmmap.Value|table
+---@return integer
+function ipmmap.len(v) end
+
 ---Load modules that define structs, so that these structs are registered.
 ---@param modules string[] the modules' names, as for `require`
 ---@return any ... # what each module returned, in the same order
@@ -409,6 +429,13 @@ function ipmmap.manager(shared, options) end
 ---The present time, in the same form as `header.time_stamp`.
 ---@return number # Unix seconds
 function ipmmap.now() end
+
+---Iterate over a view or value as the standard `pairs` does in Lua: over the fields of a struct in
+---memory order, or over the elements of an array. For programs that also run in LuaJIT, where the
+---standard function takes only tables. Anything else is passed to the standard function.
+---@param v ipmmap.View|ipmmap.Value|table
+---@return any ... # three values, for the loop `for name, field in ipmmap.pairs(v) do`
+function ipmmap.pairs(v) end
 
 ---Make a Struct from schema text, as `tostring` of a Struct gives it. This is for tools that work
 ---with any struct. The Struct is not registered, so it can be opened but not nested.

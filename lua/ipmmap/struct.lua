@@ -2,9 +2,10 @@
 -- The C core parses the types and computes the layout. Each Lua state has one registry.
 -- @submodule ipmmap
 
-local core = require "ipmmap.core"
+local compat = require "ipmmap.compat"
 local types = require "ipmmap.types"
 
+local core, is_integer = compat.core, compat.is_integer
 local struct = {}
 
 local registered = core.structs
@@ -12,7 +13,7 @@ local metatable = core.struct.metatable
 
 local MAX_NAME = 63
 
-local SCALARS <const> = types.scalars
+local SCALARS = types.scalars
 
 -- Raises an error about a bug of the caller. `level` is as for `error`.
 local function refuse(level, format, ...)
@@ -44,7 +45,7 @@ local function new_array(element, dimensions, count)
 end
 
 function array:__index(count)
-  if math.type(count) == "integer" then
+  if is_integer(count) then
     return new_array(self.element, self.dimensions, count)
   end
 end
@@ -84,7 +85,7 @@ local function check_list(name, fields, level)
     refuse(level, "%s: fields are a list of { name, type }, not %s", name, show(fields))
   end
   for key in pairs(fields) do
-    if math.type(key) ~= "integer" or key < 1 or key > #fields then
+    if not is_integer(key) or key < 1 or key > #fields then
       refuse(level, "%s: fields are a list of { name, type }, which has no key %s", name, show(key))
     end
   end
@@ -172,7 +173,7 @@ function struct.load(modules)
     end
     results[index] = require(name)
   end
-  return table.unpack(results, 1, #modules)
+  return compat.unpack(results, 1, #modules)
 end
 
 --- The Struct that is registered under a name.
@@ -237,7 +238,7 @@ end
 -- canonical schema text.
 -- @type Struct
 metatable.__index = function(self, key)
-  if math.type(key) == "integer" then
+  if is_integer(key) then
     return new_array(self, "", key)
   end
   local fact = facts[key]

@@ -6,7 +6,7 @@ types.scalars = {
   int64 = true, uint64 = true, float = true, double = true, char = true,
 }
 
-local TEXT <const> = "char[N]"
+local TEXT = "char[N]"
 
 -- The other names of each type, in lower case, without spaces, "const", "c_" and "_t".
 local others = {

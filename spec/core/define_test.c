@@ -59,21 +59,48 @@ static int define(const char *name, const char *parent, const pair *pairs, ipm_l
     return ipm_layout_define(&definition, layout, &error);
 }
 
+/* The same by ipm_layout_compose, for a parent that is known. */
+static int compose(size_t *untyped, ipm_layout **layout) {
+    const ipm_type *parts[16];
+    const ipm_type *parent = NULL;
+    ipm_member members[64];
+    for (size_t i = 0; i < registered_count; i++)
+        parts[i] = ipm_layout_type(registered[i]);
+    if (definition.parent != NULL)
+        parent = find_type(NULL, definition.parent);
+    for (size_t i = 0; i < definition.count; i++)
+        members[i] =
+            (ipm_member){declarations[i].name, declarations[i].type, declarations[i].length};
+    memset(&error, 0, sizeof error);
+    return ipm_layout_compose(definition.name, parent, members, definition.count, parts,
+                              registered_count, untyped, layout, &error);
+}
+
+static bool has_known_parent(void) {
+    return definition.parent == NULL || find_type(NULL, definition.parent) != NULL;
+}
+
 #define FIELDS(...) ((const pair[]){__VA_ARGS__{NULL, NULL}})
 
 static void accepts(const char *name, const char *parent, const pair *pairs, const char *text) {
-    ipm_layout *made = NULL, *parsed = NULL;
+    ipm_layout *made = NULL, *composed = NULL, *parsed = NULL;
+    size_t untyped = 0;
     if (!CHECK_INT(define(name, parent, pairs, &made), IPM_OK))
         printf("# %s\n", error.text);
-    forget_all(); /* the layout does not need the arguments any more */
+    if (!CHECK_INT(compose(&untyped, &composed), IPM_OK))
+        printf("# %s\n", error.text);
+    CHECK_INT(untyped, definition.count);
+    forget_all(); /* the layouts do not need the arguments any more */
     CHECK_INT(ipm_layout_parse(text, strlen(text), &parsed, &error), IPM_OK);
-    if (CHECK(made != NULL && parsed != NULL)) {
+    if (CHECK(made != NULL && composed != NULL && parsed != NULL)) {
         CHECK_STR(ipm_layout_text(made, NULL), ipm_layout_text(parsed, NULL));
+        CHECK_STR(ipm_layout_text(composed, NULL), ipm_layout_text(parsed, NULL));
         CHECK(ipm_type_equal(ipm_layout_type(made), ipm_layout_type(parsed)));
         CHECK_INT(ipm_layout_type(made)->size, ipm_layout_type(parsed)->size);
         CHECK_INT(ipm_layout_type(made)->align, ipm_layout_type(parsed)->align);
     }
     ipm_layout_free(made);
+    ipm_layout_free(composed);
     ipm_layout_free(parsed);
 }
 
@@ -84,6 +111,14 @@ static void refuses(const char *name, const char *parent, const pair *pairs, con
     CHECK_STR(error.text, why);
     CHECK(layout == untouched);
     CHECK_INT(ipm_layout_define(&definition, &layout, NULL), IPM_EINVALID);
+    if (has_known_parent()) {
+        const ipm_declaration *declared = definition.untyped;
+        size_t untyped = SIZE_MAX;
+        CHECK_INT(compose(&untyped, &layout), IPM_EINVALID);
+        CHECK_STR(error.text, why);
+        CHECK(layout == untouched);
+        CHECK_INT(untyped, declared == NULL ? definition.count : (size_t)(declared - declarations));
+    }
 }
 
 static void makes_what_text_makes(void) {

@@ -139,6 +139,30 @@ static void counts_forks_of_forks(void) {
     CHECK_INT(read_a(reader), 8);
 }
 
+static uintptr_t forks_before;
+
+static void has_one_fork_more(peer *test) {
+    (void)test;
+    expect(*ipm_forks() == forks_before + 1, 1);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(*ipm_forks() == forks_before + 2 ? 0 : 1);
+    int status;
+    waitpid(child, &status, 0);
+    expect(status == 0, 2);
+    expect(*ipm_forks() == forks_before + 1, 3);
+}
+
+static void tells_the_number_of_forks(void) {
+    const uintptr_t *forks = ipm_forks();
+    if (!CHECK(forks != NULL))
+        return;
+    forks_before = *forks;
+    CHECK_INT(run_peer(has_one_fork_more), 0);
+    CHECK_INT(*forks, forks_before);
+    CHECK(ipm_forks() == forks);
+}
+
 int main(void) {
     set_up();
     manager = opened(IPM_MANAGER, "");
@@ -150,6 +174,7 @@ int main(void) {
         recovers_while_the_writers_child_lives);
     run("does not map the segment in a child", is_not_mapped_in_the_child);
     run("counts the forks of forks", counts_forks_of_forks);
+    run("tells how many forks led to a process, at one address", tells_the_number_of_forks);
     ipm_segment_close(editor, NULL);
     ipm_segment_close(reader, NULL);
     ipm_segment_destroy(manager, NULL);

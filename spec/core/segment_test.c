@@ -46,6 +46,24 @@ static void rolls_back(void) {
     finished();
 }
 
+/* The last block is not full, and the first one has the header before its first field. */
+static void prepares_whole_blocks(void) {
+    unsigned char before[DEMO_SIZE], after[DEMO_SIZE];
+    fresh();
+    CHECK_INT(ipm_segment_snapshot(editor, before, NULL, &error), IPM_OK);
+    CHECK_INT(ipm_segment_lock(editor, 0, &error), IPM_OK);
+    for (uint64_t first = 0; first < DEMO_SIZE; first += IPM_BLOCK_SIZE) {
+        uint64_t left = DEMO_SIZE - first;
+        unsigned char *at = ipm_segment_change(editor, first + left / 9, 1);
+        if (CHECK(at != NULL))
+            memset(at - left / 9, 0x55, left < IPM_BLOCK_SIZE ? left : IPM_BLOCK_SIZE);
+    }
+    CHECK_INT(ipm_segment_rollback(editor, &error), IPM_OK);
+    CHECK_INT(ipm_segment_snapshot(editor, after, NULL, &error), IPM_OK);
+    CHECK(memcmp(before, after, DEMO_SIZE) == 0);
+    finished();
+}
+
 static void counts_no_commit_without_a_change(void) {
     fresh();
     CHECK_INT(ipm_segment_lock(editor, 0, &error), IPM_OK);
@@ -375,6 +393,7 @@ int main(void) {
     set_up();
     run("commits changes", commits_what_was_changed);
     run("rolls back changes, and does not count that as a commit", rolls_back);
+    run("prepares whole blocks for changes", prepares_whole_blocks);
     run("counts no commit without a change", counts_no_commit_without_a_change);
     run("rolls back if it is closed while it holds its lock", rolls_back_at_closing);
     run("takes snapshots while a writer holds the lock, also through its own handle",

@@ -10,6 +10,7 @@ local unpack = table.unpack or rawget(_G, "unpack")
 local segment = {}
 
 local handles = {}
+local holding = {} -- the coroutines that hold locks
 
 --- Makes a segment.
 -- @tparam Struct|string struct
@@ -20,31 +21,53 @@ local handles = {}
 function segment.make(struct, roles, options)
   local dir = tmpdir()
   options = options or {}
-  local made = { assert(ipmmap.manager(struct, {
+  local made = { segment.open("manager", struct, {
     create = true, mmap_dir = dir, tag = options.tag, feed = options.feed,
-  })) }
+  }) }
   for i, role in ipairs(roles or {}) do
-    made[i + 1] = assert(ipmmap[role](struct, { mmap_dir = dir, tag = options.tag }))
+    made[i + 1] = segment.open(role, struct, { mmap_dir = dir, tag = options.tag })
   end
-  table.move(made, 1, #made, #handles + 1, handles)
   return dir, unpack(made)
 end
 
---- Closes the handles of all segments that were made since the last call.
+--- Has `segment.close` close a handle, and returns it.
+function segment.keep(handle)
+  handles[#handles + 1] = handle
+  return handle
+end
+
+--- Opens a segment. `segment.close` closes the handle.
+-- @tparam string role
+-- @tparam Struct|string struct
+-- @tparam table options
+-- @treturn Handle
+function segment.open(role, struct, options)
+  return segment.keep(assert(ipmmap[role](struct, options)))
+end
+
+--- Takes a handle's lock until `segment.close`. `with` holds it, in a coroutine that waits.
+-- @tparam Handle handle
+-- @treturn view
+function segment.lock(handle)
+  local holder = coroutine.wrap(function() handle:with(coroutine.yield) end)
+  holding[#holding + 1] = holder
+  return holder()
+end
+
+--- Closes all handles that `make` and `open` have returned since the last call.
 function segment.close()
   for i = #handles, 1, -1 do
     handles[i]:close()
     handles[i] = nil
   end
+  holding = {}
 end
 
 --- Whether the lock can be had at once through a handle.
 -- @tparam Handle handle
 -- @treturn boolean
 function segment.is_free(handle)
-  local is_free = handle:try_lock() ~= nil
-  if is_free then handle:unlock() end
-  return is_free
+  return handle:try_with(function() return true end) or false
 end
 
 return segment

@@ -15,11 +15,4 @@
 int ipm_layout_difference(const ipm_type *in_file, const ipm_type *defined, ipm_match match,
                           ipm_error *error);
 
-/*
- * The same for any two structs or arrays: `a` may have more than `b`. where_a and where_b name
- * their places: "in the file".
- */
-int ipm_type_compare(const ipm_type *a, const char *where_a, const ipm_type *b, const char *where_b,
-                     ipm_match match, ipm_error *error);
-
 #endif

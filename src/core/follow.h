@@ -15,7 +15,4 @@ static inline bool ipm_segment_follows(const ipm_segment *segment) {
 /* Follow if that is possible now. For calls that also describe a segment that was replaced. */
 void ipm_segment_try_to_follow(ipm_segment *segment);
 
-/* How many segments the handle has opened: 1, and one more each time that it followed. */
-uint64_t ipm_segment_openings(const ipm_segment *segment);
-
 #endif

@@ -1,11 +1,17 @@
 #include "fork.h"
 
+#include "../ipmmap.h"
+
 #include <pthread.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 uint32_t ipm_fork_generation = 1;
+
+/* For programs. Foreign function interfaces read it faster than a number of 32 bits, of which they
+ * cannot know that no store of the program changes it. */
+static uintptr_t forks;
 
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static int watch_result;
@@ -52,6 +58,7 @@ static void in_parent(void) {
 static void in_child(void) {
     empty_robust_list();
     ipm_fork_generation++;
+    forks++;
     for (ipm_kept *kept = all_kept; kept != NULL; kept = kept->next) {
         close(kept->fd);
         kept->is_open = false;
@@ -67,6 +74,10 @@ static void watch_forks(void) {
 int ipm_fork_watch(void) {
     pthread_once(&fork_once, watch_forks);
     return watch_result;
+}
+
+const uintptr_t *ipm_forks(void) {
+    return ipm_fork_watch() == 0 ? &forks : NULL;
 }
 
 /* Add to the list, which the caller has locked. */

@@ -18,13 +18,15 @@
 #ifndef IPM_CORE_TRANSACTION_H
 #define IPM_CORE_TRANSACTION_H
 
+#include "../ipmmap.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define IPM_BLOCK_SHIFT 8
-#define IPM_BLOCK_SIZE (UINT64_C(1) << IPM_BLOCK_SHIFT)
+_Static_assert(IPM_BLOCK_SIZE == UINT64_C(1) << IPM_BLOCK_SHIFT, "the size of a block");
 
 /* The state of a struct's transactions, shared by all processes: part of the file format. */
 typedef struct ipm_state {

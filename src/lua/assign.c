@@ -7,7 +7,6 @@
  */
 #include "assign.h"
 
-#include "../core/difference.h"
 #include "../core/word.h"
 #include "error.h"
 #include "plain.h"

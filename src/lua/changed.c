@@ -3,7 +3,6 @@
  */
 #include "changed.h"
 
-#include "../core/follow.h"
 #include "error.h"
 #include "follow.h"
 #include "path.h"

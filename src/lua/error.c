@@ -1,6 +1,5 @@
 #include "error.h"
 
-#include "../core/difference.h"
 #include "view.h"
 
 #include <lauxlib.h>

@@ -2,7 +2,6 @@
 
 #include "../core/abandon.h"
 #include "../core/error.h"
-#include "../core/follow.h"
 #include "error.h"
 #include "layout.h"
 

@@ -26,6 +26,7 @@ int lipm_type(lua_State *L);
 int lipm_handle_lock(lua_State *L);
 int lipm_handle_try_lock(lua_State *L);
 int lipm_handle_with(lua_State *L);
+int lipm_handle_try_with(lua_State *L);
 int lipm_handle_unlock(lua_State *L);
 int lipm_handle_rollback(lua_State *L);
 int lipm_handle_read(lua_State *L);

@@ -5,7 +5,6 @@ lua/ipmmap/struct.lua sets its __index, and has the rest of a Struct's methods.
 */
 #include "layout.h"
 
-#include "../core/difference.h"
 #include "../core/schema.h"
 #include "error.h"
 #include "functions.h"

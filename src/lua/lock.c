@@ -9,6 +9,7 @@ that the collector can find that the view was forgotten.
 @submodule ipmmap
 */
 #include "../core/abandon.h"
+#include "../core/clock.h"
 #include "error.h"
 #include "follow.h"
 #include "functions.h"
@@ -345,29 +346,57 @@ static int finish_again(lua_State *L, int status, lua_KContext top) {
     return lua_gettop(L) - (int)top;
 }
 
-/* Call `with` again through Lua. The views that are marked to-be-closed cannot be unmarked; they
- * are closed without a lock. */
-static int with_again(lua_State *L, int extra) {
+/* Call `with` or `try_with` again through Lua. The views that are marked to-be-closed cannot be
+ * unmarked; they are closed without a lock. */
+static int call_again(lua_State *L, int64_t timeout_ns, bool is_try, int extra) {
     int top = VIEW_AGAIN + 2 + extra;
     lua_settop(L, top);
-    luaL_checkstack(L, extra + 3, "too many arguments");
-    lua_pushcfunction(L, lipm_handle_with);
+    luaL_checkstack(L, extra + 4, "too many arguments");
+    lua_pushcfunction(L, is_try ? lipm_handle_try_with : lipm_handle_with);
     lua_pushvalue(L, 1);
+    if (is_try)
+        lua_pushnumber(L, (lua_Number)timeout_ns / (lua_Number)IPM_SECOND);
     lua_pushvalue(L, FUNCTION);
     for (int i = 1; i <= extra; i++)
         lua_pushvalue(L, VIEW_AGAIN + 2 + i);
-    lua_callk(L, extra + 2, LUA_MULTRET, top, finish_again);
+    lua_callk(L, lua_gettop(L) - top - 1, LUA_MULTRET, top, finish_again);
     return finish_again(L, LUA_OK, top);
 }
 
-static void check_callable(lua_State *L) {
+static void check_callable(lua_State *L, const char *name) {
     if (lua_isfunction(L, FUNCTION))
         return;
     if (luaL_getmetafield(L, FUNCTION, "__call") == LUA_TNIL) {
         lipm_pushshown(L, FUNCTION);
-        luaL_error(L, "with takes a function, not %s", lua_tostring(L, -1));
+        luaL_error(L, "%s takes a function, not %s", name, lua_tostring(L, -1));
     }
     lua_pop(L, 1);
+}
+
+/* Take the lock, and call the function at FUNCTION with the view and the values above it. */
+static int call_locked(lua_State *L, lipm_handle *handle, int64_t timeout_ns, bool is_try) {
+    ipm_error error;
+    int extra = lua_gettop(L) - FUNCTION;
+    check_callable(L, is_try ? "try_with" : "with");
+    lipm_root *root = prepare_root(L, handle);
+    lua_insert(L, VIEW);
+    lua_pop(L, 1);
+    lua_pushvalue(L, VIEW);
+    lua_insert(L, VIEW_AGAIN);
+    lua_pushvalue(L, FUNCTION);
+    lua_insert(L, VIEW_AGAIN + 1);
+    lua_pushvalue(L, VIEW);
+    lua_insert(L, VIEW_AGAIN + 2);
+    lua_toclose(L, VIEW);
+    lua_toclose(L, VIEW_AGAIN);
+    if (take_lock(L, root, timeout_ns, &error) != IPM_OK) {
+        if (lipm_again(L, handle, &error))
+            return call_again(L, timeout_ns, is_try, extra);
+        return is_try ? lipm_fail(L, &error) : lipm_raise(L, &error);
+    }
+    root->is_enclosed = true;
+    lua_callk(L, extra + 1, LUA_MULTRET, 0, finish_with);
+    return finish_with(L, LUA_OK, 0);
 }
 
 /***
@@ -381,24 +410,29 @@ No error leaves the lock held, not even an error that a debug hook raises.
 @raise the errors of `lock`, `unlock` and `fn`
 */
 int lipm_handle_with(lua_State *L) {
+    return call_locked(L, lipm_checkhandle(L), IPM_FOREVER, false);
+}
+
+/***
+Call a function as `with` does, but wait for the lock at most for the given time. If the lock cannot
+be had, the function is not called.
+@function Handle:try_with
+@tparam[opt=0] number seconds how long to wait at most; with 0 or less the call tries once. It may
+be left out: `handle:try_with(fn)`
+@tparam function fn called as `fn(view, ...)`
+@param ... further arguments for `fn`
+@return[1] the results of `fn`
+@treturn[2] nil
+@treturn[2] string message
+@treturn[2] string code: `"timeout"`, or a code that `lock` raises
+@raise an error if the handle holds its lock already, or is closed; the errors of `unlock` and `fn`
+*/
+int lipm_handle_try_with(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);
-    ipm_error error;
-    int extra = lua_gettop(L) - FUNCTION;
-    check_callable(L);
-    lipm_root *root = prepare_root(L, handle);
-    lua_insert(L, VIEW);
-    lua_pop(L, 1);
-    lua_pushvalue(L, VIEW);
-    lua_insert(L, VIEW_AGAIN);
-    lua_pushvalue(L, FUNCTION);
-    lua_insert(L, VIEW_AGAIN + 1);
-    lua_pushvalue(L, VIEW);
-    lua_insert(L, VIEW_AGAIN + 2);
-    lua_toclose(L, VIEW);
-    lua_toclose(L, VIEW_AGAIN);
-    if (take_lock(L, root, IPM_FOREVER, &error) != IPM_OK)
-        return lipm_again(L, handle, &error) ? with_again(L, extra) : lipm_raise(L, &error);
-    root->is_enclosed = true;
-    lua_callk(L, extra + 1, LUA_MULTRET, 0, finish_with);
-    return finish_with(L, LUA_OK, 0);
+    int64_t timeout_ns = 0;
+    if (lua_type(L, 2) == LUA_TNUMBER) {
+        timeout_ns = lipm_checkseconds(L, 2, 0, handle->memory->type->name);
+        lua_remove(L, 2);
+    }
+    return call_locked(L, handle, timeout_ns, true);
 }

@@ -1,7 +1,5 @@
 #include "memory.h"
 
-#include "../core/transaction.h"
-
 lipm_step lipm_descend(const ipm_type *type, uint64_t offset) {
     if (type->kind == IPM_ARRAY) {
         uint64_t index = offset / type->element->size;

@@ -24,6 +24,7 @@ static const luaL_Reg handle_methods[] = {
     {"lock", lipm_handle_lock},
     {"try_lock", lipm_handle_try_lock},
     {"with", lipm_handle_with},
+    {"try_with", lipm_handle_try_with},
     {"unlock", lipm_handle_unlock},
     {"rollback", lipm_handle_rollback},
     {"read", lipm_handle_read},

@@ -1,0 +1,241 @@
+-- Reading and writing a segment by path and as a whole, in LuaJIT. src/lua/access.c does the same
+-- for Lua.
+local ffi = require "ffi"
+
+local C = require "ipmmap.jit.library"
+local assign = require "ipmmap.jit.assign"
+local errors = require "ipmmap.jit.errors"
+local handle = require "ipmmap.jit.handle"
+local lock = require "ipmmap.jit.lock"
+local memory = require "ipmmap.jit.memory"
+local scalar = require "ipmmap.jit.scalar"
+local structs = require "ipmmap.jit.struct"
+local values = require "ipmmap.jit.value"
+local views = require "ipmmap.jit.view"
+
+local buffer = errors.buffer
+local live = handle.live
+local methods = handle.methods
+
+-- Reading --------------------------------------------------------------------------------------
+
+-- Scalars of at most this size are read into one buffer.
+local SMALL = 512
+local small = ffi.new("uint64_t[?]", SMALL / 8)
+
+-- Reads a part that was found in the memory `of`. Returns whether that has succeeded.
+local function read_into(state, of, part, pointer)
+  return state.memory == of
+    and C.ipm_segment_read(live(state), part.offset, part.type.size, pointer, buffer) == C.IPM_OK
+end
+
+local function read_large(state, of, part)
+  local kind = part.type
+  if kind.is_scalar then
+    local bytes = ffi.new("uint8_t[?]", kind.size)
+    return read_into(state, of, part, bytes), bytes
+  end
+  local value, pointer = values.new(of.struct, kind)
+  return read_into(state, of, part, pointer), value
+end
+
+function methods:read(path)
+  local state = handle.check(self)
+  local of = state.memory
+  local part = structs.find(of.struct, path)
+  local kind = part.type
+  if kind.is_scalar and kind.size <= SMALL then
+    if read_into(state, of, part, small) then
+      return scalar.load(kind, small)
+    end
+  else
+    local is_read, value = read_large(state, of, part)
+    if is_read then
+      return kind.is_scalar and scalar.load(kind, value) or value
+    end
+  end
+  handle.retry(state, of)
+  return self:read(path)
+end
+
+local version_now = ffi.new "uint64_t[1]"
+
+-- The type of a detached value, into which a snapshot of the handle's struct goes.
+local function check_into(state, here, into)
+  local given = views.test(into)
+  local target = given and views.memory(into)
+  if not given or target and target.is_live then
+    errors.refuse("%s: a snapshot goes into a detached value, not into %s%s", state.name,
+      given and "the view of " or "", errors.shown(into))
+  end
+  values.pointer(into) -- raises if it cannot be accessed
+  if not target.is_writable then
+    errors.complain(target, given, views.offset(into),
+      "a feed's value cannot be written: copy it by S:new(value)")
+  elseif not views.fits(given, here) then
+    errors.refuse("%s: a snapshot does not fit into a %s%s", state.name, given.name,
+      views.difference(given, here))
+  end
+  return given
+end
+
+-- Takes a snapshot into bytes that have room for the layout of the memory `of`. Returns whether that
+-- has succeeded.
+local function take_snapshot(state, of, pointer)
+  return state.memory == of
+    and C.ipm_segment_snapshot(live(state), pointer, version_now, buffer) == C.IPM_OK
+end
+
+-- Takes a snapshot into a value whose layout has other fields or offsets than the segment.
+local function snapshot_fields(state, of, into, given)
+  local bytes = ffi.new("uint8_t[?]", of.type.size)
+  return take_snapshot(state, of, bytes)
+    and assign.copy_fields(views.memory(into), given, views.offset(into), of.type, bytes)
+end
+
+-- Takes a snapshot into a value, or into a new one. Returns whether that has succeeded, and the
+-- value.
+local function snapshot(state, of, into)
+  if into == nil then
+    local value, pointer = values.new(of.struct, of.type)
+    return take_snapshot(state, of, pointer), value
+  end
+  local given = check_into(state, of.type, into)
+  if given == of.type then
+    return take_snapshot(state, of, values.pointer(into)), into
+  end
+  return snapshot_fields(state, of, into, given), into
+end
+
+function methods:snapshot(into)
+  local state = handle.check(self)
+  local of = state.memory
+  local is_taken, value = snapshot(state, of, into)
+  if is_taken then
+    return value
+  end
+  return handle.retry(state, of) and self:snapshot(into)
+end
+
+function methods:versioned_snapshot(into)
+  local state = handle.check(self)
+  local of = state.memory
+  local is_taken, value = snapshot(state, of, into)
+  if is_taken then
+    return value, tonumber(version_now[0])
+  end
+  handle.retry(state, of)
+  return self:versioned_snapshot(into)
+end
+
+-- Writing --------------------------------------------------------------------------------------
+
+local function store(_, assignment)
+  return assign.store(assignment)
+end
+
+-- Assigns a value to a part of the handle's struct. The result is false if the segment was replaced
+-- and the handle has followed: then the method begins again.
+local function write(state, of, kind, offset, value)
+  local assignment = assign.prepare(of, kind, offset, value)
+  local is_done, is_stored = lock.change(state, of, store, assignment)
+  if not is_done then
+    return not handle.retry(state, of)
+  elseif not is_stored then
+    errors.complain(of, kind, offset, "the value changed while it was assigned")
+  end
+  return true
+end
+
+function methods:write(path, value)
+  local state, of, part
+  repeat
+    state = handle.check_writer(self)
+    of = state.memory
+    part = structs.find(of.struct, path)
+  until write(state, of, part.type, part.offset, value)
+end
+
+function methods:set(fields)
+  local state
+  repeat
+    state = handle.check_writer(self)
+  until write(state, state.memory, state.memory.type, 0, fields)
+end
+
+local is_number = {
+  int8 = true, uint8 = true, int16 = true, uint16 = true, int32 = true, uint32 = true,
+  int64 = true, uint64 = true, float = true, double = true,
+}
+
+local function is_whole(n)
+  return type(n) == "cdata" or n == math.floor(n) and n - n == 0
+end
+
+local function is_integer_cdata(n)
+  return type(n) == "cdata" and (ffi.istype("int64_t", n) or ffi.istype("uint64_t", n))
+end
+
+local function check_number(of, part, n)
+  local kind, offset = part.type, part.offset
+  if offset < of.reserved then
+    errors.complain(of, kind, offset, "set only by creation, touch and clear")
+  elseif not is_number[kind.kind] then
+    errors.complain(of, kind, offset, "%s is not a number to add to", kind.name)
+  elseif type(n) ~= "number" and not is_integer_cdata(n) then
+    errors.complain(of, kind, offset, "%s is not a number to add", errors.shown(n))
+  elseif kind.kind ~= "float" and kind.kind ~= "double" and not is_whole(n) then
+    errors.complain(of, kind, offset, "%s is not an integer to add", errors.shown(n))
+  end
+end
+
+local function add(state, part, n)
+  local kind = part.type
+  local at = memory.change(state.memory, part.offset, kind.size)
+  if at == nil then
+    return false
+  end
+  local old = scalar.load(kind, at)
+  local sum = scalar.add(kind, old, n)
+  if sum == nil then
+    return false, old
+  end
+  scalar.store(kind, at, sum)
+  return true, scalar.load(kind, at)
+end
+
+function methods:add(path, n)
+  local state = handle.check_writer(self)
+  local of = state.memory
+  local part = structs.find(of.struct, path)
+  check_number(of, part, n)
+  local is_done, is_added, result = lock.change(state, of, add, part, n)
+  if not is_done then
+    return handle.retry(state, of) and self:add(path, n)
+  elseif not is_added then
+    errors.complain(of, part.type, part.offset, "%s + %s is out of range for %s (%s)",
+      errors.shown(result), errors.shown(n), part.type.name, scalar.range(part.type))
+  end
+  return result
+end
+
+-- Calls a function of the core that changes the segment, under the lock.
+local function call_core(state, change)
+  return change(live(state), buffer) == C.IPM_OK
+end
+
+local function change_by(self, change)
+  local state
+  repeat
+    state = handle.check_writer(self)
+    local is_done, is_changed = lock.change(state, state.memory, call_core, change)
+  until is_done and is_changed or not handle.retry(state)
+end
+
+function methods:touch()
+  change_by(self, C.ipm_segment_touch)
+end
+
+function methods:clear()
+  change_by(self, C.ipm_segment_clear)
+end

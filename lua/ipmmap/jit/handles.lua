@@ -1,0 +1,12 @@
+-- What ipmmap.jit.core offers of handles and feeds: the same as src/lua/core.c.
+local open = require "ipmmap.jit.open"
+local feeds = require "ipmmap.jit.feeds"
+local handle = require "ipmmap.jit.handle"
+
+require "ipmmap.jit.access"
+require "ipmmap.jit.info"
+
+return {
+  open = open.open, repair = open.repair, adopt = open.adopt, methods = handle.methods,
+  feed = feeds,
+}
