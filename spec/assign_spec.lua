@@ -100,6 +100,22 @@ describe("an assigned table", function()
     assert.equal(ipmmap.bytes(manager:snapshot()), ipmmap.bytes(v))
   end)
 
+  it("copies the common fields of a view of another layout, false and empty ones too", function()
+    local less = "struct AssignSpecPart {\n  on: bool\n  text: char[4]\n  n: int32\n}\n"
+    local more = "struct AssignSpecPart {\n  z: double\n  n: int32\n  on: bool\n  text: char[4]\n}\n"
+    local whole = "struct AssignSpecParts {\n  one: AssignSpecPart\n  parts: AssignSpecPart[2]\n}\n"
+    local from = ipmmap.parse(less .. whole):new { one = { n = 1 }, parts = { { on = true, text = "a" }, { n = 2 } } }
+    local to = ipmmap.parse(more .. whole):new()
+    for _ = 1, 2 do
+      to.parts = { { z = 1, on = true, text = "b", n = 3 }, { z = 2, on = true, text = "c" } }
+      to.parts = { from.one, from.parts[2] }
+      assert.same({ { z = 1, on = false, text = "", n = 1 }, { z = 2, on = false, text = "", n = 2 } },
+        ipmmap.totable(to.parts))
+      to.one = from.parts[1]
+      assert.same({ z = 0, on = true, text = "a", n = 0 }, ipmmap.totable(to.one))
+    end
+  end)
+
   it("exchanges two rows of an array if it contains their views", function()
     v.grid = { { 1, 2, 3 }, { 4, 5, 6 } }
     v.grid = { v.grid[2], v.grid[1] }
@@ -115,7 +131,10 @@ describe("an assigned table", function()
     view.part = { n = 2 }
     for _ = 1, 1000 do
       finalized({}, { __gc = function()
-        if is_reading then other:rollback() end
+        if is_reading then
+          is_reading = false
+          other:rollback()
+        end
       end })
       local ok, message = pcall(function()
         is_reading = true

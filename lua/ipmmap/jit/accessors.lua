@@ -3,6 +3,10 @@ The code that reads and assigns the parts of a view. It is made as text for each
 field is first used, because LuaJIT compiles an offset that is in the code better than one in a
 variable of a function that many fields share. Of a schema only offsets, counts and sizes get into
 the code.
+
+Each step of code that is not compiled makes cdata, so the collector may run finalizers, which may
+end locks and close handles. So the code looks at the end whether any memory has become inaccessible
+since its checks, and if so begins again; nothing allocates between that look and the access.
 ]]
 local ffi = require "ffi"
 local errors = require "ipmmap.jit.errors"
@@ -16,25 +20,30 @@ local accessors = {}
 local SMALL_STRUCT = 64
 
 local HEAD = "local whole, part, pointer, nested, use, present, void_p, bytes_p, int64, uint64, "
-  .. "forks, reach, prepare, " .. scalar.names .. " = ...\nreturn "
+  .. "forks, ends, reach, prepare, " .. scalar.names .. " = ...\n"
 
 local GET = [[
-function(view PARAMETERS)
+local function access(view PARAMETERS)
   INDEX
   ACCESS
   local at = start + DISTANCE
   RESULT
-end]]
+end
+return access]]
 
 local SET = [[
-function(view PARAMETERS, x)
+local function access(view PARAMETERS, x)
   INDEX
   if not (CHECK) then x = use.convert(view, part, SPAN, x) end
   ACCESS
   local at = start + DISTANCE
   PREPARE
+  at = cast(pointer, at)
+  BEFORE
+  AGAIN
   STORE
-end]]
+end
+return access]]
 
 local CHECK_INDEX = [[
   if not (type(i) == "number" and i >= 1 and i <= COUNT and floor(i) == i) then
@@ -45,6 +54,7 @@ local CHECK_INDEX = [[
 -- The access to a segment or a feed, by the view's number.
 local live = {
   ACCESS = [[
+  local ends_before = ends[0]
   local block = present[0]
   local number = cast(uint64, NUMBER)
   local offset = number - cast(uint64, block.first)
@@ -60,9 +70,10 @@ local live = {
 ]],
   PREPARE = [[
   if FROM < block.ready or FROM + LENGTH > block.ready_end then
-    prepare(block, FROM, LENGTH, at)
+    prepare(block, FROM, LENGTH, at, ends_before)
   end
 ]],
+  AGAIN = "if ends[0] ~= ends_before then return access(view PARAMETERS BESIDES) end",
 }
 
 -- The access to a value, whose view has the address, and an entry in value.lua.
@@ -75,16 +86,16 @@ local detached = {
   return made
 ]],
   PREPARE = "",
+  AGAIN = "",
 }
 
-local function compile(code, words, whole, part, nested, use)
+local function compile(code, words, pointer, whole, part, nested, use)
   for _ = 1, 5 do -- words contain words
     code = code:gsub("%u%u+", words)
   end
-  local kind = scalar.kinds[part.kind]
   local chunk = assert(loadstring(HEAD .. code, errors.chunk "view"))
-  return chunk(whole, part, kind and kind.pointer, nested, use, memory.present, ffi.typeof "void *",
-    ffi.typeof "uint8_t *", ffi.typeof "int64_t", ffi.typeof "uint64_t", memory.forks, memory.reach,
+  return chunk(whole, part, pointer, nested, use, memory.present, ffi.typeof "void *",
+    ffi.typeof "uint8_t *", ffi.typeof "int64_t", ffi.typeof "uint64_t", memory.forks, memory.ends, memory.reach,
     memory.prepare, scalar.values())
 end
 
@@ -108,7 +119,9 @@ local function words_for(is_live, whole, part, offset, besides)
       or "cast(nested, number + DISTANCE)",
     CHECK = kind and kind.check,
     STORE = kind and kind.store,
-    RESULT = kind and "return " .. kind.load or "NESTED",
+    BEFORE = kind and kind.before_store,
+    RESULT = kind and ("%s\nat = cast(pointer, at)\nAGAIN\nreturn %s"):format(kind.before_load,
+      kind.load) or "NESTED",
   }
   for word, code in pairs(is_live and live or detached) do
     words[word] = code
@@ -130,13 +143,16 @@ use      `index` is called for an index that is no element's. For views of parts
          memory.lua, or `take_part` and `enter` of value.lua
 ]]
 function accessors.get(is_live, whole, part, offset, nested, use)
-  return compile(GET, words_for(is_live, whole, part, offset, ""), whole, part, nested, use)
+  local kind = scalar.kinds[part.kind]
+  return compile(GET, words_for(is_live, whole, part, offset, ""), kind and kind.load_pointer, whole,
+    part, nested, use)
 end
 
 --- The function that assigns a scalar: `set(view, x)` or `set(view, i, x)`. `use` also has
 -- `convert`, which is called for a value that may have to be converted or refused.
 function accessors.set(is_live, whole, part, offset, use)
-  return compile(SET, words_for(is_live, whole, part, offset, ", x"), whole, part, nil, use)
+  return compile(SET, words_for(is_live, whole, part, offset, ", x"),
+    scalar.kinds[part.kind].pointer, whole, part, nil, use)
 end
 
 return accessors

@@ -39,33 +39,36 @@ local function add_common(pieces, here, offset, given, from)
   return pieces
 end
 
--- Store bytes at an offset, but for the header of a segment. Returns false on failure.
-local function store_bytes(of, offset, size, from)
+-- Store bytes at an offset, but for the header of a segment. Returns false on failure: also if a
+-- memory has become inaccessible since `ends_before`, which may be that of `from`.
+local function store_bytes(of, offset, size, from, ends_before)
   local kept = offset < of.reserved and math.min(of.reserved - offset, size) or 0
   if size == kept then
     return true
   end
   local to = memory.change(of, offset + kept, size - kept)
-  if to == nil then
+  from = from + kept
+  if to == nil or memory.ends[0] ~= ends_before then
     return false
   end
-  ffi.copy(to, from + kept, size - kept)
+  ffi.copy(to, from, size - kept)
   return true
 end
 
-local function store_pieces(of, pieces, base)
+local function store_pieces(of, pieces, base, ends_before)
   for _, piece in ipairs(pieces) do
-    if not store_bytes(of, piece.offset, piece.type.size, base + piece.from) then
+    if not store_bytes(of, piece.offset, piece.type.size, base + piece.from, ends_before) then
       return false
     end
   end
   return true
 end
 
---- Copy a struct or array at an address to a place. Where their layouts differ, only the fields
--- that both have are copied. Returns false if the memory cannot be changed now.
+--- Copy a struct or array at an address that stays accessible to a place. Where their layouts
+-- differ, only the fields that both have are copied. Returns false if the memory cannot be changed
+-- now.
 function assign.copy_fields(of, type, offset, given, from)
-  return store_pieces(of, add_common({}, type, offset, given, 0), from)
+  return store_pieces(of, add_common({}, type, offset, given, 0), from, memory.ends[0])
 end
 
 local function check_source(x, given, of, type, offset)
@@ -76,35 +79,37 @@ local function check_source(x, given, of, type, offset)
   end
 end
 
--- A copy of bytes, which may be the place itself.
-local function copy_of(from, size)
-  local copy = ffi.new("uint8_t[?]", size)
-  ffi.copy(copy, from, size)
-  return copy
-end
-
 -- Drafts ---------------------------------------------------------------------------------------
 
--- A draft is a list of scalars to store, and of bytes from views and values. `reserved` is the
--- memory's, or 0 while a header is checked that will not be stored.
+-- A draft is a list of what to store: for each piece the type, the offset, and the scalar or the
+-- bytes of a view or value. `reserved` is the memory's, or 0 while a header is checked that will
+-- not be stored.
 
 local add_value
+
+local function add_piece(draft, type, offset, what)
+  local count = draft.count
+  draft[count + 1], draft[count + 2], draft[count + 3] = type, offset, what
+  draft.count = count + 3
+end
 
 local function add_scalar(draft, type, offset, x)
   local fits, stored = scalar.convert(type, x)
   if not fits then
     scalar.complain(draft.memory, type, offset, x)
   end
-  draft.count = draft.count + 1
-  draft[draft.count] = { type = type, offset = offset, stored = stored }
+  add_piece(draft, type, offset, stored)
 end
 
 local function add_source(draft, type, offset, x, given)
   check_source(x, given, draft.memory, type, offset)
   for _, piece in ipairs(add_common({}, type, offset, given, 0)) do
-    draft.count = draft.count + 1
-    draft[draft.count] = piece
-    piece.bytes = copy_of(view.address(x) + piece.from, piece.type.size)
+    local part = piece.type
+    local what = view.copy(x, piece.from, part.size)
+    if part.is_scalar then
+      what = scalar.load(part, what)
+    end
+    add_piece(draft, part, piece.offset, what)
   end
 end
 
@@ -185,37 +190,44 @@ function add_value(draft, type, offset, x)
   end
 end
 
+local function store_piece(of, type, offset, what, ends_before)
+  if not type.is_scalar then
+    return store_bytes(of, offset, type.size, ffi.cast("uint8_t *", what), ends_before)
+  end
+  local at = memory.change(of, offset, type.size)
+  return at ~= nil and scalar.store(type, at, what, memory.ends, ends_before)
+end
+
 local function store_draft(draft)
-  local of = draft.memory
-  for i = 1, draft.count do
-    local piece = draft[i]
-    local size = piece.type.size
-    if piece.bytes then
-      if not store_bytes(of, piece.offset, size, piece.bytes) then
-        return false
-      end
-    else
-      local at = memory.change(of, piece.offset, size)
-      if at == nil then
-        return false
-      end
-      scalar.store(piece.type, at, piece.stored)
+  local of, ends_before = draft.memory, memory.ends[0]
+  if not memory.is_accessible(of) then
+    return false
+  end
+  for i = 1, draft.count, 3 do
+    if not store_piece(of, draft[i], draft[i + 1], draft[i + 2], ends_before) then
+      return false
     end
   end
   return true
 end
 
+-- Whether two memories are the same, so that a copy between them needs care.
+local function is_same(a, b)
+  return a == b or a.bytes ~= nil and b.bytes ~= nil and a.base == b.base
+end
+
 -- A whole view or value is copied in one piece if it has the place's type. It may overlap it.
 local function store_source(assignment)
-  local x = assignment.source
-  if not memory.is_accessible(view.memory(x)) then
+  local x, of = assignment.source, assignment.memory
+  local ends_before = memory.ends[0]
+  local source = view.memory(x)
+  if not (source and memory.is_accessible(source) and memory.is_accessible(of)) then
     return false
+  elseif is_same(source, of) then
+    assignment.copy = view.copy(x, 0, assignment.given.size)
+    return store_pieces(of, assignment.pieces, ffi.cast("uint8_t *", assignment.copy), ends_before)
   end
-  local from, size = view.address(x), assignment.given.size
-  if view.memory(x) == assignment.memory then
-    from = copy_of(from, size)
-  end
-  return store_pieces(assignment.memory, assignment.pieces, from)
+  return store_pieces(of, assignment.pieces, view.address(x), ends_before)
 end
 
 -- ----------------------------------------------------------------------------------------------

@@ -7,13 +7,15 @@ local view = require "ipmmap.jit.view"
 
 local bytes = {}
 
+-- The first bytes of a view as a string. Lua gets a private copy, as in scalar.lua.
+local function text_of(v, size)
+  return ffi.string(view.copy(v, 0, size), size)
+end
+
 --- The bytes of a view or value as they lie in memory.
 function bytes.bytes(v)
   local type = view.check(v, 1, "bytes")
-  view.check_access(v)
-  local copy = ffi.new("uint8_t[?]", type.size) -- as for text, in scalar.lua
-  ffi.copy(copy, view.address(v), type.size)
-  return ffi.string(copy, type.size)
+  return text_of(v, type.size)
 end
 
 -- Raise if the bytes of a text from the index on are no value of the type.
@@ -53,17 +55,24 @@ function bytes.setbytes(v, text)
     errors.complain(of, type, offset, "%d bytes given, %s has %d", #text, type.name, type.size)
   end
   local kept = math.max(0, math.min(of.reserved - offset, type.size))
-  if text:sub(1, kept) ~= ffi.string(view.address(v), kept) then
+  if text:sub(1, kept) ~= text_of(v, kept) then
     errors.complain(of, type, offset, "the header is set only by creation, touch and clear")
   end
   check_raw(of, type, offset, text, 1)
   if kept < type.size then
+    local ends_before = memory.ends[0]
+    view.check_access(v)
     local at = memory.change(of, offset + kept, type.size - kept)
-    ffi.copy(at, ffi.cast("const char *", text) + kept, type.size - kept)
+    local from = ffi.cast("const char *", text) + kept
+    if at == nil or memory.ends[0] ~= ends_before then
+      errors.complain(of, type, offset, "view used after its lock was released")
+    end
+    ffi.copy(at, from, type.size - kept)
   end
 end
 
-local function plain(type, at)
+-- The table of a struct or array at an address in `bytes`.
+local function plain(type, at, kept)
   if type.is_scalar then
     return scalar.load(type, at)
   end
@@ -71,21 +80,22 @@ local function plain(type, at)
   if type.kind == "array" then
     local element = type.element
     for i = 1, type.count do
-      result[i] = plain(element, at + (i - 1) * element.size)
+      result[i] = plain(element, at + (i - 1) * element.size, kept)
     end
   else
     for _, field in ipairs(type.fields) do
-      result[field.name] = plain(field.type, at + field.offset)
+      result[field.name] = plain(field.type, at + field.offset, kept)
     end
   end
   return result
 end
 
---- A view or value as plain tables.
+--- A view or value as plain tables. They are made from a copy, because a finalizer may release the
+-- lock meanwhile.
 function bytes.totable(v)
   local type = view.check(v, 1, "totable")
-  view.check_access(v)
-  return plain(type, view.address(v))
+  local copy = view.copy(v, 0, type.size)
+  return plain(type, ffi.cast("uint8_t *", copy), copy)
 end
 
 return bytes

@@ -54,7 +54,7 @@ typedef struct ipmmap_block {
 } ipmmap_block;
 int ipmmap_nanosleep(const void *, void *) __asm__("nanosleep");
 int ipmmap_clock_gettime(int, void *) __asm__("clock_gettime");
-size_t ipmmap_strnlen(const void *, size_t) __asm__("strnlen");
+void *ipmmap_memccpy(void *, const void *, int, size_t) __asm__("memccpy");
 ]])
 
 local library = ffi.load(find())

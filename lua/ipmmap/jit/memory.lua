@@ -23,7 +23,7 @@ local types = require "ipmmap.jit.types"
 
 local memory = {}
 
-local cast, band = ffi.cast, require "bit".band
+local cast, band, tobit = ffi.cast, require("bit").band, require("bit").tobit
 local segment_change, segment_data = C.ipm_segment_change, C.ipm_segment_data
 local BLOCK = C.IPM_BLOCK_SIZE
 local AHEAD = 8 * BLOCK
@@ -38,6 +38,11 @@ if forks == nil then
   error("ipmmap: no memory to notice forks", 0)
 end
 memory.forks = forks
+
+--- How often a memory has become inaccessible. Code that has checked a memory looks at it once more
+-- before it uses the address, because a finalizer may have run in between.
+local ends = ffi.new "int32_t[1]"
+memory.ends = ends
 
 -- The block of no memory, in which nothing may be accessed.
 local no_block = ffi.new "ipmmap_block"
@@ -100,6 +105,7 @@ local function deactivate(block)
     take_out(block)
   end
   present[0] = newest[0]
+  ends[0] = tobit(ends[0] + 1)
 end
 
 -- The memory that has, or had, a number; nil: it ended long ago.
@@ -192,7 +198,7 @@ these follow the ones prepared before, a loop probably goes through an array. Th
 prepared, up to half as many as the loop has had, because a compiled loop that seldom leaves its
 main path is faster.
 ]]
-local function prepare(block, at, size)
+local function prepare(block, at, size, ends_before)
   local from = cast(int64, at) - cast(int64, block.base)
   local first = band(from, -BLOCK)
   local stop = band(from + size + (BLOCK - 1), -BLOCK)
@@ -231,20 +237,21 @@ end
 
 --- The slow part of a store to a view's field: prepare bytes for changes, or raise an error about
 -- the part at an address.
-function memory.prepare(block, from, size, at)
-  if not prepare(block, from, size) then
+function memory.prepare(block, from, size, at, ends_before)
+  if not prepare(block, from, size, ends_before) and ends[0] == ends_before then
     refuse_change(block, at)
   end
 end
 
 --- Make a range of an accessible, writable memory ready for changes. Returns its address, or nil.
 function memory.change(self, offset, size)
-  local block = self.block
+  local block, ends_before = self.block, ends[0]
   if not block then
     return self.base + offset
   end
   local at = block.base + offset
-  if (at >= block.ready and at + size <= block.ready_end) or prepare(block, at, size) then
+  if (at >= block.ready and at + size <= block.ready_end)
+      or prepare(block, at, size, ends_before) then
     return at
   end
 end

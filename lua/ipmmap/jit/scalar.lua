@@ -11,20 +11,22 @@ local tobit, floor = bit.tobit, math.floor
 
 local SHORT_TEXT = 512
 local short_text = ffi.new("char[?]", SHORT_TEXT + 1)
+local long_text, long_size = nil, 0
 
--- A process may change the bytes while Lua reads them, several times, to make a string. So Lua gets
--- a private copy.
-local function long_text(at, size)
-  local length = tonumber(ffi.C.ipmmap_strnlen(at, size))
-  local copy = ffi.new("char[?]", length + 1)
-  ffi.copy(copy, at, length)
-  return ffi.string(copy)
+--- Make room for a text of a type that is longer than short_text, before it is read.
+local function make_room(size)
+  if size > SHORT_TEXT and size > long_size then
+    long_text, long_size = ffi.new("char[?]", size + 1), size
+  end
 end
 
---- The text of at most `size` bytes at an address.
+--- The text of at most `size` bytes at an address. A process may change the bytes while Lua reads
+-- them, several times, to make a string. So Lua gets a private copy.
 local function text(at, size)
   if size > SHORT_TEXT then
-    return long_text(at, size)
+    ffi.C.ipmmap_memccpy(long_text, at, 0, size)
+    long_text[size] = 0
+    return ffi.string(long_text)
   end
   ffi.copy(short_text, at, size)
   short_text[size] = 0
@@ -59,12 +61,14 @@ end
 For each kind, parts of the Lua code that reads and stores it, for scalars and for the accessors of
 views. `load` is an expression, `store` a statement, `check` a condition that holds for the numbers
 and so on which can be stored as they are; other values go through `convert`. The code uses `at`,
-the address of the scalar, `x`, the value, and SIZE. `c` is its type in C.
+the address of the scalar, `x`, the value, and SIZE. It allocates nothing before it has read or
+stored the scalar; what does is in `before_load` and `before_store`. `c` is its type in C, and
+`c_load` the one that `load` uses if it is another one.
 ]]
 local kinds = {
   bool = {
-    c = "uint8_t", load = "cast(pointer, at)[0] ~= 0",
-    check = "type(x) == 'boolean'", store = "cast(pointer, at)[0] = x and 1 or 0",
+    c = "uint8_t", load = "at[0] ~= 0",
+    check = "type(x) == 'boolean'", store = "at[0] = x and 1 or 0",
   },
   int8 = { c = "int8_t", min = -128, max = 127 },
   uint8 = { c = "uint8_t", min = 0, max = 255 },
@@ -76,17 +80,17 @@ local kinds = {
   },
   uint32 = {
     c = "uint32_t", min = 0, max = 0xffffffff,
-    load = "from_uint32(cast(int32_p, at)[0])",
+    c_load = "int32_t", load = "from_uint32(at[0])",
     check = "type(x) == 'number' and x >= 0 and x <= 0xffffffff and floor(x) == x",
   },
   int64 = {
     c = "int64_t", min = -0x8000000000000000LL, max = 0x7fffffffffffffffLL,
-    load = "from_int64(cast(pointer, at)[0])",
+    load = "from_int64(at[0])",
     check = "type(x) == 'number' and x >= -0x1p63 and x < 0x1p63 and floor(x) == x",
   },
   uint64 = {
     c = "uint64_t", min = 0ULL, max = 0xffffffffffffffffULL,
-    load = "from_uint64(cast(pointer, at)[0])",
+    load = "from_uint64(at[0])",
     check = "type(x) == 'number' and x >= 0 and x < 0x1p64 and floor(x) == x",
   },
   float = {
@@ -96,48 +100,64 @@ local kinds = {
   },
   double = { c = "double", is_real = true, check = "type(x) == 'number'" },
   char = {
-    c = "char", load = "text(at, SIZE)",
+    c = "char", load = "text(at, SIZE)", before_load = "make_room(SIZE)",
     check = "type(x) == 'string' and #x <= SIZE and not find(x, '\\0', 1, true)",
-    store = "copy(at, x, #x) fill(at + #x, SIZE - #x)",
+    before_store = "local rest = at + #x",
+    store = "copy(at, x, #x) fill(rest, SIZE - #x)",
   },
 }
 
 for _, kind in pairs(kinds) do
-  kind.load = kind.load or "cast(pointer, at)[0]"
-  kind.store = kind.store or "cast(pointer, at)[0] = x"
+  kind.load = kind.load or "at[0]"
+  kind.store = kind.store or "at[0] = x"
   kind.check = kind.check
     or ("type(x) == 'number' and tobit(x) == x and x >= %d and x <= %d"):format(kind.min, kind.max)
+  kind.before_load, kind.before_store = kind.before_load or "", kind.before_store or ""
   kind.pointer = ffi.typeof(kind.c .. " *")
+  kind.load_pointer = ffi.typeof((kind.c_load or kind.c) .. " *")
 end
 
 --- What the code may use besides `pointer`.
-scalar.names = "cast, type, tobit, floor, find, copy, fill, text, int32_p, from_uint32, "
-  .. "from_int64, from_uint64"
+scalar.names = "cast, type, tobit, floor, find, copy, fill, make_room, text, "
+  .. "from_uint32, from_int64, from_uint64"
 function scalar.values()
-  return ffi.cast, type, tobit, floor, string.find, ffi.copy, ffi.fill, text,
-    ffi.typeof "int32_t *", from_uint32, from_int64, from_uint64
+  return ffi.cast, type, tobit, floor, string.find, ffi.copy, ffi.fill, make_room,
+    text, from_uint32, from_int64, from_uint64
 end
 scalar.kinds = kinds
 
-local function compile(kind, code)
+local function compile(pointer, code)
   local chunk = "local pointer, " .. scalar.names .. " = ...\n" .. code:gsub("SIZE", "size")
-  return assert(loadstring(chunk, errors.chunk "scalar"))(kind.pointer, scalar.values())
+  return assert(loadstring(chunk, errors.chunk "scalar"))(pointer, scalar.values())
 end
 
 for _, kind in pairs(kinds) do
-  kind.loads = compile(kind, ("return function(at, size) return %s end"):format(kind.load))
-  kind.stores = compile(kind, ("return function(at, size, x) %s end"):format(kind.store))
-  kind.checks = compile(kind, ("return function(x, size) return %s end"):format(kind.check))
+  kind.loads = compile(kind.load_pointer, ([[
+    return function(at, size)
+      %s
+      at = cast(pointer, at)
+      return %s
+    end]]):format(kind.before_load, kind.load))
+  kind.stores = compile(kind.pointer, ([[
+    return function(at, size, x, ends, ends_before)
+      at = cast(pointer, at)
+      %s
+      if ends and ends[0] ~= ends_before then return false end
+      %s
+      return true
+    end]]):format(kind.before_store, kind.store))
+  kind.checks = compile(nil, ("return function(x, size) return %s end"):format(kind.check))
 end
 
---- The scalar at an address.
+--- The scalar at an address that stays accessible.
 function scalar.load(type, at)
   return kinds[type.kind].loads(at, type.size)
 end
 
---- Store what `convert` gave.
-function scalar.store(type, at, stored)
-  kinds[type.kind].stores(at, type.size, stored)
+--- Store what `convert` gave. With `ends` and `ends_before` it is stored only if they still agree:
+-- see memory.lua. Returns whether it was stored.
+function scalar.store(type, at, stored, ends, ends_before)
+  return kinds[type.kind].stores(at, type.size, stored, ends, ends_before)
 end
 
 -- Conversions ----------------------------------------------------------------------------------

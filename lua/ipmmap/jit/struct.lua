@@ -291,11 +291,11 @@ function core.convert(self, from, how)
   elseif given.kind ~= "struct" then
     errors.argument(2, "convert", "not a struct")
   end
-  view.check_access(from)
   local to = structs.type(self)
   local converted, bytes = value.new(self, to)
   local report = ffi.new "ipm_migration *[1]"
-  if C.ipm_convert(given.pointer, view.address(from), to.pointer, bytes, how == "lossy", report,
+  local copy = view.copy(from, 0, given.size)
+  if C.ipm_convert(given.pointer, copy, to.pointer, bytes, how == "lossy", report,
       errors.buffer) ~= C.IPM_OK then
     return errors.fail()
   end

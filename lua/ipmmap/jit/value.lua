@@ -3,8 +3,8 @@ Detached values: a struct or array in this process's memory. The number of a vie
 because the bytes are there as long as any view of the value or of a part of it is.
 
 Cdata keeps nothing alive, and a finalizer for each view would take too long. So each view has an
-entry in two lists: one has the view, weakly, and the other one the memory, which has the bytes.
-After each cycle of the collector, the entries whose views are gone are free.
+entry in three lists: one has the view, weakly, and the other ones the bytes and the type of the
+whole value. After each cycle of the collector, the entries whose views are gone are free.
 ]]
 local ffi = require "ffi"
 local memory = require "ipmmap.jit.memory"
@@ -12,14 +12,15 @@ local memory = require "ipmmap.jit.memory"
 local value = {}
 
 local words = ffi.typeof "uint64_t[?]"
+local bytes_p = ffi.typeof "uint8_t *"
 
-local views, memories, count = setmetatable({}, { __mode = "v" }), {}, 0
+local views, bytes_of, type_of, count = setmetatable({}, { __mode = "v" }), {}, {}, 0
 local free, free_count = {}, 0
 
 local function free_entries()
   for entry = 1, count do
-    if views[entry] == nil and memories[entry] then
-      memories[entry] = nil
+    if views[entry] == nil and bytes_of[entry] then
+      bytes_of[entry] = false
       free_count = free_count + 1
       free[free_count] = entry
     end
@@ -35,8 +36,8 @@ local function watch_cycles()
 end
 watch_cycles()
 
---- Take an entry for a view that is going to be made. It is used, whatever runs until `enter`.
-local function take(of)
+-- Take an entry for a view that is going to be made. It is used, whatever runs until `enter`.
+local function take(bytes, type)
   local entry
   if free_count > 0 then
     entry = free[free_count]
@@ -45,13 +46,13 @@ local function take(of)
     count = count + 1
     entry = count
   end
-  views[entry], memories[entry] = true, of
+  views[entry], bytes_of[entry], type_of[entry] = true, bytes, type
   return entry
 end
 
 --- An entry for a view of a part of a view that has an entry.
 function value.take_part(entry)
-  return take(memories[entry])
+  return take(bytes_of[entry], type_of[entry])
 end
 
 --- Store a view that was made for an entry.
@@ -61,25 +62,20 @@ end
 
 --- The memory of a view that has an entry.
 function value.memory(entry)
-  return memories[entry]
-end
-
---- A view of a part of a value's memory.
-function value.view_of(of, class, address)
-  local entry = take(of)
-  local view = class(address, entry)
-  views[entry] = view
-  return view
-end
-
---- A value of a Struct, or of one of its parts, whose bytes are zero; and the address of the bytes.
-function value.new(struct, type)
-  local bytes = words(math.ceil(type.size / 8))
-  local of = {
-    struct = struct, type = type, base = ffi.cast("uint8_t *", bytes), bytes = bytes,
-    reserved = 0, is_writable = true,
+  local bytes = bytes_of[entry]
+  return {
+    type = type_of[entry], base = ffi.cast(bytes_p, bytes), bytes = bytes, reserved = 0,
+    is_writable = true,
   }
-  return memory.view_at(of, type, 0), of.base
+end
+
+--- A value of a type, whose bytes are zero; and the address of the bytes.
+function value.new(_, type)
+  local bytes = words((type.size + 7) / 8)
+  local entry = take(bytes, type)
+  local new = memory.class_for(false, type)(bytes, entry)
+  views[entry] = new
+  return new, ffi.cast(bytes_p, bytes)
 end
 
 return value

@@ -92,6 +92,19 @@ function view.address(self)
 end
 value.pointer = view.address
 
+--- A copy of some of the bytes of a view or value, as a uint64_t[?]. Raises if it may not be used.
+function view.copy(self, from, size)
+  local copy = ffi.new("uint64_t[?]", (size + 7) / 8)
+  while true do
+    local ends_before = memory.ends[0]
+    local address = view.address(self) + from
+    if memory.ends[0] == ends_before then
+      ffi.copy(copy, address, size)
+      return copy
+    end
+  end
+end
+
 -- Raise an error: the key names no part of the struct or array.
 local function complain_key(self, key)
   check_access(self)
@@ -313,14 +326,11 @@ function class_for(is_live, whole)
   return made
 end
 
---- A view of a part of a memory.
+memory.class_for = class_for
+
+--- A view of a part of the memory of a segment or of a feed.
 function memory.view_at(of, part, offset)
-  local is_live = of.first ~= nil
-  local class = class_for(is_live, part)
-  if not is_live then
-    return value.view_of(of, class, cast("void *", of.base + offset))
-  end
-  local number = of.first + offset
+  local class, number = class_for(true, part), of.first + offset
   return part.kind == "struct" and cast(class, number) or class(cast("void *", number))
 end
 
