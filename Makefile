@@ -154,7 +154,7 @@ test:
 lint:
 	@.ci/packages 'make lint' $(TO_LINT)
 	@$(MAKE) --no-print-directory --keep-going \
-	    lint-lua lint-format lint-tidy lint-gcc lint-clang lint-host lint-rockspec lint-shell
+	    lint-lua lint-luajit lint-format lint-tidy lint-gcc lint-clang lint-host lint-rockspec lint-shell
 
 INCLUDES = -Isrc $(LUA_INC)
 STRICT   = $(WARNINGS) -Werror -O2 -pthread $(DEFINES) $(INCLUDES) -c -o /dev/null
@@ -162,6 +162,9 @@ EACH     = sh -c $(call quote,for file do $(1) || bad=1; done; exit $$bad) each
 
 lint-lua:
 	@.ci/check luacheck luacheck --quiet .
+lint-luajit:
+	@.ci/check 'luacheck, for LuaJIT' luacheck --quiet --std luajit+busted --max-line-length 120 \
+	    $(filter-out lua/ipmmap/meta.lua,$(MODULES)) $(JIT_MODULES) $(JIT_SPECS)
 lint-format:
 	@.ci/check clang-format clang-format --dry-run -Werror \
 	    $(C_FILES) $(filter-out $(CDEF),$(wildcard src/*.h)) $(wildcard src/*/*.h spec/*/*.h bench/*.h bench/*/*.h bench/peer/*.c*)
@@ -213,4 +216,4 @@ help:
 	@sed -n '/^# \(make \|  \)/s/^# //p' Makefile spec/stress/stress.mk spec/hostile/hostile.mk
 
 .PHONY: all toolchain headers interpreter build-tests test lint proof demo install install-module uninstall clean help \
-        lint-lua lint-format lint-tidy lint-gcc lint-clang lint-host lint-rockspec lint-shell
+        lint-lua lint-luajit lint-format lint-tidy lint-gcc lint-clang lint-host lint-rockspec lint-shell

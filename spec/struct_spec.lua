@@ -172,9 +172,9 @@ struct StructSpecText {
 
   describe("refuses", function()
     local function refuses(what, message, ...)
-      local arguments = table.pack(...)
+      local arguments = table.pack(...) -- luacheck: ignore 143
       it(what, function()
-        raises(message, ipmmap.struct, table.unpack(arguments, 1, arguments.n))
+        raises(message, ipmmap.struct, table.unpack(arguments, 1, arguments.n)) -- luacheck: ignore 143
         if type(arguments[1]) == "string" then assert.is_nil(ipmmap.lookup(arguments[1])) end
       end)
     end
