@@ -5,7 +5,7 @@ local compat = {}
 
 local is_luajit = type(rawget(_G, "jit")) == "table"
 
-if not is_luajit and not math.type then
+if not is_luajit and tonumber(_VERSION:match "%d+%.%d+") < 5.4 then
   error("ipmmap needs Lua 5.4 (5.4.3 or later), Lua 5.5 or LuaJIT 2.1, and this is "
     .. _VERSION .. ": its host can use the C interface", 0)
 end
