@@ -68,7 +68,7 @@ C_FILES = $(CORE) $(BINDING) $(C_TESTS) $(HELPERS)
 
 BUSTED  = busted --output=spec/helper/tap.lua
 # The specs of what LuaJIT does as Lua does: they run with both.
-JIT_SPECS = $(patsubst %,spec/%_spec.lua,helper struct value view assign bytes jit \
+JIT_SPECS = $(patsubst %,spec/%_spec.lua,helper versions struct value view assign bytes jit \
               constructor error handle lock access listen feed feed_changes follow migrate \
               compatible adopt appear trust resident processes jit_hook)
 SUMMARY = .ci/summary $(if $(VERBOSE),all)
@@ -155,7 +155,7 @@ test:
 lint:
 	@.ci/packages 'make lint' $(TO_LINT)
 	@$(MAKE) --no-print-directory --keep-going \
-	    lint-lua lint-format lint-tidy lint-gcc lint-clang lint-host lint-rockspec lint-shell
+	    lint-lua lint-luajit lint-format lint-tidy lint-gcc lint-clang lint-host lint-rockspec lint-shell
 
 INCLUDES = -Isrc $(LUA_INC)
 STRICT   = $(WARNINGS) -Werror -O2 -pthread $(DEFINES) $(INCLUDES) -c -o /dev/null
@@ -163,6 +163,9 @@ EACH     = sh -c $(call quote,for file do $(1) || bad=1; done; exit $$bad) each
 
 lint-lua:
 	@.ci/check luacheck luacheck --quiet .
+lint-luajit:
+	@.ci/check 'luacheck, for LuaJIT' luacheck --quiet --std luajit+busted --max-line-length 120 \
+	    $(filter-out lua/ipmmap/meta.lua,$(MODULES)) $(JIT_MODULES) $(JIT_SPECS)
 lint-format:
 	@.ci/check clang-format clang-format --dry-run -Werror \
 	    $(C_FILES) $(filter-out $(CDEF),$(wildcard src/*.h)) $(wildcard src/*/*.h spec/*/*.h bench/*.h bench/*/*.h bench/peer/*.c*)
@@ -214,4 +217,4 @@ help:
 	@sed -n '/^# \(make \|  \)/s/^# //p' Makefile spec/stress/stress.mk spec/hostile/hostile.mk spec/hosts/hosts.mk
 
 .PHONY: all toolchain headers interpreter build-tests test lint proof demo install install-module uninstall clean help \
-        lint-lua lint-format lint-tidy lint-gcc lint-clang lint-host lint-rockspec lint-shell
+        lint-lua lint-luajit lint-format lint-tidy lint-gcc lint-clang lint-host lint-rockspec lint-shell

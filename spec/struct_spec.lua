@@ -172,9 +172,9 @@ struct StructSpecText {
 
   describe("refuses", function()
     local function refuses(what, message, ...)
-      local arguments = table.pack(...)
+      local arguments = table.pack(...) -- luacheck: ignore 143
       it(what, function()
-        raises(message, ipmmap.struct, table.unpack(arguments, 1, arguments.n))
+        raises(message, ipmmap.struct, table.unpack(arguments, 1, arguments.n)) -- luacheck: ignore 143
         if type(arguments[1]) == "string" then assert.is_nil(ipmmap.lookup(arguments[1])) end
       end)
     end
@@ -209,6 +209,10 @@ struct StructSpecText {
       "StructSpecBad", { nil, { "x", "int32" } })
     refuses("a nil between fields", "StructSpecBad: field 2 is not { name, type }",
       "StructSpecBad", { { "x", "int32" }, nil, { "y", "int32" } })
+    local sparse = {}
+    sparse[2], sparse[4] = { "x", "int32" }, { "y", "int32" }
+    refuses("a table that got a nil before a field", "StructSpecBad: field 1 is not { name, type }",
+      "StructSpecBad", sparse)
     refuses("a field without a type", "StructSpecBad.y: field 2 is not { name, type }",
       "StructSpecBad", { { "x", "int32" }, { "y" } })
     refuses("a field with a third element", "StructSpecBad.x: field 1 is not { name, type }",
@@ -424,6 +428,9 @@ describe("lookup and load", function()
     raises("load takes a list of module names, not 'x'", ipmmap.load, "x")
     raises("load: 5 is not a module's name", ipmmap.load, { 5 })
     raises("load: nil is not a module's name", ipmmap.load, { nil, "struct_spec_missing" })
+    local sparse = {}
+    sparse[2] = "struct_spec_missing"
+    raises("load: nil is not a module's name", ipmmap.load, sparse)
     local ok, message = pcall(ipmmap.load, { "struct_spec_missing" })
     assert.is_false(ok)
     assert.truthy(tostring(message):find("struct_spec_missing", 1, true), message)

@@ -18,7 +18,7 @@ local MAX, MIN = either.integer "0x7fffffffffffffff", either.integer "-0x7ffffff
 
 --- Asserts that a number is an integer or a float, which LuaJIT does not tell apart.
 local function is_of_type(expected, value)
-  assert.equal(expected, either.is_jit and expected or math.type(value))
+  assert.equal(expected, either.is_jit and expected or math.type(value)) -- luacheck: ignore 143
 end
 
 --- Describes behaviours that detached values and views have in common.

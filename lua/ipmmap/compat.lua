@@ -1,5 +1,6 @@
 -- What differs between Lua 5.4 and LuaJIT: the module that has the C core's functions, and a few
 -- functions of the standard library.
+-- luacheck: std max
 local compat = {}
 
 local is_luajit = type(rawget(_G, "jit")) == "table"
@@ -11,7 +12,7 @@ end
 
 compat.core = require(is_luajit and "ipmmap.jit.core" or "ipmmap.core")
 
-compat.unpack = table.unpack or unpack -- luacheck: std max
+compat.unpack = table.unpack or unpack
 
 --- Whether a value is an integer. LuaJIT has one type of numbers: there an integral number is one.
 compat.is_integer = math.type and function(value)

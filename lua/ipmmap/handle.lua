@@ -22,12 +22,14 @@ local function users_of(value)
     return { ANYONE }
   end
   local users = type(value) == "table" and value or { value }
+  local count, last = 0, 0
   for index, user in pairs(users) do
-    if not is_user(user) or not is_integer(index) or index < 1 or index > #users then
+    if not is_user(user) or not is_integer(index) or index < 1 then
       return nil
     end
+    count, last = count + 1, math.max(last, index)
   end
-  return users
+  return count == last and users or nil
 end
 
 local function check_directory(value)

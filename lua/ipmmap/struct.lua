@@ -80,19 +80,31 @@ local function advice(written)
   return suggested and (": write '%s'"):format(suggested) or ""
 end
 
+-- The largest index of a list. The length operator may tell a smaller one if an element is nil.
+local function last_index(list)
+  local last = 0
+  for key in pairs(list) do
+    if is_integer(key) and key > last then
+      last = key
+    end
+  end
+  return last
+end
+
 local function check_list(name, fields, level)
   if type(fields) ~= "table" then
     refuse(level, "%s: fields are a list of { name, type }, not %s", name, show(fields))
   end
   for key in pairs(fields) do
-    if not is_integer(key) or key < 1 or key > #fields then
+    if not is_integer(key) or key < 1 then
       refuse(level, "%s: fields are a list of { name, type }, which has no key %s", name, show(key))
     end
   end
 end
 
 local function check_field(name, index, field, level)
-  if type(field) ~= "table" or #field ~= 2 or next(field, next(field, next(field))) ~= nil then
+  if type(field) ~= "table" or field[1] == nil or field[2] == nil
+    or next(field, next(field, next(field))) ~= nil then
     local called = type(field) == "table" and is_name(field[1]) and "." .. field[1] or ""
     refuse(level, "%s%s: field %d is not { name, type }", name, called, index)
   elseif not is_name(field[1]) then
@@ -104,7 +116,7 @@ end
 -- The fields in the form that the core takes: a list of name, type, name, type, and so on.
 local function declare(name, fields, level)
   local declared = {}
-  for index = 1, #fields do -- not ipairs, which would silently stop at a nil
+  for index = 1, last_index(fields) do
     local field = fields[index]
     check_field(name, index, field, level + 1)
     local text, reason = type_text(field[2])
@@ -165,15 +177,15 @@ function struct.load(modules)
   if type(modules) ~= "table" then
     refuse(2, "load takes a list of module names, not %s", show(modules))
   end
-  local results = {}
-  for index = 1, #modules do
+  local results, count = {}, last_index(modules)
+  for index = 1, count do
     local name = modules[index]
     if type(name) ~= "string" then
       refuse(2, "load: %s is not a module's name", show(name))
     end
     results[index] = require(name)
   end
-  return compat.unpack(results, 1, #modules)
+  return compat.unpack(results, 1, count)
 end
 
 --- The Struct that is registered under a name.

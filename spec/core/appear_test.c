@@ -5,7 +5,7 @@
 
 /* Return once the peer sleeps between two looks. */
 static void await_nap(const peer *p) {
-    await_call(p, SYS_nanosleep, SYS_clock_nanosleep);
+    await_call(p, PROC_NANOSLEEP, PROC_CLOCK_NANOSLEEP);
 }
 
 static int open_awaited(ipm_role role, const char *where, int64_t wait_ns, ipm_segment **segment) {

@@ -28,6 +28,13 @@
 
 #define PEER_DEADLINE_MS 20000
 
+/* The numbers of system calls in /proc. In an emulator they are those of the machine below it. */
+#ifndef PROC_FUTEX
+#define PROC_FUTEX SYS_futex
+#define PROC_NANOSLEEP SYS_nanosleep
+#define PROC_CLOCK_NANOSLEEP SYS_clock_nanosleep
+#endif
+
 typedef struct peer {
     pid_t pid;
     int from, to;
@@ -117,7 +124,7 @@ static inline void await_call(const peer *p, long one, long other) {
 
 /* Return once the peer sleeps on a futex in the kernel: it waits for a lock or for a commit. */
 static inline void await_futex(const peer *p) {
-    await_call(p, SYS_futex, SYS_futex);
+    await_call(p, PROC_FUTEX, PROC_FUTEX);
 }
 
 /* Run a peer whose body tells nothing, to its end. returns  as finish */

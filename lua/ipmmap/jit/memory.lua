@@ -79,6 +79,7 @@ end
 -- Access ---------------------------------------------------------------------------------------
 
 local function activate(block)
+  block.ready, block.ready_end = nil, nil
   block.size = cast("void *", block.limit)
   block.below = newest[0]
   newest[0] = block
@@ -98,7 +99,7 @@ local function take_out(block)
 end
 
 local function deactivate(block)
-  block.size, block.ready, block.ready_end = nil, nil, nil
+  block.size = nil
   if newest[0] == block then
     newest[0] = block.below
   else
@@ -210,8 +211,9 @@ local function prepare(block, at, size, ends_before)
   if stop > block.limit then
     stop = block.limit
   end
-  local segment = block.segment
-  if segment == nil or segment_change(segment, first, stop - first) == nil then
+  local segment, length = block.segment, stop - first
+  if segment == nil or ends[0] ~= ends_before
+      or segment_change(segment, first, length) == nil then
     return false
   end
   if not follows then
