@@ -10,8 +10,7 @@ local host = {}
 
 host.root = posix.getcwd()
 host.unpacked = host.root .. "/build/hosts/root"
-host.lua_path = ("%s/lua/?.lua;%s/lua/?/init.lua;%s/usr/share/lua/5.1/?.lua;;")
-                :format(host.root, host.root, host.unpacked)
+host.lua_path = ("%s/lua/?.lua;%s/lua/?/init.lua;;"):format(host.root, host.root)
 host.lua_cpath = host.root .. "/build/?.so;;"
 
 --- The reason why tests are skipped, if one of these programs is not there.

@@ -52,7 +52,7 @@ local function serve(dir)
   local lib = shell.run(("ls -d %s/usr/lib/*-linux-gnu"):format(host.unpacked)):match "%C+"
   local nginx = host.start(
     { NGINX, "-e", "stderr", "-g", "user root;", "-p", dir, "-c", "nginx.conf" },
-    { "LD_LIBRARY_PATH=" .. lib })
+    { "LD_LIBRARY_PATH=" .. lib, ("LUA_PATH=%s/usr/share/lua/5.1/?.lua;%s"):format(host.unpacked, host.lua_path) })
   local workers = {}
   for i = 1, WORKERS do workers[i] = next_worker(nginx) end
   return nginx, workers
