@@ -196,6 +196,58 @@ describe("a view in compiled code", function()
   end)
 end)
 
+describe("a finalizer that closes the handle or releases its lock", function()
+  local Text = ipmmap.base:extend("JitSpecText", {
+    { "n", "int32" }, { "wide", "int64" }, { "text", "char[40]" }, { "long", "char[3000]" },
+    { "point", "JitSpecPoint" }, { "points", "JitSpecPoint[50]" }, { "list", "int16[50]" },
+  })
+  local value = Text:new { n = 3, point = { x = 1, y = 2 } }
+  local uses = {
+    function(v) v.n, v.wide, v.text, v.long = 5, 2 ^ 53, "hello", ("z"):rep(2000) end,
+    function(v) return v.n, v.wide, v.text, v.long, #v.points, tostring(v.points[5]) end,
+    function(v) v.points[7].x = v.points[9].y end,
+    function(v) v.point, v.points[3] = value.point, v.point end,
+    function(v) v.points = { v.point, v.points[2], { x = 1 } } end,
+    function(v) return ipmmap.totable(v), ipmmap.bytes(v.points) end,
+    function(v) ipmmap.setbytes(v.point, ("\0"):rep(16)) end,
+    function(v) return Text:new(v), Text:convert(v) end,
+    function(v) for i = 1, 50 do v.list[i] = i + v.list[51 - i] % 9 end end,
+  }
+
+  -- In a process of its own, because a wrong address would end the process.
+  it("never makes an access use its memory after that", function()
+    local dir = segment.make(Text)
+    local child = process.fork(function()
+      jit.off()
+      collectgarbage("setpause", 100)
+      collectgarbage("setstepmul", 1000)
+      local ended = 0
+      for round = 1, 300 do
+        local manager = assert(ipmmap.manager(Text, { mmap_dir = dir }))
+        local is_armed = true
+        local function finalize()
+          if is_armed then
+            is_armed = false
+            if round % 2 == 0 then manager:close() else pcall(manager.unlock, manager) end
+          end
+        end
+        local ok, raised = pcall(manager.with, manager, function(view)
+          for _ = 1, 20 do getmetatable(newproxy(true)).__gc = finalize end
+          for i = 1, 30 do uses[(i * round) % #uses + 1](view) end
+        end)
+        if not ok then
+          assert(tostring(raised):find "used after its lock" or tostring(raised):find "changed while it", raised)
+          ended = ended + 1
+        end
+        manager:close()
+      end
+      assert(ended > 100, ended)
+    end)
+    child:join()
+    segment.close()
+  end)
+end)
+
 describe("a field, in LuaJIT,", function()
   local v
   before_each(function() v = S:new() end)
@@ -348,6 +400,27 @@ describe("a schema, in LuaJIT,", function()
     local before = last_type()
     for _ = 1, 1000 do use() end
     assert.is_true(last_type() - before < 10)
+  end)
+end)
+
+describe("a program with more layouts than LuaJIT has types for", function()
+  it("gets an error, and can go on with those that it has", function()
+    local child = process.spawn([[
+      local ipmmap = require "ipmmap"
+      local first = ipmmap.parse "struct First { x: int32[3] }":new()
+      first.x[1] = 1
+      local ok, raised
+      for i = 1, 1e5 do
+        ok, raised = pcall(function() ipmmap.parse(("struct S { a%d: int8 }"):format(i)):new() end)
+        if not ok then break end
+      end
+      print((raised:gsub("^.-: ", "")))
+      first.x[2] = 7
+      print(first.x[2], require("ffi").new("int[77]")[0])
+    ]])
+    child:expect "S: LuaJIT has no more room for types of views"
+    child:expect "7\t0"
+    child:join()
   end)
 end)
 

@@ -1,4 +1,4 @@
-/* Lock for reading, read 4 bytes, unlock: one process alone, and two at once. */
+/* Lock for reading, read 4 bytes, unlock: one process alone, and two at once. And without the lock. */
 #include "../../src/core/word.h"
 #include "../measure.h"
 #include "open.h"
@@ -12,6 +12,12 @@ static void look(void *with, uint64_t count) {
     }
 }
 
+static void look_freely(void *with, uint64_t count) {
+    uint32_t seen;
+    for (uint64_t i = 0; i < count; i++)
+        ipm_segment_read(with, IPM_HEADER_SIZE, sizeof seen, &seen, NULL);
+}
+
 static void *reader(void *with, int number) {
     (void)number;
     return open_demo(IPM_READER, with);
@@ -22,5 +28,6 @@ int main(void) {
     ipm_segment *manager = open_demo(IPM_MANAGER, tag);
     print("c.read", measure_together(1, reader, look, tag));
     print("c.read_2", measure_together(2, reader, look, tag));
+    print("c.read_free", measure(look_freely, manager));
     ipm_segment_destroy(manager, NULL);
 }

@@ -1,4 +1,5 @@
---- Timing and printing for the benchmarks in Lua; the same as measure.h does for those in C.
+--- Timing and printing for the benchmarks in Lua and LuaJIT; the same as measure.h does for those
+-- in C.
 local ipmmap = require "ipmmap"
 
 local measure = {}
@@ -24,12 +25,12 @@ function measure.time(what)
     took[#took + 1] = slice(what, count) / count
   until #took >= 3 and ipmmap.now() >= stop
   table.sort(took)
-  return took[#took // 2 + 1] * 1e9
+  return took[math.floor(#took / 2) + 1] * 1e9
 end
 
 --- Bytes of Lua memory that `what` takes once, without what the collector gets back.
 function measure.memory(what)
-  local COUNT <const> = 10000
+  local COUNT = 10000
   what(COUNT)
   collectgarbage()
   collectgarbage "stop"

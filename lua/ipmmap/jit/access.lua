@@ -13,8 +13,12 @@ local structs = require "ipmmap.jit.struct"
 local values = require "ipmmap.jit.value"
 local views = require "ipmmap.jit.view"
 
+-- Locals, which cost nothing in compiled code.
+local segment_read, segment_snapshot = C.ipm_segment_read, C.ipm_segment_snapshot
+local check, check_writer, live = handle.check, handle.check_writer, handle.live
+local find, load_scalar = structs.find, scalar.load
 local buffer = errors.buffer
-local live = handle.live
+
 local methods = handle.methods
 
 -- Reading --------------------------------------------------------------------------------------
@@ -26,7 +30,7 @@ local small = ffi.new("uint64_t[?]", SMALL / 8)
 -- Reads a part that was found in the memory `of`. Returns whether that has succeeded.
 local function read_into(state, of, part, pointer)
   return state.memory == of
-    and C.ipm_segment_read(live(state), part.offset, part.type.size, pointer, buffer) == C.IPM_OK
+    and segment_read(live(state), part.offset, part.type.size, pointer, buffer) == C.IPM_OK
 end
 
 local function read_large(state, of, part)
@@ -40,18 +44,18 @@ local function read_large(state, of, part)
 end
 
 function methods:read(path)
-  local state = handle.check(self)
+  local state = check(self)
   local of = state.memory
-  local part = structs.find(of.struct, path)
+  local part = find(of.struct, path)
   local kind = part.type
   if kind.is_scalar and kind.size <= SMALL then
     if read_into(state, of, part, small) then
-      return scalar.load(kind, small)
+      return load_scalar(kind, small)
     end
   else
     local is_read, value = read_large(state, of, part)
     if is_read then
-      return kind.is_scalar and scalar.load(kind, value) or value
+      return kind.is_scalar and load_scalar(kind, value) or value
     end
   end
   handle.retry(state, of)
@@ -83,7 +87,7 @@ end
 -- has succeeded.
 local function take_snapshot(state, of, pointer)
   return state.memory == of
-    and C.ipm_segment_snapshot(live(state), pointer, version_now, buffer) == C.IPM_OK
+    and segment_snapshot(live(state), pointer, version_now, buffer) == C.IPM_OK
 end
 
 -- Takes a snapshot into a value whose layout has other fields or offsets than the segment.
@@ -93,22 +97,30 @@ local function snapshot_fields(state, of, into, given)
     and assign.copy_fields(views.memory(into), given, views.offset(into), of.type, bytes)
 end
 
+local weak = { __mode = "v" }
+
 -- Takes a snapshot into a value, or into a new one. Returns whether that has succeeded, and the
--- value.
+-- value. The last value that was checked is not checked again: a value of the memory's type stays
+-- one, with the same address.
 local function snapshot(state, of, into)
+  local checked = of.checked
   if into == nil then
     local value, pointer = values.new(of.struct, of.type)
     return take_snapshot(state, of, pointer), value
+  elseif checked and rawequal(checked[1], into) then
+    return take_snapshot(state, of, of.pointer), into
   end
   local given = check_into(state, of.type, into)
-  if given == of.type then
-    return take_snapshot(state, of, values.pointer(into)), into
+  if given ~= of.type then
+    return snapshot_fields(state, of, into, given), into
   end
-  return snapshot_fields(state, of, into, given), into
+  of.pointer = values.pointer(into)
+  of.checked = setmetatable({ into }, weak)
+  return take_snapshot(state, of, of.pointer), into
 end
 
 function methods:snapshot(into)
-  local state = handle.check(self)
+  local state = check(self)
   local of = state.memory
   local is_taken, value = snapshot(state, of, into)
   if is_taken then
@@ -118,7 +130,7 @@ function methods:snapshot(into)
 end
 
 function methods:versioned_snapshot(into)
-  local state = handle.check(self)
+  local state = check(self)
   local of = state.memory
   local is_taken, value = snapshot(state, of, into)
   if is_taken then
@@ -132,6 +144,26 @@ end
 
 local function store(_, assignment)
   return assign.store(assignment)
+end
+
+local function store_scalar(state, part, stored)
+  local at = memory.change(state.memory, part.offset, part.type.size)
+  if at == nil then
+    return false
+  end
+  scalar.store(part.type, at, stored)
+  return true
+end
+
+-- Writes a scalar, which needs no assignment.
+local function write_scalar(state, of, part, value)
+  memory.check_reserved(of, part.type, part.offset)
+  local fits, stored = scalar.convert(part.type, value)
+  if not fits then
+    scalar.complain(of, part.type, part.offset, value)
+  end
+  local is_done, is_stored = lock.change(state, of, store_scalar, part, stored)
+  return is_done and is_stored or not handle.retry(state, of)
 end
 
 -- Assigns a value to a part of the handle's struct. The result is false if the segment was replaced
@@ -150,16 +182,17 @@ end
 function methods:write(path, value)
   local state, of, part
   repeat
-    state = handle.check_writer(self)
+    state = check_writer(self)
     of = state.memory
-    part = structs.find(of.struct, path)
-  until write(state, of, part.type, part.offset, value)
+    part = find(of.struct, path)
+  until part.type.is_scalar and write_scalar(state, of, part, value)
+    or not part.type.is_scalar and write(state, of, part.type, part.offset, value)
 end
 
 function methods:set(fields)
   local state
   repeat
-    state = handle.check_writer(self)
+    state = check_writer(self)
   until write(state, state.memory, state.memory.type, 0, fields)
 end
 
@@ -195,19 +228,19 @@ local function add(state, part, n)
   if at == nil then
     return false
   end
-  local old = scalar.load(kind, at)
+  local old = load_scalar(kind, at)
   local sum = scalar.add(kind, old, n)
   if sum == nil then
     return false, old
   end
   scalar.store(kind, at, sum)
-  return true, scalar.load(kind, at)
+  return true, load_scalar(kind, at)
 end
 
 function methods:add(path, n)
-  local state = handle.check_writer(self)
+  local state = check_writer(self)
   local of = state.memory
-  local part = structs.find(of.struct, path)
+  local part = find(of.struct, path)
   check_number(of, part, n)
   local is_done, is_added, result = lock.change(state, of, add, part, n)
   if not is_done then
@@ -227,7 +260,7 @@ end
 local function change_by(self, change)
   local state
   repeat
-    state = handle.check_writer(self)
+    state = check_writer(self)
     local is_done, is_changed = lock.change(state, state.memory, call_core, change)
   until is_done and is_changed or not handle.retry(state)
 end

@@ -95,8 +95,8 @@ local function compile(code, words, pointer, whole, part, nested, use)
   end
   local chunk = assert(loadstring(HEAD .. code, errors.chunk "view"))
   return chunk(whole, part, pointer, nested, use, memory.present, ffi.typeof "void *",
-    ffi.typeof "uint8_t *", ffi.typeof "int64_t", ffi.typeof "uint64_t", memory.forks, memory.ends, memory.reach,
-    memory.prepare, scalar.values())
+    ffi.typeof "uint8_t *", ffi.typeof "int64_t", ffi.typeof "uint64_t", memory.forks, memory.ends,
+    memory.reach, memory.prepare, scalar.values())
 end
 
 -- What the words of the code stand for, for a field at an offset, or the elements of an array.
@@ -143,9 +143,9 @@ use      `index` is called for an index that is no element's. For views of parts
          memory.lua, or `take_part` and `enter` of value.lua
 ]]
 function accessors.get(is_live, whole, part, offset, nested, use)
+  local words = words_for(is_live, whole, part, offset, "")
   local kind = scalar.kinds[part.kind]
-  return compile(GET, words_for(is_live, whole, part, offset, ""), kind and kind.load_pointer, whole,
-    part, nested, use)
+  return compile(GET, words, kind and kind.load_pointer, whole, part, nested, use)
 end
 
 --- The function that assigns a scalar: `set(view, x)` or `set(view, i, x)`. `use` also has

@@ -1,7 +1,8 @@
 -- Handles in LuaJIT: the objects, their checks, following, and closing. src/lua/handle.c, follow.c
 -- and member.c do the same for Lua.
 --
--- A handle is a table with one entry, its state, which only the files of this directory use.
+-- A handle is a table with three entries, which only the files of this directory use: its state, and
+-- for `with`, in which each load counts, the block of its memory and the root view.
 -- Finalizers may run at any allocation. They may raise errors, close handles, and let them follow. So
 -- a state is complete before its segment is opened, and `handle.live` is called for each use of the
 -- segment, as an argument of the call into the core. If a method has found a place in the memory of a
@@ -17,13 +18,18 @@ local structs = require "ipmmap.jit.struct"
 
 local handle = {}
 
-local STATE = "(state)" -- no field of a struct can have this name
+-- No field of a struct can have such a name.
+local STATE, BLOCK, ROOT = "(state)", "(block)", "(root)"
 
 --- The methods of handles, which the other files add.
 handle.methods = {}
 
-local methods = handle.methods
+-- Locals, which cost nothing in compiled code.
+local rawget, type = rawget, type
+local is_active = memory.is_active
 local buffer = errors.buffer
+
+local methods = handle.methods
 
 -- Closing --------------------------------------------------------------------------------------
 
@@ -63,7 +69,7 @@ end
 function handle.new_state(role, definition)
   local state = {
     role = role, is_writer = role ~= "reader", definition = definition, struct = definition,
-    name = definition.name, opened_at = ffi.new "ipm_segment *[1]", epoch = 0, feeds = {},
+    name = definition.name, opened_at = ffi.new "ipm_segment *[1]", feeds = {},
     seen = {}, sentinel = newproxy(true),
   }
   -- Tables have no finalizers in LuaJIT, but userdata have.
@@ -89,21 +95,41 @@ local function any(self)
     or errors.refuse("manager, editor or reader expected, got %s", errors.type_of(self))
 end
 
+--- The block of the open handle that a method was called on.
+-- @local
+local function block_of(self)
+  local block = type(self) == "table" and rawget(self, BLOCK)
+  if not block or block.segment == nil then
+    refuse_closed(any(self))
+  elseif block.may_change and not is_active(block) then
+    handle.catch_up(rawget(self, STATE))
+    return rawget(self, BLOCK)
+  end
+  return block
+end
+handle.block_of = block_of
+
 --- The state of the open handle that a method was called on.
 -- @local
-function handle.check(self)
-  local state = any(self)
-  live(state)
-  if state.may_change and not memory.is_locked(state.memory) then
-    handle.catch_up(state)
-  end
-  return state
+local function check(self)
+  block_of(self)
+  return rawget(self, STATE)
+end
+handle.check = check
+
+--- The root view of a handle, and its state.
+-- @local
+function handle.root(self)
+  return rawget(self, ROOT)
+end
+function handle.state(self)
+  return rawget(self, STATE)
 end
 
 --- The same, for a method that readers may not call.
 -- @local
 function handle.check_writer(self)
-  local state = handle.check(self)
+  local state = check(self)
   if not state.is_writer then
     errors.refuse("%s: a reader cannot write", state.name)
   end
@@ -121,8 +147,12 @@ local function take_layout(state)
     local struct = layout == structs.layout(state.definition) and state.definition
       or structs.copy(layout)
     local new = memory.live(struct, live(state), state.is_writer)
+    new.block.epoch, new.block.may_change = old.block.epoch, old.block.may_change
     state.struct, state.memory = struct, new
     memory.end_of(old)
+    if state.object then
+      state.object[BLOCK], state.object[ROOT] = new.block, new.root
+    end
   end
   state.openings = C.ipm_segment_openings(live(state))
 end
@@ -155,7 +185,7 @@ end
 -- @local
 function handle.again(state, of)
   return of ~= nil and of ~= state.memory or buffer[0].code == C.IPM_EREPLACED and state.follows
-    and not memory.is_locked(state.memory) and handle.catch_up(state) == C.IPM_OK
+    and not is_active(state.memory.block) and handle.catch_up(state) == C.IPM_OK
 end
 
 --- The same, but raises the error if the method does not begin again.
@@ -177,8 +207,12 @@ function handle.new(state, follows, by_path)
   state.opened = tonumber(version[0])
   state.follows, state.may_change = follows, follows and by_path
   state.memory = memory.live(state.definition, live(state), state.is_writer)
+  state.memory.block.may_change = state.may_change
   without_collector(take_layout, state)
-  return setmetatable({ [STATE] = state }, metatable)
+  state.object = setmetatable({
+    [STATE] = state, [BLOCK] = state.memory.block, [ROOT] = state.memory.root,
+  }, metatable)
+  return state.object
 end
 
 local function is_field(state, key)

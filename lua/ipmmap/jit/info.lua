@@ -87,7 +87,7 @@ function methods:destroy()
   end
   local code = C.ipm_segment_destroy(live(state), buffer)
   if not C.ipm_segment_is_locked(live(state)) then
-    memory.finish(state.memory)
+    memory.finish(state.memory.block)
   end
   if code ~= C.IPM_OK then
     return handle.retry(state) and self:destroy()

@@ -18,8 +18,14 @@ local lock = {}
 local FOREVER = 0x7fffffffffffffffLL
 local SECOND = 1000000000LL
 
-local buffer = errors.buffer
+-- Locals, which cost nothing in compiled code.
+local pcall, select, type = pcall, select, type
+local segment_lock, segment_unlock = C.ipm_segment_lock, C.ipm_segment_unlock
+local block_of, root_of, state_of = handle.block_of, handle.root, handle.state
+local begin_access, end_access, is_active = memory.begin, memory.finish, memory.is_active
 local live = handle.live
+local buffer = errors.buffer
+
 local methods = handle.methods
 
 -- Taking the lock ------------------------------------------------------------------------------
@@ -32,7 +38,7 @@ local function wait(state, timeout_ns)
   local deadline = seconds.deadline(timeout_ns)
   while true do
     local left_ns = seconds.left(deadline)
-    local code = C.ipm_segment_lock(live(state), left_ns < turn_ns and left_ns or turn_ns, buffer)
+    local code = segment_lock(live(state), left_ns < turn_ns and left_ns or turn_ns, buffer)
     if code ~= C.IPM_ETIMEOUT or left_ns <= turn_ns then
       return code
     end
@@ -41,11 +47,11 @@ local function wait(state, timeout_ns)
 end
 jit.off(wait) -- compiled code runs no hooks
 
--- The part of `take` for a lock that is not free.
+-- Takes a lock that was not free. Returns whether it could be had; errors.buffer tells why not.
 local function keep_trying(state, timeout_ns)
   local code
   repeat
-    code = C.ipm_segment_lock(live(state), 0, buffer)
+    code = segment_lock(live(state), 0, buffer)
     if code == C.IPM_ETIMEOUT and timeout_ns > 0 then
       code = wait(state, timeout_ns)
     end
@@ -53,30 +59,22 @@ local function keep_trying(state, timeout_ns)
   return code == C.IPM_OK
 end
 
--- Takes the lock. Returns whether it could be had; errors.buffer tells why not.
-local function take(state, timeout_ns)
-  return C.ipm_segment_lock(live(state), 0, buffer) == C.IPM_OK or keep_trying(state, timeout_ns)
-end
-
 -- Releases the lock. Returns whether the changes were committed, or rolled back; errors.buffer
 -- tells why not.
-local function release(state, is_commit)
-  memory.finish(state.memory)
+local function release(block, is_commit)
+  local segment = block.segment
+  end_access(block)
   if is_commit then
-    return C.ipm_segment_unlock(live(state), buffer) == C.IPM_OK
+    return segment_unlock(segment, buffer) == C.IPM_OK
   end
-  return C.ipm_segment_rollback(live(state), buffer) == C.IPM_OK
-end
-
--- Whether the handle holds the lock that was taken at that epoch.
-local function is_standing(state, epoch)
-  return state.epoch == epoch and memory.is_locked(state.memory)
+  return C.ipm_segment_rollback(segment, buffer) == C.IPM_OK
 end
 
 -- Rolls back, wherever an error has ended the call that took the lock at that epoch.
 local function abandon(state, epoch)
-  if state.epoch == epoch and state.opened_at[0] ~= nil then
-    memory.finish(state.memory)
+  local block = state.memory.block
+  if block.epoch == epoch and state.opened_at[0] ~= nil then
+    end_access(block)
     C.ipm_segment_rollback(state.opened_at[0], nil)
   end
 end
@@ -91,63 +89,74 @@ local function call_3(fn, view, a, b, c) return true, fn(view, a, b, c) end
 local function call(fn, view, ...) return true, fn(view, ...) end
 
 -- Commits, and returns what the function has returned after `failure`; or rolls back, and passes
--- the error on.
-local function finish(state, epoch, ok, failure, ...)
+-- the error on. Where the function has released the lock, there is nothing to do.
+local function finish(self, block, epoch, ok, failure, ...)
   if not ok then
-    abandon(state, epoch)
+    abandon(state_of(self), epoch)
     error(failure, 0)
   end
-  if is_standing(state, epoch) and not release(state, true) then
+  if block.epoch == epoch and is_active(block) and not release(block, true) then
     errors.raise()
   end
   return ...
 end
 
-local function begin(state, epoch, timeout_ns)
-  state.epoch = epoch
-  return take(state, timeout_ns) and memory.begin(state.memory)
+-- Takes the lock. Returns the root view and the block, or nil; errors.buffer tells why not.
+local function begin(self, block, epoch, timeout_ns)
+  local segment = block.segment
+  block.epoch = epoch
+  if segment == nil or segment_lock(segment, 0, buffer) ~= C.IPM_OK then
+    if not keep_trying(state_of(self), timeout_ns) then
+      return nil
+    end
+    block = block_of(self) -- another one, if the handle has followed
+    block.epoch = epoch
+  end
+  return begin_access(block) and root_of(self), block
 end
 
-local function locked_0(state, epoch, timeout_ns, fn)
-  local view = begin(state, epoch, timeout_ns)
+local function locked_0(self, present, epoch, timeout_ns, fn)
+  local view, block = begin(self, present, epoch, timeout_ns)
   if not view then return false end
-  return true, finish(state, epoch, pcall(call_0, fn, view))
+  return true, finish(self, block, epoch, pcall(call_0, fn, view))
 end
 
-local function locked_1(state, epoch, timeout_ns, fn, a)
-  local view = begin(state, epoch, timeout_ns)
+local function locked_1(self, present, epoch, timeout_ns, fn, a)
+  local view, block = begin(self, present, epoch, timeout_ns)
   if not view then return false end
-  return true, finish(state, epoch, pcall(call_1, fn, view, a))
+  return true, finish(self, block, epoch, pcall(call_1, fn, view, a))
 end
 
-local function locked_2(state, epoch, timeout_ns, fn, a, b)
-  local view = begin(state, epoch, timeout_ns)
+local function locked_2(self, present, epoch, timeout_ns, fn, a, b)
+  local view, block = begin(self, present, epoch, timeout_ns)
   if not view then return false end
-  return true, finish(state, epoch, pcall(call_2, fn, view, a, b))
+  return true, finish(self, block, epoch, pcall(call_2, fn, view, a, b))
 end
 
-local function locked_3(state, epoch, timeout_ns, fn, a, b, c)
-  local view = begin(state, epoch, timeout_ns)
+local function locked_3(self, present, epoch, timeout_ns, fn, a, b, c)
+  local view, block = begin(self, present, epoch, timeout_ns)
   if not view then return false end
-  return true, finish(state, epoch, pcall(call_3, fn, view, a, b, c))
+  return true, finish(self, block, epoch, pcall(call_3, fn, view, a, b, c))
 end
 
-local function locked(state, epoch, timeout_ns, fn, ...)
-  local view = begin(state, epoch, timeout_ns)
+local function locked(self, present, epoch, timeout_ns, fn, ...)
+  local view, block = begin(self, present, epoch, timeout_ns)
   if not view then return false end
-  return true, finish(state, epoch, pcall(call, fn, view, ...))
+  return true, finish(self, block, epoch, pcall(call, fn, view, ...))
 end
 
 local by_count = { [0] = locked_0, locked_1, locked_2, locked_3 }
 
 -- The end of `with` and `try_with`: the results of the function, or the error.
-local function deliver(is_try, state, epoch, ok, is_taken, ...)
+local function deliver(is_try, self, epoch, ok, is_taken, ...)
   if not ok then
-    abandon(state, epoch)
+    abandon(state_of(self), epoch)
     error(is_taken, 0)
   elseif is_taken then
     return ...
-  elseif is_try then
+  end
+  live(state_of(self))
+  if is_try then
     return errors.fail()
   end
   errors.raise()
@@ -159,54 +168,54 @@ local function check_function(name, fn)
   end
 end
 
-local function refuse_second(state)
+local function refuse_second(self)
   errors.refuse("%s: this handle holds its lock already, and unlock() or rollback() releases it",
-    state.name)
+    state_of(self).name)
 end
 
-local function call_locked(is_try, state, timeout_ns, fn, ...)
+local function call_locked(is_try, self, block, timeout_ns, fn, ...)
   if type(fn) ~= "function" then
     check_function(is_try and "try_with" or "with", fn)
   end
-  if memory.is_locked(state.memory) then
-    refuse_second(state)
+  if is_active(block) then
+    refuse_second(self)
   end
-  local epoch = state.epoch + 1
-  return deliver(is_try, state, epoch,
-    pcall(by_count[select("#", ...)] or locked, state, epoch, timeout_ns, fn, ...))
+  local epoch = block.epoch + 1
+  return deliver(is_try, self, epoch,
+    pcall(by_count[select("#", ...)] or locked, self, block, epoch, timeout_ns, fn, ...))
 end
 
 function methods:with(fn, ...)
-  return call_locked(false, handle.check(self), FOREVER, fn, ...)
+  return call_locked(false, self, block_of(self), FOREVER, fn, ...)
 end
 
 -- handle:try_with([seconds,] fn, ...)
-local function try_with(self, timeout, ...)
-  local state = handle.check(self)
+function methods:try_with(timeout, ...)
+  local block = block_of(self)
   if type(timeout) == "number" then
-    return call_locked(true, state, seconds.check(timeout, 0, state.name), ...)
+    return call_locked(true, self, block, seconds.check(timeout, 0, state_of(self).name), ...)
   end
-  return call_locked(true, state, 0, timeout, ...)
+  return call_locked(true, self, block, 0, timeout, ...)
 end
-methods.try_with = try_with
 
 -- Locks without a function ---------------------------------------------------------------------
 
 -- A lock that is forgotten must be found. Lua finds it by <close>, and by a finalizer of the view.
 local function refuse_lock(self)
   errors.refuse("%s: LuaJIT has no <close>, so it would not notice that a lock is forgotten: use "
-    .. "handle:with(function(view) ... end) or try_with", handle.check(self).memory.type.name)
+    .. "handle:with(function(view) ... end) or try_with", handle.check(self).name)
 end
 methods.lock, methods.try_lock = refuse_lock, refuse_lock
 
 local function end_by_hand(state, is_commit)
-  if not memory.is_locked(state.memory) then
+  local block = state.memory.block
+  if not is_active(block) then
     local name = is_commit and "unlock" or "rollback"
-    if C.ipm_segment_unlock(live(state), buffer) == C.IPM_EINVALID then
+    if segment_unlock(live(state), buffer) == C.IPM_EINVALID then
       errors.refuse("%s: %s without a lock", state.name, name)
     end
     errors.raise()
-  elseif not release(state, is_commit) then
+  elseif not release(block, is_commit) then
     errors.raise()
   end
 end
@@ -222,18 +231,18 @@ end
 -- Transactions of methods ----------------------------------------------------------------------
 
 -- Calls `change` under the lock. Commits if the first result is true. Rolls back without a call if
--- the handle has followed to another layout.
+-- the handle has followed to another layout, or was closed.
 local function change_locked(state, epoch, of, change, a, b)
-  state.epoch = epoch
-  if not take(state, FOREVER) then
+  local block = of.block
+  block.epoch = epoch
+  if segment_lock(live(state), 0, buffer) ~= C.IPM_OK and not keep_trying(state, FOREVER) then
     return false
-  elseif state.memory ~= of then
-    release(state, false)
+  elseif state.memory ~= of or not begin_access(block) then
+    release(state.memory.block, false)
     return false
   end
-  memory.begin(of)
   local is_done, result = change(state, a, b)
-  return release(state, is_done), is_done, result
+  return release(block, is_done), is_done, result
 end
 
 local function deliver_change(state, epoch, ok, is_released, is_done, result)
@@ -251,10 +260,10 @@ end
 -- @treturn boolean false: the method begins again, or fails; see handle.retry
 -- @return the two results of `change`
 function lock.change(state, of, change, a, b)
-  if memory.is_locked(of) then
+  if is_active(of.block) then
     return true, change(state, a, b)
   end
-  local epoch = state.epoch + 1
+  local epoch = of.block.epoch + 1
   return deliver_change(state, epoch, pcall(change_locked, state, epoch, of, change, a, b))
 end
 

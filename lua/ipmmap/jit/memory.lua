@@ -79,6 +79,7 @@ end
 -- Access ---------------------------------------------------------------------------------------
 
 local function activate(block)
+  block.ready, block.ready_end = nil, nil
   block.size = cast("void *", block.limit)
   block.below = newest[0]
   newest[0] = block
@@ -98,7 +99,7 @@ local function take_out(block)
 end
 
 local function deactivate(block)
-  block.size, block.ready, block.ready_end = nil, nil, nil
+  block.size = nil
   if newest[0] == block then
     newest[0] = block.below
   else
@@ -210,8 +211,9 @@ local function prepare(block, at, size, ends_before)
   if stop > block.limit then
     stop = block.limit
   end
-  local segment = block.segment
-  if segment == nil or segment_change(segment, first, stop - first) == nil then
+  local segment, length = block.segment, stop - first
+  if segment == nil or ends[0] ~= ends_before
+      or segment_change(segment, first, length) == nil then
     return false
   end
   if not follows then
@@ -269,23 +271,27 @@ function memory.live(struct, segment, is_writable)
   return self
 end
 
---- The handle has taken its lock. Returns the root view, the same each time.
-function memory.begin(self)
-  local segment = self.segment
+--- The handle has taken its lock. Returns whether its views may be used now: not if a debug hook has
+-- closed the handle meanwhile.
+function memory.begin(block)
+  local segment = block.segment
   if segment ~= nil then
-    self.block.base = cast(bytes_p, segment_data(segment))
-    activate(self.block)
+    block.base = cast(bytes_p, segment_data(segment))
+    activate(block)
   end
-  if not open[self] then -- a debug hook has closed the handle meanwhile
-    deactivate(self.block)
-    errors.refuse("%s: view used after its handle was closed", self.type.name)
+  if block.segment ~= nil then
+    return true
   end
-  return self.root
+  deactivate(block)
+  return false
 end
 
 --- The handle releases its lock: no view may be used from now on.
-function memory.finish(self)
-  deactivate(self.block)
+memory.finish = deactivate
+
+--- Whether the handle holds its lock. Not so in a fork's child.
+function memory.is_active(block)
+  return block.size ~= nil and block.forks == forks[0]
 end
 
 --- Whether the handle holds its lock. Not so in a fork's child.

@@ -187,9 +187,12 @@ end
 
 local absent = { __index = function() return false end }
 
--- A table by name as cdata. In compiled code LuaJIT takes what it has for a constant name as a
--- constant, without a check.
-local function constants(t)
+-- A table by name, as cdata for views of segments. In compiled code LuaJIT takes what it has for a
+-- constant name as a constant, without a check.
+local function constants(is_live, t)
+  if not is_live then
+    return t
+  end
   local made = ffi.typeof(("struct /* %s */ {}"):format(new_name()))
   return ffi.metatype(made, { __index = setmetatable(t, absent) })()
 end
@@ -199,7 +202,7 @@ local function struct_metamethods(is_live, whole)
   for name in pairs(whole.by_name) do
     getters[name], setters[name] = false, false
   end
-  local get_of, set_of = constants(getters), constants(setters)
+  local get_of, set_of = constants(is_live, getters), constants(is_live, setters)
   local function first_get(self, key)
     local field = whole.by_name[key]
     if not field then
@@ -295,6 +298,9 @@ local function is_same(a, b)
   return class ~= nil and class == class_of(b) and number_of(a, class) == number_of(b, class)
 end
 
+-- LuaJIT has 65,536 types of cdata and never frees one. The rest is left to the program.
+local LAST_TYPE = 60000
+
 -- The type of the views of a type, and the one that has the metamethods.
 local function new_class(is_live, whole)
   local name = new_name()
@@ -314,6 +320,9 @@ function class_for(is_live, whole)
     return whole[key]
   end
   local made, with_metamethods = new_class(is_live, whole)
+  if tonumber(made) > LAST_TYPE then
+    errors.refuse("%s: LuaJIT has no more room for types of views", whole.name)
+  end
   whole[key] = made
   classes[tonumber(made)] = {
     type = whole, is_live = is_live, is_pointer = made ~= with_metamethods,
