@@ -1,7 +1,7 @@
 # The benchmarks: make bench, see docs/performance.md.
 
 TO_BENCH       = $(TO_DEMO) lua-dkjson
-TO_BENCH_PEERS = gnuplot-nox python3-fasteners liblmdb-dev libtdb-dev g++ libboost-dev redis-server
+TO_BENCH_PEERS = luajit gnuplot-nox python3-fasteners liblmdb-dev libtdb-dev g++ libboost-dev redis-server
 
 BENCH_CORE = $(patsubst %.c,$(BUILD)/%,$(filter-out bench/core/open.c,$(wildcard bench/core/*.c)))
 BENCH_PEER = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/peer/*.c)) $(BUILD)/bench/peer/boost

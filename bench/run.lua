@@ -53,7 +53,8 @@ local directory <close> = setmetatable({ path = make_directory() }, {
 
 local function command_of(program)
   local source = "bench/" .. program
-  local run = program:match "%.lua$" and "lua5.4 " .. source
+  local run = program:match "^jit/" and "luajit " .. source
+    or program:match "%.lua$" and "lua5.4 " .. source
     or program:match "%.py$" and "/usr/bin/python3 " .. source
     or ("%s/%s"):format(build, source)
   local most = is_quick and "BENCH_MOST=1000000 " or ""

@@ -65,7 +65,8 @@ describe("a lock", function()
         error(raised, 0)
       end)
       assert.is_false(ok)
-      assert.is_true(rawequal(raised, got), name)
+      local is_named = raised == nil and got == "<no error object>" -- Lua 5.5 replaces nil
+      assert.is_true(rawequal(raised, got) or is_named, name)
       assert.equal(0, reader:read "number")
       assert.is_true(segment.is_free(other))
     end

@@ -1,7 +1,6 @@
 --- A lower bound for LuaJIT's binding: the core's functions, called by the FFI without a check.
 local ffi = require "ffi"
 local C = require "ipmmap.jit.library"
-local ipmmap = require "ipmmap"
 local measure = require "measure"
 
 local manager = measure.manager(measure.demo(), "bare")

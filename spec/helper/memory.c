@@ -1,6 +1,7 @@
 /*
  * Allocators for tests: one that fails at a given allocation, and one that changes a file at a
- * given allocation, as another process could.
+ * given allocation, as another process could. Their states are static, because Lua 5.5 keeps the
+ * allocator of a long string until it frees the string.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -28,7 +29,8 @@ static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
 
 /* fail(n, fn) -> whether fn reached its n-th allocation, which failed; the results of pcall(fn) */
 static int memory_fail(lua_State *L) {
-    failing state = {.left = luaL_checkinteger(L, 1)};
+    static failing state;
+    state = (failing){.left = luaL_checkinteger(L, 1)};
     luaL_checkstack(L, LUA_MINSTACK, NULL);
     state.allocate = lua_getallocf(L, &state.data);
     lua_settop(L, 2);
@@ -63,7 +65,8 @@ static void *change_and_allocate(void *data, void *block, size_t old_size, size_
 /* change(n, path, offset, bytes, fn) -> whether fn reached its n-th allocation; the results of
  * pcall(fn). Directly before that allocation the bytes are stored in the file. */
 static int memory_change(lua_State *L) {
-    changing state = {.left = luaL_checkinteger(L, 1), .offset = luaL_checkinteger(L, 3)};
+    static changing state;
+    state = (changing){.left = luaL_checkinteger(L, 1), .offset = luaL_checkinteger(L, 3)};
     state.file = open(luaL_checkstring(L, 2), O_WRONLY);
     if (state.file < 0)
         return luaL_error(L, "cannot open %s", lua_tostring(L, 2));

@@ -1,11 +1,12 @@
 /*
- * usage: chaos [MINUTES [KILLS [WORKER...]]]
+ * usage: chaos [MINUTES [KILLS [WORKER... [-- WORKER...]]]]
  *
  * Editors, locked readers, lock-free readers, waiters and managers work on one segment, and are
  * killed and stopped at random. The test lasts MINUTES, or, with KILLS, until that many editors
  * were killed. On a slow machine it goes on until each kind of event has happened once. Each read
  * of the struct checks all of it: see stress.h. WORKER is a command: then the workers are not forks
- * of this program, but processes that run that command: see chaos_crew.h. Reports in TAP.
+ * of this program, but processes that run that command: see chaos_crew.h. With several commands
+ * each worker runs one of them, or is a fork of this program. Reports in TAP.
  */
 #include "chaos.h"
 #include "chaos_crew.h"
@@ -21,9 +22,12 @@
 
 #define PATIENCE_NS (600 * 1000 * STRESS_MS) /* for an event that never happens */
 
+#define MOST_COMMANDS 4
+
 static pid_t workers[CHAOS_WORKERS];
-static uint64_t lives;              /* workers forked so far */
-static char **command;              /* the worker's command, or NULL */
+static uint64_t lives; /* workers forked so far */
+static char **commands[MOST_COMMANDS];
+static unsigned command_count;
 static int64_t rest_ns = STRESS_MS; /* the longest time between two deaths */
 
 typedef struct deaths {
@@ -36,7 +40,16 @@ static void nap(int64_t ns) {
     nanosleep(&(struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000}, NULL);
 }
 
+/* The command of a worker that begins its life; NULL: it is a fork of this program. Such a manager
+ * changes the layout, so with commands there is none. */
+static char **choose_command(unsigned number) {
+    bool with_forks = command_count > 1 && number < CHAOS_WORKERS - 1;
+    unsigned choice = (unsigned)stress_random(command_count + (with_forks || command_count == 0));
+    return choice < command_count ? commands[choice] : NULL;
+}
+
 static void begin_life(unsigned number) {
+    char **command = choose_command(number);
     memset(&chaos_shared->posts[number], 0, sizeof chaos_shared->posts[number]);
     lives++;
     workers[number] = stress_fork();
@@ -126,8 +139,8 @@ static void kills_at_random(void) {
         else
             end_life(number);
         look_for_stuck();
-        if (command != NULL)
-            chaos_crew_hear();
+        if (command_count > 0)
+            chaos_crew_hear(command_count == 1);
     }
     for (unsigned i = 0; i < CHAOS_WORKERS; i++)
         stress_kill(workers[i]);
@@ -154,6 +167,17 @@ static void everything_happened(void) {
     CHECK(all_has_happened());
 }
 
+/* The commands, which "--" separates, become lists that end with NULL. */
+static void split_commands(char **words) {
+    while (*words != NULL && command_count < MOST_COMMANDS) {
+        commands[command_count++] = words;
+        while (*words != NULL && strcmp(*words, "--") != 0)
+            words++;
+        if (*words != NULL)
+            *words++ = NULL;
+    }
+}
+
 #define COUNT(name) ((unsigned long long)chaos_shared->name)
 
 int main(int argc, char **argv) {
@@ -163,12 +187,12 @@ int main(int argc, char **argv) {
     if (argc > 2)
         enough = (unsigned)strtoul(argv[2], NULL, 10);
     if (argc > 3) { /* such workers take longer to start */
-        command = argv + 3;
+        split_commands(argv + 3);
         rest_ns = 40 * STRESS_MS;
         chaos_crew_open();
     }
     if (!(minutes > 0))
-        stress_die("usage: chaos [MINUTES [KILLS [WORKER...]]]");
+        stress_die("usage: chaos [MINUTES [KILLS [WORKER... [-- WORKER...]]]]");
     stress_make_dir();
     chaos_shared =
         mmap(NULL, sizeof *chaos_shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -187,7 +211,7 @@ int main(int argc, char **argv) {
            "longest wait %s %.1f ms\n",
            (double)(stress_now() - start) / 1e9, sum.kills, sum.of_editors, sum.of_holders,
            sum.of_stopped, sum.stops, COUNT(recoveries), COUNT(torn), COUNT(stuck), COUNT(wrong),
-           command == NULL ? "beyond a holder's death" : "in all",
+           command_count == 0 ? "beyond a holder's death" : "in all",
            (double)chaos_shared->longest_ns / 1e6);
     printf("# checked: %llu locked reads, %llu snapshots, %llu commits, %llu waits; %llu resets, "
            "%llu replacements, %llu destructions; %u files left of dead creators; %s\n",

@@ -1,21 +1,28 @@
--- usage: lua5.4 spec/stress/chaos.lua NUMBER DIR SEED
+-- usage: lua5.4 spec/stress/chaos.lua NUMBER DIR SEED, or with luajit
 --
--- A worker of the chaos test in Lua. It does the same as chaos_worker.c, with the Lua module. It
--- prints lines with the name of a count and how much the count has grown; see chaos_crew.c.
+-- A worker of the chaos test in Lua or LuaJIT. It does the same as chaos_worker.c, with the Lua
+-- module. It prints lines with the name of a count and how much the count has grown; see
+-- chaos_crew.c.
 
 local ipmmap = require "ipmmap"
 
-local WORDS <const> = 500
-local EDITORS <const> = 2
-local PATIENCE <const> = 4 -- seconds; a worker that waits longer is stuck
-local FACTOR <const> = 0x9E3779B97F4A7C15
+local WORDS = 500
+local EDITORS = 2
+local PATIENCE = 4 -- seconds; a worker that waits longer is stuck
 
-local number, dir, seed = math.tointeger(arg[1]), arg[2], math.tointeger(arg[3])
+local number, dir, seed = tonumber(arg[1]), arg[2], tonumber(arg[3])
 math.randomseed(seed)
 io.stdout:setvbuf("line")
 
-local Stressed <const> = ipmmap.base:extend("Stressed", { { "words", "uint64[" .. WORDS .. "]" } })
-local where <const> = { mmap_dir = dir }
+local Stressed = ipmmap.base:extend("Stressed", { { "words", "uint64[" .. WORDS .. "]" } })
+local where = { mmap_dir = dir }
+
+-- stress_word of stress.c. Neither of the two compiles the other one's integers of 64 bits.
+local word_at = assert(load(rawget(_G, "jit") and [[
+  return function(version, i) return (version * 0x100000ULL + i) * 0x9E3779B97F4A7C15ULL end
+]] or [[
+  return function(version, i) return (version << 20 | i) * 0x9E3779B97F4A7C15 end
+]]))()
 
 local function report(what, count)
   print(what, count)
@@ -34,30 +41,33 @@ end
 
 local longest = 0
 
-local function take(handle)
-  local start = ipmmap.now()
-  local view, message, code = handle:try_lock(PATIENCE)
+local function enter(view, start, fn, handle)
   local waited = ipmmap.now() - start
   if waited > longest then
     longest = waited
-    report("longest_us", math.tointeger(waited * 1e6 // 1))
+    report("longest_us", math.floor(waited * 1e6))
   end
+  return fn(view, handle)
+end
+
+-- Calls fn(view, handle) under the lock. Returns whether it could be had.
+local function take(handle, fn)
+  local done, message, code = handle:try_with(PATIENCE, enter, ipmmap.now(), fn, handle)
   if code == "timeout" then
     report("stuck", 1)
-  elseif not view and code ~= "replaced" then
+  elseif not done and code ~= "replaced" then
     io.stderr:write("# ", message, "\n")
     report("wrong", 1)
   end
-  return view
+  return done
 end
 
 -- Like stress_is_intact in stress.c, for a view or a value.
 local function is_intact(struct, version)
-  local bytes = ipmmap.bytes(struct)
-  local zero = string.unpack("<i8", bytes, 17) == 0
-  for i = 0, WORDS - 1 do
-    local expected = zero and 0 or (version << 20 | (i + 1)) * FACTOR
-    if string.unpack("<i8", bytes, 17 + i * 8) ~= expected then return false end
+  local words = struct.words
+  local zero = words[1] == 0
+  for i = 1, WORDS do
+    if words[i] ~= (zero and 0 or word_at(version, i)) then return false end
   end
   return true
 end
@@ -68,32 +78,35 @@ end
 
 local turns = {}
 
-function turns.edit(editor)
-  local view = take(editor)
-  if not view then return false end
+local function write(view, editor)
   local version = editor:version()
+  local words = view.words
   look(view, version)
   for i = 1, WORDS do
-    view.words[i] = (version + 1 << 20 | i) * FACTOR
+    words[i] = word_at(version + 1, i)
     if math.random(2 * WORDS) == 1 then ipmmap.sleep(0.001) end
   end
   if math.random(10) == 1 then
     editor:rollback()
-  else
-    editor:unlock()
-    count("commits", 10)
+    return "rolled back"
   end
+  return "committed"
+end
+
+function turns.edit(editor)
+  local how = take(editor, write)
+  if how == "committed" then count("commits", 10) end
+  return how
+end
+
+local function check(view, reader)
+  look(view, reader:version())
+  count("locked_reads")
   return true
 end
 
 function turns.read_locked(reader)
-  local view = take(reader)
-  if not view then return false end
-  local version = reader:version()
-  look(view, version)
-  count("locked_reads")
-  reader:unlock()
-  return true
+  return take(reader, check)
 end
 
 local copy
@@ -119,7 +132,14 @@ local function use(role, turn)
     local handle, message, code = ipmmap[role](Stressed, where)
     if handle then
       -- A turn raises only if the segment was replaced: then this handle is closed.
-      repeat local good, again = pcall(turn, handle) until not (good and again)
+      local good, again
+      repeat
+        good, again = pcall(turn, handle)
+      until not (good and again)
+      if not good and not (type(again) == "table" and again.code == "replaced") then
+        io.stderr:write("# ", tostring(again), "\n")
+        report("wrong", 1)
+      end
       handle:close()
     elseif code ~= "not_found" and code ~= "replaced" then
       io.stderr:write("# ", message, "\n")
@@ -149,7 +169,7 @@ local function manage()
   end
 end
 
-local others <const> = { "read_locked", "read_locked", "read_snapshot", "await" }
+local others = { "read_locked", "read_locked", "read_snapshot", "await" }
 
 if number < EDITORS then
   use("editor", turns.edit)

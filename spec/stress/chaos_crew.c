@@ -78,7 +78,7 @@ static void count_recoveries(void) {
         watcher = NULL;
 }
 
-void chaos_crew_hear(void) {
+void chaos_crew_hear(bool counts_recoveries) {
     static char text[8192];
     static size_t length;
     ssize_t got;
@@ -97,5 +97,6 @@ void chaos_crew_hear(void) {
         length -= (size_t)(line - text);
         memmove(text, line, length);
     }
-    count_recoveries();
+    if (counts_recoveries)
+        count_recoveries();
 }

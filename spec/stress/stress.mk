@@ -1,7 +1,8 @@
 # Tests in which processes die at any moment. Included by the Makefile.
 #
 # make sweep    kills a process after every instruction of everything that it does with a segment
-# make chaos    kills and stops processes at random, for MINUTES=1; with IN_LUA=1 Lua processes
+# make chaos    kills and stops processes at random, for MINUTES=1; with IN_LUA=1 processes in C, Lua
+#               and, if it is installed, LuaJIT
 # make images   opens copies of a segment's files that were made while its lock was held
 # make crowd    lets 16 processes open a segment that does not exist yet, while its creator dies
 # make layouts  lets processes follow a segment whose layout changes, while its managers are killed
@@ -52,8 +53,9 @@ sweep images crowd news weak_memory latency: %: $(STRESS_DIR)/%
 	$<
 followers: $(STRESS_DIR)/followers
 	$< $(or $(KILLS),100000)
+CREW = $(LUA) spec/stress/chaos.lua -- $(or $(shell command -v luajit),$(LUA)) spec/stress/chaos.lua
 chaos: $(STRESS_DIR)/chaos $(if $(IN_LUA),all)
-	$(if $(IN_LUA),$(LUA_PATHS)) $< $(MINUTES) $(if $(IN_LUA),0 $(LUA) spec/stress/chaos.lua)
+	$(if $(IN_LUA),$(LUA_PATHS)) $< $(MINUTES) $(if $(IN_LUA),0 $(CREW))
 
 # `make mutants` runs the quickest tests first.
 SLOW_TESTS     = $(addprefix spec/core/,abi_test fault_test hostile_test)
