@@ -5,8 +5,8 @@
 -- that pcall rolls back if the lock is still held. The function of `with` runs in a second pcall
 -- inside the first one, so that even a hook's error after the function's own releases the lock.
 --
--- LuaJIT compiles pcall of a function that takes a fixed number of arguments. So the functions below
--- are there for 0 to 3 arguments; more arguments are passed by functions that it does not compile.
+-- LuaJIT compiles pcall of a function that takes a fixed number of arguments. So there are
+-- functions for 0 to 3 arguments. Those for any number are not compiled.
 local C = require "ipmmap.jit.library"
 local errors = require "ipmmap.jit.errors"
 local handle = require "ipmmap.jit.handle"
@@ -253,8 +253,8 @@ local function deliver_change(state, epoch, ok, is_released, is_done, result)
   return is_released, is_done, result
 end
 
---- Calls `change(state, a, b)` while the handle holds its lock: in its transaction, or else in one of
--- its own, which is rolled back if the first result is false.
+--- Calls `change(state, a, b)` while the handle holds its lock: in its transaction, or else in one
+-- of its own, which is rolled back if the first result is false.
 -- @local
 -- @tparam table of the memory in which the caller has found the place to change
 -- @treturn boolean false: the method begins again, or fails; see handle.retry
