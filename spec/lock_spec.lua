@@ -240,6 +240,17 @@ describe("a lock", function()
     assert.is_true(segment.is_free(other))
   end)
 
+  it("without a function is refused in LuaJIT, where it could be forgotten", function()
+    if not either.is_jit then return end
+    for _, handle in ipairs { editor, reader } do
+      for _, name in ipairs { "lock", "try_lock" } do
+        refused("LockSpec: LuaJIT has no <close>", handle[name], handle, 1)
+        refused("use handle:with(function(view) ... end) or try_with", handle[name], handle)
+      end
+    end
+    assert.is_true(segment.is_free(other))
+  end)
+
   it("is rolled back if its process ends inside the function", function()
     process.spawn(DEFINE .. [[
       assert(ipmmap.editor(S, { mmap_dir = ... })):with(function(data)

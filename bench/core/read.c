@@ -1,4 +1,5 @@
-/* Lock for reading, read 4 bytes, unlock: one process alone, and two at once. And without the lock. */
+/* Lock for reading, read 4 bytes, unlock: one process alone, and two at once. And without the lock.
+ */
 #include "../../src/core/word.h"
 #include "../measure.h"
 #include "open.h"

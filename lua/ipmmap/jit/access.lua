@@ -83,8 +83,8 @@ local function check_into(state, here, into)
   return given
 end
 
--- Takes a snapshot into bytes that have room for the layout of the memory `of`. Returns whether that
--- has succeeded.
+-- Takes a snapshot into bytes that have room for the layout of the memory `of`. Returns whether
+-- that has succeeded.
 local function take_snapshot(state, of, pointer)
   return state.memory == of
     and segment_snapshot(live(state), pointer, version_now, buffer) == C.IPM_OK

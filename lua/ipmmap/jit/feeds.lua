@@ -1,8 +1,8 @@
 -- Feeds in LuaJIT. src/lua/feed.c, commits.c and leaves.c do the same for Lua.
 --
 -- A feed is a table with one entry, its state, which holds its handle. The handle holds the states
--- of its feeds weakly: a feed that is collected is closed. The core allows a feed to be closed after
--- its segment, as it may be if both are collected.
+-- of its feeds weakly: a feed that is collected is closed. The core allows a feed to be closed
+-- after its segment, as it may be if both are collected.
 local ffi = require "ffi"
 
 local C = require "ipmmap.jit.library"

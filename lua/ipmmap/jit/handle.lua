@@ -1,14 +1,15 @@
 -- Handles in LuaJIT: the objects, their checks, following, and closing. src/lua/handle.c, follow.c
 -- and member.c do the same for Lua.
 --
--- A handle is a table with three entries, which only the files of this directory use: its state, and
--- for `with`, in which each load counts, the block of its memory and the root view.
--- Finalizers may run at any allocation. They may raise errors, close handles, and let them follow. So
--- a state is complete before its segment is opened, and `handle.live` is called for each use of the
--- segment, as an argument of the call into the core. If a method has found a place in the memory of a
--- handle, it compares that memory with the handle's right before it uses the place. Debug hooks may
--- raise errors anywhere. One that closes a handle within a call of the handle leaves it to the
--- collector to close the segment.
+-- A handle is a table with three entries, which only the files of this directory use: its state,
+-- and for `with`, in which each load counts, the block of its memory and the root view.
+--
+-- Finalizers may run at any allocation. They may raise errors, close handles, and let them follow.
+-- So a state is complete before its segment is opened, and `handle.live` is called for each use of
+-- the segment, as an argument of the call into the core. If a method has found a place in the
+-- memory of a handle, it compares that memory with the handle's right before it uses the place.
+-- Debug hooks may raise errors anywhere. One that closes a handle within a call of the handle
+-- leaves it to the collector to close the segment.
 local ffi = require "ffi"
 
 local C = require "ipmmap.jit.library"
@@ -117,15 +118,6 @@ local function check(self)
 end
 handle.check = check
 
---- The root view of a handle, and its state.
--- @local
-function handle.root(self)
-  return rawget(self, ROOT)
-end
-function handle.state(self)
-  return rawget(self, STATE)
-end
-
 --- The same, for a method that readers may not call.
 -- @local
 function handle.check_writer(self)
@@ -134,6 +126,15 @@ function handle.check_writer(self)
     errors.refuse("%s: a reader cannot write", state.name)
   end
   return state
+end
+
+--- The state of a handle that was checked, and its root view.
+-- @local
+function handle.state(self)
+  return rawget(self, STATE)
+end
+function handle.root(self)
+  return rawget(self, ROOT)
 end
 
 -- Following ------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@
 -- that pcall rolls back if the lock is still held. The function of `with` runs in a second pcall
 -- inside the first one, so that even a hook's error after the function's own releases the lock.
 --
--- LuaJIT compiles pcall of a function that takes a fixed number of arguments. So the functions below
--- are there for 0 to 3 arguments; more arguments are passed by functions that it does not compile.
+-- LuaJIT compiles pcall of a function that takes a fixed number of arguments. So there are
+-- functions for 0 to 3 arguments. Those for any number are not compiled.
 local C = require "ipmmap.jit.library"
 local errors = require "ipmmap.jit.errors"
 local handle = require "ipmmap.jit.handle"
@@ -59,15 +59,16 @@ local function keep_trying(state, timeout_ns)
   return code == C.IPM_OK
 end
 
--- Releases the lock. Returns whether the changes were committed, or rolled back; errors.buffer
--- tells why not.
+-- Releases the lock: commits, or rolls back. Returns a code of the core.
 local function release(block, is_commit)
   local segment = block.segment
   end_access(block)
-  if is_commit then
-    return segment_unlock(segment, buffer) == C.IPM_OK
+  if segment == nil then -- a finalizer has closed the handle
+    return C.IPM_OK
+  elseif is_commit then
+    return segment_unlock(segment, buffer)
   end
-  return C.ipm_segment_rollback(segment, buffer) == C.IPM_OK
+  return C.ipm_segment_rollback(segment, buffer)
 end
 
 -- Rolls back, wherever an error has ended the call that took the lock at that epoch.
@@ -89,14 +90,17 @@ local function call_3(fn, view, a, b, c) return true, fn(view, a, b, c) end
 local function call(fn, view, ...) return true, fn(view, ...) end
 
 -- Commits, and returns what the function has returned after `failure`; or rolls back, and passes
--- the error on. Where the function has released the lock, there is nothing to do.
+-- the error on. Where the function has released the lock, or a finalizer does so just now, there is
+-- nothing to do.
 local function finish(self, block, epoch, ok, failure, ...)
   if not ok then
     abandon(state_of(self), epoch)
     error(failure, 0)
-  end
-  if block.epoch == epoch and is_active(block) and not release(block, true) then
-    errors.raise()
+  elseif block.epoch == epoch and is_active(block) then
+    local code = release(block, true)
+    if code ~= C.IPM_OK and code ~= C.IPM_EINVALID then
+      errors.raise()
+    end
   end
   return ...
 end
@@ -215,7 +219,7 @@ local function end_by_hand(state, is_commit)
       errors.refuse("%s: %s without a lock", state.name, name)
     end
     errors.raise()
-  elseif not release(block, is_commit) then
+  elseif release(block, is_commit) ~= C.IPM_OK then
     errors.raise()
   end
 end
@@ -242,7 +246,7 @@ local function change_locked(state, epoch, of, change, a, b)
     return false
   end
   local is_done, result = change(state, a, b)
-  return release(block, is_done), is_done, result
+  return release(block, is_done) == C.IPM_OK, is_done, result
 end
 
 local function deliver_change(state, epoch, ok, is_released, is_done, result)
@@ -253,8 +257,8 @@ local function deliver_change(state, epoch, ok, is_released, is_done, result)
   return is_released, is_done, result
 end
 
---- Calls `change(state, a, b)` while the handle holds its lock: in its transaction, or else in one of
--- its own, which is rolled back if the first result is false.
+--- Calls `change(state, a, b)` while the handle holds its lock: in its transaction, or else in one
+-- of its own, which is rolled back if the first result is false.
 -- @local
 -- @tparam table of the memory in which the caller has found the place to change
 -- @treturn boolean false: the method begins again, or fails; see handle.retry

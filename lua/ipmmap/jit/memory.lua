@@ -271,8 +271,8 @@ function memory.live(struct, segment, is_writable)
   return self
 end
 
---- The handle has taken its lock. Returns whether its views may be used now: not if a debug hook has
--- closed the handle meanwhile.
+--- The handle has taken its lock. Returns whether its views may be used now: not if a debug hook
+-- has closed the handle meanwhile.
 function memory.begin(block)
   local segment = block.segment
   if segment ~= nil then

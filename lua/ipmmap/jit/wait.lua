@@ -44,8 +44,8 @@ jit.off(wait_for_commit)
 
 -- Waiting for a field --------------------------------------------------------------------------
 
--- Whether the bytes differ from those that `wait` saw last. If this is the first wait for the field:
--- whether there was a commit since the handle was opened, or the handle has followed.
+-- Whether the bytes differ from those that `wait` saw last. If this is the first wait for the
+-- field: whether there was a commit since the handle was opened, or the handle has followed.
 local function has_changed(state, path, bytes, version)
   local seen = state.seen[path]
   local changed = seen and seen ~= bytes or not seen
