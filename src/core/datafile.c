@@ -118,7 +118,7 @@ static int parse_schema(const char *text, const ipm_geometry *geometry, const ch
 static int read_layout(int fd, const char *path, const ipm_geometry *geometry,
                        const last_page *last, ipm_layout **layout, ipm_error *error) {
     int code = IPM_OK;
-    char *text = malloc(geometry->schema_size);
+    char *text = malloc(geometry->schema_size + 1);
     *layout = NULL;
     if (text == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot read the schema of %s", path);
