@@ -1,5 +1,4 @@
-/* Lock for reading, read 4 bytes, unlock: one process alone, and two at once. And without the lock.
- */
+/* Read 4 bytes: under the read lock, one process alone and two at once; and without the lock. */
 #include "../../src/core/word.h"
 #include "../measure.h"
 #include "open.h"
