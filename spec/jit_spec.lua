@@ -424,6 +424,25 @@ describe("a program with more layouts than LuaJIT has types for", function()
   end)
 end)
 
+describe("a feed, in LuaJIT,", function()
+  it("leaves no memory behind when it is forgotten or closed, although its handle stays open", function()
+    local _, manager = segment.make(S)
+    local function use()
+      for i = 1, 1000 do
+        local feed = manager:feed(0)
+        if i % 2 == 0 then feed:close() end
+      end
+      for _ = 1, 4 do collectgarbage() end
+      return collectgarbage "count"
+    end
+    use()
+    local before = use()
+    local grown = use() - before
+    assert.is_true(grown < 500, grown)
+    segment.close()
+  end)
+end)
+
 describe("the module ffi", function()
   local REQUIRE = "package.loaded.ffi, package.preload.ffi = nil, load(...) print(select(2, pcall(require, 'ipmmap')))"
 

@@ -69,7 +69,8 @@ end
 function handle.new_state(role, definition)
   local state = {
     role = role, is_writer = role ~= "reader", definition = definition, struct = definition,
-    name = definition.name, opened_at = ffi.new "ipm_segment *[1]", feeds = {},
+    name = definition.name, opened_at = ffi.new "ipm_segment *[1]",
+    feeds = setmetatable({}, { __mode = "k" }), -- see feeds.lua
     seen = {}, sentinel = newproxy(true),
   }
   -- Tables have no finalizers in LuaJIT, but userdata have.
