@@ -424,6 +424,21 @@ describe("a program with more layouts than LuaJIT has types for", function()
   end)
 end)
 
+describe("add, in LuaJIT,", function()
+  it("refuses a number that has no 64-bit integer", function()
+    local _, manager = segment.make(S)
+    for _, n in ipairs { 2 ^ 64, 1e39, -1e39, -2 ^ 64 } do
+      for _, name in ipairs { "wide", "bits" } do
+        manager:write(name, name == "wide" and n > 0 and -2 ^ 63 or 0)
+        refused("is out of range", manager.add, manager, name, n)
+      end
+    end
+    manager:write("bits", 0)
+    assert.is_true(manager:add("bits", 2 ^ 63) == 0x8000000000000000ULL)
+    segment.close()
+  end)
+end)
+
 describe("a feed, in LuaJIT,", function()
   it("leaves no memory behind when it is forgotten or closed, although its handle stays open", function()
     local _, manager = segment.make(S)
