@@ -458,6 +458,17 @@ describe("a feed, in LuaJIT,", function()
   end)
 end)
 
+describe("a version, in LuaJIT,", function()
+  it("is below 2^63, as in Lua", function()
+    local _, manager = segment.make(S)
+    for _, version in ipairs { 2 ^ 63, 2 ^ 64, 1e300 } do
+      refused("is not a version", manager.feed, manager, version)
+      refused("is neither a version nor a field's path", manager.wait, manager, version, 0)
+    end
+    segment.close()
+  end)
+end)
+
 describe("the module ffi", function()
   local REQUIRE = "package.loaded.ffi, package.preload.ffi = nil, load(...) print(select(2, pcall(require, 'ipmmap')))"
 

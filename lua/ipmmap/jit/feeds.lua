@@ -68,7 +68,7 @@ end
 local function check_version(state, from)
   if from == nil then
     return LATEST
-  elseif type(from) ~= "number" or from < 0 or from ~= math.floor(from) or from - from ~= 0 then
+  elseif type(from) ~= "number" or from < 0 or from ~= math.floor(from) or from >= 0x1p63 then
     errors.refuse("%s: %s is not a version", state.name, errors.shown(from))
   end
   return from

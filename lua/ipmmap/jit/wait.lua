@@ -114,7 +114,7 @@ function methods:wait(version, timeout)
   end
   local name = state.name
   if type(version) ~= "number" or version < 0 or version ~= math.floor(version)
-    or version - version ~= 0 then
+    or version >= 0x1p63 then
     errors.refuse("%s: %s is neither a version nor a field's path", name, errors.shown(version))
   end
   local deadline = seconds.deadline(seconds.check(timeout, FOREVER, name))
