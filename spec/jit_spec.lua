@@ -248,6 +248,26 @@ describe("a finalizer that closes the handle or releases its lock", function()
   end)
 end)
 
+describe("a finalizer that calls the library", function()
+  it("never changes the message and the code of another call's error", function()
+    local _, manager, reader = segment.make(S, { "reader" })
+    local is_armed = true
+    local function finalize()
+      if is_armed then pcall(reader.read, reader, "another") end
+    end
+    jit.off()
+    for _ = 1, 20000 do
+      getmetatable(newproxy(true)).__gc = finalize
+      refused("missing", manager.read, manager, "missing")
+      local version, message, code = manager:wait(manager:version(), 0)
+      assert.same({ nil, "timeout" }, { version, code }, message)
+    end
+    is_armed = false
+    jit.on()
+    segment.close()
+  end)
+end)
+
 describe("a field, in LuaJIT,", function()
   local v
   before_each(function() v = S:new() end)

@@ -157,7 +157,7 @@ function Feed:commits(timeout)
   return function()
     if tell(state, timeout_ns) then
       return value_of(state), tonumber(version[0]), tonumber(missed[0])
-    elseif buffer[0].code ~= C.IPM_ETIMEOUT then
+    elseif not errors.is(C.IPM_ETIMEOUT) then
       errors.raise()
     end
   end

@@ -185,7 +185,7 @@ end
 -- the method has found a place: then it has followed meanwhile.
 -- @local
 function handle.again(state, of)
-  return of ~= nil and of ~= state.memory or buffer[0].code == C.IPM_EREPLACED and state.follows
+  return of ~= nil and of ~= state.memory or errors.is(C.IPM_EREPLACED) and state.follows
     and not is_active(state.memory.block) and handle.catch_up(state) == C.IPM_OK
 end
 

@@ -100,7 +100,7 @@ local function wait_for_field(state, path, timeout)
   until code == C.IPM_OK or not handle.again(state, of)
   if code == C.IPM_OK then
     return changed_value(of, part, bytes)
-  elseif buffer[0].code ~= C.IPM_ETIMEOUT then
+  elseif not errors.is(C.IPM_ETIMEOUT) then
     return errors.fail()
   end
   return nil, ("%s: it did not change in time"):format(memory.path(of, part.type,
