@@ -489,6 +489,35 @@ describe("a version, in LuaJIT,", function()
   end)
 end)
 
+describe("the module, in LuaJIT,", function()
+  local USE = [[
+    local S = require("ipmmap").base:extend("JitSpecUse", { { "n", "int32" } })
+    local manager = assert(require("ipmmap").manager(S, { create = true, mmap_dir = ... }))
+    manager:with(function(view) view.n = 1 end)
+    manager:set { n = manager:read "n" + 1 }
+    print(select(2, pcall(manager.with, manager, 5LL)))
+    manager:close()
+    print "closed"
+  ]]
+
+  local function use(before)
+    local dir = segment.make(S)
+    local child = process.spawn(before .. USE, dir)
+    child:match "with takes a function, not 5$"
+    child:expect "closed"
+    child:join()
+    segment.close()
+  end
+
+  it("reads no global that is not there", function()
+    use "setmetatable(_G, { __index = function(_, name) error('no global ' .. name, 2) end }) "
+  end)
+
+  it("needs no module debug", function()
+    use "debug, package.loaded.debug = nil "
+  end)
+end)
+
 describe("the module ffi", function()
   local REQUIRE = "package.loaded.ffi, package.preload.ffi = nil, load(...) print(select(2, pcall(require, 'ipmmap')))"
 
@@ -496,6 +525,7 @@ describe("the module ffi", function()
     for code, shown in pairs {
       ["error('no ffi here', 0)"] = "no ffi here", ["return {}"] = "table: ", ["return 5"] = "5",
       ["return { metatype = print, abi = tostring, C = {} }"] = "table: ",
+      ["return { metatype = print }"] = "table: ",
     } do
       local child = process.spawn(REQUIRE, code)
       child:match("^ipmmap needs LuaJIT's module 'ffi' on a machine with 64 bits: require 'ffi' gives " .. shown)

@@ -53,6 +53,9 @@ local class = {
 --- Whether a function of this library has called, by a finalizer, a debug hook or a function of the
 -- program, the one that calls this.
 function errors.is_nested()
+  if not own then
+    return false
+  end
   local level = 3
   local info = debug.getinfo(level, "S")
   while info and not is_own(info) do
