@@ -248,6 +248,26 @@ describe("a finalizer that closes the handle or releases its lock", function()
   end)
 end)
 
+describe("a finalizer that calls the library", function()
+  it("never changes the message and the code of another call's error", function()
+    local _, manager, reader = segment.make(S, { "reader" })
+    local is_armed = true
+    local function finalize()
+      if is_armed then pcall(reader.read, reader, "another") end
+    end
+    jit.off()
+    for _ = 1, 20000 do
+      getmetatable(newproxy(true)).__gc = finalize
+      refused("missing", manager.read, manager, "missing")
+      local version, message, code = manager:wait(manager:version(), 0)
+      assert.same({ nil, "timeout" }, { version, code }, message)
+    end
+    is_armed = false
+    jit.on()
+    segment.close()
+  end)
+end)
+
 describe("a field, in LuaJIT,", function()
   local v
   before_each(function() v = S:new() end)
@@ -424,6 +444,80 @@ describe("a program with more layouts than LuaJIT has types for", function()
   end)
 end)
 
+describe("add, in LuaJIT,", function()
+  it("refuses a number that has no 64-bit integer", function()
+    local _, manager = segment.make(S)
+    for _, n in ipairs { 2 ^ 64, 1e39, -1e39, -2 ^ 64 } do
+      for _, name in ipairs { "wide", "bits" } do
+        manager:write(name, name == "wide" and n > 0 and -2 ^ 63 or 0)
+        refused("is out of range", manager.add, manager, name, n)
+      end
+    end
+    manager:write("bits", 0)
+    assert.is_true(manager:add("bits", 2 ^ 63) == 0x8000000000000000ULL)
+    segment.close()
+  end)
+end)
+
+describe("a feed, in LuaJIT,", function()
+  it("leaves no memory behind when it is forgotten or closed, although its handle stays open", function()
+    local _, manager = segment.make(S)
+    local function use()
+      for i = 1, 1000 do
+        local feed = manager:feed(0)
+        if i % 2 == 0 then feed:close() end
+      end
+      for _ = 1, 4 do collectgarbage() end
+      return collectgarbage "count"
+    end
+    use()
+    local before = use()
+    local grown = use() - before
+    assert.is_true(grown < 500, grown)
+    segment.close()
+  end)
+end)
+
+describe("a version, in LuaJIT,", function()
+  it("is below 2^63, as in Lua", function()
+    local _, manager = segment.make(S)
+    for _, version in ipairs { 2 ^ 63, 2 ^ 64, 1e300 } do
+      refused("is not a version", manager.feed, manager, version)
+      refused("is neither a version nor a field's path", manager.wait, manager, version, 0)
+    end
+    segment.close()
+  end)
+end)
+
+describe("the module, in LuaJIT,", function()
+  local USE = [[
+    local S = require("ipmmap").base:extend("JitSpecUse", { { "n", "int32" } })
+    local manager = assert(require("ipmmap").manager(S, { create = true, mmap_dir = ... }))
+    manager:with(function(view) view.n = 1 end)
+    manager:set { n = manager:read "n" + 1 }
+    print(select(2, pcall(manager.with, manager, 5LL)))
+    manager:close()
+    print "closed"
+  ]]
+
+  local function use(before)
+    local dir = segment.make(S)
+    local child = process.spawn(before .. USE, dir)
+    child:match "with takes a function, not 5$"
+    child:expect "closed"
+    child:join()
+    segment.close()
+  end
+
+  it("reads no global that is not there", function()
+    use "setmetatable(_G, { __index = function(_, name) error('no global ' .. name, 2) end }) "
+  end)
+
+  it("needs no module debug", function()
+    use "debug, package.loaded.debug = nil "
+  end)
+end)
+
 describe("the module ffi", function()
   local REQUIRE = "package.loaded.ffi, package.preload.ffi = nil, load(...) print(select(2, pcall(require, 'ipmmap')))"
 
@@ -431,6 +525,7 @@ describe("the module ffi", function()
     for code, shown in pairs {
       ["error('no ffi here', 0)"] = "no ffi here", ["return {}"] = "table: ", ["return 5"] = "5",
       ["return { metatype = print, abi = tostring, C = {} }"] = "table: ",
+      ["return { metatype = print }"] = "table: ",
     } do
       local child = process.spawn(REQUIRE, code)
       child:match("^ipmmap needs LuaJIT's module 'ffi' on a machine with 64 bits: require 'ffi' gives " .. shown)

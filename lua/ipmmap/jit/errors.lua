@@ -5,11 +5,16 @@ local C = require "ipmmap.jit.library"
 local errors = {}
 
 local SHOWN_BYTES = 40
-local INVALID = ffi.cast("int", ffi.C and C.IPM_EINVALID)
+local INVALID = C.IPM_EINVALID
 
 --- What the last call of the library that failed has said.
 local buffer = ffi.new "ipm_error[1]"
 errors.buffer = buffer
+
+-- The parts of the buffer. To read them allocates nothing, so no finalizer, which may call the
+-- library too, runs before they are read.
+local last_code = ffi.cast("const int32_t *", buffer)
+local last_text = ffi.cast("const char *", buffer) + ffi.offsetof("ipm_error", "text")
 
 local own = debug and debug.getinfo(1, "S").source:match "^(.*/)[^/]*$"
 
@@ -48,6 +53,9 @@ local class = {
 --- Whether a function of this library has called, by a finalizer, a debug hook or a function of the
 -- program, the one that calls this.
 function errors.is_nested()
+  if not own then
+    return false
+  end
   local level = 3
   local info = debug.getinfo(level, "S")
   while info and not is_own(info) do
@@ -58,12 +66,20 @@ function errors.is_nested()
 end
 
 function errors.message()
-  return ffi.string(buffer[0].text)
+  return ffi.string(last_text)
 end
 
---- The name of the code of the last error: "timeout".
-function errors.code()
-  return ffi.string(C.ipm_code_name(buffer[0].code))
+--- Whether the last error has that code of the core.
+function errors.is(code)
+  return last_code[0] == code
+end
+
+--- The last error: its message, the name of its code, as "timeout", and whether it is about a bug of
+-- the caller.
+function errors.last()
+  local code = last_code[0]
+  local message = errors.message()
+  return message, ffi.string(C.ipm_code_name(code)), code == INVALID
 end
 
 --- Say why a call fails, as the library does.
@@ -80,19 +96,20 @@ end
 --- Raise what the last call has said: a plain message for a bug of the caller, otherwise an error
 -- object.
 function errors.raise()
-  local message = errors.message()
-  if buffer[0].code == INVALID then
+  local message, code, is_bug = errors.last()
+  if is_bug then
     errors.refuse("%s", message)
   end
-  error(setmetatable({ code = errors.code(), message = message, where = where() }, class), 0)
+  error(setmetatable({ code = code, message = message, where = where() }, class), 0)
 end
 
 --- nil, message and code; a bug of the caller is raised instead.
 function errors.fail()
-  if buffer[0].code == INVALID then
+  if errors.is(INVALID) then
     errors.raise()
   end
-  return nil, errors.message(), errors.code()
+  local message, code = errors.last()
+  return nil, message, code
 end
 
 local function show_string(text)

@@ -68,7 +68,7 @@ end
 local function check_version(state, from)
   if from == nil then
     return LATEST
-  elseif type(from) ~= "number" or from < 0 or from ~= math.floor(from) or from - from ~= 0 then
+  elseif type(from) ~= "number" or from < 0 or from ~= math.floor(from) or from >= 0x1p63 then
     errors.refuse("%s: %s is not a version", state.name, errors.shown(from))
   end
   return from
@@ -157,7 +157,7 @@ function Feed:commits(timeout)
   return function()
     if tell(state, timeout_ns) then
       return value_of(state), tonumber(version[0]), tonumber(missed[0])
-    elseif buffer[0].code ~= C.IPM_ETIMEOUT then
+    elseif not errors.is(C.IPM_ETIMEOUT) then
       errors.raise()
     end
   end

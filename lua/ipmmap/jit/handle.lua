@@ -70,7 +70,8 @@ end
 function handle.new_state(role, definition)
   local state = {
     role = role, is_writer = role ~= "reader", definition = definition, struct = definition,
-    name = definition.name, opened_at = ffi.new "ipm_segment *[1]", feeds = {},
+    name = definition.name, opened_at = ffi.new "ipm_segment *[1]",
+    feeds = setmetatable({}, { __mode = "k" }), -- see feeds.lua
     seen = {}, sentinel = newproxy(true),
   }
   -- Tables have no finalizers in LuaJIT, but userdata have.
@@ -185,7 +186,7 @@ end
 -- the method has found a place: then it has followed meanwhile.
 -- @local
 function handle.again(state, of)
-  return of ~= nil and of ~= state.memory or buffer[0].code == C.IPM_EREPLACED and state.follows
+  return of ~= nil and of ~= state.memory or errors.is(C.IPM_EREPLACED) and state.follows
     and not is_active(state.memory.block) and handle.catch_up(state) == C.IPM_OK
 end
 

@@ -8,7 +8,8 @@ local function is_usable()
     and type(ffi.C) == "userdata"
 end
 
-if not has_ffi or not select(2, pcall(is_usable)) then
+local has_run, usable = pcall(is_usable)
+if not (has_ffi and has_run and usable) then
   error("ipmmap needs LuaJIT's module 'ffi' on a machine with 64 bits: require 'ffi' gives "
     .. tostring(ffi):match "^[^\n]*", 0)
 end

@@ -167,7 +167,8 @@ local function deliver(is_try, self, epoch, ok, is_taken, ...)
 end
 
 local function check_function(name, fn)
-  if type(fn) ~= "function" and not (debug.getmetatable(fn) or {}).__call then
+  local metatable = (debug and debug.getmetatable or getmetatable)(fn)
+  if type(fn) == "cdata" or type(metatable) ~= "table" or not metatable.__call then
     errors.refuse("%s takes a function, not %s", name, errors.shown(fn))
   end
 end

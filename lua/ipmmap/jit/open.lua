@@ -35,7 +35,8 @@ end
 
 -- nil, message, code; unlike errors.fail also for the code "invalid".
 local function fail()
-  return nil, errors.message(), errors.code()
+  local message, code = errors.last()
+  return nil, message, code
 end
 
 -- Opens the segment. Waits for it in turns, because no debug hook runs during a call into the core.

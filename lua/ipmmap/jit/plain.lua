@@ -4,7 +4,7 @@ local errors = require "ipmmap.jit.errors"
 
 local plain = {}
 
-local rawlen = rawlen or function(t) return #t end -- luacheck: std max
+local rawlen = rawget(_G, "rawlen") or function(t) return #t end
 local getmetatable = debug and debug.getmetatable or getmetatable
 
 -- The longest chain of __index tables, as in Lua itself.

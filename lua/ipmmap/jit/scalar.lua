@@ -216,8 +216,11 @@ local function is_finite(x)
   return x - x == 0
 end
 
--- The sum as a 64-bit integer, or nil: it is out of the range of 64 bits.
+-- The sum as a 64-bit integer, or nil: it is out of the range of 64 bits, or the number is.
 local function add_wide(kind, old, n)
+  if type(n) == "number" and (n < -0x1p63 or n >= (kind.c == "uint64_t" and 0x1p64 or 0x1p63)) then
+    return nil
+  end
   local is_negative = n < 0
   if kind.c == "uint64_t" then
     n = is_negative and ffi.cast("int64_t", n) or n -- a negative double has no uint64_t

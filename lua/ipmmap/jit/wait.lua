@@ -100,7 +100,7 @@ local function wait_for_field(state, path, timeout)
   until code == C.IPM_OK or not handle.again(state, of)
   if code == C.IPM_OK then
     return changed_value(of, part, bytes)
-  elseif buffer[0].code ~= C.IPM_ETIMEOUT then
+  elseif not errors.is(C.IPM_ETIMEOUT) then
     return errors.fail()
   end
   return nil, ("%s: it did not change in time"):format(memory.path(of, part.type,
@@ -114,7 +114,7 @@ function methods:wait(version, timeout)
   end
   local name = state.name
   if type(version) ~= "number" or version < 0 or version ~= math.floor(version)
-    or version - version ~= 0 then
+    or version >= 0x1p63 then
     errors.refuse("%s: %s is neither a version nor a field's path", name, errors.shown(version))
   end
   local deadline = seconds.deadline(seconds.check(timeout, FOREVER, name))
