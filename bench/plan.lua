@@ -4,9 +4,9 @@ local plan = {}
 --- The programs of a round in the order in which they run. Compared programs follow each other.
 plan.programs = {
   "lua/work.lua", "peer/lean.py", "peer/lmdb", "lua/field.lua", "lua/entities.lua", "core/read",
-  "peer/rwlock", "peer/boost", "peer/ofd", "core/write", "jit/work.lua", "jit/bare.lua",
-  "core/snapshot", "peer/tdb", "core/wake", "core/feed", "peer/mq", "peer/datagram", "peer/redis",
-  "lua/feed.lua", "jit/interpreted.lua",
+  "peer/rwlock", "peer/boost", "peer/ofd", "core/write", "core/loop", "jit/work.lua",
+  "jit/bare.lua", "core/snapshot", "peer/tdb", "core/wake", "core/feed", "peer/mq",
+  "peer/datagram", "peer/redis", "lua/feed.lua", "jit/interpreted.lua",
 }
 
 --- The programs that measure how times grow with a size. They have rounds of their own.
@@ -57,6 +57,8 @@ plan.targets = {
     most = 1.25 },
   { "LuaJIT: lock + write 4 fields + release, to the same in C", "jit.lock_4", "c.write_4",
     most = 1.25 },
+  { "LuaJIT: a loop through 1,000 structs of 6 fields, to the same in C", "jit.loop", "c.loop",
+    most = 1.3 },
   { "LuaJIT: read(path) outside a lock, to the read in C", "jit.read", "c.read_free", most = 1.6 },
   { "LuaJIT: snapshot(value) of 688 B, to the snapshot in C", "jit.snapshot_into", "c.snapshot",
     most = 1.5 },
@@ -118,11 +120,14 @@ plan.sections = {
     { "jit.write", "LuaJIT: write(path, value), a transaction of its own" },
     { "jit.set", "LuaJIT: set{...} of 4 fields" },
     { "jit.add", "LuaJIT: add(path, n)" },
+    { "jit.loop", "LuaJIT: with, read and write the 6 fields of each of 1,000 structs" },
     { "interpreted.lock_1", "LuaJIT without its compiler: with, write a field of the view" },
     { "interpreted.lock_4", "LuaJIT without its compiler: with, write 4 fields" },
     { "interpreted.write", "LuaJIT without its compiler: write(path, value)" },
     { "c.write", "C: lock, write 4 B, commit" },
     { "c.write_4", "C: lock, write 4 fields of 24 B, commit" },
+    { "c.loop", "C: lock, read and write the 6 fields of each of 1,000 structs, commit" },
+    { "c.loop_calls", "C: the same, with a call of ipm_segment_change for each struct" },
     { "c.write_64m", "C: the same in a struct of 64 MiB" },
     { "c.write_nothing", "C: lock, unlock" },
     { "lmdb.write", "LMDB in C, mapped: transaction, put 688 B, commit" },

@@ -17,6 +17,18 @@ local the_flat = measure.manager(ipmmap.base:extend("Flat", {
   { "rest", "char[648]" },
 }), prefix)
 
+ipmmap.struct("Entity", {
+  { "id", "int32" },
+  { "health", "int32" },
+  { "x", "double" },
+  { "y", "double" },
+  { "angle", "double" },
+  { "score", "int64" },
+})
+local the_entities = measure.manager(ipmmap.base:extend("Entities", {
+  { "entities", "Entity[1000]" },
+}), prefix)
+
 -- The handles are local variables of the loops, as in the benchmarks in C. LuaJIT loads them, and
 -- what they lead to, once. If a function takes them from outside, it does so for each call.
 local ways = {}
@@ -91,6 +103,25 @@ function ways.add(count, manager)
   end
 end
 
+local function move_all(data)
+  local entities = data.entities
+  for i = 1, 1000 do
+    local entity = entities[i]
+    entity.id = band(entity.id + 1, 0xffff)
+    entity.health = band(entity.health + 1, 0xffff)
+    entity.x = entity.x + 1
+    entity.y = entity.y + 1
+    entity.angle = entity.angle + 1
+    entity.score = band(entity.score + 1, 0xffff)
+  end
+end
+
+function ways.loop(count, _, _, _, entities)
+  for _ = 1, count do
+    entities:with(move_all)
+  end
+end
+
 function ways.read(count, manager)
   local sum = 0
   for _ = 1, count do
@@ -132,7 +163,7 @@ end
 table.sort(names)
 for _, name in ipairs(names) do
   local function way(count)
-    ways[name](count, the_manager, the_flat, the_value)
+    ways[name](count, the_manager, the_flat, the_value, the_entities)
   end
   way(10000) -- compiled before the times count
   measure.print(("%s.%s"):format(prefix, name), measure.time(way))
@@ -140,3 +171,4 @@ for _, name in ipairs(names) do
 end
 the_manager:destroy()
 the_flat:destroy()
+the_entities:destroy()

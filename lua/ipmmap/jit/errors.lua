@@ -74,8 +74,8 @@ function errors.is(code)
   return last_code[0] == code
 end
 
---- The last error: its message, the name of its code, as "timeout", and whether it is about a bug of
--- the caller.
+--- The last error: its message, the name of its code, as "timeout", and whether it is about a bug
+-- of the caller.
 function errors.last()
   local code = last_code[0]
   local message = errors.message()
