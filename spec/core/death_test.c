@@ -3,6 +3,9 @@
 #include "peer.h"
 
 #include <pthread.h>
+#include <sys/syscall.h>
+
+enum { FUTEX_WAIT = 0 }; /* as in linux/futex.h, which musl-gcc does not find */
 
 static ipm_segment *manager, *editor, *reader;
 
@@ -84,21 +87,24 @@ static void tells_of_a_dead_writer_that_is_not_reaped(void) {
     finished();
 }
 
-static pthread_t first;
+static _Atomic uint32_t first; /* the kernel clears and wakes it at the end of the first thread */
 
 static void *changes_half_in_a_thread(void *test) {
-    pthread_join(first, NULL);
+    while (first != 0)
+        syscall(SYS_futex, &first, FUTEX_WAIT, 1, NULL);
     changes_half(test);
     _exit(0);
 }
 
-/* Of such a process the kernel says that it is a zombie. */
+/* Of such a process the kernel says that it is a zombie. With musl pthread_exit leaves a lock held
+ * if it ends the first thread of a fork's child. */
 static void leaves_a_thread(peer *test) {
     pthread_t thread;
-    first = pthread_self();
+    first = 1;
+    syscall(SYS_set_tid_address, &first);
     if (pthread_create(&thread, NULL, changes_half_in_a_thread, test) != 0)
         _exit(1);
-    pthread_exit(NULL);
+    syscall(SYS_exit, 0);
 }
 
 static void tells_of_a_writer_whose_first_thread_has_ended(void) {
