@@ -1,28 +1,9 @@
 -- Errors that debug hooks raise at any moment, as a watchdog does, or Ctrl-C in the lua program.
+local interrupt = require "spec.helper.interrupt"
 local ipmmap = require "ipmmap"
 local segment = require "spec.helper.segment"
 
 local S = ipmmap.base:extend("HookSpec", { { "number", "int32" }, { "twin", "int32" } })
-
---- Calls fn. A hook raises an error at the n-th event in it, and at the following events: `times`
--- errors in all.
--- @treturn boolean whether there was an n-th event
-local function interrupt(n, times, fn)
-  local count, is_inside = 0, false
-  local function hook()
-    count = is_inside and count + 1 or count
-    if is_inside and count >= n and count < n + times then error("interrupted", 0) end
-  end
-  pcall(pcall, pcall, pcall, function()
-    debug.sethook(hook, "crl", 1)
-    is_inside = true
-    pcall(fn)
-    is_inside = false
-  end)
-  is_inside = false
-  debug.sethook()
-  return count >= n
-end
 
 describe("an error that a debug hook raises", function()
   local _, editor, other, reader

@@ -1,5 +1,6 @@
 -- LuaJIT's binding is Lua code, so a debug hook may raise an error at each of its instructions.
 local either = require "spec.helper.either"
+local interrupt = require "spec.helper.interrupt"
 local ipmmap = require "ipmmap"
 local segment = require "spec.helper.segment"
 
@@ -8,23 +9,6 @@ if not either.is_jit then return end
 local S = ipmmap.base:extend("JitHookSpec", {
   { "number", "int32" }, { "twin", "int32" }, { "real", "double" }, { "text", "char[8]" },
 })
--- Calls `fn`, and raises an error at the n-th instruction in it. Returns whether there was an n-th.
-local function interrupt(n, fn)
-  local count, is_inside = 0, false
-  local function hook()
-    count = is_inside and count + 1 or count
-    if is_inside and count == n then error("interrupted", 0) end
-  end
-  pcall(pcall, pcall, function()
-    debug.sethook(hook, "crl", 1)
-    is_inside = true
-    pcall(fn)
-    is_inside = false
-  end)
-  is_inside = false
-  debug.sethook()
-  return count >= n
-end
 
 describe("each instruction of LuaJIT's binding", function()
   local _, editor, other, reader
@@ -46,7 +30,7 @@ describe("each instruction of LuaJIT's binding", function()
     local n = 0
     repeat
       n = n + 1
-      local was_there = interrupt(n, fn)
+      local was_there = interrupt(n, 1, fn)
       if before_look then before_look() end
       assert.is_true(segment.is_free(other), ("the lock is held after instruction %d"):format(n))
       local copy = reader:snapshot()

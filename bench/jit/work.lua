@@ -17,17 +17,7 @@ local the_flat = measure.manager(ipmmap.base:extend("Flat", {
   { "rest", "char[648]" },
 }), prefix)
 
-ipmmap.struct("Entity", {
-  { "id", "int32" },
-  { "health", "int32" },
-  { "x", "double" },
-  { "y", "double" },
-  { "angle", "double" },
-  { "score", "int64" },
-})
-local the_entities = measure.manager(ipmmap.base:extend("Entities", {
-  { "entities", "Entity[1000]" },
-}), prefix)
+local the_entities = measure.manager(measure.entities(), prefix)
 
 -- The handles are local variables of the loops, as in the benchmarks in C. LuaJIT loads them, and
 -- what they lead to, once. If a function takes them from outside, it does so for each call.

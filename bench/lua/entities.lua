@@ -3,17 +3,7 @@ local ipmmap = require "ipmmap"
 local loop = require "loop"
 local measure = require "measure"
 
-ipmmap.struct("Entity", {
-  { "id", "int32" },
-  { "health", "int32" },
-  { "x", "double" },
-  { "y", "double" },
-  { "angle", "double" },
-  { "score", "int64" },
-})
-local manager <close> = measure.manager(ipmmap.base:extend("Entities", {
-  { "entities", "Entity[1000]" },
-}), "entities")
+local manager <close> = measure.manager(measure.entities(), "entities")
 
 local function print_time(metric, once)
   measure.print(metric, measure.time(function(count)

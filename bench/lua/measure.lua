@@ -60,6 +60,19 @@ function measure.demo()
   })
 end
 
+--- A struct with an array of 1,000 structs of 6 fields.
+function measure.entities()
+  ipmmap.struct("Entity", {
+    { "id", "int32" },
+    { "health", "int32" },
+    { "x", "double" },
+    { "y", "double" },
+    { "angle", "double" },
+    { "score", "int64" },
+  })
+  return ipmmap.base:extend("Entities", { { "entities", "Entity[1000]" } })
+end
+
 --- A manager of a fresh segment of the struct; `feed` as the library's option.
 function measure.manager(struct, tag, feed)
   return assert(ipmmap.manager(struct, {
