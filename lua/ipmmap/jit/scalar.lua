@@ -225,13 +225,9 @@ local function add_wide(kind, old, n)
   if kind.c == "uint64_t" then
     n = is_negative and ffi.cast("int64_t", n) or n -- a negative double has no uint64_t
     old, n = ffi.cast("uint64_t", old), ffi.cast("uint64_t", n)
-    local sum = old + n
-    if is_negative and sum > old or not is_negative and sum < old then
-      return nil
-    end
-    return sum
+  else
+    old, n = ffi.cast("int64_t", old), ffi.cast("int64_t", n)
   end
-  old, n = ffi.cast("int64_t", old), ffi.cast("int64_t", n)
   local sum = old + n
   if is_negative and sum > old or not is_negative and sum < old then
     return nil
