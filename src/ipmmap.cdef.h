@@ -236,6 +236,12 @@ int ipm_segment_flush(ipm_segment *segment, ipm_error *error);
 
 int ipm_segment_destroy(ipm_segment *segment, ipm_error *error);
 
+typedef enum ipm_life {
+    IPM_LIFE_UNKNOWN,
+    IPM_ALIVE,
+    IPM_GONE
+} ipm_life;
+
 typedef struct ipm_info {
     size_t own_size;
     const char *path;
@@ -252,6 +258,11 @@ typedef struct ipm_info {
     bool lockable;
     bool replaced;
     uint64_t feed;
+
+    double last_commit;
+    int32_t last_writer;
+    ipm_life last_writer_life;
+    uint64_t last_writer_start;
 } ipm_info;
 
 int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error);
@@ -266,7 +277,9 @@ typedef struct ipm_user {
     bool alive;
     bool writes;
     bool waits;
+    bool next;
     int64_t since;
+    int32_t tid;
 } ipm_user;
 
 enum { IPM_MAX_WAITERS = 64 };
@@ -274,6 +287,18 @@ enum { IPM_MAX_USERS = 193 };
 
 int ipm_segment_users(ipm_segment *segment, ipm_user *users, size_t capacity, size_t *count,
                       ipm_error *error);
+
+typedef struct ipm_attached {
+    int32_t pid;
+    ipm_role role;
+    int64_t since;
+    uint64_t start;
+} ipm_attached;
+
+enum { IPM_MAX_ATTACHED = 160 };
+
+int ipm_segment_attached(ipm_segment *segment, ipm_attached *attached, size_t capacity,
+                         size_t *count, ipm_error *error);
 
 const ipm_migration *ipm_segment_migration(const ipm_segment *segment);
 

@@ -748,6 +748,13 @@ IPM_API int ipm_segment_flush(ipm_segment *segment, ipm_error *error);
  */
 IPM_API int ipm_segment_destroy(ipm_segment *segment, ipm_error *error);
 
+/* Whether a process still lives. */
+typedef enum ipm_life {
+    IPM_LIFE_UNKNOWN, /* it is of another pid namespace, or not known */
+    IPM_ALIVE,
+    IPM_GONE
+} ipm_life;
+
 /*
  * The state of a segment. The caller sets `own_size`, as in ipm_options; afterwards it is the
  * number of bytes that were filled in, which is smaller with an older library.
@@ -768,6 +775,14 @@ typedef struct ipm_info {
     bool lockable;        /* false: lock-free reads only */
     bool replaced;        /* replaced, destroyed or removed: the rest is its final state */
     uint64_t feed;        /* bytes of the ring that feeds read; 0: there is none */
+    /* The commit of `version`; all zeros: there was none yet, or an older library made it. A commit
+     * is the end of a transaction with changes, also of `force`, and not a rollback or a recovery.
+     * A migration takes the last commit along. */
+    double last_commit;         /* when it was made, in seconds since 1970, to within 10 ms */
+    int32_t last_writer;        /* the process that made it, by its pid in its own pid namespace */
+    ipm_life last_writer_life;  /* a process that got the same pid later is not taken for it */
+    uint64_t last_writer_start; /* when it started, in clock ticks after the boot, as the 22nd word
+                                 * of /proc/PID/stat; 0: not known */
 } ipm_info;
 
 /*
@@ -812,19 +827,43 @@ typedef struct ipm_user {
     bool alive;    /* the lock of a dead holder goes to the next process that asks for it */
     bool writes;   /* the write lock; otherwise a read lock */
     bool waits;    /* waits for the lock; otherwise holds it */
+    bool next;     /* waits for the readers inside alone: all others that wait come after it */
     int64_t since; /* Unix seconds */
+    int32_t tid;   /* the thread, as gettid(2) tells it; 0: not known, or dead */
 } ipm_user;
 
 #define IPM_MAX_WAITERS 64 /* listed by ipm_segment_users; more can wait */
 #define IPM_MAX_USERS (1 + IPM_MAX_READERS + IPM_MAX_WAITERS)
 
 /*
- * List the processes that hold the lock and those that wait for it, for diagnosis.
+ * List the threads that hold the lock and those that wait for it, for diagnosis.
  * users    room for `capacity` entries; IPM_MAX_USERS is always enough
  * count    the number of entries stored; 0 if the handle has no lock file
  */
 IPM_API int ipm_segment_users(ipm_segment *segment, ipm_user *users, size_t capacity, size_t *count,
                               ipm_error *error);
+
+typedef struct ipm_attached {
+    int32_t pid;
+    ipm_role role;
+    int64_t since;  /* when it was opened, in Unix seconds */
+    uint64_t start; /* of the process, as ipm_info.last_writer_start */
+} ipm_attached;
+
+#define IPM_MAX_ATTACHED 160 /* listed by ipm_segment_attached; more can be open */
+
+/*
+ * List the open handles of the segment, of living processes, this one included; for diagnosis. A
+ * reader that may not use the lock file is not listed, nor is a handle that was opened while
+ * IPM_MAX_ATTACHED were listed. What is listed is what processes say that may write to the lock
+ * file.
+ * attached  room for `capacity` entries; IPM_MAX_ATTACHED is always enough
+ * count     the number of entries stored; 0 if the handle has no lock file
+ * returns   IPM_OK, IPM_EFORKED
+ * cost      four system calls for each entry
+ */
+IPM_API int ipm_segment_attached(ipm_segment *segment, ipm_attached *attached, size_t capacity,
+                                 size_t *count, ipm_error *error);
 
 /*
  * What this handle's opening migrated, or NULL: nothing.

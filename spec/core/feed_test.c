@@ -251,7 +251,7 @@ static void dies_in_a_transaction(peer *test) {
     ipm_segment_lock(own, 0, &error);
     set_both(own, 77);
     /* As far as a commit that dies before its last store. */
-    ipm_ring_write(&own->data.memory);
+    ipm_ring_write(&own->data.memory, 0);
     _exit(tap.bad);
 }
 

@@ -67,7 +67,7 @@ static void describes_itself(void) {
     pthread_mutex_t mutex = fresh_mutex();
     CHECK_INT(join(&file), IPM_OK);
     CHECK(memcmp(file.head->magic, "IPMLOCK\n", 8) == 0);
-    CHECK_INT(file.head->format, 1);
+    CHECK_INT(file.head->format, 2);
     CHECK_INT(file.head->byte_order, 0x01020304);
     CHECK_INT(file.head->slots, terms.slots);
     CHECK_INT(file.head->size, file.size);
@@ -149,7 +149,7 @@ static const struct {
     unsigned char value;
     const char *says;
 } misfits[] = {
-    {"format", 8, 2, "another version of ipmmap"},
+    {"format", 8, 3, "another version of ipmmap"},
     {"byte order", 12, 1, "another version of ipmmap"},
     {"libc", 16, 'x', "another libc or architecture"},
     {"pid namespace", 48, 1, "another pid namespace"},

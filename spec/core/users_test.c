@@ -3,6 +3,7 @@
 #include "fixture.h"
 #include "peer.h"
 
+#include <pthread.h>
 #include <time.h>
 
 static ipm_segment *manager;
@@ -81,6 +82,13 @@ static void begin(void) {
     CHECK_INT(count, 0);
 }
 
+/* A thread of this process that waits for the lock beside another one that holds it. */
+static void *waits_in_a_thread(void *own) {
+    ipm_segment_lock(own, IPM_FOREVER, NULL);
+    ipm_segment_unlock(own, NULL);
+    return NULL;
+}
+
 static void end(void) {
     list();
     CHECK_INT(count, 0);
@@ -121,6 +129,9 @@ static void lists_a_writer_that_waits_for_readers(void) {
     is_listed(&first, false, false);
     is_listed(&second, false, false);
     is_listed(&writer, true, true);
+    CHECK(entry_of(&writer).next);
+    CHECK_INT(entry_of(&writer).tid, writer.pid);
+    CHECK_INT(entry_of(&first).tid, first.pid);
     lets_go(&first);
     lets_go(&second);
     CHECK_INT(hear(&writer), 'l');
@@ -134,6 +145,26 @@ static void lists_a_writer_that_waits_for_readers(void) {
     finish(&writer);
 }
 
+/* Both have the same pid, so only the thread's id tells them apart. */
+static void tells_threads_of_one_process_apart(void) {
+    pthread_t thread;
+    begin();
+    ipm_segment *own = opened(IPM_EDITOR, "");
+    CHECK_INT(ipm_segment_lock(manager, 0, &error), IPM_OK);
+    CHECK_INT(pthread_create(&thread, NULL, waits_in_a_thread, own), 0);
+    do
+        list();
+    while (count < 2);
+    CHECK(users[0].writes && !users[0].waits && !users[0].next);
+    CHECK_INT(users[0].tid, syscall(SYS_gettid));
+    CHECK(users[1].writes && users[1].waits && !users[1].next);
+    CHECK(users[1].tid != users[0].tid && users[1].pid == users[0].pid);
+    CHECK_INT(ipm_segment_unlock(manager, &error), IPM_OK);
+    CHECK_INT(pthread_join(thread, NULL), 0);
+    ipm_segment_close(own, NULL);
+    end();
+}
+
 /* A dead holder is listed until another process takes its lock. A dead waiter is not listed. */
 static void lists_dead_holders_as_dead(void) {
     begin();
@@ -144,6 +175,7 @@ static void lists_dead_holders_as_dead(void) {
     CHECK_INT(count, 1);
     ipm_user user = entry_of(&writer);
     CHECK(!user.alive && user.writes && !user.waits);
+    CHECK_INT(user.tid, 0);
     CHECK_INT(commit(manager, 5), IPM_OK);
     end();
 }
@@ -164,19 +196,17 @@ static void stores_no_more_than_there_is_room_for(void) {
     finish(&second);
 }
 
-/* Whether what follows the table in the lock file is zero, as it was made. */
-static bool is_zero_after(const ipm_waiters *waiters) {
-    const char *next = (const char *)(waiters + 1);
-    for (size_t i = 0; i < sizeof(ipm_waiter); i++)
-        if (next[i] != 0)
-            return false;
-    return true;
+/* Whether what follows the table in the lock file, an entry of another table, is as it was. */
+static bool is_kept_after(const ipm_waiters *waiters, const ipm_attachment *before) {
+    return memcmp(waiters + 1, before, sizeof *before) == 0;
 }
 
 /* More processes can wait than are listed. The entry of a dead waiter is used again. */
 static void lists_as_many_waiters_as_it_has_room_for(void) {
     begin();
     ipm_waiters *waiters = &manager->lockfile.head->waiters;
+    ipm_attachment before;
+    memcpy(&before, waiters + 1, sizeof before);
     peer writer = holding(writes), dead = waiting(writes);
     for (int i = 0; i < IPM_MAX_WAITERS; i++)
         if (waiters->waiter[i].pid == 0)
@@ -186,7 +216,7 @@ static void lists_as_many_waiters_as_it_has_room_for(void) {
     CHECK_INT(count, 1 + IPM_MAX_WAITERS);
     for (size_t i = 0; i < count; i++)
         CHECK(users[i].pid != unlisted.pid);
-    CHECK(is_zero_after(waiters));
+    CHECK(is_kept_after(waiters, &before));
     kill_peer(&dead);
     peer reader = waiting(reads);
     list();
@@ -252,6 +282,7 @@ int main(void) {
     run("lists a writer, and a reader and a writer that wait for it",
         lists_a_writer_and_those_who_wait_for_it);
     run("lists a writer that waits for readers once", lists_a_writer_that_waits_for_readers);
+    run("tells threads of one process apart", tells_threads_of_one_process_apart);
     run("lists dead holders as dead, and does not list dead waiters", lists_dead_holders_as_dead);
     run("stores no more entries than there is room for", stores_no_more_than_there_is_room_for);
     run("lists as many waiters as the lock file has room for",

@@ -29,7 +29,3 @@ bool ipm_clock_nap(int64_t ns) {
 double ipm_time(void) {
     return (double)read_clock(CLOCK_REALTIME) / 1e9;
 }
-
-int64_t ipm_clock_coarse(void) {
-    return read_clock(CLOCK_REALTIME_COARSE);
-}

@@ -42,13 +42,14 @@ int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error) {
     bool lockable = segment->lockfile.head != NULL, pending = false;
     int32_t writer = lockable ? find_writer(segment, &pending) : 0;
     const ipm_memory *memory = &segment->data.memory;
+    const ipm_last last = ipm_snapshot_last(memory);
     const ipm_info all = {
         .own_size = size,
         .path = segment->names.path,
         .lock_path = segment->names.lock_path,
         .tag = segment->names.tag,
         .size = memory->size,
-        .version = ipm_snapshot_version(memory),
+        .version = last.version,
         .pending = pending,
         .recoveries = atomic_load_explicit(&memory->state->recoveries, memory_order_relaxed),
         .max_readers = lockable ? segment->lockfile.slots : segment->data.max_readers,
@@ -58,6 +59,10 @@ int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error) {
         .lockable = lockable,
         .replaced = ipm_datafile_is_retired(&segment->data),
         .feed = segment->data.geometry.ring_size,
+        .last_commit = (double)last.time / 1e9,
+        .last_writer = last.writer.pid > 0 ? last.writer.pid : 0,
+        .last_writer_life = ipm_process_life(&last.writer),
+        .last_writer_start = last.writer.start,
     };
     memcpy(info, &all, size);
     return IPM_OK;

@@ -1,17 +1,16 @@
 #include "lock_head.h"
 
 #include "error.h"
-#include "fork.h"
 #include "mutex.h"
 #include "page.h"
+#include "process.h"
 #include "rwlock.h"
 #include "trailer.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#define FORMAT 1
+#define FORMAT 2 /* format 1 did not list who has the segment open, nor the threads that wait */
 
 /* The mutexes of different libcs have the same size and different contents. */
 #ifdef __GLIBC__
@@ -30,21 +29,6 @@
 #error "an architecture that ipmmap was not ported to"
 #endif
 
-/* Thread ids collide between pid namespaces, and robust mutexes are owned by thread id. A process
- * stays in its namespace, so it is looked up once; all threads find the same. */
-static uint64_t pid_space(void) {
-    static _Atomic uint64_t found;
-    static _Atomic uint32_t found_in; /* the fork generation */
-    struct stat status;
-    if (atomic_load_explicit(&found_in, memory_order_acquire) == ipm_fork_generation)
-        return atomic_load_explicit(&found, memory_order_relaxed);
-    if (stat("/proc/self/ns/pid", &status) != 0)
-        return 0;
-    atomic_store_explicit(&found, (uint64_t)status.st_ino, memory_order_relaxed);
-    atomic_store_explicit(&found_in, ipm_fork_generation, memory_order_release);
-    return (uint64_t)status.st_ino;
-}
-
 static uint64_t file_size(uint32_t slots) {
     return ipm_page_up(IPM_PAGE + ipm_rwlock_size(slots));
 }
@@ -57,7 +41,8 @@ static int describe_head(ipm_lock_head *head, uint32_t slots) {
     head->format = FORMAT;
     head->byte_order = IPM_BYTE_ORDER_MARK;
     snprintf(head->abi, sizeof head->abi, "%s", LIBC " " ARCHITECTURE);
-    head->pid_space = pid_space();
+    /* Thread ids collide between pid namespaces, and robust mutexes are owned by thread id. */
+    head->pid_space = ipm_process_self().space;
     head->size = file_size(slots);
     head->slots = slots;
     head->mutex_size = sizeof mutex;

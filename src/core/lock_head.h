@@ -4,6 +4,7 @@
 #ifndef IPM_CORE_LOCK_HEAD_H
 #define IPM_CORE_LOCK_HEAD_H
 
+#include "attached.h"
 #include "page.h"
 #include "waiters.h"
 
@@ -24,13 +25,15 @@ typedef struct ipm_lock_head {
     unsigned char mutex[56];              /* a fresh one */
     _Alignas(64) _Atomic uint32_t notify; /* the futex of waits for a commit: notify.h */
     _Atomic uint32_t listening;           /* a listener wants the data file to be touched */
-    _Alignas(64) ipm_waiters waiters;     /* the processes that wait for the lock */
+    _Alignas(64) ipm_waiters waiters;     /* the threads that wait for the lock */
+    ipm_attachments attached;             /* the handles on the segment */
 } ipm_lock_head;
 
 _Static_assert(offsetof(ipm_lock_head, abi) == 16, "file format");
 _Static_assert(offsetof(ipm_lock_head, slots) == 64, "file format");
 _Static_assert(offsetof(ipm_lock_head, notify) == 128, "file format");
 _Static_assert(offsetof(ipm_lock_head, waiters) == 192, "file format");
+_Static_assert(offsetof(ipm_lock_head, attached) == 1216, "file format");
 _Static_assert(sizeof(ipm_lock_head) <= IPM_PAGE, "the first page");
 _Static_assert(sizeof(pthread_mutex_t) <= 56, "the mutex fits");
 

@@ -295,6 +295,7 @@ int ipm_lockfile_open(const char *path, const ipm_lockfile_terms *terms, ipm_loc
 }
 
 void ipm_lockfile_close(ipm_lockfile *file) {
+    ipm_attached_leave(&file->entry);
     if (file->head != NULL)
         munmap(file->head, file->size);
     file->head = NULL;

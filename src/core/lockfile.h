@@ -24,7 +24,8 @@ typedef struct ipm_lockfile {
     uint32_t slots;
     dev_t device;
     ino_t inode;
-    ipm_kept kept; /* last: a descriptor with the lock on byte 0, if the mapping keeps none */
+    ipm_entry entry; /* in the list of handles; empty: not listed */
+    ipm_kept kept;   /* last: a descriptor with the lock on byte 0, if the mapping keeps none */
 } ipm_lockfile;
 
 /* How long opening or destroying a segment waits in all for processes that hold bytes, and how long
@@ -54,7 +55,8 @@ typedef struct ipm_lockfile_terms {
 int ipm_lockfile_open(const char *path, const ipm_lockfile_terms *terms, ipm_lockfile *file,
                       ipm_error *error);
 
-/* Unmap the file. The lock must not be held. Does nothing if the file is not open. */
+/* Unmap the file, and take the handle off its list. The lock must not be held. Does nothing if the
+ * file is not open. */
 void ipm_lockfile_close(ipm_lockfile *file);
 
 /*

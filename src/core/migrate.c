@@ -82,13 +82,14 @@ static int make_new(migrating *m, ipm_segment *segment, const ipm_layout *layout
 }
 
 /*
- * Give the new file the version of the old one. The sequence is as after so many commits, the last
- * of which changed every block: so a copy of an older version is brought up to date as a whole, see
- * ipm_segment_changed.
+ * Give the new file the version of the old one, and who committed it and when. The sequence is as
+ * after so many commits, the last of which changed every block: so a copy of an older version is
+ * brought up to date as a whole, see ipm_segment_changed.
  */
 static void carry_on(const ipm_memory *new, const ipm_memory *old) {
     ipm_state *state = new->state;
-    uint64_t version = ipm_snapshot_version(old);
+    const ipm_last last = ipm_snapshot_last(old);
+    uint64_t version = last.version;
     uint64_t sequence = 2 * version, tags = ipm_tag_count(new->size);
     for (uint64_t i = 0; version != 0 && i < tags; i++)
         atomic_store_explicit(&new->tags[0][i], sequence - 1, memory_order_relaxed);
@@ -98,6 +99,7 @@ static void carry_on(const ipm_memory *new, const ipm_memory *old) {
     atomic_store_explicit(&state->version, version, memory_order_relaxed);
     atomic_store_explicit(&state->version_before, version, memory_order_relaxed);
     atomic_store_explicit(&state->recoveries, recoveries, memory_order_relaxed);
+    ipm_transaction_sign(state, &last);
 }
 
 /*

@@ -11,17 +11,20 @@
 #include "cold.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where libc keeps the kind of a mutex, which never changes. */
+/* Where libc keeps the kind of a mutex, which never changes, and the word that the kernel knows. */
 #ifdef __GLIBC__
 #define IPM_MUTEX_KIND_OFFSET offsetof(pthread_mutex_t, __data.__kind)
+#define IPM_MUTEX_WORD_OFFSET offsetof(pthread_mutex_t, __data.__lock)
 #else
 #define IPM_MUTEX_KIND_OFFSET 0 /* musl */
+#define IPM_MUTEX_WORD_OFFSET 4
 #endif
 
 /* Each mutex has a cache line of its own. */
@@ -42,6 +45,13 @@ int ipm_mutex_template(pthread_mutex_t *mutex);
 static inline uint32_t ipm_mutex_kind(const pthread_mutex_t *mutex) {
     const void *kind = (const char *)mutex + IPM_MUTEX_KIND_OFFSET;
     return __atomic_load_n((const uint32_t *)kind, __ATOMIC_RELAXED);
+}
+
+/* The id of the thread that holds the mutex, for diagnosis; 0: none. For robust mutexes the kernel
+ * says where in the word it is. */
+static inline int32_t ipm_mutex_owner(const pthread_mutex_t *mutex) {
+    const void *word = (const char *)mutex + IPM_MUTEX_WORD_OFFSET;
+    return (int32_t)(__atomic_load_n((const uint32_t *)word, __ATOMIC_RELAXED) & FUTEX_TID_MASK);
 }
 
 /* The kind of a fresh mutex; 0: none can be made. */

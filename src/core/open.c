@@ -106,9 +106,10 @@ static void prepare_lock(ipm_segment *segment) {
         .inode = segment->lockfile.inode,
         .abandoned = ipm_segment_abandon,
     };
-    if (segment->lockfile.head != NULL)
-        atomic_store_explicit(&segment->wakes, &segment->lockfile.head->notify,
-                              memory_order_seq_cst);
+    if (segment->lockfile.head == NULL)
+        return;
+    atomic_store_explicit(&segment->wakes, &segment->lockfile.head->notify, memory_order_seq_cst);
+    segment->lockfile.entry = ipm_attached_enter(&segment->lockfile.head->attached, segment->role);
 }
 
 /* Room for a private copy of the struct: address space only, until a writer dies inside. */
@@ -161,6 +162,7 @@ static int reset(ipm_segment *segment, ipm_error *error) {
 
 static int prepare_use(ipm_segment *segment, const ipm_options *options, ipm_error *error) {
     prepare_lock(segment);
+    segment->data.memory.writer = ipm_process_self();
     int code =
         segment->role == IPM_READER ? prepare_copy(segment, error) : prepare_ring(segment, error);
     if (code == IPM_OK && (options->prefault || options->mlock))

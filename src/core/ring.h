@@ -73,8 +73,9 @@ static inline void ipm_ring_note(ipm_ring *ring, uint64_t block) {
     ring->saved[ring->saved_count++] = block;
 }
 
-/* The part of commit: write the record of the open transaction, under its odd sequence. */
-void ipm_ring_write(const ipm_memory *memory);
+/* The part of commit: write the record of the open transaction, under its odd sequence. The time is
+ * Unix time in nanoseconds. */
+void ipm_ring_write(const ipm_memory *memory, int64_t time);
 
 /* ---- Reading ------------------------------------------------------------------------------ */
 

@@ -1,5 +1,6 @@
 #include "transaction.h"
 
+#include "clock.h"
 #include "cold.h"
 #include "ring.h"
 #include "word.h"
@@ -116,12 +117,29 @@ void ipm_transaction_save(ipm_transaction *transaction, uint64_t first, uint64_t
     atomic_thread_fence(memory_order_release);
 }
 
-static inline bool publish(ipm_transaction *transaction) {
+/* Each version is signed in the place of the version before the last one. So until it is published
+ * the last one keeps its signature, also if this process dies. */
+static inline void sign(ipm_state *state, uint64_t version, int64_t time,
+                        const ipm_identity *writer) {
+    ipm_signature *signature = &state->signatures[version & 1];
+    atomic_store_explicit(&signature->time, time, memory_order_relaxed);
+    atomic_store_explicit(&signature->start, writer->start, memory_order_relaxed);
+    atomic_store_explicit(&signature->pid, writer->pid, memory_order_relaxed);
+    atomic_store_explicit(&signature->space, writer->space, memory_order_relaxed);
+    atomic_store_explicit(&state->boots[version & 1], writer->boot, memory_order_relaxed);
+}
+
+void ipm_transaction_sign(ipm_state *state, const ipm_last *last) {
+    sign(state, last->version, last->time, &last->writer);
+}
+
+static inline bool publish(ipm_transaction *transaction, int64_t time) {
     ipm_state *state = transaction->memory->state;
     uint64_t before = atomic_load_explicit(&state->version_before, memory_order_relaxed);
+    sign(state, before + 1, time, &transaction->memory->writer);
     atomic_store_explicit(&state->version, before + 1, memory_order_relaxed);
-    /* Pairs with ipm_snapshot_turn's acquire: a reader that sees it even sees every change, and the
-     * record. */
+    /* Pairs with ipm_snapshot_turn's acquire: a reader that sees it even sees every change, the
+     * record and the signature. */
     atomic_store_explicit(&state->sequence, transaction->sequence + 1, memory_order_release);
     transaction->sequence = IPM_NOT_BEGUN;
     return true;
@@ -129,14 +147,15 @@ static inline bool publish(ipm_transaction *transaction) {
 
 /* A function of its own, so that a commit without a ring saves no registers for it. */
 static IPM_APART bool publish_with_record(ipm_transaction *transaction) {
-    ipm_ring_write(transaction->memory);
-    return publish(transaction);
+    int64_t time = ipm_clock_coarse();
+    ipm_ring_write(transaction->memory, time);
+    return publish(transaction, time);
 }
 
 bool ipm_transaction_commit(ipm_transaction *transaction) {
     if (transaction->sequence == IPM_NOT_BEGUN)
         return false;
-    return transaction->memory->ring == NULL ? publish(transaction)
+    return transaction->memory->ring == NULL ? publish(transaction, ipm_clock_coarse())
                                              : publish_with_record(transaction);
 }
 
@@ -291,6 +310,29 @@ uint64_t ipm_snapshot_head(const ipm_memory *memory, uint64_t *head) {
         uint64_t version = version_at(memory->state, sequence, head);
         if (!has_gone_on(memory->state, sequence, 0))
             return version;
+    }
+}
+
+ipm_last ipm_snapshot_last(const ipm_memory *memory) {
+    ipm_state *state = memory->state;
+    for (;;) {
+        uint64_t head;
+        uint64_t sequence = atomic_load_explicit(&state->sequence, memory_order_acquire);
+        uint64_t version = version_at(state, sequence, &head);
+        const ipm_signature *signature = &state->signatures[version & 1];
+        const ipm_last last = {
+            .version = version,
+            .time = atomic_load_explicit(&signature->time, memory_order_relaxed),
+            .writer =
+                {
+                    .pid = atomic_load_explicit(&signature->pid, memory_order_relaxed),
+                    .space = atomic_load_explicit(&signature->space, memory_order_relaxed),
+                    .start = atomic_load_explicit(&signature->start, memory_order_relaxed),
+                    .boot = atomic_load_explicit(&state->boots[version & 1], memory_order_relaxed),
+                },
+        };
+        if (!has_gone_on(state, sequence, 0))
+            return version != 0 ? last : (ipm_last){0};
     }
 }
 

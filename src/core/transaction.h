@@ -18,6 +18,8 @@
 #ifndef IPM_CORE_TRANSACTION_H
 #define IPM_CORE_TRANSACTION_H
 
+#include "process.h"
+
 #include "../ipmmap.h"
 
 #include <stdatomic.h>
@@ -27,6 +29,14 @@
 
 #define IPM_BLOCK_SHIFT 8
 _Static_assert(IPM_BLOCK_SIZE == UINT64_C(1) << IPM_BLOCK_SHIFT, "the size of a block");
+
+/* When a version was committed, and by which process: see process.h. */
+typedef struct ipm_signature {
+    _Atomic int64_t time; /* Unix time in nanoseconds */
+    _Atomic uint64_t start;
+    _Atomic int32_t pid;
+    _Atomic uint32_t space;
+} ipm_signature;
 
 /* The state of a struct's transactions, shared by all processes: part of the file format. */
 typedef struct ipm_state {
@@ -40,14 +50,18 @@ typedef struct ipm_state {
     _Atomic uint64_t feed_head;
     _Atomic uint64_t feed_head_before;
     _Atomic uint64_t feed_tail;
-    /* The next cache line: only a rollback stores to it. */
+    /* The next cache line: only commits and rollbacks store to it. */
     _Atomic uint64_t version_undone; /* the version when a transaction was last rolled back */
-    unsigned char reserved[56];
+    /* Who committed the last two versions: the even one first. All zeros: not known. */
+    ipm_signature signatures[2];
+    _Atomic uint32_t boots[2]; /* of their processes */
 } ipm_state;
 
 _Static_assert(offsetof(ipm_state, retired) == 32, "file format");
 _Static_assert(offsetof(ipm_state, feed_head) == 40, "file format");
 _Static_assert(offsetof(ipm_state, version_undone) == 64, "a cache line, and file format");
+_Static_assert(offsetof(ipm_state, signatures) == 72, "file format");
+_Static_assert(offsetof(ipm_state, boots) == 120, "file format");
 _Static_assert(sizeof(ipm_state) == 128, "two cache lines");
 
 #define IPM_FAN_SHIFT 6
@@ -65,7 +79,8 @@ typedef struct ipm_memory {
     uint64_t size;
     unsigned top; /* the highest level */
     _Atomic uint64_t *tags[IPM_LEVELS];
-    ipm_ring *ring; /* NULL: there is none */
+    ipm_ring *ring;      /* NULL: there is none */
+    ipm_identity writer; /* this process, which signs the commits */
 } ipm_memory;
 
 /* A writer's transaction: private, valid while the write lock is held. */
@@ -172,6 +187,19 @@ bool ipm_snapshot_turn(ipm_snapshot *snapshot);
 
 /* Take turns until one succeeds. The caller keeps writers out. returns  the version */
 uint64_t ipm_snapshot_take(const ipm_memory *memory, uint64_t offset, uint64_t size, void *into);
+
+/* The last commit. */
+typedef struct ipm_last {
+    uint64_t version;
+    int64_t time; /* Unix time in nanoseconds; 0: no commit yet, or not known */
+    ipm_identity writer;
+} ipm_last;
+
+/* returns  a commit and its own time and writer, even beside one that dies in the next commit */
+ipm_last ipm_snapshot_last(const ipm_memory *memory);
+
+/* Sign a version that is not published yet. */
+void ipm_transaction_sign(ipm_state *state, const ipm_last *last);
 
 /* The number of commits. */
 uint64_t ipm_snapshot_version(const ipm_memory *memory);

@@ -3,7 +3,9 @@
 #include "process.h"
 
 #include <stddef.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 static ipm_waiter *claim(ipm_waiters *waiters, int32_t pid, bool from_dead) {
     for (int i = 0; i < IPM_MAX_WAITERS; i++) {
@@ -25,7 +27,8 @@ ipm_waiter *ipm_waiters_enter(ipm_waiters *waiters, int32_t pid, bool writes) {
         waiter = claim(waiters, pid, true);
     if (waiter != NULL) {
         atomic_store_explicit(&waiter->writes, writes, memory_order_relaxed);
-        atomic_store_explicit(&waiter->since, (int64_t)time(NULL), memory_order_relaxed);
+        atomic_store_explicit(&waiter->since, (uint32_t)time(NULL), memory_order_relaxed);
+        atomic_store_explicit(&waiter->tid, (int32_t)syscall(SYS_gettid), memory_order_relaxed);
     }
     return waiter;
 }

@@ -1,5 +1,5 @@
 /*
- * The processes that wait for the lock: a table in the lock file's first page, for diagnosis alone.
+ * The threads that wait for the lock: a table in the lock file's first page, for diagnosis alone.
  * Nothing depends on it, so the entries of dead processes do no harm.
  */
 #ifndef IPM_CORE_WAITERS_H
@@ -13,8 +13,9 @@
 
 typedef struct ipm_waiter {
     _Atomic int32_t pid; /* 0: free */
+    _Atomic int32_t tid; /* the thread's id, as the kernel has it in the mutexes that it holds */
     _Atomic uint32_t writes;
-    _Atomic int64_t since; /* Unix seconds */
+    _Atomic uint32_t since; /* Unix seconds, modulo 2^32 */
 } ipm_waiter;
 
 /* When it is full, further waiters are not listed. */
@@ -23,7 +24,7 @@ typedef struct ipm_waiters {
 } ipm_waiters;
 
 /*
- * Add a process that is going to wait.
+ * Add the calling thread, which is going to wait.
  * waiters  NULL: no table
  * returns  the entry, for ipm_waiters_leave; NULL: the table is full
  */

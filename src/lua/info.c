@@ -43,6 +43,43 @@ int lipm_handle_last_update(lua_State *L) {
     return 1;
 }
 
+static void set_integer(lua_State *L, const char *name, int64_t value) {
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
+/* Set last_commit and last_writer in the table on top, if they are known. */
+static void set_last_commit(lua_State *L, const ipm_info *info) {
+    if (info->last_commit == 0)
+        return;
+    lua_pushnumber(L, info->last_commit);
+    lua_setfield(L, -2, "last_commit");
+    if (info->last_writer == 0)
+        return;
+    lua_createtable(L, 0, 3);
+    set_integer(L, "pid", info->last_writer);
+    set_integer(L, "start", (int64_t)info->last_writer_start);
+    if (info->last_writer_life != IPM_LIFE_UNKNOWN) {
+        lua_pushboolean(L, info->last_writer_life == IPM_ALIVE);
+        lua_setfield(L, -2, "alive");
+    }
+    lua_setfield(L, -2, "last_writer");
+}
+
+static void set_attached(lua_State *L, const ipm_attached *attached, size_t count) {
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_createtable(L, 0, 4);
+        set_integer(L, "pid", attached[i].pid);
+        lua_pushstring(L, lipm_roles[attached[i].role]);
+        lua_setfield(L, -2, "role");
+        set_integer(L, "since", attached[i].since);
+        set_integer(L, "start", (int64_t)attached[i].start);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "attached");
+}
+
 /***
 Information about the segment, the handle and the lock.
 @function Handle:info
@@ -55,16 +92,25 @@ held now; `writer_pid`: the process that holds the write lock now, or 0; `writab
 role may write; `lockable`: false if this reader can only read without the lock; `replaced`: whether
 the segment was replaced or destroyed, or its file was removed; the other fields then show what was
 last known; `migrated`: what the opening of this handle migrated, or nil: `kept`, `added` and
-`dropped`, lists of paths, see the option `migrate`
+`dropped`, lists of paths, see the option `migrate`; `last_commit`: when the last commit was made,
+in Unix seconds, to within 10 ms, or nil if there was none; `last_writer`: the process that made it:
+`pid`, in its own pid namespace; `start`, which tells it from a later process with the same pid: the
+clock ticks between the boot and its start; and `alive`, nil if that cannot be told, because it is
+of another pid namespace; `attached`: a table for each handle that a living process has open on the
+segment, this one included: `pid`, `role`, `since` in Unix seconds, and `start`. At most 160
+handles are listed, and no reader without the lock file
 @raise an error object: `"forked"`
 */
 int lipm_handle_info(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);
     ipm_info info = {.own_size = sizeof info};
+    ipm_attached attached[IPM_MAX_ATTACHED];
+    size_t count;
     ipm_error error;
-    lua_createtable(L, 0, 16);
+    lua_createtable(L, 0, 20);
     lipm_checkopen(L, handle);
-    if (ipm_segment_info(handle->segment, &info, &error) != IPM_OK)
+    if (ipm_segment_info(handle->segment, &info, &error) != IPM_OK ||
+        ipm_segment_attached(handle->segment, attached, IPM_MAX_ATTACHED, &count, &error) != IPM_OK)
         return lipm_raise(L, &error);
     const struct {
         const char *name, *value;
@@ -104,6 +150,8 @@ int lipm_handle_info(lua_State *L) {
     lua_setfield(L, -2, "lockable");
     lua_pushboolean(L, info.replaced);
     lua_setfield(L, -2, "replaced");
+    set_last_commit(L, &info);
+    set_attached(L, attached, count);
     lipm_checkopen(L, handle);
     const ipm_migration *migration = ipm_segment_migration(handle->segment);
     if (migration != NULL) {

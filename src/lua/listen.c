@@ -55,13 +55,17 @@ static void set_flag(lua_State *L, const char *name, bool value) {
 }
 
 /***
-The processes that hold the lock or wait for it now.
+The threads that hold the lock or wait for it now. `info().attached` lists the processes that only
+have the segment open.
 @function Handle:users
-@treturn {table,...} a table for each process, with the fields `pid`; `alive`: false if the process
+@treturn {table,...} a table for each thread, with the fields `pid`, of its process; `tid`, of the
+thread, as the kernel numbers it: the first thread of a process has the number of the process, and a
+dead one has 0; `alive`: false if the process
 has died, in which case the next process that asks gets the lock; `writes`: true for the write lock,
-false for the read lock; `waits`: true if the process waits for the lock, false if it holds it;
-`since`: when it got the lock or began to wait, in Unix seconds. The list is empty if this reader
-cannot use the lock file
+false for the read lock; `waits`: true if the thread waits for the lock, false if it holds it;
+`next`: true if it waits for the present readers alone, and all others that wait come after it;
+`since`: when it got the lock or began to wait, in Unix seconds. At most 64 threads that wait are
+listed. The list is empty if this reader cannot use the lock file
 @raise an error object: `"forked"`
 */
 int lipm_handle_users(lua_State *L) {
@@ -73,14 +77,17 @@ int lipm_handle_users(lua_State *L) {
         return lipm_raise(L, &error);
     lua_createtable(L, (int)count, 0);
     for (size_t i = 0; i < count; i++) {
-        lua_createtable(L, 0, 5);
+        lua_createtable(L, 0, 7);
         lua_pushinteger(L, users[i].pid);
         lua_setfield(L, -2, "pid");
+        lua_pushinteger(L, users[i].tid);
+        lua_setfield(L, -2, "tid");
         lua_pushinteger(L, users[i].since);
         lua_setfield(L, -2, "since");
         set_flag(L, "alive", users[i].alive);
         set_flag(L, "writes", users[i].writes);
         set_flag(L, "waits", users[i].waits);
+        set_flag(L, "next", users[i].next);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     return 1;

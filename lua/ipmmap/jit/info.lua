@@ -28,6 +28,38 @@ local function copy_string(state, text)
   return live(state) and ffi.string(text)
 end
 
+local ROLES = { [0] = "reader", "editor", "manager" }
+
+-- The handles that are open on the segment. Nil if that fails; errors.buffer has why.
+local function list_attached(state)
+  local attached = ffi.new("ipm_attached[?]", C.IPM_MAX_ATTACHED)
+  local count = ffi.new "size_t[1]"
+  if C.ipm_segment_attached(live(state), attached, C.IPM_MAX_ATTACHED, count, buffer)
+    ~= C.IPM_OK then
+    return nil
+  end
+  local listed = {}
+  for i = 1, tonumber(count[0]) do
+    local one = attached[i - 1]
+    listed[i] = {
+      pid = one.pid, role = ROLES[tonumber(one.role)], since = tonumber(one.since),
+      start = tonumber(one.start),
+    }
+  end
+  return listed
+end
+
+local function last_writer_of(info)
+  if info.last_writer == 0 then
+    return nil
+  end
+  local writer = { pid = info.last_writer, start = tonumber(info.last_writer_start) }
+  if info.last_writer_life ~= C.IPM_LIFE_UNKNOWN then
+    writer.alive = info.last_writer_life == C.IPM_ALIVE
+  end
+  return writer
+end
+
 --- A table of what the core tells about the segment; or an empty table, and errors.buffer has why.
 -- @local
 function handle.info(state)
@@ -42,6 +74,8 @@ function handle.info(state)
     recoveries = tonumber(info.recoveries), max_readers = info.max_readers, readers = info.readers,
     writer_pid = info.writer_pid, pending = info.pending, writable = info.writable,
     lockable = info.lockable, replaced = info.replaced,
+    last_commit = info.last_commit ~= 0 and info.last_commit or nil,
+    last_writer = last_writer_of(info),
   }
 end
 
@@ -52,6 +86,7 @@ function methods:info()
     errors.raise()
   end
   info.name, info.role, info.migrated = state.name, state.role, state.migrated
+  info.attached = list_attached(state) or errors.raise()
   return info
 end
 
@@ -66,8 +101,8 @@ function methods:users()
   for i = 1, tonumber(count[0]) do
     local user = users[i - 1]
     listed[i] = {
-      pid = user.pid, alive = user.alive, writes = user.writes, waits = user.waits,
-      since = tonumber(user.since),
+      pid = user.pid, tid = user.tid, alive = user.alive, writes = user.writes, waits = user.waits,
+      next = user.next, since = tonumber(user.since),
     }
   end
   return listed
