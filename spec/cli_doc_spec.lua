@@ -7,8 +7,11 @@ local VOLATILE <const> = {
   { '"version":%d+,"time":[%d.]+', '"version":N,"time":TIME' },
   { '"celsius":%-?[%d.]+', '"celsius":NUMBER' },
   { "\n *%d+  lua[%w.]*", "\nPID  lua5.4" },
+  { "\n *%d+  %-", "\nPID  -" },
   { "\n *PID ", "\nPID " },
+  { "%d+ s  %d+", "N s  PID" },
   { "%(%d+ s%)", "(N s)" },
+  { "   +", "  " }, -- the width of a column follows its contents
   { "in weather.log %(%d+ B%)", "in weather.log (N B)" },
   { "[^\n]*more were missed[^\n]*\n", "" },
 }

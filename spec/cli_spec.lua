@@ -46,8 +46,8 @@ describe("the command", function()
   it("lists segments with ls while another process changes one", function()
     local writer = busy()
     local out = cli.output { "ls", dir }
-    assert.matches("^NAME +TAG +SIZE +VERSION +TOUCHED +WRITER +READERS +HEALTH\n", out)
-    assert.matches("\nDemo +672 B +%d+ +%d%d%d%d%-", out)
+    assert.matches("^NAME +TAG +SIZE +VERSION +COMMIT +BY +LOCK +OPEN +HEALTH\n", out)
+    assert.matches(("\nDemo +672 B +%%d+ +%%d+ s +%d "):format(writer.pid), out)
     local rows = json.decode(cli.output { "ls", "--json", dir })
     assert.equal(1, #rows)
     assert.equal("Demo", rows[1].name)
@@ -345,7 +345,7 @@ describe("the command", function()
   end)
 
   it("lists with who the processes that hold the lock, wait for it, or died with it", function()
-    assert.equal("nobody holds the lock or waits for it\n", cli.output { "who", file })
+    assert.matches("^nobody holds the lock or waits for it\n", cli.output { "who", file })
     local source = prelude .. [[
       local handle = assert(open(...))
       print("ready")
@@ -368,7 +368,7 @@ describe("the command", function()
     assert.matches(("\n *%d  %s   holds the write lock"):format(holder.pid, lua), out)
     assert.matches(("\n *%d  %s   waits for the write lock"):format(waiter.pid, lua), out)
     local users = json.decode(cli.output { "who", "--json", file })
-    assert.equal(2, #users)
+    assert.equal(4, #users) -- the manager has it open, and has committed last
     assert.same({ holder.pid, "write", false, true },
       { users[1].pid, users[1].lock, users[1].waits, users[1].alive })
     holder:kill()

@@ -20,11 +20,16 @@ describe("a handle", function()
   it("returns information about its segment", function()
     manager:write("number", 1)
     local info = manager:info()
+    local last_commit, attached = info.last_commit, info.attached
+    assert.is_true(last_commit > os.time() - 10 and last_commit < os.time() + 1)
+    assert.equal(2, #attached)
+    info.last_commit, info.attached = nil, nil
     assert.same({
       name = "HandleSpec", role = "manager", tag = "t", path = dir .. "/HandleSpec_t.mmap",
       lock_path = dir .. "/HandleSpec_t.lock", size = S.size, feed = 0, version = manager:version(),
       recoveries = 0, writable = true, lockable = true, replaced = false, max_readers = 128, readers = 0,
       writer_pid = 0, pending = false,
+      last_writer = { pid = posix.getpid(), start = attached[1].start, alive = true },
     }, info)
     assert.is_false(reader:info().writable)
     manager:with(function() assert.equal(posix.getpid(), reader:info().writer_pid) end)

@@ -119,7 +119,8 @@ describe("the annotations of the library", function()
   it("have all fields of the tables that methods return", function()
     local S = ipmmap.base:extend("Annotated", { { "n", "int32" } })
     local dir = tmpdir()
-    ipmmap.manager(S, { create = true, mmap_dir = dir }):close()
+    local old <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir }))
+    old:write("n", 1)
     local wider = ipmmap.parse((tostring(S):gsub("int32", "int64")))
     local manager <close> = assert(ipmmap.manager(wider, {
       create = true, migrate = true, mmap_dir = dir,

@@ -65,6 +65,15 @@ local PREFACE <const> = [[
 ---@field lockable boolean
 ---@field replaced boolean
 ---@field migrated? ipmmap.Migration
+---@field last_commit? number
+---@field last_writer? { pid: integer, start: integer, alive?: boolean }
+---@field attached ipmmap.Attached[]
+
+---@class ipmmap.Attached
+---@field pid integer
+---@field role "manager"|"editor"|"reader"
+---@field since integer
+---@field start integer
 
 ---@class ipmmap.Migration
 ---@field kept string[]
@@ -76,10 +85,12 @@ local Feed = {}
 
 ---@class ipmmap.User
 ---@field pid integer
+---@field tid integer
 ---@field since integer
 ---@field alive boolean
 ---@field writes boolean
 ---@field waits boolean
+---@field next boolean
 
 ---@class ipmmap.Struct
 ---@field name string

@@ -1,9 +1,11 @@
 --- ipmmap doctor: finds what is wrong with a segment or a directory, and repairs it if that is
 -- safe.
 local failure = require "ipmmap_cli.failure"
+local deadlocks = require "ipmmap_cli.deadlocks"
 local files = require "ipmmap_cli.files"
 local ipmmap = require "ipmmap"
 local output = require "ipmmap_cli.output"
+local processes = require "ipmmap_cli.processes"
 local segment = require "ipmmap_cli.segment"
 local text = require "ipmmap_cli.text"
 local uv = require "luv"
@@ -52,12 +54,28 @@ local function revive(S, options)
   failure.assert(ipmmap.manager(S, options)):close()
 end
 
-local function check_users(reader, report)
-  for _, user in ipairs(reader:users()) do
+local function check_users(users, report)
+  for _, user in ipairs(users) do
     if not user.alive and not user.writes then
       report(("process %d died with a read lock; the next one gets it"):format(user.pid), nil, true)
     end
   end
+end
+
+-- Notes that nobody is left who could write, while readers have the segment open. A writer that is
+-- gone is no problem by itself: `ipmmap set` is one, too.
+local function check_writers(reader, report)
+  local info = reader:info()
+  local attached = processes.grouped(info.attached)
+  if not info.last_writer or info.last_writer.alive ~= false or #attached == 0 then return end
+  for _, one in ipairs(attached) do
+    if one.role ~= "reader" then return end
+  end
+  local readers = #attached == 1 and processes.describe(attached[1].pid) .. " reads it"
+    or ("%d processes read it"):format(#attached)
+  report(("its last writer, process %d, is gone: the last commit was at %s, no process has it open "
+    .. "for writing, and %s"):format(info.last_writer.pid, output.time(info.last_commit), readers),
+    nil, true)
 end
 
 local function check_open(path, args, report)
@@ -71,10 +89,13 @@ local function check_open(path, args, report)
     report("its last writer died in a transaction, which is yet to be undone",
       function() recover(path, args) end)
   end
-  check_users(reader, report)
+  local users = reader:users()
+  check_users(users, report)
+  check_writers(reader, report)
   check_permissions(reader:info().lock_path, function(problem)
     report("its lock file: " .. problem)
   end)
+  return users
 end
 
 -- Reports why the file cannot be opened. Only a wrong header code can be repaired, because its
@@ -111,7 +132,7 @@ local function check_file(path, args, report)
     return report("its manager died while migrating it to another layout",
       function() revive(S, options) end)
   end
-  check_open(path, args, report)
+  return check_open(path, args, report)
 end
 
 -- Reports an unfinished data file whose creator died.
@@ -134,7 +155,7 @@ end
 local function check_directory(dir, args, inspect)
   inspect(dir, function(report) check_directory_permissions(dir, report) end)
   for _, path in ipairs(files.in_directory(dir, "%.mmap$")) do
-    inspect(path, function(report) check_file(path, args, report) end)
+    inspect(path, function(report) return check_file(path, args, report) end)
   end
   for _, path in ipairs(files.in_directory(dir, "%.new$")) do
     check_leftover(path, inspect)
@@ -146,12 +167,12 @@ local function check_directory(dir, args, inspect)
   end
 end
 
--- Runs check(report) and adds the problems that it reports of the path to the findings. Repairs
--- them if `repairs` is set.
+-- Runs check(report) and adds the problems that it reports of the path to the findings, with the
+-- users of the lock that it returns. Repairs the problems if `repairs` is set.
 local function inspect(findings, path, check, repairs)
   local finding = { path = path, problems = {} }
   findings[#findings + 1] = finding
-  check(function(problem, repair, is_note)
+  finding.users = check(function(problem, repair, is_note)
     local entry = { problem = failure.reword(problem), is_note = is_note, repaired = false }
     entry.repairable = repair ~= nil
     if repair and repairs then
@@ -199,15 +220,62 @@ local function print_json(findings)
   output.json(output.array(list))
 end
 
+-- Whether a thread waits for the lock of a segment that was checked.
+local function is_waited_for(findings)
+  for _, finding in ipairs(findings) do
+    for _, user in ipairs(finding.users or {}) do
+      if user.waits then return true end
+    end
+  end
+  return false
+end
+
+-- The data files among which deadlocks are looked for: those that were checked, and those beside a
+-- target, because a deadlock has two at least.
+local function files_around(targets, findings)
+  local list, seen = {}, {}
+  local function add(path)
+    local key = table.concat({ segment.split(path) }, "/")
+    if not seen[key] then seen[key], list[#list + 1] = true, path end
+  end
+  for _, finding in ipairs(findings) do
+    if finding.users then add(finding.path) end
+  end
+  for _, target in ipairs(targets) do
+    if files.assert(files.status(target)).type ~= DIRECTORY then
+      for _, path in ipairs(files.in_directory((segment.split(target)), "%.mmap$")) do add(path) end
+    end
+  end
+  return list
+end
+
+-- Adds each deadlock to the finding of one of its segments.
+local function check_deadlocks(args, findings)
+  if not is_waited_for(findings) then return end
+  local by_path = {}
+  for _, finding in ipairs(findings) do by_path[finding.path] = finding end
+  for _, deadlock in ipairs(deadlocks.find(files_around(args.targets, findings), args)) do
+    for _, path in ipairs(deadlock.paths) do
+      if by_path[path] then
+        table.insert(by_path[path].problems,
+          { problem = deadlock.text, repairable = false, repaired = false })
+        break
+      end
+    end
+  end
+end
+
 return function(args)
   local findings = {}
   local function add(path, check) inspect(findings, path, check, args.repair) end
-  local status = files.assert(files.status(args.target))
-  if status.type == DIRECTORY then
-    check_directory(args.target, args, add)
-  else
-    add(args.target, function(report) check_file(args.target, args, report) end)
+  for _, target in ipairs(args.targets) do
+    if files.assert(files.status(target)).type == DIRECTORY then
+      check_directory(target, args, add)
+    else
+      add(target, function(report) return check_file(target, args, report) end)
+    end
   end
+  check_deadlocks(args, findings)
   if args.json then print_json(findings) else print_findings(findings) end
   for _, finding in ipairs(findings) do
     for _, entry in ipairs(finding.problems) do

@@ -102,7 +102,7 @@ end
 
 -- Adds a directory of segments: always the last positional argument.
 local function add_dir(to, name, target, description)
-  add_argument(to, name, target, description):default("./.mmap"):defmode("arg")
+  return add_argument(to, name, target, description):default("./.mmap"):defmode("arg")
 end
 
 local function command(parser, name, summary, example)
@@ -168,15 +168,15 @@ local commands = {
     add_json(diff)
   end,
   function(parser)
-    local who = command(parser, "who", "Tell who holds the lock, who waits for it, and who " ..
-      "keeps others from opening.", "ipmmap who .mmap/Demo_.mmap")
+    local who = command(parser, "who", "Tell who holds the lock, waits for it, has it open, " ..
+      "committed last, or keeps others from opening.", "ipmmap who .mmap/Demo_.mmap")
     add_file(who)
     add_json(who)
   end,
   function(parser)
-    local doctor = command(parser, "doctor", "Check a segment, or all in a directory.",
+    local doctor = command(parser, "doctor", "Check segments, or all in a directory.",
       "ipmmap doctor --repair .mmap")
-    add_dir(doctor, "FILE|DIR", "target", "A data file or a directory.")
+    add_dir(doctor, "FILE|DIR", "targets", "Data files or directories."):args("+")
     doctor:flag("--repair", "Mend what can be mended without harm.")
     add_json(doctor)
   end,
