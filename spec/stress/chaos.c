@@ -225,6 +225,7 @@ int main(int argc, char **argv) {
     chaos_layouts[0] = stress_layout(CHAOS_WORDS);
     chaos_layouts[1] = migrates ? stress_grown_layout(CHAOS_WORDS) : stress_layout(CHAOS_WORDS + 1);
     chaos_shared->migrates = migrates;
+    chaos_shared->started = ipm_time() - 0.01; /* the clock of commits has ticks */
     stress_feed = migrates ? 65536 : 0;
     stress_seed((uint64_t)start);
     run("kills and stops processes at random moments", kills_at_random);
@@ -240,10 +241,11 @@ int main(int argc, char **argv) {
            sum.of_holders, sum.of_stopped, sum.stops, COUNT(recoveries), COUNT(torn), COUNT(stuck),
            COUNT(wrong), command_count == 0 ? "beyond a holder's death" : "in all",
            (double)chaos_shared->longest_ns / 1e6);
-    printf("# checked: %llu locked reads, %llu snapshots, %llu commits, %llu waits; %llu resets, "
-           "%llu %s, %llu destructions; %u files left of dead creators; %s\n",
-           COUNT(locked_reads), COUNT(snapshots), COUNT(commits), COUNT(awaited), COUNT(resets),
-           COUNT(replacements), migrates ? "migrations" : "replacements", COUNT(destructions),
-           stress_litter(), stress_machine());
+    printf("# checked: %llu locked reads, %llu snapshots, %llu commits, %llu waits, "
+           "%llu signatures; %llu resets, %llu %s, %llu destructions; %u files left of dead "
+           "creators; %s\n",
+           COUNT(locked_reads), COUNT(snapshots), COUNT(commits), COUNT(awaited), COUNT(signatures),
+           COUNT(resets), COUNT(replacements), migrates ? "migrations" : "replacements",
+           COUNT(destructions), stress_litter(), stress_machine());
     return done();
 }

@@ -14,6 +14,8 @@
 #define CHAOS_MANAGER (CHAOS_EDITORS + 4)
 #define CHAOS_WORKERS (CHAOS_MANAGER + 1)
 
+#define CHAOS_WRITERS 65536
+
 typedef enum chaos_state { CHAOS_BUSY, CHAOS_WAITS, CHAOS_HOLDS } chaos_state;
 
 typedef struct chaos_post {
@@ -31,7 +33,12 @@ typedef struct chaos_board {
     /* inode << 32 | version, or recoveries: of the data file with the highest inode number. If
      * managers only migrate, the versions of all data files are one sequence: 0 << 32. */
     _Atomic uint64_t committed, recovered;
-    bool migrates; /* managers only migrate */
+    bool migrates;          /* managers only migrate */
+    _Atomic double started; /* Unix seconds */
+    /* By version: the process that was about to commit it last. A version that is committed is
+     * never tried again, so its entry then names its writer. */
+    _Atomic int32_t writers[CHAOS_WRITERS];
+    _Atomic uint64_t signatures; /* that were checked */
 } chaos_board;
 
 extern chaos_board *chaos_shared;

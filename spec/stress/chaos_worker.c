@@ -145,6 +145,7 @@ static bool edit(ipm_segment *segment) {
     uint64_t version = look(segment, before);
     ipm_segment_info(segment, &info, NULL);
     chaos_shared->recoveries += raise_count(&chaos_shared->recovered, segment, info.recoveries);
+    atomic_store(&chaos_shared->writers[(version + 1) % CHAOS_WRITERS], (int32_t)getpid());
     write_slowly(segment, version + 1);
     if (stress_random(10) == 0)
         return give(segment, ipm_segment_rollback);
@@ -187,10 +188,27 @@ static bool read_snapshot(ipm_segment *segment) {
     return true;
 }
 
+/* Whether the last commit has the time and the writer that it should have. Managers that reset are
+ * not known by version, nor are the versions of different files told apart. */
+static void check_signature(ipm_segment *segment) {
+    ipm_info info = {.own_size = sizeof info};
+    if (ipm_segment_info(segment, &info, NULL) != IPM_OK || info.version == 0)
+        return;
+    int32_t writer = atomic_load(&chaos_shared->writers[info.version % CHAOS_WRITERS]);
+    if (info.last_commit < chaos_shared->started || info.last_commit > ipm_time())
+        fault(&chaos_shared->wrong, "a commit at a time that cannot be", info.version);
+    else if (info.last_writer <= 0 || info.last_writer_life == IPM_LIFE_UNKNOWN)
+        fault(&chaos_shared->wrong, "a commit without a writer", info.version);
+    else if (chaos_shared->migrates && info.last_writer != writer)
+        fault(&chaos_shared->wrong, "a commit of another process", info.version);
+    chaos_shared->signatures++;
+}
+
 static bool await(ipm_segment *segment) {
     uint64_t version, now;
     if (ipm_segment_version(segment, &version, NULL) != IPM_OK)
         return false;
+    check_signature(segment);
     int code = ipm_segment_wait(segment, version, 20 * STRESS_MS, &now, NULL);
     if (code == IPM_OK && now <= version)
         fault(&chaos_shared->wrong, "a wait for nothing", now);
