@@ -122,6 +122,36 @@ describe("the command, about the processes of segments,", function()
     until count == number
   end
 
+  -- A writer that waits for readers keeps later readers out.
+  it("finds with doctor a deadlock through a writer that waits before another reader", function()
+    local reader = process.spawn(prelude .. [[
+      local one, other = assert(open("reader", { tag = "a" })), assert(open("editor", { tag = "b" }))
+      local held = one:lock()
+      print("held")
+      io.read()
+      other:lock()
+    ]])
+    reader:expect("held")
+    local holder = locker("reader", "b", "a")
+    local writer = process.spawn(prelude .. [[
+      assert(open("editor", { tag = "a" })):lock()
+    ]])
+    await_waiters("a", 1)
+    holder:send("on")
+    await_waiters("a", 2)
+    reader:send("on")
+    await_waiters("b", 1)
+    local status, out = cli.run { "doctor", dir }
+    assert.equal(1, status)
+    for _, part in ipairs {
+      (", which %d is to get first"):format(writer.pid), (", which %d holds"):format(holder.pid),
+      (", which %d holds"):format(reader.pid),
+    } do
+      assert.matches(part, (out:gsub(" %(lua[%w.]*%)", "")))
+    end
+    for _, child in ipairs { reader, holder, writer } do kill(child) end
+  end)
+
   it("finds with doctor that two processes wait for each other, and how to end it", function()
     local first, second = locker("editor", "a", "b"), locker("reader", "b", "a")
     assert.equal(0, (cli.run { "doctor", dir }))

@@ -789,7 +789,8 @@ typedef struct ipm_info {
  * Fill in *info. The holders of locks may change at any time: use them for diagnosis only. For a
  * destroyed segment, returns its final state.
  * returns  IPM_EFORKED, IPM_EINVALID (own_size); never IPM_EREPLACED: see `replaced`
- * cost     a system call, which checks that the file still has its name
+ * cost     a system call, which checks that the file still has its name, and four more, which look
+ *          for the last writer
  */
 IPM_API int ipm_segment_info(ipm_segment *segment, ipm_info *info, ipm_error *error);
 

@@ -17,14 +17,15 @@ local function is_blocked_by(waiter, other)
   return waiter.writes or other.writes
 end
 
--- Adds who waits for whom on one segment to `waits`: by thread, a list of { thread, pid, file }.
+-- Adds who waits for whom on one segment to `waits`: by thread, a list of { thread, pid, path,
+-- waits }. `waits`: that thread is itself the next to get the lock.
 local function add_waits(waits, path, users)
   for _, waiter in ipairs(users) do
     for _, other in ipairs(waiter.waits and waiter.alive and users or {}) do
       if is_blocked_by(waiter, other) and waiter.tid ~= 0 and other.tid ~= 0 then
-        local list = waits[waiter.tid] or { pid = waiter.pid }
-        list[#list + 1] = { thread = other.tid, pid = other.pid, path = path }
-        waits[waiter.tid] = list
+        waits[waiter.tid] = waits[waiter.tid] or {}
+        table.insert(waits[waiter.tid],
+          { thread = other.tid, pid = other.pid, path = path, waits = other.waits })
       end
     end
   end
@@ -39,8 +40,8 @@ local function look(readers)
   return waits
 end
 
--- The cycle that leads from a thread back to itself: a list of { thread, pid, path }, each of which
--- is waited for by the one before; or nil.
+-- The cycle that leads from a thread back to itself: a list of { thread, pid, path, waits }, each of
+-- which is waited for by the one before; or nil.
 local function cycle_from(waits, start)
   local seen = {}
   local function walk(thread, steps)
@@ -95,7 +96,8 @@ local function describe(cycle)
   for i, step in ipairs(cycle) do
     local waiter = i == 1 and processes.describe(last.pid) or tostring(cycle[i - 1].pid)
     local holder = i == #cycle and tostring(step.pid) or processes.describe(step.pid)
-    parts[i] = ("%s waits for %s, which %s holds"):format(waiter, step.path, holder)
+    parts[i] = ("%s waits for %s, which %s %s"):format(waiter, step.path, holder,
+      step.waits and "is to get first" or "holds")
   end
   return ("deadlock: %s. End one of them (kill %d): its changes are rolled back, and the others "
     .. "go on"):format(table.concat(parts, "; "), last.pid)

@@ -21,7 +21,7 @@ function processes.others(attached)
 end
 
 --- The same, one entry for each process and role, with the number of `handles`. `since` is that of
--- the oldest one.
+-- the oldest one. The oldest come first.
 function processes.grouped(attached)
   local list, known = {}, {}
   for _, one in ipairs(processes.others(attached)) do
@@ -34,6 +34,11 @@ function processes.grouped(attached)
       known[key], list[#list + 1] = group, group
     end
   end
+  table.sort(list, function(a, b)
+    if a.since ~= b.since then return a.since < b.since end
+    if a.pid ~= b.pid then return a.pid < b.pid end
+    return a.role < b.role
+  end)
   return list
 end
 

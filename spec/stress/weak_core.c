@@ -23,7 +23,8 @@
 #undef atomic_compare_exchange_strong_explicit
 #undef atomic_thread_fence
 #define atomic_load_explicit(p, order) ((VALUE_OF(p))weak_load((p), sizeof *(p), (order)))
-#define atomic_store_explicit(p, value, order) weak_store((p), sizeof *(p), (uint64_t)(value), (order))
+#define atomic_store_explicit(p, value, order)                                                     \
+    weak_store((p), sizeof *(p), (uint64_t)(value), (order))
 #define atomic_fetch_add_explicit(p, value, order) weak_add((p), sizeof *(p), (value), (order))
 #define atomic_fetch_or_explicit(p, bits, order)                                                   \
     ((VALUE_OF(p))weak_or((p), sizeof *(p), (bits), (order)))

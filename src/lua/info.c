@@ -98,7 +98,8 @@ in Unix seconds, to within 10 ms, or nil if there was none; `last_writer`: the p
 clock ticks between the boot and its start; and `alive`, nil if that cannot be told, because it is
 of another pid namespace; `attached`: a table for each handle that a living process has open on the
 segment, this one included: `pid`, `role`, `since` in Unix seconds, and `start`. At most 160
-handles are listed, and no reader without the lock file
+handles are listed, and no reader without the lock file. The call makes four system calls for each
+of them
 @raise an error object: `"forked"`
 */
 int lipm_handle_info(lua_State *L) {
