@@ -56,22 +56,6 @@ end
 
 -- Paths -------------------------------------------------------------------------------------------
 
---- Calls visit(path, type, scalar) for each scalar in a value.
-function value.walk(type, data, path, visit)
-  if type.kind == "struct" then
-    for _, field in ipairs(type.fields) do
-      local part = path == "" and field.name or path .. "." .. field.name
-      value.walk(field.type, data[field.name], part, visit)
-    end
-  elseif type.kind == "array" then
-    for i = 1, type.count do
-      value.walk(type.element, data[i], ("%s[%d]"):format(path, i), visit)
-    end
-  else
-    visit(path, type, data)
-  end
-end
-
 --- The struct's field with this name, or nil.
 function value.field(struct, name)
   for _, field in ipairs(struct.fields) do
@@ -87,16 +71,6 @@ function value.fields_in_order(struct)
   end
   fields[#fields + 1] = header
   return fields
-end
-
---- Whether the scalar at a path is in one of the chosen parts. If none is chosen, all are.
-function value.is_chosen(path, chosen)
-  if #chosen == 0 then return true end
-  for _, wanted in ipairs(chosen) do
-    local rest = path:sub(#wanted + 1)
-    if path:sub(1, #wanted) == wanted and (rest == "" or rest:find("^[.%[]")) then return true end
-  end
-  return false
 end
 
 --- The type of the part of a type at a path, which leads somewhere.
