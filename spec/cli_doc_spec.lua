@@ -5,14 +5,17 @@ local VOLATILE <const> = {
   { "%d%d%d%d%-%d%d%-%d%d %d%d:%d%d:%d%d", "DATE" },
   { "time_stamp = [%d.]+", "time_stamp = TIME" },
   { '"version":%d+,"time":[%d.]+', '"version":N,"time":TIME' },
+  { "\n%d+,[%d.]+,%-?[%d.]+", "\nN,TIME,NUMBER" },
+  { "< (%d+%.%d+ ms)", "%1" },
+  { "%d+%.%d+ ms", "N ms" },
   { '"celsius":%-?[%d.]+', '"celsius":NUMBER' },
   { "\n *%d+  lua[%w.]*", "\nPID  lua5.4" },
   { "\n *%d+  %-", "\nPID  -" },
   { "\n *PID ", "\nPID " },
   { "%d+ s  %d+", "N s  PID" },
   { "%(%d+ s%)", "(N s)" },
+  { "(in %l+.log) %(%d+ B%)", "%1 (N B)" },
   { "   +", "  " }, -- the width of a column follows its contents
-  { "in weather.log %(%d+ B%)", "in weather.log (N B)" },
   { "[^\n]*more were missed[^\n]*\n", "" },
 }
 

@@ -1,5 +1,6 @@
 local cli = require "spec.helper.cli"
 local demo = require "spec.helper.demo"
+local ipmmap = require "ipmmap"
 local json = require "dkjson"
 local posix = require "spec.helper.posix"
 local process = require "spec.helper.process"
@@ -182,6 +183,87 @@ describe("ipmmap watch", function()
     assert.matches("\27%[%?1049l.*ipmmap: .*was replaced or destroyed", terminal.output)
   end)
 
+  local function selects(path)
+    path = path:gsub("%p", "%%%0")
+    return function(_, output)
+      local last = output:match(".*\27%[H(.-)\27%[J")
+      return last and last:find("\27%[7m" .. path .. " *\27%[0m")
+    end
+  end
+
+  it("searches paths while the text is typed, and goes to the next and the previous match", function()
+    local terminal = watch(60, 10)
+    terminal:wait_for(selects "count")
+    terminal:send("/pOints[2")
+    terminal:wait_for(shows("\n/pOints%[2"))
+    terminal:wait_for(selects "points[2].x")
+    terminal:send("4")
+    terminal:wait_for(selects "points[24].x")
+    terminal:send("\127")
+    terminal:wait_for(selects "points[2].x")
+    terminal:send("\r")
+    terminal:wait_for(shows("q quits, arrows scroll: 5%-12 of 53, / searches, Enter edits"))
+    terminal:send("nn")
+    terminal:wait_for(selects "points[20].x")
+    terminal:send("NNN")
+    terminal:wait_for(selects "points[24].y") -- around the end
+    terminal:send("/nope")
+    terminal:wait_for(shows("/nope  no path has 'nope'"))
+    terminal:send("\27")
+    terminal:wait_for(shows("q quits"))
+    terminal:wait_for(selects "points[24].y")
+    quit(terminal, "q")
+  end)
+
+  it("edits the selected value in place, with one transaction", function()
+    manager:set { count = 12, text = "old" }
+    local version = manager:version()
+    local terminal = watch(60, 10)
+    terminal:wait_for(selects "count")
+    terminal:send("\r")
+    terminal:wait_for(shows("\ncount +12 .*\nEnter sets the value, Esc cancels"))
+    terminal:send("\1\27[C\27[3~3\27[D4q") -- the cursor goes before the 3
+    terminal:wait_for(shows("\ncount +14q3 "))
+    terminal:send("\r")
+    terminal:wait_for(shows("\nDemo.count is int64: '14q3' is not an integer of 64 bits"))
+    terminal:send("\127")
+    terminal:wait_for(shows("\ncount +143 .*\nEnter sets"))
+    manager:write("twin", 1) -- the screen goes on
+    terminal:wait_for(shows("version " .. version + 1 .. " .*\ncount +143 .*\nEnter sets"))
+    terminal:send("\r")
+    terminal:wait_for(shows("version " .. version + 2 .. " .*\ncount +143 .*\nq quits"))
+    assert.equal(143, manager:read("count"))
+    terminal:send("j\r\21a \u{e4}\r")
+    terminal:wait_for(shows("version " .. version + 3 .. " .*\ntext +\"a \u{e4}\" .*\nq quits"))
+    assert.equal("a \u{e4}", manager:read("text"))
+    terminal:send("\rlost")
+    terminal:wait_for(shows("\ntext +a \u{e4}lost"))
+    terminal:send("\27")
+    terminal:wait_for(shows("\ntext +\"a \u{e4}\" .*\nq quits"))
+    assert.equal(version + 3, manager:version())
+    quit(terminal, "q")
+  end)
+
+  it("goes on with the editing if the lock is not free in time, and quits at Ctrl-C meanwhile", function()
+    local terminal = watch(60, 10, { "count" })
+    terminal:wait_for(selects "count")
+    local view = manager:lock()
+    terminal:send("\r5\r")
+    terminal:wait_for(shows("\nsetting it%.%.%."))
+    terminal:wait_for(shows("\nDemo: the lock was not free in time"))
+    terminal:send("\r")
+    terminal:wait_for(shows("\nsetting it%.%.%."))
+    manager:unlock()
+    assert.has_error(function() return view.count end)
+    terminal:wait_for(shows("\ncount +5 .*\nq quits"))
+    assert.equal(5, manager:read("count"))
+    local _ <close> = manager:lock()
+    terminal:send("\r6\r")
+    terminal:wait_for(shows("\nsetting it%.%.%."))
+    quit(terminal, "\3")
+    assert.equal(5, manager:read("count"))
+  end)
+
   it("prints a line for each commit if its output is a pipe", function()
     local child = cli.start { "watch", file, "count", "text" }
     child:expect('version 0: count = 0, text = ""')
@@ -250,5 +332,51 @@ describe("ipmmap watch", function()
     child:continue()
     assert.is_true(tonumber((child:match "^version %d+ %((%d+) missed%): count = %d+$")) > 0)
     child:kill(posix.SIGTERM)
+  end)
+
+  it("takes wildcards, and keeps the order of the paths", function()
+    local child = cli.start { "watch", file, "points[2..3].x", "count", "points[2].x" }
+    child:expect "version 0: points[2].x = 0.0, points[3].x = 0.0, count = 0"
+    manager:set { count = 1, points = { { x = 1 }, { x = 2, y = 5 }, { x = 3 } } }
+    child:expect "version 1: points[2].x = 2.0, points[3].x = 3.0, count = 1"
+    child:kill(posix.SIGTERM)
+    assert.equal(0, (cli.finish(child)))
+    local terminal = watch(80, 24, { "points[*].y", "text" })
+    local lines = terminal:wait_for(shows("q quits"))
+    assert.matches("^points%[1%]%.y +0%.0", lines[2])
+    quit(terminal, "q")
+  end)
+
+  it("prints the header after all other fields into a pipe", function()
+    local child = cli.start { "watch", file }
+    assert.matches("^version 0: count = 0, .*, twin = 0, header%.header_code = %d+, header%.time_stamp = [%d.]+$",
+      child:line())
+    manager:with(function(view)
+      view.count = 5
+      manager:touch()
+    end)
+    assert.matches("^version 1: count = 5, header%.time_stamp = [%d.]+$", child:line())
+    child:kill(posix.SIGTERM)
+    assert.equal(0, (cli.finish(child)))
+  end)
+
+  it("costs what it shows, not the struct, and misses no commit of a ring", function()
+    ipmmap.struct("BigItem", { { "id", "int32" }, { "x", "double" }, { "n", "int64" } })
+    local Big <const> = ipmmap.base:extend("Big", { { "count", "int64" }, { "items", "BigItem[5000]" } })
+    local big <close> = assert(ipmmap.manager(Big, { create = true, mmap_dir = dir, feed = 1 << 24 }))
+    local child = cli.start { "watch", big:info().path, "count" }
+    child:expect "version 0: count = 0"
+    for i = 1, 300 do
+      big:with(function(view)
+        view.count = i
+        for k = 1, 5000 do view.items[k].id = i end
+      end)
+      child:expect(("version %d: count = %d"):format(i, i))
+    end
+    local user, system = cli.read_file(("/proc/%d/stat"):format(child.pid)):match(
+      "%) %S+" .. (" %S+"):rep(10) .. " (%d+) (%d+)")
+    assert.is_true((user + system) / 100 < 0.4) -- seconds; a walk through the struct takes 3 ms
+    child:kill(posix.SIGTERM)
+    assert.equal(0, (cli.finish(child)))
   end)
 end)

@@ -95,6 +95,11 @@ local function add_file(to)
   add_argument(to, "FILE", "file", "The data file, <Struct>_<tag>.mmap.")
 end
 
+local function add_paths(to, how_many, description)
+  add_argument(to, "PATH", "paths", description .. ". An index can be * for all elements, or " ..
+    "2..4 for some: 'points[*].x'."):args(how_many)
+end
+
 local function add_struct(to)
   to:option("--struct", "The struct Name that the Lua program FILE.lua defines.")
     :argname("FILE.lua:Name"):count(1):convert(struct)
@@ -119,21 +124,22 @@ local commands = {
     local show = command(parser, "show", "Show the values, as last committed.",
       "ipmmap show .mmap/Demo_.mmap points[2]")
     add_file(show)
-    add_argument(show, "PATH", "path", "Only this part."):args("?")
+    add_paths(show, "*", "Only these parts")
     add_json(show)
   end,
   function(parser)
-    local get = command(parser, "get", "Print one value, as last committed.",
-      "ipmmap get .mmap/Demo_.mmap points[2].x")
+    local get = command(parser, "get", "Print values, as last committed, each on a line.",
+      "ipmmap get .mmap/Demo_.mmap count 'points[*].x'")
     add_file(get)
-    add_argument(get, "PATH", "path", "Which, such as points[2].x; indices start at 1.")
+    add_paths(get, "+", "Which, such as points[2].x; indices start at 1")
     add_json(get)
   end,
   function(parser)
     local set = command(parser, "set", "Set values, several as one transaction.",
       "ipmmap set .mmap/Demo_.mmap count=5 text='hello' 'at={\"x\": 1}'")
     add_file(set)
-    add_argument(set, "PATH=VALUE", "assignments", "What to set; structs and arrays as JSON.")
+    add_argument(set, "PATH=VALUE", "assignments", "What to set; structs and arrays as " ..
+      "JSON. PATH+=VALUE and PATH-=VALUE add to a number and subtract from it.")
       :args("*")
     set:flag("--json", "Every VALUE is JSON, as get and show print it with --json. That of a " ..
       "PATH alone, or with no PATH the whole struct, comes from standard input.")
@@ -141,10 +147,11 @@ local commands = {
       :default("10"):convert(positive("--timeout"))
   end,
   function(parser)
-    local watch = command(parser, "watch", "Watch the values live; q quits.",
+    local watch = command(parser, "watch",
+      "Watch the values live; q quits, / searches, Enter edits.",
       "ipmmap watch .mmap/Demo_.mmap count points[1]")
     add_file(watch)
-    add_argument(watch, "PATH", "paths", "Only these parts."):args("*")
+    add_paths(watch, "*", "Only these parts")
     watch:flag("--json", "Print a line of JSON for each commit, with the version, the time, the " ..
       "number of commits missed before it, and what changed.")
   end,
@@ -172,6 +179,16 @@ local commands = {
       "committed last, or keeps others from opening.", "ipmmap who .mmap/Demo_.mmap")
     add_file(who)
     add_json(who)
+  end,
+  function(parser)
+    local stats = command(parser, "stats", "Measure commits a second, and how long the " ..
+      "write lock is held and waited for.", "ipmmap stats .mmap/Demo_.mmap --seconds 10")
+    add_file(stats)
+    stats:option("--seconds", "How long to measure; Ctrl-C ends it earlier."):argname("SECONDS")
+      :default("5"):convert(positive("--seconds"))
+    stats:option("--probe", "Then take the lock so many times at random moments, in as long a " ..
+      "time again, and tell how long it took."):argname("TIMES"):convert(count("--probe"))
+    add_json(stats)
   end,
   function(parser)
     local doctor = command(parser, "doctor", "Check segments, or all in a directory.",
@@ -203,6 +220,7 @@ local commands = {
     local record = command(parser, "record", "Record every commit with its time into a log.",
       "ipmmap record .mmap/Demo_.mmap -o demo.log --seconds 60")
     add_file(record)
+    add_paths(record, "*", "Only these parts, and the commits that change them")
     record:option("-o --output", "The log, which must not exist yet."):argname("LOG"):count(1)
     record:option("--seconds", "Stop after so long; otherwise at Ctrl-C."):argname("SECONDS")
       :convert(positive("--seconds"))
@@ -222,6 +240,27 @@ local commands = {
       :argname("BYTES"):convert(bytes("--feed"))
     replay:option("--speed", "How many times faster, or max: without waiting."):argname("N")
       :default("1"):convert(speed)
+  end,
+  function(parser)
+    local export = command(parser, "export", "Print a row for each commit of a log, or of a " ..
+      "segment as the commits come.", "ipmmap export --csv demo.log count 'points[*].x' > demo.csv")
+    add_argument(export, "LOG|FILE", "file", "What record wrote, or a data file.")
+    add_paths(export, "*", "Only these columns")
+    export:mutex(
+      export:flag("--csv", "As CSV, with a heading (the default)."),
+      export:flag("--jsonl", "As JSON Lines: an object for each commit."))
+    export:option("--seconds", "Of a segment: stop after so long; otherwise at Ctrl-C.")
+      :argname("SECONDS"):convert(positive("--seconds"))
+    export:option("--commits", "Stop after so many commits."):argname("COUNT")
+      :convert(count("--commits"))
+  end,
+  function(parser)
+    local plot = command(parser, "plot", "Draw the values in a log over the time, by gnuplot.",
+      "ipmmap plot demo.log count 'points[*].x' -o demo.svg")
+    add_argument(plot, "LOG", "log", "What record wrote.")
+    add_paths(plot, "+", "Which numbers")
+    plot:option("-o --output", "The picture; its name ends in .svg, .png or .pdf.")
+      :argname("PICTURE"):count(1)
   end,
   function(parser)
     local rm = command(parser, "rm", "Destroy a segment, telling those who have it open.",

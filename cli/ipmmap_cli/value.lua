@@ -1,23 +1,10 @@
 --- Writes values as text, for people and for JSON; and finds the parts of a struct by their paths.
+local decimal = require "ipmmap_cli.decimal"
 local failure = require "ipmmap_cli.failure"
 local json = require "ipmmap_cli.json"
 local text = require "ipmmap_cli.text"
 
 local value = {}
-
--- The number's text in the first of the formats, which get longer, that reads back as the same
--- number.
-local function shortest(number, formats, same)
-  if number ~= number then return "nan" end
-  if number == math.huge then return "inf" end
-  if number == -math.huge then return "-inf" end
-  local written
-  for _, format in ipairs(formats) do
-    written = format:format(number)
-    if same(tonumber(written), number) then break end
-  end
-  return written:find("[.e]") and written or written .. ".0"
-end
 
 local writers = {
   bool = tostring,
@@ -27,14 +14,8 @@ local writers = {
     local tens = (number >> 1) // 5
     return ("%d%d"):format(tens, number - tens * 10)
   end,
-  double = function(number)
-    return shortest(number, { "%.15g", "%.16g", "%.17g" }, function(a, b) return a == b end)
-  end,
-  float = function(number)
-    return shortest(number, { "%.6g", "%.7g", "%.8g", "%.9g" }, function(a, b)
-      return string.pack("f", a) == string.pack("f", b)
-    end)
-  end,
+  double = decimal.double,
+  float = decimal.float,
 }
 
 local function write_integer(number) return ("%d"):format(number) end
@@ -75,22 +56,6 @@ end
 
 -- Paths -------------------------------------------------------------------------------------------
 
---- Calls visit(path, type, scalar) for each scalar in a value.
-function value.walk(type, data, path, visit)
-  if type.kind == "struct" then
-    for _, field in ipairs(type.fields) do
-      local part = path == "" and field.name or path .. "." .. field.name
-      value.walk(field.type, data[field.name], part, visit)
-    end
-  elseif type.kind == "array" then
-    for i = 1, type.count do
-      value.walk(type.element, data[i], ("%s[%d]"):format(path, i), visit)
-    end
-  else
-    visit(path, type, data)
-  end
-end
-
 --- The struct's field with this name, or nil.
 function value.field(struct, name)
   for _, field in ipairs(struct.fields) do
@@ -106,16 +71,6 @@ function value.fields_in_order(struct)
   end
   fields[#fields + 1] = header
   return fields
-end
-
---- Whether the scalar at a path is in one of the chosen parts. If none is chosen, all are.
-function value.is_chosen(path, chosen)
-  if #chosen == 0 then return true end
-  for _, wanted in ipairs(chosen) do
-    local rest = path:sub(#wanted + 1)
-    if path:sub(1, #wanted) == wanted and (rest == "" or rest:find("^[.%[]")) then return true end
-  end
-  return false
 end
 
 --- The type of the part of a type at a path, which leads somewhere.

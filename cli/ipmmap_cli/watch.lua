@@ -2,10 +2,10 @@
 local ipmmap = require "ipmmap"
 local new_history = require "ipmmap_cli.history"
 local output = require "ipmmap_cli.output"
+local parts = require "ipmmap_cli.parts"
 local segment = require "ipmmap_cli.segment"
 local stop = require "ipmmap_cli.stop"
 local uv = require "luv"
-local value = require "ipmmap_cli.value"
 local watch_lines = require "ipmmap_cli.watch_lines"
 local watch_screen = require "ipmmap_cli.watch_screen"
 
@@ -42,7 +42,7 @@ end
 
 -- Shows the values on the terminal until the user quits.
 local function show_live(reader, S, args)
-  local history, snapshot = new_history(S:type(), args.paths), S:new()
+  local history, snapshot = new_history(parts.scalars(S, args.paths)), S:new()
   local function take()
     local _, version = reader:versioned_snapshot(snapshot)
     history:add(snapshot, version, ipmmap.now())
@@ -50,14 +50,14 @@ local function show_live(reader, S, args)
   stop.notice(uv.stop)
   local tag = reader:info().tag
   local title = S.name .. (tag ~= "" and (" '%s'"):format(tag) or "")
-  local on_commit <const>, leave <close> = watch_screen(history, take, guard, title)
+  local on_commit <const>, leave <close> = watch_screen(history, take, guard, title, S,
+    args)
   local _ = leave
   follow(reader, on_commit)
 end
 
 return function(args)
   local reader <close>, S = segment.open("reader", args.file, args)
-  for _, path in ipairs(args.paths) do value.type_at(S, path) end
   local is_live = output.is_terminal(1) and not args.json
   local watch = is_live and show_live or watch_lines
   watch(reader, S, args)
