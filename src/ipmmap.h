@@ -95,30 +95,70 @@ typedef enum ipm_kind {
     IPM_UINT64,
     IPM_FLOAT,
     IPM_DOUBLE,
-    IPM_CHAR,  /* text of at most `size` bytes, zero-filled */
-    IPM_ARRAY, /* `count` elements of type `element` */
-    IPM_STRUCT /* `count` fields */
+    IPM_CHAR,     /* text of at most `size` bytes, zero-filled */
+    IPM_CHAR16,   /* UTF-16 text of `size` bytes, in the machine's byte order, zero-filled */
+    IPM_CHAR32,   /* UTF-32 text of `size` bytes */
+    IPM_ARRAY,    /* `count` elements of type `element` */
+    IPM_LIST,     /* at most `count` elements: a uint32_t, the number in use, and the array */
+    IPM_OPTIONAL, /* a bool, whether there is a value, and the value, of type `element` */
+    IPM_STRUCT    /* `count` fields */
 } ipm_kind;
 
 typedef struct ipm_type ipm_type;
 typedef struct ipm_field ipm_field;
 
+/* A number of an integer or real type: of a signed integer in `i`, of an unsigned one in `u`, of a
+ * float or double in `f`. */
+typedef union ipm_number {
+    int64_t i;
+    uint64_t u;
+    double f;
+} ipm_number;
+
+typedef struct ipm_constant {
+    const char *name;
+    ipm_number number;
+} ipm_constant;
+
+/* The names of numbers: an enumeration, or flags. */
+typedef struct ipm_enum {
+    bool is_flags;
+    size_t count;
+    const ipm_constant *constants; /* in the order of declaration */
+} ipm_enum;
+
+/* The least and the greatest number that a field takes. NaN is never within limits. */
+typedef struct ipm_limits {
+    bool has_min, has_max;
+    ipm_number min, max; /* of a float: rounded to float */
+} ipm_limits;
+
 /* A type. Its layout owns it, and it lives as long as its layout. */
 struct ipm_type {
-    ipm_kind kind;
+    ipm_kind kind; /* of an enumeration: that of its integer type */
     uint32_t align;
     uint64_t size;
     uint64_t count;
-    const char *name;        /* as in schema text: "int32", "char[256]", "Point2D[24]", "Point2D" */
-    const ipm_type *element; /* IPM_ARRAY */
-    const ipm_field *fields; /* IPM_STRUCT: in memory order, the parent's first */
-    const ipm_type *parent;  /* IPM_STRUCT: the struct that it extends, or NULL */
+    const char *name; /* as in schema text: "int32", "char[256]", "Point2D[24]", "Point2D", "Mode",
+                         "Item[<=64]", "int32?" */
+    const ipm_type *element;  /* IPM_ARRAY, IPM_LIST, IPM_OPTIONAL */
+    const ipm_field *fields;  /* IPM_STRUCT: in memory order, the parent's first */
+    const ipm_type *parent;   /* IPM_STRUCT: the struct that it extends, or NULL */
+    const ipm_enum *names;    /* an integer type: an enumeration or flags; otherwise NULL */
+    const ipm_limits *limits; /* a number type with limits; otherwise NULL. An array of numbers has
+                                 them in its element */
+    uint64_t inner;           /* IPM_LIST, IPM_OPTIONAL: the offset of the first element */
+    uint32_t pack;            /* IPM_STRUCT: the greatest alignment of a member; 0: natural */
 };
 
 struct ipm_field {
     const char *name;
     const ipm_type *type;
-    uint64_t offset; /* from the start of the struct */
+    uint64_t offset;        /* from the start of the struct */
+    const char *unit, *doc; /* NULL: none */
+    const void *initial; /* its default: `initial_size` bytes, which repeat until the field's end;
+                            NULL: none */
+    uint64_t initial_size;
 };
 
 typedef struct ipm_layout ipm_layout;
@@ -150,13 +190,23 @@ typedef struct ipm_layout ipm_layout;
 /*
  * Parse schema text. Its last struct is the layout's own; the other ones are its parts.
  *
- *      schema = { struct }
- *      struct = "struct" name [ ":" parent ] "{" { field } "}"
- *      field  = name ":" type [ ";" ]
- *      type   = name { "[" count "]" }
+ *      schema    = { struct | names }
+ *      struct    = "struct" name [ ":" parent ] [ "(" "pack" count ")" ] "{" { field } "}"
+ *      field     = name ":" type [ "(" attribute { "," attribute } ")" ] [ ";" ]
+ *      type      = name { "[" [ "<=" ] count "]" } [ "?" ]
+ *      attribute = "default" ( value | "[" value { "," value } "]" ) | "min" number | "max" number
+ *                | "unit" string | "doc" string
+ *      value     = number | string | "true" | "false" | name
+ *      names     = ( "enum" | "flags" ) name ":" type "{" { name "=" number } "}"
  *
  * White space separates tokens. A struct is declared before it is used. Fields have natural C
  * alignment; a child's own fields start at its parent's size. "_Bool" means "bool".
+ *
+ * Limits are of number fields, and of the elements of arrays, lists and optional fields of numbers.
+ * A default is of a scalar or a text, or of an array of these: one value for each element, or in
+ * brackets the first elements; the rest is zero. An enumeration's default is a name or a number. A
+ * string is in double quotes, with \", \\ and \xHH for the bytes of control characters; it has no
+ * NUL. "[<=64]" and "?" come last in a type. The layout's own type is the last one declared.
  *
  * returns  IPM_EINVALID (with the line), IPM_ESYSTEM (no memory)
  * owner    the caller, which frees the layout after it has closed the last segment opened with it
@@ -204,8 +254,24 @@ IPM_API int ipm_layout_load(const char *path, ipm_layout **layout, ipm_error *er
 /* Whether a segment can have this struct: it descends from BaseMmapStructure. */
 IPM_API bool ipm_type_is_shared(const ipm_type *type);
 
-/* Whether two types, of any two layouts, have the same names, types and offsets. */
+/*
+ * Whether two types, of any two layouts, are the same in memory: the same names of fields, types
+ * and offsets. Attributes, and whether an integer is an enumeration, make no difference.
+ */
 IPM_API bool ipm_type_equal(const ipm_type *a, const ipm_type *b);
+
+/* Store the defaults of a struct and of its members, and zero in all other bytes: what creation and
+ * clear store, but for the common header. */
+IPM_API void ipm_type_initialize(const ipm_type *type, void *into);
+
+/*
+ * Check the values of a struct or of any other type against its limits, counts of lists against
+ * their capacity, and bools.
+ * bytes    aligned to 8; no other thread changes them
+ * returns  IPM_EINVALID: the text names the first value that is refused, as in
+ *          "Demo.volume: 1.5 is above the limit of 1"
+ */
+IPM_API int ipm_type_check(const ipm_type *type, const void *bytes, ipm_error *error);
 
 /*
  * Find a part by its path, such as "pts[3].x": names after dots, indices from 1 in brackets.
@@ -443,7 +509,10 @@ typedef struct ipm_options {
     uint64_t feed;         /* manager, with create: bytes for feeds; 0: none. See ipm_feed_open */
     ipm_match match;       /* which layouts the file may have: see below */
     int64_t wait_ns;       /* editor, reader: how long to wait until the segment is there */
-    bool follow; /* go on with the segment that replaces this one: see ipm_segment_follow */
+    bool follow;      /* go on with the segment that replaces this one: see ipm_segment_follow */
+    const void *init; /* manager, with create: the first values of a segment that is made or, with
+                         `force`, reset: the layout's struct, whose header is ignored. NULL: the
+                         defaults of the fields */
 } ipm_options;
 
 /*
@@ -632,6 +701,16 @@ IPM_API int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t si
  *      double *x = ipm_segment_change(segment, IPM_AT(Game, at[3].x));
  */
 #define IPM_AT(type, member) offsetof(type, member), sizeof(IPM_OF_(type, member))
+
+/*
+ * Change one value: as ipm_segment_write, for a part that is found by its path as in ipm_type_find.
+ *
+ * size     of the part
+ * errors   as for ipm_segment_write; IPM_EINVALID also for a path that leads nowhere, another size,
+ *          and a value that ipm_type_check refuses
+ */
+IPM_API int ipm_segment_put(ipm_segment *segment, const char *path, const void *from, uint64_t size,
+                            ipm_error *error);
 
 /*
  * Copy the whole struct as last committed, even while this handle holds the lock. It does not wait
