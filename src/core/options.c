@@ -10,7 +10,7 @@
  * in its padding: an older program leaves the padding uninitialised.
  */
 #define FIRST_SIZE 112
-_Static_assert(sizeof(ipm_options) == FIRST_SIZE, "the first version");
+_Static_assert(offsetof(ipm_options, init) == FIRST_SIZE, "the first version ends before `init`");
 
 #define MOST_BYTES 4096 /* of the options of any version */
 
