@@ -17,18 +17,16 @@ typedef struct attributes {
     uint64_t given; /* values in the default */
 } attributes;
 
-/* What the field's values are, for messages: "a text", "the enumeration Mode". */
+/* What the field's values are, for messages: "a text", "int8", "the enumeration Mode". */
 static ipm_excerpt describe_base(const attributes *a) {
     const ipm_type *base = a->base;
+    ipm_excerpt text;
     const char *kind = base->kind == IPM_STRUCT ? "the struct "
-                       : base->names == NULL    ? "a "
+                       : base->names == NULL    ? ""
                        : base->names->is_flags  ? "the flags "
                                                 : "the enumeration ";
-    const char *name = ipm_kind_is_text(base->kind) ? "text"
-                       : base->kind == IPM_BOOL     ? "bool"
-                                                    : base->name;
-    ipm_excerpt text;
-    snprintf(text.text, sizeof text.text, "%s%s", kind, name);
+    snprintf(text.text, sizeof text.text, "%s%s", kind,
+             ipm_kind_is_text(base->kind) ? "a text" : base->name);
     return text;
 }
 
@@ -39,9 +37,9 @@ int ipm_parser_in_range(ipm_parser *p, const ipm_type *base, const char *what, c
     char least[IPM_NUMBER_TEXT], most[IPM_NUMBER_TEXT];
     ipm_number min, max;
     ipm_reading reading = ipm_number_read(text, base->kind, number);
-    if (reading == IPM_READ)
+    if (reading == IPM_READING_DONE)
         return IPM_OK;
-    if (reading == IPM_READ_FRACTION)
+    if (reading == IPM_READING_FRACTION)
         return ipm_builder_refuse(&p->builder,
                                   "%s %s: %s is an integer, without fraction or "
                                   "exponent",
@@ -72,13 +70,15 @@ static int parse_limit(ipm_parser *p, attributes *a, const char *what, bool *has
 /* ---- Defaults ---------------------------------------------------------------------------- */
 
 static int refuse_value(ipm_parser *p, const attributes *a, const char *is) {
-    if (p->kind == IPM_TOKEN_END)
-        return ipm_parser_expected(p, "a default");
-    return ipm_builder_refuse(&p->builder, "the default of %s is %s, not %s", describe_base(a).text,
-                              is, ipm_excerpt_of(p->text, p->length).text);
+    const char *quote = p->kind == IPM_TOKEN_STRING ? "" : "'";
+    if (p->kind == IPM_TOKEN_END || ipm_parser_at(p, '"'))
+        return ipm_parser_expected(p, is);
+    return ipm_builder_refuse(&p->builder, "the default of %s is %s, not %s%s%s",
+                              describe_base(a).text, is, quote,
+                              ipm_excerpt_of(p->text, p->length).text, quote);
 }
 
-static int parse_real(ipm_parser *p, const attributes *a, void *bytes) {
+static int parse_real_default(ipm_parser *p, const attributes *a, void *bytes) {
     char text[IPM_NUMBER_TEXT];
     ipm_number number = {.f = 1};
     if (ipm_parser_at(p, '-') && p->next < p->end && *p->next == 'i') {
@@ -98,7 +98,7 @@ static int parse_real(ipm_parser *p, const attributes *a, void *bytes) {
     return IPM_OK;
 }
 
-static int parse_integer(ipm_parser *p, const attributes *a, void *bytes) {
+static int parse_integer_default(ipm_parser *p, const attributes *a, void *bytes) {
     char text[IPM_NUMBER_TEXT];
     ipm_number number;
     if (!ipm_parser_at(p, '-') && p->kind != IPM_TOKEN_NUMBER)
@@ -134,7 +134,7 @@ static int parse_named(ipm_parser *p, const attributes *a, void *bytes) {
         name++;
         length -= 2;
     } else if (p->kind != IPM_TOKEN_NAME) {
-        return parse_integer(p, a, bytes);
+        return parse_integer_default(p, a, bytes);
     }
     const ipm_constant *constant = ipm_constant_named(base, name, length);
     if (constant == NULL)
@@ -186,7 +186,7 @@ static int parse_value(ipm_parser *p, const attributes *a, void *bytes) {
         return parse_bool(p, a, bytes);
     if (ipm_kind_is_text(kind))
         return parse_text_value(p, a, bytes);
-    return (ipm_kind_is_real(kind) ? parse_real : parse_integer)(p, a, bytes);
+    return (ipm_kind_is_real(kind) ? parse_real_default : parse_integer_default)(p, a, bytes);
 }
 
 /* The values of the first elements. The default has the bytes of the whole field. */

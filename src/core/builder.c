@@ -17,7 +17,7 @@ struct name {
     uint32_t owner;
 };
 
-static int compare_named(const void *a, const void *b) {
+static int compare_types(const void *a, const void *b) {
     return strcmp(((const ipm_type *)a)->name, ((const ipm_type *)b)->name);
 }
 
@@ -82,7 +82,7 @@ int ipm_builder_initial(ipm_builder *builder, uint64_t size, void **bytes) {
 
 const ipm_type *ipm_builder_finished(const ipm_builder *builder, const char *name) {
     const ipm_type probe = {.name = name};
-    void **found = tfind(&probe, &builder->named, compare_named);
+    void **found = tfind(&probe, &builder->named, compare_types);
     return found == NULL ? NULL : *found;
 }
 
@@ -126,7 +126,7 @@ int ipm_builder_begin_named(ipm_builder *builder, const char *name, const char *
 
 int ipm_builder_end_named(ipm_builder *builder, const ipm_type **type) {
     ipm_node *node = ipm_builder_copy(builder, &builder->current, sizeof builder->current);
-    if (node == NULL || tsearch(node, &builder->named, compare_named) == NULL)
+    if (node == NULL || tsearch(node, &builder->named, compare_types) == NULL)
         return ipm_builder_no_memory(builder);
     builder->named_count++;
     builder->subject = NULL;

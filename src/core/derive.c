@@ -165,9 +165,7 @@ int ipm_builder_list(ipm_builder *builder, const ipm_type *element, uint64_t cou
     if (code != IPM_OK)
         return code;
     if (count == 0 || count > UINT32_MAX)
-        return ipm_builder_refuse(builder,
-                                  "a list of up to %" PRIu64 " elements: that is not 1 to "
-                                  "4294967295",
+        return ipm_builder_refuse(builder, "a list holds 1 to 4294967295 elements, not %" PRIu64,
                                   count);
     return build_headed(builder, IPM_LIST, element, count, sizeof(uint32_t), type);
 }

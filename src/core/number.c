@@ -57,7 +57,7 @@ bool ipm_number_is_decimal(const char *text) {
     return *end == '\0';
 }
 
-static double parse_real(const char *text) {
+static double read_real(const char *text) {
     plain_locale locale = enter_locale();
     double value = strtod(text, NULL);
     leave_locale(locale);
@@ -81,31 +81,31 @@ static ipm_reading read_integer(const char *text, ipm_kind kind, ipm_number *num
     const char *digits = text + negative;
     uint64_t value = 0;
     if (*skip_digits(digits) != '\0')
-        return IPM_READ_FRACTION;
+        return IPM_READING_FRACTION;
     for (const char *c = digits; *c != '\0'; c++) {
         uint64_t digit = (uint64_t)(*c - '0');
         if (value > (UINT64_MAX - digit) / 10)
-            return IPM_READ_OUTSIDE;
+            return IPM_READING_OUTSIDE;
         value = value * 10 + digit;
     }
     ipm_number min, max;
     ipm_number_range(kind, &min, &max);
     if (value > (negative ? 0 - min.u : max.u))
-        return IPM_READ_OUTSIDE;
+        return IPM_READING_OUTSIDE;
     number->u = negative ? 0 - value : value;
-    return IPM_READ;
+    return IPM_READING_DONE;
 }
 
 ipm_reading ipm_number_read(const char *text, ipm_kind kind, ipm_number *number) {
     if (ipm_kind_is_integer(kind))
         return read_integer(text, kind, number);
-    double value = parse_real(text);
+    double value = read_real(text);
     if (kind == IPM_FLOAT && fabs(value) <= DBL_MAX)
         value = (double)(float)value;
     if (isinf(value))
-        return IPM_READ_OUTSIDE;
+        return IPM_READING_OUTSIDE;
     number->f = value;
-    return IPM_READ;
+    return IPM_READING_DONE;
 }
 
 static void write_real(ipm_kind kind, double value, char text[IPM_NUMBER_TEXT]) {
@@ -118,7 +118,10 @@ static void write_real(ipm_kind kind, double value, char text[IPM_NUMBER_TEXT]) 
         snprintf(text, IPM_NUMBER_TEXT, "%.0f", value);
         return;
     }
-    for (int digits = 1; digits <= DBL_DECIMAL_DIG; digits++) {
+    int digits = fabs(value) < DBL_MIN ? 1 : kind == IPM_FLOAT ? FLT_DIG : DBL_DIG;
+    if (kind == IPM_FLOAT && fabs(value) < FLT_MIN)
+        digits = 1;
+    for (; digits <= DBL_DECIMAL_DIG; digits++) {
         snprintf(text, IPM_NUMBER_TEXT, "%.*g", digits, value);
         double read = strtod(text, NULL);
         if (read == value || (kind == IPM_FLOAT && (float)read == (float)value))

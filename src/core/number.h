@@ -26,9 +26,9 @@ static inline bool ipm_kind_is_signed(ipm_kind kind) {
 bool ipm_number_is_decimal(const char *text);
 
 typedef enum ipm_reading {
-    IPM_READ,
-    IPM_READ_FRACTION, /* an integer's text has a fraction or an exponent */
-    IPM_READ_OUTSIDE   /* it is outside the range of the kind */
+    IPM_READING_DONE,
+    IPM_READING_FRACTION, /* an integer's text has a fraction or an exponent */
+    IPM_READING_OUTSIDE   /* it is outside the range of the kind */
 } ipm_reading;
 
 /* Read a decimal number. That of a float is rounded to float. */

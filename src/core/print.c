@@ -63,7 +63,7 @@ static void print_value(FILE *out, const ipm_type *type, const char *bytes) {
     }
 }
 
-static bool is_zero(const char *bytes, uint64_t size) {
+static bool is_all_zero(const char *bytes, uint64_t size) {
     while (size > 0 && bytes[size - 1] == 0)
         size--;
     return size == 0;
@@ -79,7 +79,7 @@ static void print_default(FILE *out, const ipm_field *field) {
         print_value(out, base, bytes);
         return;
     }
-    while (count > 1 && is_zero(bytes + (count - 1) * base->size, base->size))
+    while (count > 1 && is_all_zero(bytes + (count - 1) * base->size, base->size))
         count--;
     for (uint64_t i = 0; i < count; i++) {
         fputs(i == 0 ? "[" : ", ", out);

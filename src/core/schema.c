@@ -10,6 +10,7 @@
 #include "print.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,12 +141,13 @@ static int parse_struct(ipm_parser *p, const ipm_type **type) {
 
 static int parse_constant(ipm_parser *p, const ipm_type *integer) {
     ipm_word name;
-    char text[IPM_NUMBER_TEXT];
+    char text[IPM_NUMBER_TEXT], what[IPM_MAX_NAME + sizeof " ="];
     ipm_number number;
     IPM_TRY(ipm_parser_name(p, name, "a name or '}'"));
     IPM_TRY(ipm_parser_sign(p, '=', "'=' and the number"));
     IPM_TRY(ipm_parser_number(p, text, "an integer"));
-    IPM_TRY(ipm_parser_in_range(p, integer, name, text, &number));
+    snprintf(what, sizeof what, "%s =", name);
+    IPM_TRY(ipm_parser_in_range(p, integer, what, text, &number));
     return ipm_builder_constant(&p->builder, name, number);
 }
 
