@@ -215,3 +215,9 @@ bool ipm_type_equal(const ipm_type *a, const ipm_type *b) {
     ipm_error unwanted;
     return a == b || ipm_layout_difference(a, b, IPM_EXACT, &unwanted) == IPM_OK;
 }
+
+bool ipm_layout_is_same(const ipm_layout *a, const ipm_layout *b) {
+    size_t length_a, length_b;
+    const char *text_a = ipm_layout_text(a, &length_a), *text_b = ipm_layout_text(b, &length_b);
+    return length_a == length_b && memcmp(text_a, text_b, length_a) == 0;
+}
