@@ -268,7 +268,7 @@ IPM_API void ipm_type_initialize(const ipm_type *type, void *into);
 /*
  * Check the values of a struct or of any other type against its limits, counts of lists against
  * their capacity, and bools.
- * bytes    aligned to 8; no other thread changes them
+ * bytes    of any alignment; no other thread changes them
  * returns  IPM_EINVALID: the text names the first value that is refused, as in
  *          "Demo.volume: 1.5 is above the limit of 1"
  */
@@ -706,9 +706,12 @@ IPM_API int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t si
 /*
  * Change one value: as ipm_segment_write, for a part that is found by its path as in ipm_type_find.
  *
+ * path     in the segment's own layout. Lists on the way have the element, and optional values are
+ *          present
  * size     of the part
  * errors   as for ipm_segment_write; IPM_EINVALID also for a path that leads nowhere, another size,
- *          and a value that ipm_type_check refuses
+ *          and a value that ipm_type_check refuses; IPM_ECORRUPT: a list on the way has more
+ *          elements than fit
  */
 IPM_API int ipm_segment_put(ipm_segment *segment, const char *path, const void *from, uint64_t size,
                             ipm_error *error);
