@@ -225,8 +225,8 @@ static int read_declaration(ipm_parser *p, ipm_declaration *declared) {
     if (made->type == NULL || strcmp(made->type->name, written.word) != 0) { /* "_Bool" */
         p->definition->untyped = declared;
         return ipm_builder_refuse(&p->builder,
-                                  "'%s' is neither a type (bool, char, int8 to uint64, float, "
-                                  "double) nor a registered struct",
+                                  "'%s' is neither a type (bool, char, char16, char32, int8 to "
+                                  "uint64, float, double) nor a registered struct or enumeration",
                                   written.word);
     }
     p->declaration = NULL;
