@@ -253,8 +253,10 @@ static void names_the_field(void) {
         "S.x: 'flot' is neither a type (bool, char, char16, char32, int8 to uint64, float, "
         "double) nor a registered struct or enumeration",
         1);
-    refuses_type("float[ (min 1)", "S.x: 'float[ (min 1)' is not a type", 1);
-    refuses_type("int8[<=0]", "S.x: 'int8[<=0]': an array has at least one element", 2);
+    refuses_type("float[ (min 1)", "S.x: 'float[' is not a type", 1);
+    refuses_type("unsigned int (min 1)", "S.x: 'unsigned int' is not a type", 1);
+    refuses_type("(min 1)", "S.x: '(min 1)' is not a type", 1);
+    refuses_type("int8[<=0] (min 1)", "S.x: 'int8[<=0]': an array has at least one element", 2);
     refuses_type("int8?[2]",
                  "S.x: an array of optional values: put the optional value into a struct", 2);
     refuses_type("int8[<=2][3]", "S.x: an array of lists: put the list into a struct", 2);
