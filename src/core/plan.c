@@ -107,8 +107,8 @@ static int plan(planning *p, const plan_place *from, const plan_place *to);
 
 /* Whether the bytes can be copied as they are: without a look at limits and counts. */
 static bool is_copied(const ipm_type *a, const ipm_type *b) {
-    const ipm_node *new = ipm_node_of(b);
-    return !new->is_limited && !new->is_dynamic &&ipm_type_equal(a, b);
+    const ipm_node *node = ipm_node_of(b);
+    return !node->is_limited && !node->is_dynamic && ipm_type_equal(a, b);
 }
 
 static int plan_copy(planning *p, const plan_place *from, const plan_place *to) {
