@@ -95,30 +95,70 @@ typedef enum ipm_kind {
     IPM_UINT64,
     IPM_FLOAT,
     IPM_DOUBLE,
-    IPM_CHAR,  /* text of at most `size` bytes, zero-filled */
-    IPM_ARRAY, /* `count` elements of type `element` */
-    IPM_STRUCT /* `count` fields */
+    IPM_CHAR,     /* text of at most `size` bytes, zero-filled */
+    IPM_CHAR16,   /* UTF-16 text of `size` bytes, in the machine's byte order, zero-filled */
+    IPM_CHAR32,   /* UTF-32 text of `size` bytes */
+    IPM_ARRAY,    /* `count` elements of type `element` */
+    IPM_LIST,     /* at most `count` elements: a uint32_t, the number in use, and the array */
+    IPM_OPTIONAL, /* a bool, whether there is a value, and the value, of type `element` */
+    IPM_STRUCT    /* `count` fields */
 } ipm_kind;
 
 typedef struct ipm_type ipm_type;
 typedef struct ipm_field ipm_field;
 
+/* A number of an integer or real type: of a signed integer in `i`, of an unsigned one in `u`, of a
+ * float or double in `f`. */
+typedef union ipm_number {
+    int64_t i;
+    uint64_t u;
+    double f;
+} ipm_number;
+
+typedef struct ipm_constant {
+    const char *name;
+    ipm_number number;
+} ipm_constant;
+
+/* The names of numbers: an enumeration, or flags. */
+typedef struct ipm_enum {
+    bool is_flags;
+    size_t count;
+    const ipm_constant *constants; /* in the order of declaration */
+} ipm_enum;
+
+/* The least and the greatest number that a field takes. NaN is never within limits. */
+typedef struct ipm_limits {
+    bool has_min, has_max;
+    ipm_number min, max; /* of a float: rounded to float */
+} ipm_limits;
+
 /* A type. Its layout owns it, and it lives as long as its layout. */
 struct ipm_type {
-    ipm_kind kind;
+    ipm_kind kind; /* of an enumeration: that of its integer type */
     uint32_t align;
     uint64_t size;
     uint64_t count;
-    const char *name;        /* as in schema text: "int32", "char[256]", "Point2D[24]", "Point2D" */
-    const ipm_type *element; /* IPM_ARRAY */
-    const ipm_field *fields; /* IPM_STRUCT: in memory order, the parent's first */
-    const ipm_type *parent;  /* IPM_STRUCT: the struct that it extends, or NULL */
+    const char *name; /* as in schema text: "int32", "char[256]", "Point2D[24]", "Point2D", "Mode",
+                         "Item[<=64]", "int32?" */
+    const ipm_type *element;  /* IPM_ARRAY, IPM_LIST, IPM_OPTIONAL */
+    const ipm_field *fields;  /* IPM_STRUCT: in memory order, the parent's first */
+    const ipm_type *parent;   /* IPM_STRUCT: the struct that it extends, or NULL */
+    const ipm_enum *names;    /* an integer type: an enumeration or flags; otherwise NULL */
+    const ipm_limits *limits; /* a number type with limits; otherwise NULL. An array of numbers has
+                                 them in its element */
+    uint64_t inner;           /* IPM_LIST, IPM_OPTIONAL: the offset of the first element */
+    uint32_t pack;            /* IPM_STRUCT: the greatest alignment of a member; 0: natural */
 };
 
 struct ipm_field {
     const char *name;
     const ipm_type *type;
-    uint64_t offset; /* from the start of the struct */
+    uint64_t offset;        /* from the start of the struct */
+    const char *unit, *doc; /* NULL: none */
+    const void *initial; /* its default: `initial_size` bytes, which repeat until the field's end;
+                            NULL: none */
+    uint64_t initial_size;
 };
 
 typedef struct ipm_layout ipm_layout;
@@ -138,25 +178,49 @@ typedef struct ipm_layout ipm_layout;
 /*
  * Limits: the size of a struct; the depth of nested structs and arrays together (a parent counts
  * like a member); the length of a name; the length of a schema text, also in its canonical form;
- * and the number of fields of all structs of a layout together (a parent's fields count again in
- * each child).
+ * the number of fields of all structs of a layout together (a parent's fields count again in each
+ * child); and the bytes of all their defaults together (ipm_field.initial_size).
  */
 #define IPM_MAX_SIZE (UINT64_C(1) << 40)
 #define IPM_MAX_DEPTH 64
 #define IPM_MAX_NAME 63
 #define IPM_MAX_TEXT (1 << 20)
 #define IPM_MAX_FIELDS (1 << 18)
+#define IPM_MAX_INITIAL (1 << 20)
 
 /*
- * Parse schema text. Its last struct is the layout's own; the other ones are its parts.
+ * Parse schema text. The layout's own type is the last one declared; the other ones are its parts.
  *
- *      schema = { struct }
- *      struct = "struct" name [ ":" parent ] "{" { field } "}"
- *      field  = name ":" type [ ";" ]
- *      type   = name { "[" count "]" }
+ *      schema    = { struct | names }
+ *      struct    = "struct" name [ ":" parent ] [ "(" "pack" count ")" ] "{" { field } "}"
+ *      field     = name ":" type [ "(" attribute { "," attribute } ")" ] [ ";" ]
+ *      type      = name { "[" [ "<=" ] count "]" } [ "?" ]
+ *      attribute = "default" ( value | "[" value { "," value } "]" ) | "min" number | "max" number
+ *                | "unit" string | "doc" string
+ *      value     = number | string | "true" | "false" | name
+ *      names     = ( "enum" | "flags" ) name ":" type "{" { name "=" number } "}"
  *
- * White space separates tokens. A struct is declared before it is used. Fields have natural C
- * alignment; a child's own fields start at its parent's size. "_Bool" means "bool".
+ * White space separates tokens. A type is declared before it is used. Fields have natural C
+ * alignment, and in a packed struct at most the alignment `pack`: 1, 2, 4 or 8, as by C's #pragma
+ * pack. A child's own fields start at its parent's size. A struct that descends from
+ * BaseMmapStructure cannot be packed itself. "_Bool" means "bool".
+ *
+ * "[<=64]" and "?" come last in a type. In C, "Item[<=64]" is struct { uint32_t count; Item
+ * items[64]; }, and "int32?" is struct { bool present; int32_t value; }. A list has no lists or
+ * optional values as elements, unless in a struct; nor has an optional value.
+ *
+ * Attributes come in any order, each at most once. Limits are of number fields, and of the elements
+ * of arrays, lists and optional fields of numbers. A default is of a scalar or a text, or of an
+ * array of these, where one value is for each element, and values in brackets are for the first
+ * elements, in memory order; the rest is zero. It must be within the limits.
+ *
+ * A number is decimal: of an integer, without fraction and exponent. The default of a float or
+ * double may also be nan, inf or -inf. That of an enumeration or flags is a name, which may be in
+ * quotes, or a number. That of char16 and char32 is UTF-8. A string is in double quotes, with \",
+ * \\ and \xHH, as for control characters; it has no NUL.
+ *
+ * An enumeration and flags are of an integer type. No two names have the same number, and flags are
+ * not 0.
  *
  * returns  IPM_EINVALID (with the line), IPM_ESYSTEM (no memory)
  * owner    the caller, which frees the layout after it has closed the last segment opened with it
@@ -165,23 +229,25 @@ IPM_API int ipm_layout_parse(const char *text, size_t length, ipm_layout **layou
                              ipm_error *error);
 IPM_API void ipm_layout_free(ipm_layout *layout);
 
-/* The layout's own struct. */
+/* The layout's own type: a struct, an enumeration or flags. */
 IPM_API const ipm_type *ipm_layout_type(const ipm_layout *layout);
 
 /* A field of a struct that a program defines, for ipm_layout_compose. */
 typedef struct ipm_member {
     const char *name;
-    const char *type; /* as in schema text: "Point2D[24]" */
+    const char *type; /* with its attributes, as in schema text: "float[4] (default 1, min 0)" */
     size_t length;    /* of `type`, which may contain any bytes */
 } ipm_member;
 
 /*
- * Make a layout from the fields of its struct, in memory order, and from structs of other layouts:
+ * Make a layout from the fields of its struct, in memory order, and from types of other layouts:
  * the layout that ipm_layout_parse makes from a text with this struct and all its parts. For
  * programs that define structs one after the other.
  *
+ * name     of the struct; of a packed one with its pack: "Point2D (pack 1)"
  * parent   the struct that it extends, which must be in `parts`; NULL: none
- * parts    the structs that `members` may name. The layout has copies of those that it uses
+ * parts    the structs, enumerations and flags that `members` may name. The layout has copies of
+ *          those that it uses
  * untyped  the index of the member whose type was not understood, or `count`; may be NULL
  * returns  IPM_EINVALID: the text begins with "Demo.points: " if it is about one member, otherwise
  *          with "Demo: "; IPM_ESYSTEM (no memory)
@@ -204,8 +270,24 @@ IPM_API int ipm_layout_load(const char *path, ipm_layout **layout, ipm_error *er
 /* Whether a segment can have this struct: it descends from BaseMmapStructure. */
 IPM_API bool ipm_type_is_shared(const ipm_type *type);
 
-/* Whether two types, of any two layouts, have the same names, types and offsets. */
+/*
+ * Whether two types, of any two layouts, are the same in memory: the same names of fields, types
+ * and offsets. Attributes, and whether an integer is an enumeration, make no difference.
+ */
 IPM_API bool ipm_type_equal(const ipm_type *a, const ipm_type *b);
+
+/* Store the defaults of a struct and of its members, and zero in all other bytes: what creation and
+ * clear store, but for the common header. */
+IPM_API void ipm_type_initialize(const ipm_type *type, void *into);
+
+/*
+ * Check the values of a struct or of any other type against its limits, counts of lists against
+ * their capacity, and bools.
+ * bytes    of any alignment; no other thread changes them
+ * returns  IPM_EINVALID: the text names the first value that is refused, as in
+ *          "Demo.volume: 1.5 is above the limit of 1"
+ */
+IPM_API int ipm_type_check(const ipm_type *type, const void *bytes, ipm_error *error);
 
 /*
  * Find a part by its path, such as "pts[3].x": names after dots, indices from 1 in brackets.
@@ -260,26 +342,31 @@ typedef struct ipm_paths {
  */
 typedef struct ipm_migration {
     ipm_paths kept;    /* each value is there */
-    ipm_paths added;   /* not in the old layout: zero */
+    ipm_paths added;   /* not in the old layout: the default, or zero */
     ipm_paths dropped; /* a value was lost: it is not in the new layout, or did not fit */
 } ipm_migration;
 
 /*
  * Convert a struct to another layout. Each field that both layouts have, by its path, is copied:
  * one of the same type; a wider one of the same kind (a signed or an unsigned integer, or float and
- * double); a longer text; a longer array, of elements that can be converted; a struct, field by
- * field, whatever its name. All else is zero. Fields that the new layout does not have are dropped.
+ * double; an enumeration counts as its integer); a longer text; a longer array or list, of elements
+ * that can be converted; an array that becomes a list; a value that becomes optional; a struct,
+ * field by field, whatever its name and its packing. All else is as ipm_type_initialize stores it.
+ * Fields that the new layout does not have are dropped.
  *
- * What could lose a value is refused: a narrower type, a shorter text or array, another kind.
- * `lossy` allows it. Then a number becomes any other kind of number, if it is in the range of that
- * kind and, for an integer, has no fraction; doubles are rounded to floats. A text that is too long
- * is cut after a whole UTF-8 character. Any other value that does not fit is lost, and its field is
- * zero.
+ * What could lose a value is refused: a narrower type, a shorter text, array or list, a list that
+ * becomes an array, an optional value that is no longer optional, another kind, and a value outside
+ * the new limits. `lossy` allows it. Then a number becomes any other kind of number, if it is in
+ * the range of that kind and, for an integer, has no fraction; doubles are rounded to floats. A
+ * text that is too long is cut after a whole character. Any other value that does not fit is lost:
+ * its field has the default, or zero, and an optional number is absent. A value that was absent
+ * becomes the default.
  *
  * from, to   structs
  * data       of type `from`; `into`, of type `to`; both aligned to 8, and they must not overlap
  * migration  the report, or NULL. owner: the caller, who frees it by ipm_migration_free
- * returns    IPM_ELAYOUT: the text names the field and both types; IPM_ESYSTEM (no memory)
+ * returns    IPM_ELAYOUT: the text names the field and both types, or the value; IPM_ECORRUPT: a
+ *            list has more elements than fit; IPM_ESYSTEM (no memory)
  */
 IPM_API int ipm_convert(const ipm_type *from, const void *data, const ipm_type *to, void *into,
                         bool lossy, ipm_migration **migration, ipm_error *error);
@@ -306,7 +393,9 @@ IPM_API void ipm_migration_free(ipm_migration *migration);
  * because its text goes into the schema. The compiler refuses anything else, such as a constexpr,
  * an enumeration's constant or 4 * 6. (clang overlooks some of these in C; ipm_layout_parse then
  * refuses the schema.) A member's C type must be one of the list below, or the typedef of a struct
- * that has a table. long long, enumerations, pointers and bit-fields cannot be members.
+ * that has a table. long long, enumerations, pointers and bit-fields cannot be members. A table has
+ * no attributes, lists and optional fields, and no packed structs: for these, write the schema text
+ * by hand, and give it to ipm_layout_parse.
  *
  * IPM_STRUCT  checks a plain struct, which can be a member of another. Use it once, at file scope
  * IPM_SHARED  checks a struct that starts with `ipm_header header`, and defines its schema text
@@ -443,18 +532,21 @@ typedef struct ipm_options {
     uint64_t feed;         /* manager, with create: bytes for feeds; 0: none. See ipm_feed_open */
     ipm_match match;       /* which layouts the file may have: see below */
     int64_t wait_ns;       /* editor, reader: how long to wait until the segment is there */
-    bool follow; /* go on with the segment that replaces this one: see ipm_segment_follow */
+    bool follow;      /* go on with the segment that replaces this one: see ipm_segment_follow */
+    const void *init; /* manager, with create: the first values of a segment that is made or, with
+                         `force`, reset: the layout's struct, whose header is ignored. NULL: the
+                         defaults of the fields */
 } ipm_options;
 
 /*
- * `migrate` replaces a segment of another layout by one of this layout, into which ipm_convert
- * copies the values. Version and time stamp go on from the old ones; owner, mode and max_readers
- * stay. It takes the old segment's lock, so no commit is lost, and a dead writer's transaction is
- * rolled back first. Handles on the old segment then return IPM_EREPLACED, or follow. A segment of
- * this layout, or of one that `match` allows, is opened as it is. If the opening fails, the old
- * segment is unchanged, except for an error after the new file has got its name. If the process
- * dies, there is the old segment or the new one; where editors find none, the next manager with
- * `create` finds the old one.
+ * `migrate` replaces a segment of another layout, which may be another one only in its attributes,
+ * by one of this layout, into which ipm_convert copies the values. Version and time stamp go on
+ * from the old ones; owner, mode and max_readers stay. It takes the old segment's lock, so no
+ * commit is lost, and a dead writer's transaction is rolled back first. Handles on the old segment
+ * then return IPM_EREPLACED, or follow. A segment of this layout, or of one that `match` allows, is
+ * opened as it is. If the opening fails, the old segment is unchanged, except for an error after
+ * the new file has got its name. If the process dies, there is the old segment or the new one;
+ * where editors find none, the next manager with `create` finds the old one.
  *
  * returns  IPM_ELAYOUT (see ipm_convert), IPM_ETIMEOUT and IPM_EDEADLOCK (the old segment's lock),
  *          IPM_EPERMISSION (also: the new file cannot have the owner and the group of the old one),
@@ -508,8 +600,10 @@ IPM_API int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_
                              ipm_segment **segment, ipm_error *error);
 
 /*
- * The layout of the segment: with `match` that of the file, and otherwise the program's own.
- * owner    the handle
+ * The layout of the segment: the program's own, if the file has the same schema text; otherwise
+ * that of the file, whose offsets (with `match`), defaults, limits and names hold. It may be
+ * another one each time that the handle has followed: see ipm_segment_openings. owner    the
+ * handle, which keeps it until it is closed
  */
 IPM_API const ipm_layout *ipm_segment_layout(const ipm_segment *segment);
 
@@ -537,8 +631,8 @@ IPM_API const ipm_layout *ipm_segment_layout(const ipm_segment *segment);
 IPM_API int ipm_segment_follow(ipm_segment *segment, ipm_error *error);
 
 /*
- * How many segments the handle has opened: 1, and one more each time that it has followed. With
- * IPM_BY_PATH: if the number has grown, find the fields again.
+ * How many segments the handle has opened: 1, and one more each time that it has followed. If the
+ * number has grown, ask for ipm_segment_layout again; with IPM_BY_PATH, find the fields again.
  */
 IPM_API uint64_t ipm_segment_openings(const ipm_segment *segment);
 
@@ -634,6 +728,19 @@ IPM_API int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t si
 #define IPM_AT(type, member) offsetof(type, member), sizeof(IPM_OF_(type, member))
 
 /*
+ * Change one value: as ipm_segment_write, for a part that is found by its path as in ipm_type_find.
+ *
+ * path     in the segment's own layout. Lists on the way have the element, and optional values are
+ *          present
+ * size     of the part
+ * errors   as for ipm_segment_write; IPM_EINVALID also for a path that leads nowhere, another size,
+ *          and a value that ipm_type_check refuses; IPM_ECORRUPT: a list on the way has more
+ *          elements than fit
+ */
+IPM_API int ipm_segment_put(ipm_segment *segment, const char *path, const void *from, uint64_t size,
+                            ipm_error *error);
+
+/*
  * Copy the whole struct as last committed, even while this handle holds the lock. It does not wait
  * for a writer that is busy, stopped or dead. Beside writers that commit faster than it can copy
  * their changes, it takes the read lock; it waits for that lock only after many failed tries, at
@@ -726,10 +833,10 @@ IPM_API int ipm_segment_changed(ipm_segment *segment, uint64_t version, ipm_rang
                                 ipm_error *error);
 
 /*
- * touch sets the header's time stamp to the present time; clear zeroes everything but the header's
- * code. While the handle holds its lock, this is part of its transaction; otherwise it is a
- * transaction of its own, which waits for the lock. Errors are those of lock and unlock, and
- * IPM_EINVALID for a reader.
+ * touch sets the header's time stamp to the present time; clear stores the defaults of the fields,
+ * as ipm_type_initialize does, and zero in the time stamp. While the handle holds its lock, this is
+ * part of its transaction; otherwise it is a transaction of its own, which waits for the lock.
+ * Errors are those of lock and unlock, and IPM_EINVALID for a reader.
  */
 IPM_API int ipm_segment_touch(ipm_segment *segment, ipm_error *error);
 IPM_API int ipm_segment_clear(ipm_segment *segment, ipm_error *error);
