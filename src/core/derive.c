@@ -191,10 +191,10 @@ static int limit_number(ipm_builder *builder, const ipm_type *type, const ipm_li
 
 int ipm_builder_limit(ipm_builder *builder, const ipm_type *type, const ipm_limits *limits,
                       const ipm_type **limited) {
-    const ipm_type *element;
-    if (type->element == NULL)
+    const ipm_type *element = type->element;
+    if (element == NULL)
         return limit_number(builder, type, limits, limited);
-    int code = ipm_builder_limit(builder, type->element, limits, &element);
+    int code = ipm_builder_limit(builder, element, limits, &element);
     if (code != IPM_OK)
         return code;
     if (type->kind == IPM_ARRAY)
