@@ -115,6 +115,7 @@ static void ignores_the_locale(void) {
     snprintf(command, sizeof command,
              "localedef -i de_DE -f UTF-8 '%s/de_DE.UTF-8' >/dev/null 2>&1", place);
     int made = system(command);
+    uselocale(LC_GLOBAL_LOCALE);
     setenv("LOCPATH", place, 1);
     bool is_set = made == 0 && setlocale(LC_ALL, "de_DE.UTF-8") != NULL;
     snprintf(text, sizeof text, "%.1f", 0.5);
@@ -250,6 +251,40 @@ static void keeps_limits_with_the_elements(void) {
     CHECK(ipm_node_of(a)->is_limited && ipm_node_of(b)->is_limited);
     CHECK(ipm_node_of(ipm_layout_type(layout))->is_limited);
     CHECK(!ipm_node_of(fields[3].type)->is_limited);
+    ipm_layout_free(layout);
+}
+
+/* Types with different limits are different types, also if a number that is not used is equal. */
+static void keeps_limits_apart(void) {
+    ipm_layout *layout =
+        parse("struct S { a: int32; b: int32 (min 0); c: int32 (max 0); d: int32 (min 0, max 0);"
+              "e: int32 (min 1); f: int32 (max 1); g: uint32 (min 0); h: float (min 0); i: char[4];"
+              "j: char16[2]; k: int32 (min 0, max 1); l: int32 (min 1, max 1); m: int32[1] (min 0);"
+              "n: int32[1] (max 0); o: int32[1] }");
+    if (layout == NULL)
+        return;
+    const ipm_type *type = ipm_layout_type(layout);
+    for (uint64_t i = 0; i < type->count; i++)
+        for (uint64_t j = 0; j < i; j++)
+            if (!CHECK(type->fields[i].type != type->fields[j].type))
+                printf("# %s and %s\n", type->fields[i].name, type->fields[j].name);
+    ipm_layout_free(layout);
+}
+
+static void says_what_arrays_hold(void) {
+    ipm_layout *layout = parse("struct P { v: int16 (default -2) } struct Q { a: int8? }"
+                               "struct S { a: P[3]; b: Q[2]; c: int8[2]; d: P[<=2]; e: P? }");
+    if (layout == NULL)
+        return;
+    const ipm_field *fields = ipm_layout_type(layout)->fields;
+    CHECK(ipm_node_of(fields[0].type)->has_initial && !ipm_node_of(fields[0].type)->is_dynamic);
+    CHECK(ipm_node_of(fields[1].type)->is_dynamic && ipm_node_of(fields[1].type)->has_bool);
+    CHECK(!ipm_node_of(fields[1].type)->has_initial);
+    CHECK(!ipm_node_of(fields[2].type)->is_dynamic && !ipm_node_of(fields[2].type)->has_bool);
+    CHECK(ipm_node_of(fields[3].type)->has_initial && ipm_node_of(fields[4].type)->has_initial);
+    CHECK_INT(ipm_node_of(fields[0].type)->index, 0);
+    CHECK_INT(ipm_node_of(fields[1].type)->index, 1);
+    CHECK_INT(ipm_node_of(ipm_layout_type(layout))->index, 2);
     ipm_layout_free(layout);
 }
 
@@ -431,6 +466,8 @@ int main(void) {
     run("refuses what is not a decimal number", refuses_bad_numbers);
     run("refuses limits and defaults that contradict each other", refuses_bad_limits);
     run("keeps limits with the type of the innermost elements", keeps_limits_with_the_elements);
+    run("keeps types with different limits apart", keeps_limits_apart);
+    run("says which arrays and lists have defaults, lists and bools inside", says_what_arrays_hold);
     run("stores a default as bytes that repeat", stores_defaults);
     run("writes a default of several values without the zeros at its end",
         writes_lists_without_zeros);

@@ -100,7 +100,7 @@ ipm_reading ipm_number_read(const char *text, ipm_kind kind, ipm_number *number)
     if (ipm_kind_is_integer(kind))
         return read_integer(text, kind, number);
     double value = read_real(text);
-    if (kind == IPM_FLOAT && fabs(value) <= DBL_MAX)
+    if (kind == IPM_FLOAT)
         value = (double)(float)value;
     if (isinf(value))
         return IPM_READING_OUTSIDE;
