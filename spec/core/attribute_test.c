@@ -345,15 +345,9 @@ static void takes_texts(void) {
     accepts_field("char32[2] (default \"a\xf0\x9d\x84\x9e\")",
                   "char32[2] (default \"a\xf0\x9d\x84\x9e\")");
     accepts_field("char16 (default \"\xed\xa0\x80\")", "char16 (default \"\xed\xa0\x80\")");
-    static const char *const bad[] = {"\xff",
-                                      "\xc3",
-                                      "\xc0\x80",
-                                      "\xe0\x80\x80",
-                                      "\xf0\x80\x80\x80",
-                                      "\xf4\x90\x80\x80",
-                                      "\x80",
-                                      "\xc3"
-                                      "a"};
+    static const char *const bad[] = {
+        "\xff", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80",
+        "\x80", "\xc3z"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char text[100];
         snprintf(text, sizeof text, "struct S { x: char16[9] (default \"%s\") }", bad[i]);
