@@ -154,6 +154,9 @@ static void bounds_integers(void) {
         snprintf(field, sizeof field, "%s (default %s, min %s, max %s)", type, ranges[i].most,
                  ranges[i].least, ranges[i].most);
         accepts_field(field, field);
+        snprintf(field, sizeof field, "%s[2] (default [%s, 1], min %s)", type, ranges[i].least,
+                 ranges[i].least);
+        accepts_field(field, field);
         const char *const outside[] = {ranges[i].below, ranges[i].above,
                                        "99999999999999999999999999"};
         static const char *const words[] = {"default", "min", "max"};

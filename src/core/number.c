@@ -108,6 +108,8 @@ ipm_reading ipm_number_read(const char *text, ipm_kind kind, ipm_number *number)
     return IPM_READING_DONE;
 }
 
+/* "%g" writes no zeros at the end. So of a normal number, start with the digits that it always has.
+ */
 static void write_real(ipm_kind kind, double value, char text[IPM_NUMBER_TEXT]) {
     const double whole = 1e15; /* integers below it are written without an exponent */
     if (isnan(value) || isinf(value)) {
@@ -118,9 +120,8 @@ static void write_real(ipm_kind kind, double value, char text[IPM_NUMBER_TEXT]) 
         snprintf(text, IPM_NUMBER_TEXT, "%.0f", value);
         return;
     }
-    int digits = fabs(value) < DBL_MIN ? 1 : kind == IPM_FLOAT ? FLT_DIG : DBL_DIG;
-    if (kind == IPM_FLOAT && fabs(value) < FLT_MIN)
-        digits = 1;
+    const double normal = kind == IPM_FLOAT ? (double)FLT_MIN : DBL_MIN;
+    int digits = fabs(value) < normal ? 1 : kind == IPM_FLOAT ? FLT_DIG : DBL_DIG;
     for (; digits <= DBL_DECIMAL_DIG; digits++) {
         snprintf(text, IPM_NUMBER_TEXT, "%.*g", digits, value);
         double read = strtod(text, NULL);
