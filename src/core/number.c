@@ -108,8 +108,8 @@ ipm_reading ipm_number_read(const char *text, ipm_kind kind, ipm_number *number)
     return IPM_READING_DONE;
 }
 
-/* "%g" leaves out zeros at the end. So the search begins with the digits that every decimal keeps in
- * this kind, but for subnormal numbers, which keep fewer. */
+/* "%g" leaves out zeros at the end. So the search begins with the digits that every decimal keeps
+ * in this kind, but for subnormal numbers, which keep fewer. */
 static void write_real(ipm_kind kind, double value, char text[IPM_NUMBER_TEXT]) {
     const double whole = 1e15; /* integers below it are written without an exponent */
     if (isnan(value) || isinf(value)) {
