@@ -46,6 +46,7 @@ static void describes_enumerations(void) {
     CHECK_INT(mode->kind, IPM_UINT8);
     CHECK_INT(mode->size, 1);
     CHECK_INT(mode->align, 1);
+    CHECK_INT(ipm_node_of(mode)->depth, 0);
     CHECK(mode->fields == NULL && mode->parent == NULL && mode->element == NULL);
     CHECK(!mode->names->is_flags);
     CHECK_INT(mode->names->count, 3);
