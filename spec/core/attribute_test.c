@@ -348,9 +348,22 @@ static void takes_texts(void) {
     accepts_field("char32[2] (default \"a\xf0\x9d\x84\x9e\")",
                   "char32[2] (default \"a\xf0\x9d\x84\x9e\")");
     accepts_field("char16 (default \"\xed\xa0\x80\")", "char16 (default \"\xed\xa0\x80\")");
-    static const char *const bad[] = {
-        "\xff", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80",
-        "\x80", "\xc3z"};
+    accepts_field("char16[2] (default \"\xed\xb4\x9e\xed\xa0\xb4\")",
+                  "char16[2] (default \"\xed\xb4\x9e\xed\xa0\xb4\")");
+    accepts_field("char16[2] (default \"\xed\xa0\xb4z\")", "char16[2] (default \"\xed\xa0\xb4z\")");
+    accepts_field("char16[2] (default \"\xed\xa0\xb4\xed\xb4\x9e\")",
+                  "char16[2] (default \"\xf0\x9d\x84\x9e\")");
+    accepts_field("char32[2] (default \"\xf4\x8f\xbf\xbf\xc2\x80\")",
+                  "char32[2] (default \"\xf4\x8f\xbf\xbf\xc2\x80\")");
+    static const char *const bad[] = {"\xff",
+                                      "\xc3",
+                                      "\xc0\x80",
+                                      "\xe0\x80\x80",
+                                      "\xf0\x80\x80\x80",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf8\x88\x80\x80\x80",
+                                      "\x80",
+                                      "\xc3z"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char text[100];
         snprintf(text, sizeof text, "struct S { x: char16[9] (default \"%s\") }", bad[i]);
