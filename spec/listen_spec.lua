@@ -305,11 +305,13 @@ describe("the functions for tools", function()
     assert.equal(1, #users)
     assert.is_true(before <= users[1].since and users[1].since <= os.time())
     users[1].since = nil
-    assert.same({ pid = holder.pid, alive = true, writes = true, waits = false }, users[1])
+    assert.same({ pid = holder.pid, tid = holder.pid, alive = true, writes = true, waits = false,
+      next = false }, users[1])
     waiter:send("go")
     repeat users = manager:users() until #users == 2
     users[2].since = nil
-    assert.same({ pid = waiter.pid, alive = true, writes = false, waits = true }, users[2])
+    assert.same({ pid = waiter.pid, tid = waiter.pid, alive = true, writes = false, waits = true,
+      next = false }, users[2])
     holder:kill()
     holder:wait()
     waiter:expect("held")

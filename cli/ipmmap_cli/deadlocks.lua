@@ -40,8 +40,8 @@ local function look(readers)
   return waits
 end
 
--- The cycle that leads from a thread back to itself: a list of { thread, pid, path, waits }, each of
--- which is waited for by the one before; or nil.
+-- The cycle that leads from a thread back to itself: a list of { thread, pid, path, waits }, each
+-- of which is waited for by the one before; or nil.
 local function cycle_from(waits, start)
   local seen = {}
   local function walk(thread, steps)
