@@ -1,6 +1,7 @@
 --- ipmmap set: sets one value, or several in one transaction.
 local failure = require "ipmmap_cli.failure"
 local input = require "ipmmap_cli.input"
+local parts = require "ipmmap_cli.parts"
 local segment = require "ipmmap_cli.segment"
 
 -- Splits an argument PATH=VALUE, PATH+=VALUE or PATH-=VALUE.
@@ -10,23 +11,27 @@ local function split(argument)
   return path or argument, sign or "", written
 end
 
--- Reads an argument. With --json it can be a PATH alone, whose value comes from standard input.
-local function read_assignment(S, argument, is_json)
-  local path, sign, written = split(argument)
+-- Adds what an argument assigns: one value, or one for each element that a wildcard matches. With
+-- --json it can be a PATH alone, whose value comes from standard input.
+local function add_assignments(list, S, argument, is_json)
+  local pattern, sign, written = split(argument)
   if not written and not is_json then
     failure.raise("usage", "'%s' is not PATH=VALUE", argument)
-  elseif sign ~= "" then
-    return { path = path, addend = input.read_addend(S, path, sign, written) }
   end
   local read = is_json and input.read_json or input.read
-  return { path = path, data = read(S, path, written or io.read("a")) }
+  written = written or io.read("a")
+  for _, part in ipairs(parts.of(S, { pattern })) do
+    local path = part.path
+    list[#list + 1] = sign == "" and { path = path, data = read(S, path, written) }
+      or { path = path, addend = input.read_addend(S, path, sign, written) }
+  end
 end
 
 local function read_assignments(S, args)
   if #args.assignments == 0 then return input.read_struct(S, io.read("a")) end
   local list = {}
-  for i, argument in ipairs(args.assignments) do
-    list[i] = read_assignment(S, argument, args.json)
+  for _, argument in ipairs(args.assignments) do
+    add_assignments(list, S, argument, args.json)
   end
   return list
 end
