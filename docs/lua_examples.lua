@@ -191,6 +191,30 @@ print(reader:read "name", reader:read "route[2].x")     --> Ida	2.0
 print(editor:add("battery", 5))                         --> 5
 print(editor:add("battery", -2))                        --> 3
 
+--- Handle:max
+print(editor:max("battery", 5), editor:max("battery", 2)) --> 5	5
+
+--- Handle:min
+editor:write("battery", 7)
+print(editor:min("battery", 9), editor:min("battery", 2)) --> 7	2
+
+--- Handle:bor
+print(editor:bor("battery", 5), editor:bor("battery", 2)) --> 5	7
+
+--- Handle:band
+editor:write("battery", 7)
+print(editor:band("battery", 12))                       --> 4
+
+--- Handle:swap
+print(editor:swap("name", "", "Ada"))                   --> true
+print(editor:swap("name", "", "Bob"))                   --> false
+print(reader:read "name")                               --> Ada
+
+--- Handle:update
+local function double(old) return old * 2 + 1 end
+print(editor:update("battery", double))                 --> 1
+print(editor:update("battery", double))                 --> 3
+
 --- Handle:touch
 editor:touch()
 print(ipmmap.now() - reader:last_update() < 60)         --> true

@@ -168,6 +168,20 @@ function Feed:time() end
 ---@return number # the new value
 function Editor:add(path, n) end
 
+---Keep only some bits of an integer, as one transaction. If the others are clear already, nothing is
+---changed, and there is no commit. Editors and managers.
+---@param path string the path of an integer
+---@param n integer the bits to keep: a value that `write` takes
+---@return integer # the new value
+function Editor:band(path, n) end
+
+---Set bits of an integer, as one transaction. If they are set already, nothing is changed, and there
+---is no commit. Editors and managers.
+---@param path string the path of an integer
+---@param n integer the bits to set: a value that `write` takes
+---@return integer # the new value
+function Editor:bor(path, n) end
+
 ---Set every field and the time stamp to zero; the header's code stays. Like `write`, this is a
 ---transaction of its own unless the handle holds its lock. Editors and managers.
 function Editor:clear() end
@@ -231,6 +245,23 @@ function Reader:last_update() end
 ---@return ipmmap.View # the struct in live memory
 function Reader:lock() end
 
+---Raise a number to at least `n`, as one transaction. If the number is that already, nothing is
+---changed, and there is no commit. Editors and managers.
+---
+---NaN counts as no number: `n` replaces a field that is NaN, and an `n` that is NaN changes nothing. A
+---`uint64` is compared without a sign, so -1, which stands for its 64 bits, is the greatest.
+---@param path string the path of a number
+---@param n number a value that `write` takes
+---@return number # the new value: the greater of the two
+function Editor:max(path, n) end
+
+---Lower a number to at most `n`, as one transaction. If the number is that already, nothing is
+---changed, and there is no commit. NaN and `uint64` are as for `max`. Editors and managers.
+---@param path string the path of a number
+---@param n number a value that `write` takes
+---@return number # the new value: the smaller of the two
+function Editor:min(path, n) end
+
 ---Read one field. If the handle holds its lock, the result includes the handle's own changes.
 ---Otherwise it is the field as last committed, and the call waits for no writer.
 ---@param path string such as `"multi_pts.multi_points[3].x"`; indices start at 1
@@ -251,6 +282,16 @@ function Editor:set(fields) end
 ---@param into? ipmmap.Value a detached value of the same struct, which is overwritten. Its layout may have fewer fields than the segment, or have them elsewhere: then its fields are copied
 ---@return ipmmap.Value # `into`, or a new value
 function Reader:snapshot(into) end
+
+---Write a field if it has the expected value, as one transaction. Editors and managers.
+---
+---The field is compared with `expected` as the field would hold it: a `float` with the nearest
+---`float`, 0.0 with -0.0 as equal, and NaN as equal to NaN.
+---@param path string the path of a scalar or a text, not of a struct or an array
+---@param expected boolean|integer|number|string a value that `write` takes
+---@param new boolean|integer|number|string a value that `write` takes
+---@return boolean # whether the field had the expected value and now has the new one. If it is false, nothing was changed
+function Editor:swap(path, expected, new) end
 
 ---Set `header.time_stamp` to the present time. Like `write`, this is a transaction of its own unless
 ---the handle holds its lock. Editors and managers.
@@ -275,6 +316,16 @@ function Reader:try_with(seconds, fn, ...) end
 
 ---Release the lock. An editor's changes are committed.
 function Reader:unlock() end
+
+---Change a field by a function of its value, as one transaction. If the handle holds its lock, this is
+---a part of that transaction. Editors and managers.
+---
+---An error in the function is passed on, and the field stays as it is. A transaction that `update` has
+---begun is rolled back; in the handle's own lock, the transaction goes on without this change.
+---@param path string such as `"multi_pts.multi_points[3].x"`; indices start at 1
+---@param fn function called as `fn(old)`, with the value as `read` returns it, under the lock. It returns the new value, of any form that `write` takes
+---@return boolean|integer|number|string|ipmmap.Value # the new value, as `read` returns it
+function Editor:update(path, fn) end
 
 ---The processes that hold the lock or wait for it now.
 ---@return ipmmap.User[] # a table for each process, with the fields `pid`; `alive`: false if the process has died, in which case the next process that asks gets the lock; `writes`: true for the write lock, false for the read lock; `waits`: true if the process waits for the lock, false if it holds it; `since`: when it got the lock or began to wait, in Unix seconds. The list is empty if this reader cannot use the lock file

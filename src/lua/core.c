@@ -3,7 +3,7 @@
  *
  * Each file of the binding uses only those before it in this order: memory, view, error, names,
  * scalar, plain, draft, assign, path, layout, type, index, value, totable, bytes, feed, follow,
- * handle, slice, lock, access, changed, wait, commits, leaves, listen, convert, info, member, open,
+ * handle, slice, lock, own, access, update, fold, changed, wait, commits, leaves, listen, convert, info, member, open,
  * core.
  */
 #include "error.h"

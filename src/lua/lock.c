@@ -15,6 +15,7 @@ that the collector can find that the view was forgotten.
 #include "functions.h"
 #include "handle.h"
 #include "index.h"
+#include "lock.h"
 #include "slice.h"
 
 #include <lauxlib.h>
@@ -84,6 +85,7 @@ static inline void spare_root(const lipm_root *root) {
 }
 
 static IPM_COLD int refuse_second(lua_State *L, const lipm_handle *handle) {
+    lipm_checkholder(L, handle);
     return luaL_error(L,
                       "%s: this handle holds its lock already%s, and unlock() or rollback() "
                       "releases it; the end of a block releases it only where the view is a "
@@ -113,6 +115,7 @@ static inline int take_lock(lua_State *L, lipm_root *root, int64_t timeout_ns, i
         return code;
     }
     handle->memory->base = (unsigned char *)ipm_segment_data(handle->segment);
+    handle->holder = L;
     handle->is_root_spare = false;
     handle->is_pinned = false;
     handle->is_lost = false;
@@ -321,6 +324,21 @@ static int root_collect(lua_State *L) {
     return 0;
 }
 
+int lipm_enclose(lua_State *L, lipm_handle *handle, ipm_error *error) {
+    lipm_root *root = prepare_root(L, handle);
+    lua_replace(L, -2);
+    lua_pushvalue(L, -1);
+    lua_toclose(L, -2);
+    lua_toclose(L, -1);
+    int code = take_lock(L, root, IPM_FOREVER, error);
+    root->is_enclosed = code == IPM_OK;
+    return code;
+}
+
+void lipm_disclose(lua_State *L, int index) {
+    end_lock(L, lua_touserdata(L, index), true);
+}
+
 /* ---- with -------------------------------------------------------------------------------- */
 
 /* Stack indices. The view is marked to-be-closed twice: if a debug hook raises an error while Lua
@@ -363,11 +381,11 @@ static int call_again(lua_State *L, int64_t timeout_ns, bool is_try, int extra) 
     return finish_again(L, LUA_OK, top);
 }
 
-static void check_callable(lua_State *L, const char *name) {
-    if (lua_isfunction(L, FUNCTION))
+void lipm_checkcallable(lua_State *L, int index, const char *name) {
+    if (lua_isfunction(L, index))
         return;
-    if (luaL_getmetafield(L, FUNCTION, "__call") == LUA_TNIL) {
-        lipm_pushshown(L, FUNCTION);
+    if (luaL_getmetafield(L, index, "__call") == LUA_TNIL) {
+        lipm_pushshown(L, index);
         luaL_error(L, "%s takes a function, not %s", name, lua_tostring(L, -1));
     }
     lua_pop(L, 1);
@@ -377,7 +395,7 @@ static void check_callable(lua_State *L, const char *name) {
 static int call_locked(lua_State *L, lipm_handle *handle, int64_t timeout_ns, bool is_try) {
     ipm_error error;
     int extra = lua_gettop(L) - FUNCTION;
-    check_callable(L, is_try ? "try_with" : "with");
+    lipm_checkcallable(L, FUNCTION, is_try ? "try_with" : "with");
     lipm_root *root = prepare_root(L, handle);
     lua_insert(L, VIEW);
     lua_pop(L, 1);

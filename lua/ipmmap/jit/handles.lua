@@ -4,6 +4,7 @@ local feeds = require "ipmmap.jit.feeds"
 local handle = require "ipmmap.jit.handle"
 
 require "ipmmap.jit.access"
+require "ipmmap.jit.update"
 require "ipmmap.jit.info"
 
 return {
