@@ -315,16 +315,29 @@ print(ipmmap.now() - reader:last_update() < 60)         --> true
 editor:set { at = { x = 1, y = 2 } }
 local t = ipmmap.totable(reader:read "at")
 print(type(t), t.x, t.y)                                --> table	1.0	2.0
+local last = ipmmap.totable(reader:read "route", 2, 3) -- the elements 2 and 3
+print(#last)                                            --> 2
 
 --- bytes
 editor:write("battery", 258)
 print(#ipmmap.bytes(reader:snapshot()))                 --> 104
+print(#ipmmap.bytes(reader:read "route", 2, 3))         --> 32
 
 --- setbytes
 local route = reader:read "route"
 ipmmap.setbytes(route, string.pack("dddddd", 1, 2, 3, 4, 5, 6))
 editor:write("route", route)
 print(reader:read "route[3].y")                         --> 6.0
+editor:with(function(drone)
+  ipmmap.setbytes(drone.route, string.pack("dd", 7, 8), 2) -- the element 2
+end)
+print(reader:read "route[2].y", reader:read "route[3].y") --> 8.0	6.0
+
+--- pointer
+editor:with(function(drone)
+  local address, size = ipmmap.pointer(drone.route) -- for a C function of the host
+  print(type(address), size)                            --> userdata	48
+end)
 
 --- pairs
 editor:set { at = { x = 1, y = 2 } }

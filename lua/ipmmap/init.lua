@@ -68,7 +68,7 @@
 --
 -- Both have fields (`v.name`) and elements (`v.route[1]`), and work with `#`, `pairs` and `ipairs`;
 -- see below for LuaJIT. Arrays start at 1. A field may have any name, so views and values have no
--- methods: `totable`, `bytes` and `setbytes` are functions of the module.
+-- methods: `totable`, `bytes`, `setbytes` and `pointer` are functions of the module.
 --
 -- A struct or array field takes a table, or a view or value of the same type. A table sets only the
 -- fields that it contains. An unknown key raises an error. For an array, a table has the elements 1
@@ -137,6 +137,7 @@ return {
   totable = core.totable,
   bytes = core.bytes,
   setbytes = core.setbytes,
+  pointer = core.pointer,
   now = core.now,
   sleep = core.sleep,
   pairs = core.pairs or pairs,

@@ -229,7 +229,7 @@ function Reader:info() end
 ---@return number # Unix seconds
 function Reader:last_update() end
 
----Take the lock, and wait for it without a limit. Editors and managers take the write lock, readers
+---Take the lock, and wait for it. Editors and managers take the write lock, readers
 ---the read lock. The view belongs in a `<close>` variable: `local data <close> = editor:lock()`.
 ---
 ---The end of the variable's block releases the lock and commits the changes, also if the block ends by
@@ -242,8 +242,9 @@ function Reader:last_update() end
 ---hook (a watchdog, Ctrl-C) raises an error after `lock` has returned and before the variable is
 ---marked, or while the view is closed. A program that goes on after such an error should use `with`,
 ---which has no such moment.
+---@param seconds? number how long to wait at most; without it the call waits for ever
 ---@return ipmmap.View # the struct in live memory
-function Reader:lock() end
+function Reader:lock(seconds) end
 
 ---Raise a number to at least `n`, as one transaction. If the number is that already, nothing is
 ---changed, and there is no commit. Editors and managers.
@@ -425,10 +426,13 @@ function Struct:type() end
 ---@return ipmmap.Code? code `"layout"`: the file is too short, or has something after the struct; `"corrupt"`: it does not start with the header code, or is a damaged segment; or as for `manager`
 function ipmmap.adopt(shared, path, options) end
 
----The raw bytes of a view or value as they lie in memory, in native byte order and with padding.
+---The raw bytes of a view or value as they lie in memory, in native byte order and with padding; or
+---those of some elements of an array.
 ---@param v ipmmap.View|ipmmap.Value
----@return string # as many bytes as `v` has
-function ipmmap.bytes(v) end
+---@param i? integer the index of the first element, if `v` is an array
+---@param j? integer the index of the last element; by default that of the array's last one. If it is `i` - 1, there are no bytes
+---@return string # as many bytes as `v`, or that part of it, has
+function ipmmap.bytes(v, i, j) end
 
 ---Make a Struct from the schema in a segment's data file. This is for tools that open any segment. The
 ---Struct is not registered, so it can be opened but not nested.
@@ -493,6 +497,19 @@ function ipmmap.pairs(v) end
 ---@return string? message what is wrong with the text
 function ipmmap.parse(text) end
 
+---The address of a view's or value's bytes, for a C function of the host. The bytes lie in memory as
+---`bytes` gives them.
+---
+---The address of a view is valid until its lock is released, and that of a value as long as the
+---program keeps the value, or a view of a part of it. Nothing checks what a C function does there. It
+---may write to all bytes of an editor's view, except the segment's header: they are prepared, so a
+---roll back restores them. The memory of a reader's view is read-only, and a write to it ends the
+---process. The value of a feed must not be changed.
+---@param v ipmmap.View|ipmmap.Value
+---@return userdata # a light userdata; in LuaJIT a `void *`
+---@return integer # the number of bytes
+function ipmmap.pointer(v) end
+
 ---Open a segment as a reader. A reader may take the read lock, and read. It maps the data
 ---read-only. If it may not write to the lock file, or if the disk has no room for that file, it can
 ---still read without the lock.
@@ -513,10 +530,11 @@ function ipmmap.reader(shared, options) end
 ---@return ipmmap.Code? code `"corrupt"`: there is other damage, which the message names; `"timeout"`: the lock was not free within 10 seconds; or as for `editor`
 function ipmmap.repair(path, options) end
 
----Set the raw bytes of a view or value.
+---Set the raw bytes of a view or value, or of some elements of an array.
 ---@param v ipmmap.View|ipmmap.Value the view or value to overwrite
----@param bytes string exactly as many bytes as `v` has. Each bool is 0 or 1. Only zeros follow the first NUL of a text. If `v` is the view of a whole segment, the bytes begin with the segment's header as it is, because only creation, `touch` and `clear` set it
-function ipmmap.setbytes(v, bytes) end
+---@param bytes string exactly as many bytes as `v` has; with an index, those of any number of whole elements. Each bool is 0 or 1. Only zeros follow the first NUL of a text. If `v` is the view of a whole segment, the bytes begin with the segment's header as it is, because only creation, `touch` and `clear` set it
+---@param i? integer the index of the first element to overwrite, if `v` is an array
+function ipmmap.setbytes(v, bytes, i) end
 
 ---Sleep. Ctrl-C ends the sleep.
 ---@param seconds number how long to sleep; with 0 or less the call returns at once
@@ -529,9 +547,12 @@ function ipmmap.sleep(seconds) end
 ---@return ipmmap.Struct
 function ipmmap.struct(name, fields) end
 
----Copy a view or value into plain tables, including all nested structs and arrays.
+---Copy a view or value into plain tables, including all nested structs and arrays; or copy some
+---elements of an array.
 ---@param v ipmmap.View|ipmmap.Value
+---@param i? integer the index of the first element, if `v` is an array. It gets the index 1 in the list
+---@param j? integer the index of the last element; by default that of the array's last one. If it is `i` - 1, the list is empty
 ---@return table # for a struct, a table by field name; for an array, a list
-function ipmmap.totable(v) end
+function ipmmap.totable(v, i, j) end
 
 return ipmmap

@@ -11,17 +11,17 @@
 #include <string.h>
 
 /* The bytes of a scalar that is no text. */
-typedef union word {
+typedef union fold_word {
     uint64_t bits;
     float narrow;
     double wide;
-} word;
+} fold_word;
 
 static bool is_real(const ipm_type *type) {
     return type->kind == IPM_FLOAT || type->kind == IPM_DOUBLE;
 }
 
-static double real_of(const ipm_type *type, word value) {
+static double real_of(const ipm_type *type, fold_word value) {
     return type->kind == IPM_FLOAT ? (double)value.narrow : value.wide;
 }
 
@@ -30,16 +30,16 @@ static void check_unreserved(lua_State *L, const lipm_place *place) {
         lipm_complain(L, place, "set only by creation, touch and clear");
 }
 
-static word load_word(const unsigned char *at, const ipm_type *type) {
-    word value = {0};
+static fold_word word_at(const unsigned char *at, const ipm_type *type) {
+    fold_word value = {0};
     memcpy(&value, at, type->size);
     return value;
 }
 
 /* The value at `index`, as the field would hold it. Raises if it is no value of the field. */
-static word check_word(lua_State *L, int index, const lipm_place *place) {
+static fold_word check_given(lua_State *L, int index, const lipm_place *place) {
     lipm_scalar scalar = {0};
-    word value = {0};
+    fold_word value = {0};
     if (!lipm_toscalar(L, index, place->type, &scalar))
         lipm_complain_scalar(L, index, place);
     lipm_storescalar(&value, place->type, &scalar);
@@ -48,22 +48,22 @@ static word check_word(lua_State *L, int index, const lipm_place *place) {
 
 /* ---- max, min, bor, band ------------------------------------------------------------------- */
 
-typedef enum fold { MAX, MIN, BOR, BAND } fold;
+typedef enum fold { FOLD_MAX, FOLD_MIN, FOLD_BOR, FOLD_BAND } fold;
 
 static const char *const fold_names[] = {"max", "min", "bor", "band"};
 
-static void check_kind(lua_State *L, const lipm_place *place, fold how) {
+static void check_folded(lua_State *L, const lipm_place *place, fold how) {
     const ipm_type *type = place->type;
     bool is_integer = type->kind < IPM_FLOAT && type->kind != IPM_BOOL;
     check_unreserved(L, place);
-    if (!is_integer && (how >= BOR || !is_real(type))) {
+    if (!is_integer && (how >= FOLD_BOR || !is_real(type))) {
         lipm_complain(L, place, "%s is not %s, which %s takes", type->name,
-                      how >= BOR ? "an integer" : "a number", fold_names[how]);
+                      how >= FOLD_BOR ? "an integer" : "a number", fold_names[how]);
     }
 }
 
 /* Whether a is greater than b. Never allocates. */
-static bool is_above(lua_State *L, const ipm_type *type, word a, word b) {
+static bool is_above(lua_State *L, const ipm_type *type, fold_word a, fold_word b) {
     if (type->kind == IPM_UINT64)
         return a.bits > b.bits;
     lipm_pushscalar(L, type, &b);
@@ -74,22 +74,25 @@ static bool is_above(lua_State *L, const ipm_type *type, word a, word b) {
 }
 
 /* NaN counts as no number: the other one is the result. */
-static word fold_words(lua_State *L, const ipm_type *type, fold how, word old, word given) {
-    if (how == BOR)
-        return (word){.bits = old.bits | given.bits};
-    if (how == BAND)
-        return (word){.bits = old.bits & given.bits};
+static fold_word fold_words(lua_State *L, const ipm_type *type, fold how, fold_word old,
+                            fold_word given) {
+    if (how == FOLD_BOR)
+        return (fold_word){.bits = old.bits | given.bits};
+    if (how == FOLD_BAND)
+        return (fold_word){.bits = old.bits & given.bits};
     bool is_nan = is_real(type) && real_of(type, old) != real_of(type, old);
-    bool is_better = how == MAX ? is_above(L, type, given, old) : is_above(L, type, old, given);
+    bool is_better =
+        how == FOLD_MAX ? is_above(L, type, given, old) : is_above(L, type, old, given);
     return is_nan || is_better ? given : old;
 }
 
 /* Store what the fold gives, if the field takes it. *value: that. */
-static bool store_fold(lua_State *L, const lipm_place *place, fold how, word given, word *value) {
+static bool store_fold(lua_State *L, const lipm_place *place, fold how, fold_word given,
+                       fold_word *value) {
     const ipm_type *type = place->type;
     lipm_scalar scalar = {0};
     const unsigned char *base = ipm_segment_data(place->memory->segment);
-    word old = load_word(base + place->offset, type);
+    fold_word old = word_at(base + place->offset, type);
     *value = fold_words(L, type, how, old, given);
     if (memcmp(value, &old, sizeof old) == 0)
         return true;
@@ -104,12 +107,12 @@ static bool store_fold(lua_State *L, const lipm_place *place, fold how, word giv
 static int fold_in(lua_State *L, fold how, lua_CFunction method) {
     lipm_handle *handle = lipm_pinwriter(L);
     bool has_begun;
-    word value = {0};
+    fold_word value = {0};
     ipm_error error;
     lua_settop(L, 3);
     lipm_place place = lipm_checkplace(L, handle);
-    check_kind(L, &place, how);
-    word given = check_word(L, 3, &place);
+    check_folded(L, &place, how);
+    fold_word given = check_given(L, 3, &place);
     lipm_checkopen(L, handle);
     if (lipm_beginown(L, handle, place.memory, &has_begun, &error) != IPM_OK)
         return lipm_retry(L, handle, &error, method);
@@ -133,7 +136,7 @@ NaN counts as no number: `n` replaces a field that is NaN, and an `n` that is Na
 @raise as for `write`
 */
 int lipm_handle_max(lua_State *L) {
-    return fold_in(L, MAX, lipm_handle_max);
+    return fold_in(L, FOLD_MAX, lipm_handle_max);
 }
 
 /***
@@ -146,7 +149,7 @@ changed, and there is no commit. NaN and `uint64` are as for `max`. Editors and 
 @raise as for `write`
 */
 int lipm_handle_min(lua_State *L) {
-    return fold_in(L, MIN, lipm_handle_min);
+    return fold_in(L, FOLD_MIN, lipm_handle_min);
 }
 
 /***
@@ -159,7 +162,7 @@ is no commit. Editors and managers.
 @raise an error if the field is not an integer; otherwise as for `write`
 */
 int lipm_handle_bor(lua_State *L) {
-    return fold_in(L, BOR, lipm_handle_bor);
+    return fold_in(L, FOLD_BOR, lipm_handle_bor);
 }
 
 /***
@@ -172,7 +175,7 @@ changed, and there is no commit. Editors and managers.
 @raise an error if the field is not an integer; otherwise as for `write`
 */
 int lipm_handle_band(lua_State *L) {
-    return fold_in(L, BAND, lipm_handle_band);
+    return fold_in(L, FOLD_BAND, lipm_handle_band);
 }
 
 /* ---- swap ---------------------------------------------------------------------------------- */
@@ -183,7 +186,7 @@ static bool is_expected(const unsigned char *at, const ipm_type *type,
         return strnlen((const char *)at, type->size) == expected->length &&
                memcmp(at, expected->text, expected->length) == 0;
     }
-    word old = load_word(at, type), other = {0};
+    fold_word old = word_at(at, type), other = {0};
     lipm_storescalar(&other, type, expected);
     if (!is_real(type))
         return type->kind == IPM_BOOL ? (old.bits != 0) == (other.bits != 0)

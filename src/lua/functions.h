@@ -14,6 +14,7 @@ int lipm_describe(lua_State *L);
 int lipm_totable(lua_State *L);
 int lipm_bytes(lua_State *L);
 int lipm_setbytes(lua_State *L);
+int lipm_pointer(lua_State *L);
 int lipm_now(lua_State *L);
 int lipm_sleep(lua_State *L);
 

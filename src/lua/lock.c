@@ -135,8 +135,22 @@ static int drop_lock(lipm_handle *handle, bool is_commit, ipm_error *error) {
     return code;
 }
 
+/* Take the lock within the number of seconds at index 2, and push its root view. absent: the time
+ * if there is no number. */
+static bool lock_within(lua_State *L, int64_t absent, ipm_error *error) {
+    lipm_handle *handle = lipm_checkhandle(L);
+    int64_t timeout_ns = lipm_checkseconds(L, 2, absent, handle->memory->type->name);
+    int code;
+    do {
+        lua_settop(L, 1);
+        lipm_root *root = prepare_root(L, handle);
+        code = take_lock(L, root, timeout_ns, error);
+    } while (code != IPM_OK && lipm_again(L, handle, error));
+    return code == IPM_OK;
+}
+
 /***
-Take the lock, and wait for it without a limit. Editors and managers take the write lock, readers
+Take the lock, and wait for it. Editors and managers take the write lock, readers
 the read lock. The view belongs in a `<close>` variable: `local data <close> = editor:lock()`.
 
 The end of the variable's block releases the lock and commits the changes, also if the block ends by
@@ -150,18 +164,16 @@ hook (a watchdog, Ctrl-C) raises an error after `lock` has returned and before t
 marked, or while the view is closed. A program that goes on after such an error should use `with`,
 which has no such moment.
 @function Handle:lock
+@tparam[opt] number seconds how long to wait at most; without it the call waits for ever
 @treturn view the struct in live memory
-@raise an error if the handle holds its lock already, or is closed; an error object: `"deadlock"`,
-`"incompatible"`, `"permission"` and `"no_space"` (for a reader that cannot use the lock file),
+@raise an error if the handle holds its lock already, or is closed; an error object: `"timeout"`,
+`"deadlock"`, `"incompatible"`, `"permission"` and `"no_space"` (for a reader that cannot use the
+lock file),
 `"replaced"`, `"forked"`, `"system"`
 */
 int lipm_handle_lock(lua_State *L) {
-    lipm_handle *handle = lipm_checkhandle(L);
     ipm_error error;
-    lipm_root *root = prepare_root(L, handle);
-    if (take_lock(L, root, IPM_FOREVER, &error) != IPM_OK)
-        return lipm_retry(L, handle, &error, lipm_handle_lock);
-    return 1;
+    return lock_within(L, IPM_FOREVER, &error) ? 1 : lipm_raise(L, &error);
 }
 
 /***
@@ -175,16 +187,8 @@ Take the lock as `lock` does, but wait at most for the given time.
 @raise an error if the handle holds its lock already, or is closed
 */
 int lipm_handle_try_lock(lua_State *L) {
-    lipm_handle *handle = lipm_checkhandle(L);
-    int64_t timeout_ns = lipm_checkseconds(L, 2, 0, handle->memory->type->name);
     ipm_error error;
-    int code;
-    do {
-        lua_settop(L, 1);
-        lipm_root *root = prepare_root(L, handle);
-        code = take_lock(L, root, timeout_ns, &error);
-    } while (code != IPM_OK && lipm_again(L, handle, &error));
-    return code == IPM_OK ? 1 : lipm_fail(L, &error);
+    return lock_within(L, 0, &error) ? 1 : lipm_fail(L, &error);
 }
 
 static int end_by_hand(lua_State *L, lipm_handle *handle, bool is_commit) {

@@ -15,7 +15,15 @@
 
 /* Stack indices. The views, of a transaction of its own, are those of lipm_enclose; in the handle's
  * own transaction they are nil. */
-enum { PATH = 2, FUNCTION, OWNER, PARTS, VIEW = PARTS + 2, VIEW_AGAIN, NEW };
+enum {
+    UPDATE_PATH = 2,
+    UPDATE_FUNCTION,
+    UPDATE_OWNER,
+    UPDATE_PARTS,
+    UPDATE_VIEW = UPDATE_PARTS + 2,
+    UPDATE_VIEW_AGAIN,
+    UPDATE_NEW
+};
 
 /* Push the present value at a place. Its memory is accessible. */
 static void push_present(lua_State *L, const lipm_handle *handle, const lipm_place *place) {
@@ -23,7 +31,7 @@ static void push_present(lua_State *L, const lipm_handle *handle, const lipm_pla
         lipm_pushlive(L, place);
         return;
     }
-    lipm_value *value = lipm_pushvalue(L, OWNER, handle->layout, place->type);
+    lipm_value *value = lipm_pushvalue(L, UPDATE_OWNER, handle->layout, place->type);
     const unsigned char *base = lipm_base(place->memory);
     if (base == NULL)
         lipm_complain_access(L, place);
@@ -33,11 +41,11 @@ static void push_present(lua_State *L, const lipm_handle *handle, const lipm_pla
 static void assign_new(lua_State *L, const lipm_place *place) {
     lipm_assignment assignment;
     const lipm_names *names = NULL;
-    if (lua_isnil(L, NEW))
+    if (lua_isnil(L, UPDATE_NEW))
         lipm_complain(L, place, "the function of update returned nil instead of the new value");
     if (!lipm_is_scalar(place->type))
-        names = lipm_pushnames(L, OWNER, place->type, place->type);
-    lipm_prepare(L, OWNER, NEW, place, names, &assignment);
+        names = lipm_pushnames(L, UPDATE_OWNER, place->type, place->type);
+    lipm_prepare(L, UPDATE_OWNER, UPDATE_NEW, place, names, &assignment);
     if (lipm_base(place->memory) == NULL)
         lipm_complain_access(L, place);
     if (!lipm_assign(&assignment, place))
@@ -53,13 +61,13 @@ static int finish_update(lua_State *L, int status, lua_KContext epoch) {
         return luaL_error(L, "%s: the function of update has released the lock",
                           lipm_handlename(handle));
     }
-    const lipm_part *part = lipm_checkpath(L, PATH, OWNER, handle->layout);
+    const lipm_part *part = lipm_checkpath(L, UPDATE_PATH, UPDATE_OWNER, handle->layout);
     place.type = part->type;
     place.offset = part->offset;
     assign_new(L, &place);
     push_present(L, handle, &place);
-    if (!lua_isnil(L, VIEW))
-        lipm_disclose(L, VIEW);
+    if (!lua_isnil(L, UPDATE_VIEW))
+        lipm_disclose(L, UPDATE_VIEW);
     return 1;
 }
 
@@ -81,16 +89,16 @@ int lipm_handle_update(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
     ipm_error error = {0};
     int code = IPM_OK;
-    lua_settop(L, FUNCTION);
+    lua_settop(L, UPDATE_FUNCTION);
     lipm_place place = lipm_checkplace(L, handle);
     if (place.offset < place.memory->reserved && place.type != place.memory->type)
         return lipm_complain(L, &place, "set only by creation, touch and clear");
-    lipm_checkcallable(L, FUNCTION, "update");
+    lipm_checkcallable(L, UPDATE_FUNCTION, "update");
     lipm_checkopen(L, handle);
     if (lipm_is_locked(handle)) {
         bool has_begun;
         code = lipm_beginown(L, handle, place.memory, &has_begun, &error);
-        lua_settop(L, VIEW_AGAIN);
+        lua_settop(L, UPDATE_VIEW_AGAIN);
     } else if (!lipm_hasmoved(handle, place.memory, &error)) {
         code = lipm_enclose(L, handle, &error);
     } else {
@@ -99,10 +107,10 @@ int lipm_handle_update(lua_State *L) {
     if (code == IPM_OK && lipm_hasmoved(handle, place.memory, &error))
         code = (int)error.code;
     if (code != IPM_OK) {
-        lua_settop(L, FUNCTION); /* closes the views */
+        lua_settop(L, UPDATE_FUNCTION); /* closes the views */
         return lipm_retry(L, handle, &error, lipm_handle_update);
     }
-    lua_pushvalue(L, FUNCTION);
+    lua_pushvalue(L, UPDATE_FUNCTION);
     push_present(L, handle, &place);
     lua_KContext epoch = (lua_KContext)handle->epoch;
     lua_callk(L, 1, 1, epoch, finish_update);

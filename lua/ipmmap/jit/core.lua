@@ -25,6 +25,7 @@ registry[NAME] = {
   totable = bytes.totable,
   bytes = bytes.bytes,
   setbytes = bytes.setbytes,
+  pointer = bytes.pointer,
   now = function() return C.ipm_time() end,
   sleep = seconds.sleep,
   pairs = view.pairs,

@@ -292,9 +292,9 @@ local function is_among_callers(state)
   return false
 end
 
---- Raises if another coroutine holds the handle's lock, which is held: what this one reads or writes
--- would be a part of a transaction that it does not know of. Without the library `debug` this is
--- not noticed.
+--- Raises if another coroutine holds the handle's lock, which is held: what this one reads or
+-- writes would be a part of a transaction that it does not know of. Without the library `debug`
+-- this is not noticed.
 -- @local
 function lock.check_holder(state)
   local here, epoch = running() or MAIN, state.memory.block.epoch
@@ -307,8 +307,8 @@ function lock.check_holder(state)
   state.holder, state.held_since = here, epoch
 end
 
---- Calls `change(state, a, b, c)` while the handle holds its lock: in its transaction, or else in one
--- of its own, which is rolled back if the first result is false.
+--- Calls `change(state, a, b, c)` while the handle holds its lock: in its transaction, or else in
+-- one of its own, which is rolled back if the first result is false.
 -- @local
 -- @tparam table of the memory in which the caller has found the place to change
 -- @treturn boolean false: the method begins again, or fails; see handle.retry
