@@ -668,7 +668,7 @@ IPM_API int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t tim
  *          ipm_segment_interrupt(segment);
  *      }
  *
- * A wait for a commit ends at once, a wait for the lock within 100 ms. A call that need not wait
+ * A wait for a commit ends at once, a wait for the lock within 50 ms. A call that need not wait
  * succeeds. Several interrupts before a wait count as one. After IPM_EINTERRUPTED, check what the
  * handler has set, and wait again if it has set nothing.
  *
@@ -677,6 +677,17 @@ IPM_API int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t tim
  * threads  any thread may call it, also in a signal handler; it preserves errno
  */
 IPM_API void ipm_segment_interrupt(ipm_segment *segment);
+
+/*
+ * Have waits for the handle's lock call a function between two slices, every 30 ms at the longest.
+ * If it returns a pointer, the wait ends with IPM_EINTERRUPTED. If it returns NULL, the wait goes
+ * on, and keeps its place in the queue. So a scripting language can let its hooks run.
+ *
+ * asks     must not use the handle; NULL: nothing is called any more
+ * with     its argument
+ * threads  not beside another call with this handle
+ */
+IPM_API void ipm_segment_ask(ipm_segment *segment, const void *(*asks)(void *), void *with);
 
 /*
  * A file descriptor for an event loop. It polls readable after each commit, and once the segment is

@@ -81,7 +81,7 @@
 -- - There is no `<close>`. `with` and `try_with` hold a lock for the call of a function; `lock` and
 --   `try_lock` raise an error.
 -- - A coroutine that is forgotten while it is suspended in `with` keeps the lock until its handle
---   is closed or collected. Ctrl-C ends a wait for the lock after a second or more.
+--   is closed or collected.
 -- - `pairs` and `ipairs` do not take views and values: write `ipmmap.pairs` and `ipmmap.ipairs`,
 --   which also work in Lua. `#` and `ipmmap.len` work with arrays.
 -- - A field of type `int64` or `uint64` is read as a number if it is within 2^53, so that every

@@ -47,7 +47,7 @@ static void take_interrupt(ipm_segment *segment) {
     atomic_store_explicit(&segment->interrupted, 0, memory_order_relaxed);
 }
 
-void ipm_segment_ask(ipm_segment *segment, bool (*asks)(void *), void *with) {
+void ipm_segment_ask(ipm_segment *segment, const void *(*asks)(void *), void *with) {
     segment->asks = asks;
     segment->asks_with = with;
 }
@@ -58,7 +58,7 @@ int ipm_segment_go_on(ipm_rwlock *lock, bool has_waited) {
         take_interrupt(segment);
         return EINTR;
     }
-    if (has_waited && segment->asks != NULL && segment->asks(segment->asks_with))
+    if (has_waited && segment->asks != NULL && segment->asks(segment->asks_with) != NULL)
         return EINTR;
     return has_waited && !ipm_segment_has_name(segment) ? ECANCELED : 0;
 }

@@ -216,6 +216,8 @@ int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t timeout_ns,
 
 void ipm_segment_interrupt(ipm_segment *segment);
 
+void ipm_segment_ask(ipm_segment *segment, const void *(*asks)(void *), void *with);
+
 int ipm_segment_fd(ipm_segment *segment, int *fd, ipm_error *error);
 int ipm_segment_drain(ipm_segment *segment, uint64_t *version, ipm_error *error);
 

@@ -10,6 +10,7 @@
 local C = require "ipmmap.jit.library"
 local errors = require "ipmmap.jit.errors"
 local handle = require "ipmmap.jit.handle"
+local hooks = require "ipmmap.jit.hooks"
 local memory = require "ipmmap.jit.memory"
 local seconds = require "ipmmap.jit.seconds"
 
@@ -30,16 +31,21 @@ local methods = handle.methods
 
 -- Taking the lock ------------------------------------------------------------------------------
 
--- Waits for the lock. No debug hook, such as that of Ctrl-C, runs during a call into the core, so
--- the wait has ends: the first one after a second. A thread that waits again is the last in the
--- queue, so each turn is twice as long as the one before.
+-- Waits for the lock. No debug hook, such as that of Ctrl-C, runs during a call into the core. So
+-- the core asks between two slices whether there is a hook, and the wait ends for one that is set
+-- meanwhile. For a hook that was set before, and where the core cannot ask, the wait has ends: the
+-- first one after a second. A thread that waits again is the last in the queue, so each turn is
+-- twice as long as the one before.
 local function wait(state, timeout_ns)
   local turn_ns = SECOND
   local deadline = seconds.deadline(timeout_ns)
   while true do
     local left_ns = seconds.left(deadline)
-    local code = segment_lock(live(state), left_ns < turn_ns and left_ns or turn_ns, buffer)
-    if code ~= C.IPM_ETIMEOUT or left_ns <= turn_ns then
+    local asks = hooks.can_ask and not hooks.is_set()
+    local slice_ns = not asks and turn_ns < left_ns and turn_ns or left_ns
+    C.ipm_segment_ask(live(state), asks and hooks.ask or nil, hooks.state)
+    local code = segment_lock(live(state), slice_ns, buffer)
+    if code ~= C.IPM_EINTERRUPTED and (code ~= C.IPM_ETIMEOUT or left_ns <= slice_ns) then
       return code
     end
     turn_ns = turn_ns * 2
