@@ -240,6 +240,13 @@ editor:write("battery", 50)
 print(reader:wait(version, 0.01) == version + 1)        --> true
 print(reader:wait "battery")                            --> 50
 
+--- wait_any
+local handle, version = ipmmap.wait_any({ reader, editor }, 0)
+print(handle, select("#", ipmmap.wait_any({ reader }, 0))) --> nil	3
+editor:write("battery", 50)
+handle, version = ipmmap.wait_any { reader }
+print(handle == reader, version == reader:version())    --> true	true
+
 --- Handle:fd
 local fd = reader:fd() -- for poll, luv or cqueues
 print(math.type(fd))                                    --> integer

@@ -343,7 +343,7 @@ describe("a handle", function()
       for _, waiting in ipairs {
         "handle:wait(handle:version())", "handle:wait('number')", "handle:with(print)", "handle:try_with(100, print)",
         "handle:write('number', 1)", "handle:add('number', 1)", "handle:max('number', 1)",
-        "handle:update('number', print)", "handle:feed():next()", "ipmmap.sleep(100)",
+        "handle:update('number', print)", "handle:feed():next()", "ipmmap.wait_any{ handle }", "ipmmap.sleep(100)",
       } do
         local child = process.spawn([[
           local ipmmap = require "ipmmap"
@@ -352,7 +352,7 @@ describe("a handle", function()
           print "ready"
         ]] .. waiting, dir)
         child:expect "ready"
-        while not waiting:find "wait%(" and not waiting:find "sleep" and not waiting:find "next" and not is_waiting() do
+        while not waiting:find "wait%(" and not waiting:find "sleep" and not waiting:find "next" and not waiting:find "any" and not is_waiting() do
           ipmmap.sleep(0.001)
         end
         local before = ipmmap.now()

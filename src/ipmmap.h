@@ -658,6 +658,25 @@ IPM_API int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t tim
                              uint64_t *now, ipm_error *error);
 
 /*
+ * Wait for a commit to any of several segments, of any number of them. During the call the process
+ * has one inotify instance. If it can have none, it looks every 10 ms.
+ *
+ * segments  open handles, which may have different roles; a handle, or several handles of one
+ *           segment, may be there more than once
+ * versions  for each handle the version that the program knows: a later one is a commit
+ * first     the index at which each look begins: by going on after the one that was reported last,
+ *           a segment with many commits does not hide the others
+ * which     the index of the handle that has a commit, or that failed
+ * version   its version
+ * returns   IPM_OK, IPM_ETIMEOUT, IPM_EREPLACED, IPM_EFORKED; IPM_EINTERRUPTED: a signal came, or
+ *           ipm_segment_interrupt was called for one of them; IPM_EINVALID: count is 0, or a handle
+ *           holds its lock and the call would have to sleep
+ */
+IPM_API int ipm_wait_any(ipm_segment *const *segments, const uint64_t *versions, size_t count,
+                         size_t first, int64_t timeout_ns, size_t *which, uint64_t *version,
+                         ipm_error *error);
+
+/*
  * End a wait of this handle, for a commit or for the lock: the present one or, if there is none,
  * the next one. That wait returns IPM_EINTERRUPTED instead of sleeping. So no signal is missed,
  * whenever it arrives, with a handler such as

@@ -140,6 +140,7 @@ return {
   pointer = core.pointer,
   now = core.now,
   sleep = core.sleep,
+  wait_any = core.wait_any,
   pairs = core.pairs or pairs,
   ipairs = core.ipairs or ipairs,
   len = len,

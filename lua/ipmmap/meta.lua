@@ -555,4 +555,19 @@ function ipmmap.struct(name, fields) end
 ---@return table # for a struct, a table by field name; for an array, a list
 function ipmmap.totable(v, i, j) end
 
+---Wait for a commit to any of several segments: for the first one that `wait_any` has not reported of
+---that handle. For a handle that it has not reported yet, that is a commit since the handle was
+---opened. If several handles have one, they are reported in turn.
+---
+---It takes any number of handles, of any roles, and needs neither an event loop nor a descriptor for
+---each of them: during the call the process has one inotify instance, and if it can have none, it
+---looks every 10 ms. The cost of a call grows with the number of handles.
+---@param handles handle[] a list of open handles, which do not hold their locks
+---@param seconds? number how long to wait at most; without it the call waits for ever
+---@return handle|nil # the handle of the segment
+---@return integer|nil # its present version
+---@return ipmmap.Code? code `"timeout"`, `"replaced"`, `"forked"`
+---@return handle? the handle that failed, unless the code is `"timeout"`
+function ipmmap.wait_any(handles, seconds) end
+
 return ipmmap

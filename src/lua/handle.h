@@ -15,6 +15,8 @@ typedef struct lipm_handle {
     lipm_layout *layout;     /* of the segment, as in `memory` */
     lipm_layout *definition; /* the program's, which the segment needs; mostly the same */
     uint64_t epoch;          /* how many times the lock was taken */
+    uint64_t reported;       /* the version that wait_any reported last, at first `opened` */
+    uint64_t turn;           /* the greatest of the handles that one list has was reported last */
     uint64_t opened;         /* the version when the handle was opened */
     uint64_t openings;       /* those of the segment when the handle took its layout */
     const lua_State *holder; /* the coroutine that took the lock */

@@ -252,6 +252,7 @@ int lipm_open(lua_State *L) {
     lipm_retainlayout(handle->definition);
     lipm_retainlayout(handle->layout);
     ipm_segment_version(handle->segment, &handle->opened, NULL);
+    handle->reported = handle->opened;
     lipm_takelayout(L, -1, handle);
     return 1;
 }

@@ -2,8 +2,8 @@
 
 #include "error.h"
 
-static lua_Integer check_element(lua_State *L, int index, const lipm_place *place, lua_Integer absent,
-                               lua_Integer min, lua_Integer max) {
+static lua_Integer check_element(lua_State *L, int index, const lipm_place *place,
+                                 lua_Integer absent, lua_Integer min, lua_Integer max) {
     int is_whole;
     if (lua_isnoneornil(L, index))
         return absent;

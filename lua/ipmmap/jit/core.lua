@@ -28,6 +28,7 @@ registry[NAME] = {
   pointer = bytes.pointer,
   now = function() return C.ipm_time() end,
   sleep = seconds.sleep,
+  wait_any = handles.wait_any,
   pairs = view.pairs,
   ipairs = view.ipairs,
   open = handles.open,
