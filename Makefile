@@ -69,7 +69,7 @@ C_FILES = $(CORE) $(BINDING) $(C_TESTS) $(HELPERS)
 BUSTED  = busted --output=spec/helper/tap.lua
 # The specs of what LuaJIT does as Lua does: they run with both.
 JIT_SPECS = $(patsubst %,spec/%_spec.lua,helper versions struct value view assign bytes update jit \
-              constructor error handle lock access coroutine wait_any listen feed feed_changes follow migrate \
+              constructor error handle lock access coroutine wait_any changed listen feed feed_changes follow migrate \
               compatible adopt appear trust resident processes jit_hook)
 SUMMARY = .ci/summary $(if $(VERBOSE),all)
 

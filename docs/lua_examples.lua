@@ -239,12 +239,22 @@ print(select(3, reader:wait(version, 0.01)))            --> timeout
 editor:write("battery", 50)
 print(reader:wait(version, 0.01) == version + 1)        --> true
 print(reader:wait "battery")                            --> 50
+editor:write("at.x", 1)
+local now = reader:wait { "at", "name", version = version, seconds = 1 }
+print(now == reader:version())                          --> true
+
+--- Handle:changed
+local version = reader:version()
+editor:write("route[3].y", 2)
+for _, path in ipairs(reader:changed(version)) do
+  if path == "route[3].y" then print(path) end          --> route[3].y
+end
 
 --- wait_any
-local handle, version = ipmmap.wait_any({ reader, editor }, 0)
+local handle = ipmmap.wait_any({ reader, editor }, 0)
 print(handle, select("#", ipmmap.wait_any({ reader }, 0))) --> nil	3
 editor:write("battery", 50)
-handle, version = ipmmap.wait_any { reader }
+local handle, version = ipmmap.wait_any { reader }
 print(handle == reader, version == reader:version())    --> true	true
 
 --- Handle:fd

@@ -235,6 +235,9 @@ typedef struct ipm_range {
 int ipm_segment_changed(ipm_segment *segment, uint64_t version, ipm_range *range,
                         ipm_error *error);
 
+int ipm_segment_mark_changed(ipm_segment *segment, uint64_t version, unsigned char *marks,
+                             ipm_error *error);
+
 int ipm_segment_touch(ipm_segment *segment, ipm_error *error);
 int ipm_segment_clear(ipm_segment *segment, ipm_error *error);
 

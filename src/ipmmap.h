@@ -756,6 +756,17 @@ IPM_API int ipm_segment_changed(ipm_segment *segment, uint64_t version, ipm_rang
                                 ipm_error *error);
 
 /*
+ * Mark the bytes that may have changed after `version`. If the segment has a ring that still has
+ * all commits since then, and the handle does not hold its lock, these are exactly the bytes that
+ * the commits changed. Otherwise they are whole blocks, as of ipm_segment_changed.
+ *
+ * marks    as many bytes as the struct has: 1 for a byte that may have changed, otherwise 0
+ * returns  as ipm_segment_changed; with a ring also as ipm_feed_open and ipm_feed_next
+ */
+IPM_API int ipm_segment_mark_changed(ipm_segment *segment, uint64_t version, unsigned char *marks,
+                                     ipm_error *error);
+
+/*
  * touch sets the header's time stamp to the present time; clear zeroes everything but the header's
  * code. While the handle holds its lock, this is part of its transaction; otherwise it is a
  * transaction of its own, which waits for the lock. Errors are those of lock and unlock, and

@@ -13,7 +13,7 @@ local SECTIONS <const> = {
   { "Write", "Handle:write", "Handle:set", "Handle:add", "Handle:update", "Handle:swap",
     "Handle:max", "Handle:min", "Handle:bor", "Handle:band", "Handle:touch", "Handle:clear",
     "Handle:flush" },
-  { "Wait for commits", "Handle:version", "Handle:wait", "wait_any", "Handle:fd",
+  { "Wait for commits", "Handle:version", "Handle:wait", "Handle:changed", "wait_any", "Handle:fd",
     "Handle:drain" },
   { "Follow every commit", "Handle:feed", "Feed:next", "Feed:commits", "Feed:changes", "Feed:time",
     "Feed:close" },

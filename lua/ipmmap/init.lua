@@ -95,6 +95,7 @@
 local compat = require "ipmmap.compat"
 local handle = require "ipmmap.handle"
 local struct = require "ipmmap.struct"
+require "ipmmap.wait"
 
 local core = compat.core
 

@@ -182,6 +182,17 @@ function Editor:band(path, n) end
 ---@return integer # the new value
 function Editor:bor(path, n) end
 
+---The fields that may have changed since a version: every scalar and text that has other bytes than
+---then is in the list, in memory order.
+---
+---If the segment has a ring (the option `feed`) that still has all commits since the version, the list
+---is exact: it has the fields whose bytes those commits changed. Without it, or in the handle's lock,
+---a field is also in the list if another one in the same 256 bytes of the struct was changed.
+---`header.time_stamp` is a field too, and `touch` changes it.
+---@param version integer a version, as `version`, `wait` or a feed returned it
+---@return string[] # the paths, as `read` takes them, such as `"trail[3].x"`
+function Reader:changed(version) end
+
 ---Set every field and the time stamp to zero; the header's code stays. Like `write`, this is a
 ---transaction of its own unless the handle holds its lock. Editors and managers.
 function Editor:clear() end
@@ -352,9 +363,14 @@ function Reader:versioned_snapshot(into) end
 ---saw last through this handle. The first wait for a field has no such value: it returns at once if
 ---there was a commit since the handle was opened, and otherwise after the next commit that changes the
 ---field.
----@param version integer|string a version, as `version` or `wait` returned it; or the path of a field
+---
+---With a table, the call waits until one of several fields has other bytes than at the call:
+---`handle:wait { "a.b", "c", version = v, seconds = 1 }`. If the table has a `version`, and one of the
+---fields may have changed since that version (see `changed`), it returns at once. The version that it
+---returns can be given to the next call, which then misses no change.
+---@param version integer|string|table a version, as `version` or `wait` returned it; the path of a field; or a table of paths, with `version` and `seconds` if they are wanted
 ---@param seconds? number how long to wait at most; without it the call waits for ever
----@return integer|boolean|number|string|ipmmap.Value|nil # with a version, the present version; with a path, the field's new value, as `read` returns it
+---@return integer|boolean|number|string|ipmmap.Value|nil # with a version or a table, the present version; with a path, the field's new value, as `read` returns it
 ---@return string? message
 ---@return ipmmap.Code? code `"timeout"`, `"replaced"`, `"forked"`, `"system"`
 function Reader:wait(version, seconds) end

@@ -16,10 +16,19 @@
 #define CORE "ipmmap.core"
 
 static const luaL_Reg module_functions[] = {
-    {"open", lipm_open},         {"totable", lipm_totable},   {"bytes", lipm_bytes},
-    {"setbytes", lipm_setbytes}, {"describe", lipm_describe}, {"now", lipm_now},
-    {"sleep", lipm_sleep},       {"repair", lipm_repair},     {"adopt", lipm_adopt},
-    {"pointer", lipm_pointer},   {"wait_any", lipm_wait_any}, {NULL, NULL},
+    {"open", lipm_open},
+    {"totable", lipm_totable},
+    {"bytes", lipm_bytes},
+    {"setbytes", lipm_setbytes},
+    {"describe", lipm_describe},
+    {"now", lipm_now},
+    {"sleep", lipm_sleep},
+    {"repair", lipm_repair},
+    {"adopt", lipm_adopt},
+    {"pointer", lipm_pointer},
+    {"wait_any", lipm_wait_any},
+    {"ticks", lipm_ticks},
+    {NULL, NULL},
 };
 
 static const luaL_Reg struct_functions[] = {

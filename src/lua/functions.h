@@ -16,6 +16,7 @@ int lipm_bytes(lua_State *L);
 int lipm_setbytes(lua_State *L);
 int lipm_pointer(lua_State *L);
 int lipm_now(lua_State *L);
+int lipm_ticks(lua_State *L);
 int lipm_sleep(lua_State *L);
 int lipm_wait_any(lua_State *L);
 
@@ -46,6 +47,7 @@ int lipm_handle_update(lua_State *L);
 int lipm_handle_touch(lua_State *L);
 int lipm_handle_clear(lua_State *L);
 int lipm_handle_wait(lua_State *L);
+int lipm_handle_changed(lua_State *L);
 int lipm_handle_feed(lua_State *L);
 int lipm_handle_fd(lua_State *L);
 int lipm_handle_drain(lua_State *L);

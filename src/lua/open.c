@@ -42,6 +42,7 @@ static const luaL_Reg handle_methods[] = {
     {"touch", lipm_handle_touch},
     {"clear", lipm_handle_clear},
     {"wait", lipm_handle_wait},
+    {"changed", lipm_handle_changed},
     {"feed", lipm_handle_feed},
     {"fd", lipm_handle_fd},
     {"drain", lipm_handle_drain},

@@ -27,6 +27,7 @@ registry[NAME] = {
   setbytes = bytes.setbytes,
   pointer = bytes.pointer,
   now = function() return C.ipm_time() end,
+  ticks = function() return tonumber(seconds.clock()) / 1e9 end,
   sleep = seconds.sleep,
   wait_any = handles.wait_any,
   pairs = view.pairs,

@@ -202,6 +202,38 @@ local function next_leaf(state, list)
   end
 end
 
+local HEADER_STAMP = 8 -- what precedes it in the header never changes
+
+-- The paths of the scalars and texts that have a marked byte.
+local function list_marked(whole, marks)
+  local paths = {}
+  local at = HEADER_STAMP
+  while at < whole.size do
+    if marks[at] ~= 0 then
+      local kind, offset = find_leaf(whole, at)
+      if at < offset + kind.size then
+        paths[#paths + 1] = types.path(whole, kind, offset):gsub("^%.", "")
+        at = offset + kind.size - 1
+      end
+    end
+    at = at + 1
+  end
+  return paths
+end
+
+function handle.methods:changed(from)
+  local of = handle.check(self)
+  local here = of.memory
+  local since = from ~= nil and check_version(of, from)
+    or errors.refuse("%s: nil is not a version", of.name)
+  local marks = ffi.new("uint8_t[?]", here.type.size)
+  if of.memory ~= here
+    or C.ipm_segment_mark_changed(live(of), since, marks, buffer) ~= C.IPM_OK then
+    return handle.retry(of, here) and self:changed(from)
+  end
+  return list_marked(here.type, marks)
+end
+
 function Feed:changes()
   local state = check(self)
   local list = { range = ffi.new "ipm_range[1]", at = 0, stop = 0 }
