@@ -333,6 +333,11 @@ describe("a handle", function()
     assert.equal(5, reader:read "number")
   end)
 
+  it("is named in messages where a value is expected", function()
+    refused("HandleSpec.number: an ipmmap.manager is not an integer (int32)", manager.write, manager, "number", manager)
+    refused("HandleSpec: an ipmmap.reader is neither a table nor a HandleSpec", manager.set, manager, reader)
+  end)
+
   it("lets Ctrl-C interrupt a wait, a lock and a sleep, in a fraction of a second", function()
     local function is_waiting()
       for _, user in ipairs(reader:users()) do

@@ -66,6 +66,7 @@ local function value_of(self)
 end
 
 local function check_version(state, from)
+  from = seconds.number(from)
   if from == nil then
     return LATEST
   elseif type(from) ~= "number" or from < 0 or from ~= math.floor(from) or from >= 0x1p63 then

@@ -98,6 +98,12 @@ function handle.test(value)
   return type(value) == "table" and rawget(value, STATE) or nil
 end
 
+local name_of = errors.name_of
+function errors.name_of(value)
+  local state = handle.test(value)
+  return state and "ipmmap." .. state.role or name_of(value)
+end
+
 local function any(self)
   return type(self) == "table" and rawget(self, STATE)
     or errors.refuse("manager, editor or reader expected, got %s", errors.type_of(self))

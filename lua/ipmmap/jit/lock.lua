@@ -209,6 +209,7 @@ end
 -- handle:try_with([seconds,] fn, ...)
 function methods:try_with(timeout, ...)
   local block = block_of(self)
+  timeout = seconds.number(timeout)
   if type(timeout) == "number" then
     return call_locked(true, self, block, seconds.check(timeout, 0, state_of(self).name), ...)
   end
