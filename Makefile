@@ -68,9 +68,10 @@ C_FILES = $(CORE) $(BINDING) $(C_TESTS) $(HELPERS)
 
 BUSTED  = busted --output=spec/helper/tap.lua
 # The specs of what LuaJIT does as Lua does: they run with both.
-JIT_SPECS = $(patsubst %,spec/%_spec.lua,helper versions struct value view assign bytes jit \
-              constructor error handle lock access listen feed feed_changes follow migrate \
-              compatible adopt appear trust resident processes supervision jit_hook)
+JIT_SPECS = $(patsubst %,spec/%_spec.lua,helper versions struct value view assign bytes update jit \
+              constructor error handle lock access coroutine wait_any changed listen feed \
+              feed_changes follow migrate compatible adopt appear trust resident processes \
+              supervision jit_hook)
 SUMMARY = .ci/summary $(if $(VERBOSE),all)
 
 TO_BUILD = gcc libc6-dev liblua$(LUA_VERSION)-dev

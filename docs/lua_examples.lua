@@ -191,6 +191,30 @@ print(reader:read "name", reader:read "route[2].x")     --> Ida	2.0
 print(editor:add("battery", 5))                         --> 5
 print(editor:add("battery", -2))                        --> 3
 
+--- Handle:max
+print(editor:max("battery", 5), editor:max("battery", 2)) --> 5	5
+
+--- Handle:min
+editor:write("battery", 7)
+print(editor:min("battery", 9), editor:min("battery", 2)) --> 7	2
+
+--- Handle:bor
+print(editor:bor("battery", 5), editor:bor("battery", 2)) --> 5	7
+
+--- Handle:band
+editor:write("battery", 7)
+print(editor:band("battery", 12))                       --> 4
+
+--- Handle:swap
+print(editor:swap("name", "", "Ada"))                   --> true
+print(editor:swap("name", "", "Bob"))                   --> false
+print(reader:read "name")                               --> Ada
+
+--- Handle:update
+local function double(old) return old * 2 + 1 end
+print(editor:update("battery", double))                 --> 1
+print(editor:update("battery", double))                 --> 3
+
 --- Handle:touch
 editor:touch()
 print(ipmmap.now() - reader:last_update() < 60)         --> true
@@ -215,6 +239,23 @@ print(select(3, reader:wait(version, 0.01)))            --> timeout
 editor:write("battery", 50)
 print(reader:wait(version, 0.01) == version + 1)        --> true
 print(reader:wait "battery")                            --> 50
+editor:write("at.x", 1)
+local now = reader:wait { "at", "name", version = version, seconds = 1 }
+print(now == reader:version())                          --> true
+
+--- Handle:changed
+local version = reader:version()
+editor:write("route[3].y", 2)
+for _, path in ipairs(reader:changed(version)) do
+  if path == "route[3].y" then print(path) end          --> route[3].y
+end
+
+--- wait_any
+local handle = ipmmap.wait_any({ reader, editor }, 0)
+print(handle, select("#", ipmmap.wait_any({ reader }, 0))) --> nil	3
+editor:write("battery", 50)
+local handle, version = ipmmap.wait_any { reader }
+print(handle == reader, version == reader:version())    --> true	true
 
 --- Handle:fd
 local fd = reader:fd() -- for poll, luv or cqueues
@@ -291,16 +332,29 @@ print(ipmmap.now() - reader:last_update() < 60)         --> true
 editor:set { at = { x = 1, y = 2 } }
 local t = ipmmap.totable(reader:read "at")
 print(type(t), t.x, t.y)                                --> table	1.0	2.0
+local last = ipmmap.totable(reader:read "route", 2, 3) -- the elements 2 and 3
+print(#last)                                            --> 2
 
 --- bytes
 editor:write("battery", 258)
 print(#ipmmap.bytes(reader:snapshot()))                 --> 104
+print(#ipmmap.bytes(reader:read "route", 2, 3))         --> 32
 
 --- setbytes
 local route = reader:read "route"
 ipmmap.setbytes(route, string.pack("dddddd", 1, 2, 3, 4, 5, 6))
 editor:write("route", route)
 print(reader:read "route[3].y")                         --> 6.0
+editor:with(function(drone)
+  ipmmap.setbytes(drone.route, string.pack("dd", 7, 8), 2) -- the element 2
+end)
+print(reader:read "route[2].y", reader:read "route[3].y") --> 8.0	6.0
+
+--- pointer
+editor:with(function(drone)
+  local address, size = ipmmap.pointer(drone.route) -- for a C function of the host
+  print(type(address), size)                            --> userdata	48
+end)
 
 --- pairs
 editor:set { at = { x = 1, y = 2 } }

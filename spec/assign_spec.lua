@@ -69,11 +69,14 @@ describe("an assigned table", function()
   end)
 
   it("overwrites the rest of a longer text with zeros", function()
-    v.big, v.texts = ("a"):rep(5000), { ("b"):rep(600), ("c"):rep(600) }
-    manager:set { big = ("d"):rep(3), texts = { "", "e" } }
-    assert.same({ "ddd", "", "e" }, { v.big, v.texts[1], v.texts[2] })
-    assert.equal("e" .. ("\0"):rep(599), ipmmap.bytes(v.texts):sub(601))
-    assert.equal("ddd" .. ("\0"):rep(4997), ipmmap.bytes(v):sub(S:offsetof "big" + 1, S:offsetof "big" + 5000))
+    manager:unlock()
+    manager:with(function(view)
+      view.big, view.texts = ("a"):rep(5000), { ("b"):rep(600), ("c"):rep(600) }
+      manager:set { big = ("d"):rep(3), texts = { "", "e" } }
+      assert.same({ "ddd", "", "e" }, { view.big, view.texts[1], view.texts[2] })
+      assert.equal("e" .. ("\0"):rep(599), ipmmap.bytes(view.texts):sub(601))
+      assert.equal("ddd" .. ("\0"):rep(4997), ipmmap.bytes(view):sub(S:offsetof "big" + 1, S:offsetof "big" + 5000))
+    end)
   end)
 
   it("stores nothing if its last part is refused, even if it is large", function()

@@ -1,7 +1,10 @@
 -- Conversion of views and values to plain tables, and to and from bytes.
+local either = require "spec.helper.either"
 local ipmmap = require "ipmmap"
 local pack = require "spec.helper.pack"
+local posix = require "spec.helper.posix"
 local refused = require "spec.helper.refused"
+local segment = require "spec.helper.segment"
 
 ipmmap.struct("BytesSpecPoint", { { "x", "double" }, { "y", "double" } })
 ipmmap.struct("BytesSpecInner", { { "a", "int32" }, { "b", "char[4]" }, { "n", "int8[3]" } })
@@ -96,5 +99,128 @@ describe("bytes and setbytes", function()
     refused("BytesSpecNested.flags[1].rows[2][1]: the byte 3",
       function() ipmmap.setbytes(v.flags[1].rows[2], "\3\0\0") end)
     assert.equal(before, ipmmap.bytes(v))
+  end)
+end)
+
+local function int16(n) return string.char(n, 0) end
+
+describe("a part of an array", function()
+  local S = ipmmap.base:extend("BytesSpecShared", {
+    { "numbers", "int16[5]" }, { "flags", "bool[300]" }, { "texts", "char[3][4]" }, { "points", "BytesSpecPoint[3]" },
+  })
+  local _, manager, reader
+  before_each(function()
+    _, manager, reader = segment.make(S, { "reader" })
+    manager:set { numbers = { 1, 2, 3, 4, 5 }, points = { { x = 1 }, { x = 2 }, { x = 3 } } }
+  end)
+  after_each(segment.close)
+
+  it("is copied by bytes and totable", function()
+    local v = reader:snapshot()
+    assert.equal(int16(2) .. int16(3), ipmmap.bytes(v.numbers, 2, 3))
+    assert.equal(int16(4) .. int16(5), ipmmap.bytes(v.numbers, 4))
+    assert.equal(int16(1), ipmmap.bytes(v.numbers, nil, 1))
+    assert.equal(ipmmap.bytes(v.numbers), ipmmap.bytes(v.numbers, 1, 5))
+    assert.equal("", ipmmap.bytes(v.numbers, 3, 2))
+    assert.equal("", ipmmap.bytes(v.numbers, 6))
+    assert.same({ 2, 3 }, ipmmap.totable(v.numbers, 2, 3))
+    assert.same({ 4, 5 }, ipmmap.totable(v.numbers, 4))
+    assert.same({}, ipmmap.totable(v.numbers, 6))
+    assert.same({ { x = 2, y = 0 } }, ipmmap.totable(v.points, 2, 2))
+    reader:with(function(view) assert.same({ 5 }, ipmmap.totable(view.numbers, 5)) end)
+  end)
+
+  it("is overwritten by setbytes, and nothing else", function()
+    manager:with(function(view)
+      ipmmap.setbytes(view.numbers, int16(7) .. int16(8), 2)
+      ipmmap.setbytes(view.numbers, int16(9), 5)
+      ipmmap.setbytes(view.numbers, "", 6)
+      ipmmap.setbytes(view.points[2], pack("d", 4) .. pack("d", 5))
+    end)
+    assert.same({ 1, 7, 8, 4, 9 }, ipmmap.totable(reader:read "numbers"))
+    assert.same({ x = 4, y = 5 }, ipmmap.totable(reader:read "points[2]"))
+    local v = S:new()
+    ipmmap.setbytes(v.texts, "ab\0\0abcd", 2)
+    assert.same({ "", "ab", "abcd" }, ipmmap.totable(v.texts))
+  end)
+
+  it("is refused if it is out of range", function()
+    local v = S:new()
+    refused("BytesSpecShared.numbers: index 0 is out of range (1 to 6)", ipmmap.bytes, v.numbers, 0)
+    refused("BytesSpecShared.numbers: index 7 is out of range (1 to 6)", ipmmap.totable, v.numbers, 7)
+    refused("BytesSpecShared.numbers: index 6 is out of range (1 to 5)", ipmmap.bytes, v.numbers, 2, 6)
+    refused("BytesSpecShared.numbers: index 0 is out of range (1 to 5)", ipmmap.totable, v.numbers, 2, 0)
+    refused("BytesSpecShared.numbers: index -1 is out of range (1 to 6)", ipmmap.bytes, v.numbers, -1)
+    refused("BytesSpecShared.numbers: 1.5 is not an index", ipmmap.bytes, v.numbers, 1.5)
+    refused("BytesSpecShared.numbers: '1' is not an index", ipmmap.totable, v.numbers, "1")
+    refused("BytesSpecShared.numbers: index 0 is out of range", ipmmap.setbytes, v.numbers, "ab", 0)
+    refused("BytesSpecShared: BytesSpecShared is not an array", ipmmap.bytes, v, 1, 2)
+    refused("BytesSpecShared.points[1]: BytesSpecPoint is not an array", ipmmap.setbytes, v.points[1], "", 1)
+  end)
+
+  it("refuses bytes that do not fit or are no values, and stores nothing", function()
+    local v = S:new()
+    refused("BytesSpecShared.numbers: 3 bytes given, which are no whole number of elements of 2 bytes",
+      ipmmap.setbytes, v.numbers, "abc", 1)
+    refused("BytesSpecShared.numbers: 2 elements given from index 5 on, int16[5] has 5", ipmmap.setbytes, v.numbers,
+      "abcd", 5)
+    refused("BytesSpecShared.flags[3]: the byte 2 is not a bool", ipmmap.setbytes, v.flags, "\1\2", 2)
+    refused("BytesSpecShared.texts[3]: there are bytes after the NUL", ipmmap.setbytes, v.texts, "abcda\0b\0", 2)
+    assert.equal(("\0"):rep(S.size), ipmmap.bytes(v))
+    reader:with(function(view)
+      refused("BytesSpecShared.numbers: a reader cannot write", ipmmap.setbytes, view.numbers, "ab", 1)
+    end)
+    local kept
+    manager:with(function(view) kept = view.numbers end)
+    for _, name in ipairs { "bytes", "totable" } do
+      refused("BytesSpecShared.numbers: view used after its lock was released", ipmmap[name], kept, 1, 2)
+    end
+    refused("view used after its lock was released", ipmmap.setbytes, kept, "ab", 1)
+    refused("view used after its lock was released", ipmmap.pointer, kept)
+  end)
+end)
+
+describe("pointer", function()
+  local S = ipmmap.lookup "BytesSpecShared"
+  local _, manager, reader
+  before_each(function() _, manager, reader = segment.make(S, { "reader" }) end)
+  after_each(segment.close)
+
+  it("gives the address and the size of views and values", function()
+    local kind = either.is_jit and "cdata" or "userdata"
+    for _, v in ipairs { S:new(), S:new().points, S:new().points[2] } do
+      local address, size = ipmmap.pointer(v)
+      assert.equal(kind, type(address))
+      assert.equal(#ipmmap.bytes(v), size)
+    end
+    for _, handle in ipairs { manager, reader } do
+      handle:with(function(view)
+        assert.equal(S.size, select(2, ipmmap.pointer(view)))
+        assert.equal(10, select(2, ipmmap.pointer(view.numbers)))
+        assert.equal(16, select(2, ipmmap.pointer(view.header)))
+        assert.equal((ipmmap.pointer(view.numbers)), (ipmmap.pointer(view.numbers)))
+      end)
+    end
+  end)
+
+  it("lets the host write under the lock, and roll back", function()
+    local fill = either.is_jit and require("ffi").fill or posix.fill
+    local function store(address, size) fill(address, size, 1) end
+    manager:with(function(view) store(ipmmap.pointer(view.numbers)) end)
+    assert.equal(("\1"):rep(10), ipmmap.bytes(reader:read "numbers"))
+    local version = reader:version()
+    pcall(manager.with, manager, function(view)
+      store(ipmmap.pointer(view.points))
+      error "no"
+    end)
+    assert.equal(("\0"):rep(48), ipmmap.bytes(reader:read "points"))
+    assert.equal(version, reader:version())
+  end)
+
+  it("refuses anything but a view or value", function()
+    for _, wrong in ipairs { 5, {}, "x", io.stdout, S, manager } do
+      assert.has_error(function() ipmmap.pointer(wrong) end)
+    end
+    assert.has_error(function() ipmmap.pointer() end)
   end)
 end)

@@ -338,11 +338,22 @@ describe("a handle", function()
     assert.equal(5, reader:read "number")
   end)
 
-  it("lets Ctrl-C interrupt a wait, a lock and a sleep", function()
+  it("is named in messages where a value is expected", function()
+    refused("HandleSpec.number: an ipmmap.manager is not an integer (int32)", manager.write, manager, "number", manager)
+    refused("HandleSpec: an ipmmap.reader is neither a table nor a HandleSpec", manager.set, manager, reader)
+  end)
+
+  it("lets Ctrl-C interrupt a wait, a lock and a sleep, in a fraction of a second", function()
+    local function is_waiting()
+      for _, user in ipairs(reader:users()) do
+        if user.waits then return true end
+      end
+    end
     manager:with(function()
       for _, waiting in ipairs {
         "handle:wait(handle:version())", "handle:wait('number')", "handle:with(print)", "handle:try_with(100, print)",
-        "handle:write('number', 1)", "handle:add('number', 1)", "ipmmap.sleep(100)",
+        "handle:write('number', 1)", "handle:add('number', 1)", "handle:max('number', 1)",
+        "handle:update('number', print)", "handle:feed():next()", "ipmmap.wait_any{ handle }", "ipmmap.sleep(100)",
       } do
         local child = process.spawn([[
           local ipmmap = require "ipmmap"
@@ -351,8 +362,13 @@ describe("a handle", function()
           print "ready"
         ]] .. waiting, dir)
         child:expect "ready"
+        while not waiting:find "wait%(" and not waiting:find "sleep" and not waiting:find "next" and not waiting:find "any" and not is_waiting() do
+          ipmmap.sleep(0.001)
+        end
+        local before = ipmmap.now()
         child:kill(posix.SIGINT)
         child:match("interrupted!")
+        assert.truthy(ipmmap.now() - before < 0.5, waiting)
         local how, status = child:wait()
         assert.equal("exit", how)
         assert.equal(1, status)

@@ -16,6 +16,40 @@ describe("a lock", function()
   before_each(function() dir, editor, other, reader = segment.make(S, { "editor", "reader" }) end)
   after_each(segment.close)
 
+  describe("that is waited for", function()
+    it("raises the code timeout when the time is over", function()
+      local held <close> = segment.open("editor", S, { mmap_dir = dir })
+      local holder = coroutine.wrap(function() held:with(coroutine.yield) end)
+      holder()
+      local blocked = process.spawn(DEFINE .. [[
+        local editor = assert(ipmmap.editor(S, { mmap_dir = ... }))
+        local ok, problem = pcall(editor.lock, editor, 0.01)
+        print(ok, problem.code, tostring(problem):find(problem.message, 1, true) ~= nil)
+        print(select(2, pcall(editor.lock, editor, 0)).code)
+      ]], dir)
+      blocked:expect("false	timeout	true")
+      blocked:expect("timeout")
+      blocked:join()
+      held:rollback()
+      do
+        local view <close> = editor:lock(0)
+        view.number = 3
+      end
+      do
+        local view <close> = editor:lock(5)
+        view.number = view.number + 1
+      end
+      assert.equal(4, reader:read "number")
+    end)
+
+    it("refuses what is no number of seconds", function()
+      for _, wrong in ipairs { "1", {}, 0 / 0 } do
+        refused("is not a number of seconds", editor.lock, editor, wrong)
+      end
+      assert.is_true(segment.is_free(other))
+    end)
+  end)
+
   describe("whose view is closed late", function()
     it("is not affected if it was released before", function()
       local first = editor:lock()

@@ -94,7 +94,9 @@ describe("the annotations of the library", function()
   it("give each role exactly the methods that it may use", function()
     local S = ipmmap.base:extend("Annotated", { { "n", "int32" } })
     local arguments = {
-      read = { "n" }, write = { "n", 1 }, set = { { n = 1 } }, add = { "n", 1 }, wait = { 0, 0 },
+      read = { "n" }, write = { "n", 1 }, set = { { n = 1 } }, add = { "n", 1 }, max = { "n", 1 },
+      min = { "n", 1 }, bor = { "n", 1 }, band = { "n", 1 }, swap = { "n", 0, 1 },
+      update = { "n", function(n) return n end }, wait = { 0, 0 }, changed = { 0 },
       with = { function() end }, try_with = { function() end },
     }
     local function is_refused(role, name)

@@ -258,7 +258,13 @@ int ipm_segment_version(ipm_segment *segment, uint64_t *version, ipm_error *erro
 int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t timeout_ns,
                      uint64_t *now, ipm_error *error);
 
+int ipm_wait_any(ipm_segment *const *segments, const uint64_t *versions, size_t count,
+                 size_t first, int64_t timeout_ns, size_t *which, uint64_t *version,
+                 ipm_error *error);
+
 void ipm_segment_interrupt(ipm_segment *segment);
+
+void ipm_segment_ask(ipm_segment *segment, const void *(*asks)(void *), void *with);
 
 int ipm_segment_fd(ipm_segment *segment, int *fd, ipm_error *error);
 int ipm_segment_drain(ipm_segment *segment, uint64_t *version, ipm_error *error);
@@ -270,6 +276,9 @@ typedef struct ipm_range {
 
 int ipm_segment_changed(ipm_segment *segment, uint64_t version, ipm_range *range,
                         ipm_error *error);
+
+int ipm_segment_mark_changed(ipm_segment *segment, uint64_t version, unsigned char *marks,
+                             ipm_error *error);
 
 int ipm_segment_touch(ipm_segment *segment, ipm_error *error);
 int ipm_segment_clear(ipm_segment *segment, ipm_error *error);

@@ -765,6 +765,25 @@ IPM_API int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t tim
                              uint64_t *now, ipm_error *error);
 
 /*
+ * Wait for a commit to any of several segments, of any number of them. During the call the process
+ * has one inotify instance. If it can have none, it looks every 10 ms.
+ *
+ * segments  open handles, which may have different roles; a handle, or several handles of one
+ *           segment, may be there more than once
+ * versions  for each handle the version that the program knows: a later one is a commit
+ * first     the index at which each look begins: by going on after the one that was reported last,
+ *           a segment with many commits does not hide the others
+ * which     the index of the handle that has a commit, or that failed
+ * version   its version
+ * returns   IPM_OK, IPM_ETIMEOUT, IPM_EREPLACED, IPM_EFORKED; IPM_EINTERRUPTED: a signal came, or
+ *           ipm_segment_interrupt was called for one of them; IPM_EINVALID: count is 0, or a handle
+ *           holds its lock and the call would have to sleep
+ */
+IPM_API int ipm_wait_any(ipm_segment *const *segments, const uint64_t *versions, size_t count,
+                         size_t first, int64_t timeout_ns, size_t *which, uint64_t *version,
+                         ipm_error *error);
+
+/*
  * End a wait of this handle, for a commit or for the lock: the present one or, if there is none,
  * the next one. That wait returns IPM_EINTERRUPTED instead of sleeping. So no signal is missed,
  * whenever it arrives, with a handler such as
@@ -775,7 +794,7 @@ IPM_API int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t tim
  *          ipm_segment_interrupt(segment);
  *      }
  *
- * A wait for a commit ends at once, a wait for the lock within 100 ms. A call that need not wait
+ * A wait for a commit ends at once, a wait for the lock within 50 ms. A call that need not wait
  * succeeds. Several interrupts before a wait count as one. After IPM_EINTERRUPTED, check what the
  * handler has set, and wait again if it has set nothing.
  *
@@ -784,6 +803,17 @@ IPM_API int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t tim
  * threads  any thread may call it, also in a signal handler; it preserves errno
  */
 IPM_API void ipm_segment_interrupt(ipm_segment *segment);
+
+/*
+ * Have waits for the handle's lock call a function between two slices, every 30 ms at the longest.
+ * If it returns a pointer, the wait ends with IPM_EINTERRUPTED. If it returns NULL, the wait goes
+ * on, and keeps its place in the queue. So a scripting language can let its hooks run.
+ *
+ * asks     must not use the handle; NULL: nothing is called any more
+ * with     its argument
+ * threads  not beside another call with this handle
+ */
+IPM_API void ipm_segment_ask(ipm_segment *segment, const void *(*asks)(void *), void *with);
 
 /*
  * A file descriptor for an event loop. It polls readable after each commit, and once the segment is
@@ -831,6 +861,17 @@ typedef struct ipm_range {
  */
 IPM_API int ipm_segment_changed(ipm_segment *segment, uint64_t version, ipm_range *range,
                                 ipm_error *error);
+
+/*
+ * Mark the bytes that may have changed after `version`. If the segment has a ring that still has
+ * all commits since then, and the handle does not hold its lock, these are exactly the bytes that
+ * the commits changed. Otherwise they are whole blocks, as of ipm_segment_changed.
+ *
+ * marks    as many bytes as the struct has: 1 for a byte that may have changed, otherwise 0
+ * returns  as ipm_segment_changed; with a ring also as ipm_feed_open and ipm_feed_next
+ */
+IPM_API int ipm_segment_mark_changed(ipm_segment *segment, uint64_t version, unsigned char *marks,
+                                     ipm_error *error);
 
 /*
  * touch sets the header's time stamp to the present time; clear stores the defaults of the fields,

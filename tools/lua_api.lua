@@ -10,13 +10,15 @@ local SECTIONS <const> = {
   { "Lock", "Handle:lock", "Handle:try_lock", "Handle:unlock", "Handle:rollback", "Handle:with",
     "Handle:try_with" },
   { "Read", "Handle:read", "Handle:snapshot", "Handle:versioned_snapshot" },
-  { "Write", "Handle:write", "Handle:set", "Handle:add", "Handle:touch", "Handle:clear",
+  { "Write", "Handle:write", "Handle:set", "Handle:add", "Handle:update", "Handle:swap",
+    "Handle:max", "Handle:min", "Handle:bor", "Handle:band", "Handle:touch", "Handle:clear",
     "Handle:flush" },
-  { "Wait for commits", "Handle:version", "Handle:wait", "Handle:fd", "Handle:drain" },
+  { "Wait for commits", "Handle:version", "Handle:wait", "Handle:changed", "wait_any", "Handle:fd",
+    "Handle:drain" },
   { "Follow every commit", "Handle:feed", "Feed:next", "Feed:commits", "Feed:changes", "Feed:time",
     "Feed:close" },
   { "Inspect a segment", "Handle:info", "Handle:users", "Handle:last_update" },
-  { "Views and values", "totable", "bytes", "setbytes", "pairs", "ipairs", "len" },
+  { "Views and values", "totable", "bytes", "setbytes", "pointer", "pairs", "ipairs", "len" },
   { "Time", "now", "sleep" },
 }
 

@@ -68,7 +68,7 @@
 --
 -- Both have fields (`v.name`) and elements (`v.route[1]`), and work with `#`, `pairs` and `ipairs`;
 -- see below for LuaJIT. Arrays start at 1. A field may have any name, so views and values have no
--- methods: `totable`, `bytes` and `setbytes` are functions of the module.
+-- methods: `totable`, `bytes`, `setbytes` and `pointer` are functions of the module.
 --
 -- A struct or array field takes a table, or a view or value of the same type. A table sets only the
 -- fields that it contains. An unknown key raises an error. For an array, a table has the elements 1
@@ -81,7 +81,7 @@
 -- - There is no `<close>`. `with` and `try_with` hold a lock for the call of a function; `lock` and
 --   `try_lock` raise an error.
 -- - A coroutine that is forgotten while it is suspended in `with` keeps the lock until its handle
---   is closed or collected. Ctrl-C ends a wait for the lock after a second or more.
+--   is closed or collected.
 -- - `pairs` and `ipairs` do not take views and values: write `ipmmap.pairs` and `ipmmap.ipairs`,
 --   which also work in Lua. `#` and `ipmmap.len` work with arrays.
 -- - A field of type `int64` or `uint64` is read as a number if it is within 2^53, so that every
@@ -95,6 +95,7 @@
 local compat = require "ipmmap.compat"
 local handle = require "ipmmap.handle"
 local struct = require "ipmmap.struct"
+require "ipmmap.wait"
 
 local core = compat.core
 
@@ -137,8 +138,10 @@ return {
   totable = core.totable,
   bytes = core.bytes,
   setbytes = core.setbytes,
+  pointer = core.pointer,
   now = core.now,
   sleep = core.sleep,
+  wait_any = core.wait_any,
   pairs = core.pairs or pairs,
   ipairs = core.ipairs or ipairs,
   len = len,

@@ -179,6 +179,31 @@ function Feed:time() end
 ---@return number # the new value
 function Editor:add(path, n) end
 
+---Keep only some bits of an integer, as one transaction. If the others are clear already, nothing is
+---changed, and there is no commit. Editors and managers.
+---@param path string the path of an integer
+---@param n integer the bits to keep: a value that `write` takes
+---@return integer # the new value
+function Editor:band(path, n) end
+
+---Set bits of an integer, as one transaction. If they are set already, nothing is changed, and there
+---is no commit. Editors and managers.
+---@param path string the path of an integer
+---@param n integer the bits to set: a value that `write` takes
+---@return integer # the new value
+function Editor:bor(path, n) end
+
+---The fields that may have changed since a version: every scalar and text that has other bytes than
+---then is in the list, in memory order.
+---
+---If the segment has a ring (the option `feed`) that still has all commits since the version, the list
+---is exact: it has the fields whose bytes those commits changed. Without it, or in the handle's lock,
+---a field is also in the list if another one in the same 256 bytes of the struct was changed.
+---`header.time_stamp` is a field too, and `touch` changes it.
+---@param version integer a version, as `version`, `wait` or a feed returned it
+---@return string[] # the paths, as `read` takes them, such as `"trail[3].x"`
+function Reader:changed(version) end
+
 ---Set every field and the time stamp to zero; the header's code stays. Like `write`, this is a
 ---transaction of its own unless the handle holds its lock. Editors and managers.
 function Editor:clear() end
@@ -226,7 +251,7 @@ function Reader:info() end
 ---@return number # Unix seconds
 function Reader:last_update() end
 
----Take the lock, and wait for it without a limit. Editors and managers take the write lock, readers
+---Take the lock, and wait for it. Editors and managers take the write lock, readers
 ---the read lock. The view belongs in a `<close>` variable: `local data <close> = editor:lock()`.
 ---
 ---The end of the variable's block releases the lock and commits the changes, also if the block ends by
@@ -239,8 +264,26 @@ function Reader:last_update() end
 ---hook (a watchdog, Ctrl-C) raises an error after `lock` has returned and before the variable is
 ---marked, or while the view is closed. A program that goes on after such an error should use `with`,
 ---which has no such moment.
+---@param seconds? number how long to wait at most; without it the call waits for ever
 ---@return ipmmap.View # the struct in live memory
-function Reader:lock() end
+function Reader:lock(seconds) end
+
+---Raise a number to at least `n`, as one transaction. If the number is that already, nothing is
+---changed, and there is no commit. Editors and managers.
+---
+---NaN counts as no number: `n` replaces a field that is NaN, and an `n` that is NaN changes nothing. A
+---`uint64` is compared without a sign, so -1, which stands for its 64 bits, is the greatest.
+---@param path string the path of a number
+---@param n number a value that `write` takes
+---@return number # the new value: the greater of the two
+function Editor:max(path, n) end
+
+---Lower a number to at most `n`, as one transaction. If the number is that already, nothing is
+---changed, and there is no commit. NaN and `uint64` are as for `max`. Editors and managers.
+---@param path string the path of a number
+---@param n number a value that `write` takes
+---@return number # the new value: the smaller of the two
+function Editor:min(path, n) end
 
 ---Read one field. If the handle holds its lock, the result includes the handle's own changes.
 ---Otherwise it is the field as last committed, and the call waits for no writer.
@@ -262,6 +305,16 @@ function Editor:set(fields) end
 ---@param into? ipmmap.Value a detached value of the same struct, which is overwritten. Its layout may have fewer fields than the segment, or have them elsewhere: then its fields are copied
 ---@return ipmmap.Value # `into`, or a new value
 function Reader:snapshot(into) end
+
+---Write a field if it has the expected value, as one transaction. Editors and managers.
+---
+---The field is compared with `expected` as the field would hold it: a `float` with the nearest
+---`float`, 0.0 with -0.0 as equal, and NaN as equal to NaN.
+---@param path string the path of a scalar or a text, not of a struct or an array
+---@param expected boolean|integer|number|string a value that `write` takes
+---@param new boolean|integer|number|string a value that `write` takes
+---@return boolean # whether the field had the expected value and now has the new one. If it is false, nothing was changed
+function Editor:swap(path, expected, new) end
 
 ---Set `header.time_stamp` to the present time. Like `write`, this is a transaction of its own unless
 ---the handle holds its lock. Editors and managers.
@@ -286,6 +339,16 @@ function Reader:try_with(seconds, fn, ...) end
 
 ---Release the lock. An editor's changes are committed.
 function Reader:unlock() end
+
+---Change a field by a function of its value, as one transaction. If the handle holds its lock, this is
+---a part of that transaction. Editors and managers.
+---
+---An error in the function is passed on, and the field stays as it is. A transaction that `update` has
+---begun is rolled back; in the handle's own lock, the transaction goes on without this change.
+---@param path string such as `"multi_pts.multi_points[3].x"`; indices start at 1
+---@param fn function called as `fn(old)`, with the value as `read` returns it, under the lock. It returns the new value, of any form that `write` takes
+---@return boolean|integer|number|string|ipmmap.Value # the new value, as `read` returns it
+function Editor:update(path, fn) end
 
 ---The threads that hold the lock or wait for it now. `info().attached` lists the processes that only
 ---have the segment open.
@@ -312,9 +375,14 @@ function Reader:versioned_snapshot(into) end
 ---saw last through this handle. The first wait for a field has no such value: it returns at once if
 ---there was a commit since the handle was opened, and otherwise after the next commit that changes the
 ---field.
----@param version integer|string a version, as `version` or `wait` returned it; or the path of a field
+---
+---With a table, the call waits until one of several fields has other bytes than at the call:
+---`handle:wait { "a.b", "c", version = v, seconds = 1 }`. If the table has a `version`, and one of the
+---fields may have changed since that version (see `changed`), it returns at once. The version that it
+---returns can be given to the next call, which then misses no change.
+---@param version integer|string|table a version, as `version` or `wait` returned it; the path of a field; or a table of paths, with `version` and `seconds` if they are wanted
 ---@param seconds? number how long to wait at most; without it the call waits for ever
----@return integer|boolean|number|string|ipmmap.Value|nil # with a version, the present version; with a path, the field's new value, as `read` returns it
+---@return integer|boolean|number|string|ipmmap.Value|nil # with a version or a table, the present version; with a path, the field's new value, as `read` returns it
 ---@return string? message
 ---@return ipmmap.Code? code `"timeout"`, `"replaced"`, `"forked"`, `"system"`
 function Reader:wait(version, seconds) end
@@ -386,10 +454,13 @@ function Struct:type() end
 ---@return ipmmap.Code? code `"layout"`: the file is too short, or has something after the struct; `"corrupt"`: it does not start with the header code, or is a damaged segment; or as for `manager`
 function ipmmap.adopt(shared, path, options) end
 
----The raw bytes of a view or value as they lie in memory, in native byte order and with padding.
+---The raw bytes of a view or value as they lie in memory, in native byte order and with padding; or
+---those of some elements of an array.
 ---@param v ipmmap.View|ipmmap.Value
----@return string # as many bytes as `v` has
-function ipmmap.bytes(v) end
+---@param i? integer the index of the first element, if `v` is an array
+---@param j? integer the index of the last element; by default that of the array's last one. If it is `i` - 1, there are no bytes
+---@return string # as many bytes as `v`, or that part of it, has
+function ipmmap.bytes(v, i, j) end
 
 ---Make a Struct from the schema in a segment's data file. This is for tools that open any segment. The
 ---Struct is not registered, so it can be opened but not nested.
@@ -454,6 +525,19 @@ function ipmmap.pairs(v) end
 ---@return string? message what is wrong with the text
 function ipmmap.parse(text) end
 
+---The address of a view's or value's bytes, for a C function of the host. The bytes lie in memory as
+---`bytes` gives them.
+---
+---The address of a view is valid until its lock is released, and that of a value as long as the
+---program keeps the value, or a view of a part of it. Nothing checks what a C function does there. It
+---may write to all bytes of an editor's view, except the segment's header: they are prepared, so a
+---roll back restores them. The memory of a reader's view is read-only, and a write to it ends the
+---process. The value of a feed must not be changed.
+---@param v ipmmap.View|ipmmap.Value
+---@return userdata # a light userdata; in LuaJIT a `void *`
+---@return integer # the number of bytes
+function ipmmap.pointer(v) end
+
 ---Open a segment as a reader. A reader may take the read lock, and read. It maps the data
 ---read-only. If it may not write to the lock file, or if the disk has no room for that file, it can
 ---still read without the lock.
@@ -474,10 +558,11 @@ function ipmmap.reader(shared, options) end
 ---@return ipmmap.Code? code `"corrupt"`: there is other damage, which the message names; `"timeout"`: the lock was not free within 10 seconds; or as for `editor`
 function ipmmap.repair(path, options) end
 
----Set the raw bytes of a view or value.
+---Set the raw bytes of a view or value, or of some elements of an array.
 ---@param v ipmmap.View|ipmmap.Value the view or value to overwrite
----@param bytes string exactly as many bytes as `v` has. Each bool is 0 or 1. Only zeros follow the first NUL of a text. If `v` is the view of a whole segment, the bytes begin with the segment's header as it is, because only creation, `touch` and `clear` set it
-function ipmmap.setbytes(v, bytes) end
+---@param bytes string exactly as many bytes as `v` has; with an index, those of any number of whole elements. Each bool is 0 or 1. Only zeros follow the first NUL of a text. If `v` is the view of a whole segment, the bytes begin with the segment's header as it is, because only creation, `touch` and `clear` set it
+---@param i? integer the index of the first element to overwrite, if `v` is an array
+function ipmmap.setbytes(v, bytes, i) end
 
 ---Sleep. Ctrl-C ends the sleep.
 ---@param seconds number how long to sleep; with 0 or less the call returns at once
@@ -490,9 +575,27 @@ function ipmmap.sleep(seconds) end
 ---@return ipmmap.Struct
 function ipmmap.struct(name, fields) end
 
----Copy a view or value into plain tables, including all nested structs and arrays.
+---Copy a view or value into plain tables, including all nested structs and arrays; or copy some
+---elements of an array.
 ---@param v ipmmap.View|ipmmap.Value
+---@param i? integer the index of the first element, if `v` is an array. It gets the index 1 in the list
+---@param j? integer the index of the last element; by default that of the array's last one. If it is `i` - 1, the list is empty
 ---@return table # for a struct, a table by field name; for an array, a list
-function ipmmap.totable(v) end
+function ipmmap.totable(v, i, j) end
+
+---Wait for a commit to any of several segments: for the first one that `wait_any` has not reported of
+---that handle. For a handle that it has not reported yet, that is a commit since the handle was
+---opened. If several handles have one, they are reported in turn.
+---
+---It takes any number of handles, of any roles, and needs neither an event loop nor a descriptor for
+---each of them: during the call the process has one inotify instance, and if it can have none, it
+---looks every 10 ms. The cost of a call grows with the number of handles.
+---@param handles handle[] a list of open handles, which do not hold their locks
+---@param seconds? number how long to wait at most; without it the call waits for ever
+---@return handle|nil # the handle of the segment
+---@return integer|nil # its present version
+---@return ipmmap.Code? code `"timeout"`, `"replaced"`, `"forked"`
+---@return handle? the handle that failed, unless the code is `"timeout"`
+function ipmmap.wait_any(handles, seconds) end
 
 return ipmmap

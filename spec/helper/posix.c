@@ -247,6 +247,12 @@ static int posix_mkdtemp(lua_State *L) {
     return 1;
 }
 
+/* fill(address, size, byte): what a C function of a host could do with ipmmap.pointer. */
+static int posix_fill(lua_State *L) {
+    memset(lua_touserdata(L, 1), (int)luaL_checkinteger(L, 3), (size_t)luaL_checkinteger(L, 2));
+    return 0;
+}
+
 static const luaL_Reg functions[] = {
     {"forkpty", posix_forkpty}, {"resize", posix_resize}, {"fork", posix_fork},
     {"exec", posix_exec},       {"exit", posix_exit},     {"pipe", posix_pipe},
@@ -254,7 +260,7 @@ static const luaL_Reg functions[] = {
     {"read", posix_read},       {"write", posix_write},   {"kill", posix_kill},
     {"wait", posix_wait},       {"lock", posix_lock},     {"getpid", posix_getpid},
     {"getcwd", posix_getcwd},   {"chdir", posix_chdir},   {"setenv", posix_setenv},
-    {"mkdtemp", posix_mkdtemp},
+    {"mkdtemp", posix_mkdtemp}, {"fill", posix_fill},
 };
 
 static const struct {

@@ -39,8 +39,8 @@ struct ipm_segment {
     _Atomic(_Atomic uint32_t *) wakes; /* the word that waits for a commit sleep on, or NULL */
     _Atomic uint32_t waking[2];        /* by side: how many interrupts are using that word */
     _Atomic uint32_t side;             /* on which interrupts count themselves: see follow.c */
-    bool (*asks)(void *); /* whether a wait for the lock is to end, or NULL: see wait.h */
-    void *asks_with;      /* its argument */
+    const void *(*asks)(void *);       /* says whether a wait for the lock is to end; or NULL */
+    void *asks_with;                   /* its argument */
     ipm_descriptor descriptor;
     ipm_migration *migration; /* what this opening migrated, or NULL */
 };

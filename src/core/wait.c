@@ -42,12 +42,18 @@ static bool is_interrupted(const ipm_segment *segment) {
     return atomic_load_explicit(&segment->interrupted, memory_order_relaxed) != 0;
 }
 
-/* Each interruption ends one wait. */
 static void take_interrupt(ipm_segment *segment) {
     atomic_store_explicit(&segment->interrupted, 0, memory_order_relaxed);
 }
 
-void ipm_segment_ask(ipm_segment *segment, bool (*asks)(void *), void *with) {
+bool ipm_segment_take_interrupt(ipm_segment *segment) {
+    bool was_interrupted = is_interrupted(segment);
+    if (was_interrupted)
+        take_interrupt(segment);
+    return was_interrupted;
+}
+
+void ipm_segment_ask(ipm_segment *segment, const void *(*asks)(void *), void *with) {
     segment->asks = asks;
     segment->asks_with = with;
 }
@@ -58,7 +64,7 @@ int ipm_segment_go_on(ipm_rwlock *lock, bool has_waited) {
         take_interrupt(segment);
         return EINTR;
     }
-    if (has_waited && segment->asks != NULL && segment->asks(segment->asks_with))
+    if (has_waited && segment->asks != NULL && segment->asks(segment->asks_with) != NULL)
         return EINTR;
     return has_waited && !ipm_segment_has_name(segment) ? ECANCELED : 0;
 }
@@ -81,9 +87,7 @@ static bool is_news(const ipm_segment *segment, uint64_t version, uint64_t now) 
     return now > version || segment->is_new || (now < version && segment->openings > 1);
 }
 
-/* returns  IPM_OK: there was a commit after `version`; IPM_ETIMEOUT: not yet (and no text) */
-static int look_for_commit(ipm_segment *segment, uint64_t version, uint64_t *now,
-                           ipm_error *error) {
+int ipm_segment_look(ipm_segment *segment, uint64_t version, uint64_t *now, ipm_error *error) {
     int code = ipm_segment_check(segment, error);
     if (code != IPM_OK)
         return code;
@@ -99,7 +103,7 @@ static int look_again(ipm_segment *segment, uint64_t version, uint32_t *seen, ui
                       ipm_error *error) {
     ipm_lock_head *head = segment->lockfile.head;
     *seen = head != NULL ? ipm_notify_announce(&head->notify) : 0;
-    return look_for_commit(segment, version, now, error);
+    return ipm_segment_look(segment, version, now, error);
 }
 
 static int interrupted(ipm_segment *segment, ipm_error *error) {
@@ -115,7 +119,7 @@ int ipm_segment_wait(ipm_segment *segment, uint64_t version, int64_t timeout_ns,
     for (;;) {
         uint32_t seen;
         /* First without announcing a sleep, which would cost the next commit a system call. */
-        int code = look_for_commit(segment, version, now, error);
+        int code = ipm_segment_look(segment, version, now, error);
         if (code == IPM_ETIMEOUT)
             code = look_again(segment, version, &seen, now, error);
         if (code != IPM_ETIMEOUT)

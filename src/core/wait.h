@@ -1,21 +1,19 @@
 /*
- * Ending waits for the lock.
+ * Waits for a commit, and their end by interruptions.
  */
 #ifndef IPM_CORE_WAIT_H
 #define IPM_CORE_WAIT_H
 
-#include "../ipmmap.h"
 #include "rwlock.h"
 
 /*
- * Have waits for the handle's lock call a function between two slices, every 100 ms at the longest.
- * If it returns true, the wait fails with IPM_EINTERRUPTED. Otherwise the wait goes on, and keeps
- * its place in the queue.
- *
- * asks  must not use the handle; NULL: nothing is called any more
- * with  its argument
+ * Look for a commit after `version`, or for another segment that the handle now follows.
+ * returns  IPM_OK; IPM_ETIMEOUT: there is none yet (and no text); or why the handle fails
  */
-void ipm_segment_ask(ipm_segment *segment, bool (*asks)(void *), void *with);
+int ipm_segment_look(ipm_segment *segment, uint64_t version, uint64_t *now, ipm_error *error);
+
+/* Whether a wait of the handle was interrupted. Each interruption ends one wait. */
+bool ipm_segment_take_interrupt(ipm_segment *segment);
 
 /* As `go_on` of a handle's lock: a wait ends with an interruption, or when the name is lost. */
 int ipm_segment_go_on(ipm_rwlock *lock, bool has_waited);

@@ -8,9 +8,8 @@ writer.
 #include "error.h"
 #include "follow.h"
 #include "functions.h"
-#include "path.h"
+#include "own.h"
 #include "scalar.h"
-#include "slice.h"
 #include "value.h"
 
 #include <inttypes.h>
@@ -21,15 +20,6 @@ writer.
 /* A scalar of at most this many bytes is read into a buffer on the C stack. */
 #define SMALL_SCALAR 512
 
-/* The place that the path at index 2 leads to. Leaves the Struct on the stack, and above it the two
- * values that lipm_checkpath pushes. */
-static lipm_place check_place(lua_State *L, lipm_handle *handle) {
-    lipm_memory *memory = handle->memory;
-    lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
-    const lipm_part *part = lipm_checkpath(L, 2, lua_gettop(L), handle->layout);
-    return (lipm_place){memory, part->type, part->offset};
-}
-
 /* ---- Reading ----------------------------------------------------------------------------- */
 
 static int read_scalar(lua_State *L, lipm_handle *handle, const lipm_place *place) {
@@ -39,6 +29,7 @@ static int read_scalar(lua_State *L, lipm_handle *handle, const lipm_place *plac
     if (place->type->size > sizeof small)
         into = lua_newuserdatauv(L, place->type->size, 0);
     lipm_checkopen(L, handle);
+    lipm_checkholder(L, handle);
     if (lipm_is_locked(handle)) {
         lipm_pushlive(L, place);
         return 1;
@@ -63,13 +54,14 @@ value
 int lipm_handle_read(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);
     lua_settop(L, 2);
-    lipm_place place = check_place(L, handle);
+    lipm_place place = lipm_checkplace(L, handle);
     ipm_error error;
     if (lipm_is_scalar(place.type))
         return read_scalar(L, handle, &place);
     int owner = lua_absindex(L, -3);
     lipm_value *value = lipm_pushvalue(L, owner, handle->layout, place.type);
     lipm_checkopen(L, handle);
+    lipm_checkholder(L, handle);
     if (lipm_hasmoved(handle, place.memory, &error) ||
         ipm_segment_read(handle->segment, place.offset, place.type->size, value->bytes, &error) !=
             IPM_OK)
@@ -169,31 +161,6 @@ int lipm_handle_versioned_snapshot(lua_State *L) {
 
 /* ---- Writing ----------------------------------------------------------------------------- */
 
-/* Take the lock unless the handle holds it. Fail if the handle no longer has the memory in which
- * the method has found its place. *has_begun: whether finish_own has to release the lock. */
-static int begin_own(lua_State *L, lipm_handle *handle, const lipm_memory *memory, bool *has_begun,
-                     ipm_error *error) {
-    *has_begun = false;
-    if (lipm_hasmoved(handle, memory, error))
-        return (int)error->code;
-    *has_begun = !lipm_is_locked(handle);
-    if (*has_begun)
-        return lipm_waitlock(L, handle, IPM_FOREVER, error);
-    /* A read of 0 bytes fails if another thread holds the lock through this handle. */
-    return ipm_segment_read(handle->segment, 0, 0, error, error);
-}
-
-/* If begin_own has taken the lock, commit or roll back, and release it. This must come before any
- * error is raised. */
-static int finish_own(const lipm_handle *handle, bool has_begun, bool is_commit, ipm_error *error) {
-    if (!has_begun)
-        return IPM_OK;
-    if (is_commit)
-        return ipm_segment_unlock(handle->segment, error);
-    ipm_segment_rollback(handle->segment, NULL);
-    return IPM_OK;
-}
-
 /* Assign the value at `index` to a part of the handle's struct: all of it, or nothing. The value
  * above it on the stack is the Struct. `method` is the caller. */
 static int assign(lua_State *L, int index, lipm_handle *handle, lipm_place place,
@@ -207,10 +174,10 @@ static int assign(lua_State *L, int index, lipm_handle *handle, lipm_place place
         names = lipm_pushnames(L, owner, place.type, place.type);
     lipm_prepare(L, owner, index, &place, names, &assignment);
     lipm_checkopen(L, handle);
-    int code = begin_own(L, handle, place.memory, &has_begun, &error);
+    int code = lipm_beginown(L, handle, place.memory, &has_begun, &error);
     if (code == IPM_OK) {
         is_stored = lipm_assign(&assignment, &place);
-        code = finish_own(handle, has_begun, is_stored, &error);
+        code = lipm_finishown(handle, has_begun, is_stored, &error);
     }
     if (code != IPM_OK)
         return lipm_retry(L, handle, &error, method);
@@ -230,7 +197,7 @@ out of range; an error object as `lock` and `unlock` raise it
 int lipm_handle_write(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 3);
-    lipm_place place = check_place(L, handle);
+    lipm_place place = lipm_checkplace(L, handle);
     return assign(L, 3, handle, place, lipm_handle_write);
 }
 
@@ -304,14 +271,14 @@ of the new one. Editors and managers.
 int lipm_handle_add(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 3);
-    lipm_place place = check_place(L, handle);
+    lipm_place place = lipm_checkplace(L, handle);
     check_number(L, &place);
     lipm_checkopen(L, handle);
     bool has_begun;
     uint64_t old = 0, new = 0;
     lipm_scalar sum = {0};
     ipm_error error;
-    if (begin_own(L, handle, place.memory, &has_begun, &error) != IPM_OK)
+    if (lipm_beginown(L, handle, place.memory, &has_begun, &error) != IPM_OK)
         return lipm_retry(L, handle, &error, lipm_handle_add);
     const unsigned char *base = ipm_segment_data(handle->segment);
     memcpy(&old, base + place.offset, place.type->size);
@@ -321,7 +288,7 @@ int lipm_handle_add(lua_State *L) {
         unsigned char *at = lipm_change(handle->memory, place.offset, place.type->size);
         lipm_storescalar(at, place.type, &sum);
     }
-    if (finish_own(handle, has_begun, is_stored, &error) != IPM_OK)
+    if (lipm_finishown(handle, has_begun, is_stored, &error) != IPM_OK)
         return lipm_retry(L, handle, &error, lipm_handle_add);
     if (!is_stored)
         return complain_sum(L, &place, old);
@@ -334,10 +301,10 @@ static int in_transaction(lua_State *L, int (*change)(ipm_segment *, ipm_error *
     lipm_handle *handle = lipm_pinwriter(L);
     bool has_begun;
     ipm_error error;
-    int code = begin_own(L, handle, handle->memory, &has_begun, &error);
+    int code = lipm_beginown(L, handle, handle->memory, &has_begun, &error);
     if (code == IPM_OK) {
         code = change(handle->segment, &error);
-        int finished = finish_own(handle, has_begun, code == IPM_OK, &error);
+        int finished = lipm_finishown(handle, has_begun, code == IPM_OK, &error);
         code = code == IPM_OK ? finished : code;
     }
     return code == IPM_OK ? 0 : lipm_retry(L, handle, &error, method);

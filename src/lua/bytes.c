@@ -6,30 +6,36 @@ is neither 0 nor 1, and text that is not filled with zeros.
 #include "../core/word.h"
 #include "error.h"
 #include "functions.h"
+#include "part.h"
 #include "view.h"
 
 #include <lauxlib.h>
 #include <string.h>
 
 /***
-The raw bytes of a view or value as they lie in memory, in native byte order and with padding.
+The raw bytes of a view or value as they lie in memory, in native byte order and with padding; or
+those of some elements of an array.
 @function bytes
 @tparam view|value v
-@treturn string as many bytes as `v` has
-@raise an error if `v` is neither a view nor a value, or if it is a view whose lock was released
+@tparam[opt=1] integer i the index of the first element, if `v` is an array
+@tparam[opt] integer j the index of the last element; by default that of the array's last one. If it
+is `i` - 1, there are no bytes
+@treturn string as many bytes as `v`, or that part of it, has
+@raise an error if `v` is neither a view nor a value, or if it is a view whose lock was released; if
+an index is given and `v` is a struct, or the index is out of range
 */
 int lipm_bytes(lua_State *L) {
     const lipm_view *view = lipm_checkview(L, 1);
+    lipm_span range = lipm_checkspan(L, 2, &view->place);
     luaL_Buffer buffer;
     if (lipm_base(view->place.memory) == NULL)
         return lipm_complain_access(L, &view->place);
-    size_t size = view->place.type->size;
-    char *into = luaL_buffinitsize(L, &buffer, size);
+    char *into = luaL_buffinitsize(L, &buffer, range.size);
     const unsigned char *base = lipm_base(view->place.memory);
     if (base == NULL)
         return lipm_complain_access(L, &view->place);
-    ipm_copy_from_shared(into, base + view->place.offset, size);
-    luaL_pushresultsize(&buffer, size);
+    ipm_copy_from_shared(into, base + range.offset, range.size);
+    luaL_pushresultsize(&buffer, range.size);
     return 1;
 }
 
@@ -71,20 +77,62 @@ static void check_raw(lua_State *L, const lipm_place *place, const unsigned char
     }
 }
 
+/* The range that `size` bytes go to: the whole, or elements of an array from the index at `index`
+ * on. Raises if the number of bytes is wrong. */
+static lipm_span check_target(lua_State *L, int index, const lipm_place *place, size_t size) {
+    if (lua_isnoneornil(L, index)) {
+        if (size != place->type->size) {
+            lipm_complain(L, place, "%I bytes given, %s has %I", (lua_Integer)size,
+                          place->type->name, (lua_Integer)place->type->size);
+        }
+        return (lipm_span){place->offset, size, 0, place->type->count};
+    }
+    lua_settop(L, index);
+    lipm_span rest = lipm_checkspan(L, index, place);
+    uint64_t element = place->type->element->size;
+    if (size % element != 0) {
+        lipm_complain(L, place, "%I bytes given, which are no whole number of elements of %I bytes",
+                      (lua_Integer)size, (lua_Integer)element);
+    }
+    if (size > rest.size) {
+        lipm_complain(L, place, "%I elements given from index %I on, %s has %I",
+                      (lua_Integer)(size / element), (lua_Integer)rest.first + 1, place->type->name,
+                      (lua_Integer)place->type->count);
+    }
+    rest.size = size;
+    rest.count = size / element;
+    return rest;
+}
+
+/* Raise if bytes for a range are no values of its type. */
+static void check_elements(lua_State *L, const lipm_place *place, const lipm_span *range,
+                           const unsigned char *bytes) {
+    if (range->size == place->type->size) {
+        check_raw(L, place, bytes);
+        return;
+    }
+    for (uint64_t i = 0; i < range->count && is_particular(place->type->element); i++) {
+        lipm_place part = lipm_elementplace(place, range->first + i);
+        check_raw(L, &part, bytes + (part.offset - range->offset));
+    }
+}
+
 /***
-Set the raw bytes of a view or value.
+Set the raw bytes of a view or value, or of some elements of an array.
 @function setbytes
 @tparam view|value v the view or value to overwrite
-@tparam string bytes exactly as many bytes as `v` has. Each bool is 0 or 1. Only zeros follow the
-first NUL of a text. If `v` is the view of a whole segment, the bytes begin with the segment's
-header as it is, because only creation, `touch` and `clear` set it
+@tparam string bytes exactly as many bytes as `v` has; with an index, those of any number of whole
+elements. Each bool is 0 or 1. Only zeros follow the first NUL of a text. If `v` is the view of a
+whole segment, the bytes begin with the segment's header as it is, because only creation, `touch`
+and `clear` set it
+@tparam[opt] integer i the index of the first element to overwrite, if `v` is an array
 @raise an error if the number of bytes is wrong, the header differs, or a bool or text is invalid;
-if `v` is a reader's view, or a view whose lock was released
+if the index is out of range, the elements do not fit, or `v` is a struct; if `v` is a reader's
+view, or a view whose lock was released
 */
 int lipm_setbytes(lua_State *L) {
     const lipm_view *view = lipm_checkview(L, 1);
     lipm_memory *memory = view->place.memory;
-    uint64_t offset = view->place.offset;
     size_t size, kept = 0;
     if (lua_type(L, 2) != LUA_TSTRING) {
         lipm_pushshown(L, 2);
@@ -96,10 +144,8 @@ int lipm_setbytes(lua_State *L) {
         return lipm_complain_access(L, &view->place);
     if (!memory->is_writable)
         return lipm_complain_write(L, &view->place);
-    if (size != view->place.type->size) {
-        return lipm_complain(L, &view->place, "%I bytes given, %s has %I", (lua_Integer)size,
-                             view->place.type->name, (lua_Integer)view->place.type->size);
-    }
+    lipm_span range = check_target(L, 3, &view->place, size);
+    uint64_t offset = range.offset;
     if (offset < memory->reserved) {
         kept = memory->reserved - offset < size ? (size_t)(memory->reserved - offset) : size;
         if (memcmp(bytes, base + offset, kept) != 0) {
@@ -107,7 +153,7 @@ int lipm_setbytes(lua_State *L) {
                                  "the header is set only by creation, touch and clear");
         }
     }
-    check_raw(L, &view->place, (const unsigned char *)bytes);
+    check_elements(L, &view->place, &range, (const unsigned char *)bytes);
     if (size == kept)
         return 0;
     unsigned char *at = lipm_change(memory, offset + kept, size - kept);
@@ -115,4 +161,34 @@ int lipm_setbytes(lua_State *L) {
         return lipm_complain_access(L, &view->place);
     ipm_copy_to_shared(at, bytes + kept, size - kept);
     return 0;
+}
+
+/***
+The address of a view's or value's bytes, for a C function of the host. The bytes lie in memory as
+`bytes` gives them.
+
+The address of a view is valid until its lock is released, and that of a value as long as the
+program keeps the value, or a view of a part of it. Nothing checks what a C function does there. It
+may write to all bytes of an editor's view, except the segment's header: they are prepared, so a
+roll back restores them. The memory of a reader's view is read-only, and a write to it ends the
+process. The value of a feed must not be changed.
+@function pointer
+@tparam view|value v
+@treturn userdata a light userdata; in LuaJIT a `void *`
+@treturn integer the number of bytes
+@raise an error if `v` is neither a view nor a value, or if it is a view whose lock was released
+*/
+int lipm_pointer(lua_State *L) {
+    const lipm_place *place = &lipm_checkview(L, 1)->place;
+    lipm_memory *memory = place->memory;
+    unsigned char *base = lipm_base(memory);
+    if (base == NULL)
+        return lipm_complain_access(L, place);
+    uint64_t from = place->offset < memory->reserved ? memory->reserved : place->offset;
+    uint64_t end = place->offset + place->type->size;
+    if (memory->is_writable && end > from && lipm_change(memory, from, end - from) == NULL)
+        return lipm_complain_access(L, place);
+    lua_pushlightuserdata(L, base + place->offset);
+    lua_pushinteger(L, (lua_Integer)place->type->size);
+    return 2;
 }

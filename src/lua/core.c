@@ -2,9 +2,9 @@
  * The C module ipmmap.core, on which the Lua files in lua/ipmmap are built.
  *
  * Each file of the binding uses only those before it in this order: memory, view, error, names,
- * scalar, plain, draft, assign, path, layout, type, index, value, totable, bytes, feed, follow,
- * handle, slice, lock, access, changed, wait, commits, leaves, listen, convert, info, member, open,
- * core.
+ * scalar, plain, draft, assign, path, layout, type, index, value, part, totable, bytes, feed,
+ * follow, handle, slice, lock, own, access, update, fold, changed, wait, wait_any, commits, leaves,
+ * listen, convert, info, member, open, core.
  */
 #include "error.h"
 #include "functions.h"
@@ -16,11 +16,19 @@
 #define CORE "ipmmap.core"
 
 static const luaL_Reg module_functions[] = {
-    {"open", lipm_open},         {"totable", lipm_totable},
-    {"bytes", lipm_bytes},       {"setbytes", lipm_setbytes},
-    {"describe", lipm_describe}, {"now", lipm_now},
-    {"sleep", lipm_sleep},       {"repair", lipm_repair},
-    {"adopt", lipm_adopt},       {NULL, NULL},
+    {"open", lipm_open},
+    {"totable", lipm_totable},
+    {"bytes", lipm_bytes},
+    {"setbytes", lipm_setbytes},
+    {"describe", lipm_describe},
+    {"now", lipm_now},
+    {"sleep", lipm_sleep},
+    {"repair", lipm_repair},
+    {"adopt", lipm_adopt},
+    {"pointer", lipm_pointer},
+    {"wait_any", lipm_wait_any},
+    {"ticks", lipm_ticks},
+    {NULL, NULL},
 };
 
 static const luaL_Reg struct_functions[] = {

@@ -55,6 +55,20 @@ static void show_string(lua_State *L, const char *text, size_t length) {
     luaL_pushresult(&buffer);
 }
 
+/* The name of an object's class, as "ipmmap.editor", or else of its type. */
+static void push_class(lua_State *L, int index) {
+    index = lua_absindex(L, index);
+    if (lua_type(L, index) == LUA_TUSERDATA && lua_getmetatable(L, index)) {
+        lua_pushliteral(L, "__name");
+        bool is_named = lua_rawget(L, -2) == LUA_TSTRING;
+        lua_remove(L, -2);
+        if (is_named)
+            return;
+        lua_pop(L, 1);
+    }
+    lua_pushstring(L, luaL_typename(L, index));
+}
+
 void lipm_pushshown(lua_State *L, int index) {
     const lipm_view *view;
     size_t length;
@@ -77,10 +91,14 @@ void lipm_pushshown(lua_State *L, int index) {
         break;
     default:
         view = lipm_testview(L, index);
-        if (view != NULL && view->place.memory->layout->layout != NULL)
+        if (view != NULL && view->place.memory->layout->layout != NULL) {
             lua_pushfstring(L, "a %s", view->place.type->name);
-        else
-            lua_pushfstring(L, "a %s", luaL_typename(L, index));
+        } else {
+            push_class(L, index);
+            text = lua_tostring(L, -1);
+            lua_pushfstring(L, "%s %s", *text == 'i' ? "an" : "a", text);
+            lua_remove(L, -2);
+        }
     }
 }
 

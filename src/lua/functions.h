@@ -14,8 +14,11 @@ int lipm_describe(lua_State *L);
 int lipm_totable(lua_State *L);
 int lipm_bytes(lua_State *L);
 int lipm_setbytes(lua_State *L);
+int lipm_pointer(lua_State *L);
 int lipm_now(lua_State *L);
+int lipm_ticks(lua_State *L);
 int lipm_sleep(lua_State *L);
+int lipm_wait_any(lua_State *L);
 
 /* Methods of Structs, except those in layout.c. */
 int lipm_new(lua_State *L);
@@ -35,9 +38,16 @@ int lipm_handle_versioned_snapshot(lua_State *L);
 int lipm_handle_write(lua_State *L);
 int lipm_handle_set(lua_State *L);
 int lipm_handle_add(lua_State *L);
+int lipm_handle_max(lua_State *L);
+int lipm_handle_min(lua_State *L);
+int lipm_handle_bor(lua_State *L);
+int lipm_handle_band(lua_State *L);
+int lipm_handle_swap(lua_State *L);
+int lipm_handle_update(lua_State *L);
 int lipm_handle_touch(lua_State *L);
 int lipm_handle_clear(lua_State *L);
 int lipm_handle_wait(lua_State *L);
+int lipm_handle_changed(lua_State *L);
 int lipm_handle_feed(lua_State *L);
 int lipm_handle_fd(lua_State *L);
 int lipm_handle_drain(lua_State *L);

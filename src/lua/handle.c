@@ -58,6 +58,10 @@ void lipm_refuseclosed(lua_State *L, const lipm_handle *handle) {
     abort(); /* not reached: luaL_error raises */
 }
 
+void lipm_refuseholder(lua_State *L, const lipm_handle *handle) {
+    luaL_error(L, LIPM_HELD_ELSEWHERE, lipm_handlename(handle));
+}
+
 lipm_handle *lipm_pinhandle(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);
     handle->is_pinned = true;

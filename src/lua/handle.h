@@ -15,8 +15,11 @@ typedef struct lipm_handle {
     lipm_layout *layout;     /* of the segment, as in `memory` */
     lipm_layout *definition; /* the program's, which the segment needs; mostly the same */
     uint64_t epoch;          /* how many times the lock was taken */
+    uint64_t reported;       /* the version that wait_any reported last, at first `opened` */
+    uint64_t turn;           /* the greatest of the handles that one list has was reported last */
     uint64_t opened;         /* the version when the handle was opened */
     uint64_t openings;       /* those of the segment when the handle took its layout */
+    const lua_State *holder; /* the coroutine that took the lock */
     struct lipm_root *root;  /* the newest root view; it may have been collected: see lock.c */
     lipm_feed *feeds;        /* the open feeds of this handle */
     ipm_role role;
@@ -91,12 +94,27 @@ extern const char *const lipm_roles[];
 /* The name of the handle's struct, or "?" if the Struct was collected. */
 const char *lipm_handlename(const lipm_handle *handle);
 
+/* The message for a coroutine that would join the transaction of another one. */
+#define LIPM_HELD_ELSEWHERE                                                                        \
+    "%s: another coroutine holds the lock of this handle: wait until it has released it, or use "  \
+    "a handle of this coroutine's own"
+
+/* Raise if another coroutine holds the handle's lock. */
+IPM_COLD void lipm_refuseholder(lua_State *L, const lipm_handle *handle);
+
 /* Warn, once for each handle, that the collector has released its lock. */
 void lipm_warnforgotten(lua_State *L, lipm_handle *handle);
 
 /* Whether the handle holds its lock. Not so in the child of a fork. */
 static inline bool lipm_is_locked(const lipm_handle *handle) {
     return lipm_base(handle->memory) != NULL;
+}
+
+/* Raise if another coroutine holds the handle's lock: what this one reads or writes would be a part
+ * of a transaction that it does not know of. */
+static inline void lipm_checkholder(lua_State *L, const lipm_handle *handle) {
+    if (handle->holder != L && lipm_is_locked(handle))
+        lipm_refuseholder(L, handle);
 }
 
 #endif

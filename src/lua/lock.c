@@ -15,6 +15,7 @@ that the collector can find that the view was forgotten.
 #include "functions.h"
 #include "handle.h"
 #include "index.h"
+#include "lock.h"
 #include "slice.h"
 
 #include <lauxlib.h>
@@ -84,6 +85,7 @@ static inline void spare_root(const lipm_root *root) {
 }
 
 static IPM_COLD int refuse_second(lua_State *L, const lipm_handle *handle) {
+    lipm_checkholder(L, handle);
     return luaL_error(L,
                       "%s: this handle holds its lock already%s, and unlock() or rollback() "
                       "releases it; the end of a block releases it only where the view is a "
@@ -113,6 +115,7 @@ static inline int take_lock(lua_State *L, lipm_root *root, int64_t timeout_ns, i
         return code;
     }
     handle->memory->base = (unsigned char *)ipm_segment_data(handle->segment);
+    handle->holder = L;
     handle->is_root_spare = false;
     handle->is_pinned = false;
     handle->is_lost = false;
@@ -132,8 +135,22 @@ static int drop_lock(lipm_handle *handle, bool is_commit, ipm_error *error) {
     return code;
 }
 
+/* Take the lock within the number of seconds at index 2, and push its root view. absent: the time
+ * if there is no number. */
+static bool lock_within(lua_State *L, int64_t absent, ipm_error *error) {
+    lipm_handle *handle = lipm_checkhandle(L);
+    int64_t timeout_ns = lipm_checkseconds(L, 2, absent, handle->memory->type->name);
+    int code;
+    do {
+        lua_settop(L, 1);
+        lipm_root *root = prepare_root(L, handle);
+        code = take_lock(L, root, timeout_ns, error);
+    } while (code != IPM_OK && lipm_again(L, handle, error));
+    return code == IPM_OK;
+}
+
 /***
-Take the lock, and wait for it without a limit. Editors and managers take the write lock, readers
+Take the lock, and wait for it. Editors and managers take the write lock, readers
 the read lock. The view belongs in a `<close>` variable: `local data <close> = editor:lock()`.
 
 The end of the variable's block releases the lock and commits the changes, also if the block ends by
@@ -147,18 +164,16 @@ hook (a watchdog, Ctrl-C) raises an error after `lock` has returned and before t
 marked, or while the view is closed. A program that goes on after such an error should use `with`,
 which has no such moment.
 @function Handle:lock
+@tparam[opt] number seconds how long to wait at most; without it the call waits for ever
 @treturn view the struct in live memory
-@raise an error if the handle holds its lock already, or is closed; an error object: `"deadlock"`,
-`"incompatible"`, `"permission"` and `"no_space"` (for a reader that cannot use the lock file),
+@raise an error if the handle holds its lock already, or is closed; an error object: `"timeout"`,
+`"deadlock"`, `"incompatible"`, `"permission"` and `"no_space"` (for a reader that cannot use the
+lock file),
 `"replaced"`, `"forked"`, `"system"`
 */
 int lipm_handle_lock(lua_State *L) {
-    lipm_handle *handle = lipm_checkhandle(L);
     ipm_error error;
-    lipm_root *root = prepare_root(L, handle);
-    if (take_lock(L, root, IPM_FOREVER, &error) != IPM_OK)
-        return lipm_retry(L, handle, &error, lipm_handle_lock);
-    return 1;
+    return lock_within(L, IPM_FOREVER, &error) ? 1 : lipm_raise(L, &error);
 }
 
 /***
@@ -172,16 +187,8 @@ Take the lock as `lock` does, but wait at most for the given time.
 @raise an error if the handle holds its lock already, or is closed
 */
 int lipm_handle_try_lock(lua_State *L) {
-    lipm_handle *handle = lipm_checkhandle(L);
-    int64_t timeout_ns = lipm_checkseconds(L, 2, 0, handle->memory->type->name);
     ipm_error error;
-    int code;
-    do {
-        lua_settop(L, 1);
-        lipm_root *root = prepare_root(L, handle);
-        code = take_lock(L, root, timeout_ns, &error);
-    } while (code != IPM_OK && lipm_again(L, handle, &error));
-    return code == IPM_OK ? 1 : lipm_fail(L, &error);
+    return lock_within(L, 0, &error) ? 1 : lipm_fail(L, &error);
 }
 
 static int end_by_hand(lua_State *L, lipm_handle *handle, bool is_commit) {
@@ -321,6 +328,21 @@ static int root_collect(lua_State *L) {
     return 0;
 }
 
+int lipm_enclose(lua_State *L, lipm_handle *handle, ipm_error *error) {
+    lipm_root *root = prepare_root(L, handle);
+    lua_replace(L, -2);
+    lua_pushvalue(L, -1);
+    lua_toclose(L, -2);
+    lua_toclose(L, -1);
+    int code = take_lock(L, root, IPM_FOREVER, error);
+    root->is_enclosed = code == IPM_OK;
+    return code;
+}
+
+void lipm_disclose(lua_State *L, int index) {
+    end_lock(L, lua_touserdata(L, index), true);
+}
+
 /* ---- with -------------------------------------------------------------------------------- */
 
 /* Stack indices. The view is marked to-be-closed twice: if a debug hook raises an error while Lua
@@ -363,11 +385,11 @@ static int call_again(lua_State *L, int64_t timeout_ns, bool is_try, int extra) 
     return finish_again(L, LUA_OK, top);
 }
 
-static void check_callable(lua_State *L, const char *name) {
-    if (lua_isfunction(L, FUNCTION))
+void lipm_checkcallable(lua_State *L, int index, const char *name) {
+    if (lua_isfunction(L, index))
         return;
-    if (luaL_getmetafield(L, FUNCTION, "__call") == LUA_TNIL) {
-        lipm_pushshown(L, FUNCTION);
+    if (luaL_getmetafield(L, index, "__call") == LUA_TNIL) {
+        lipm_pushshown(L, index);
         luaL_error(L, "%s takes a function, not %s", name, lua_tostring(L, -1));
     }
     lua_pop(L, 1);
@@ -377,7 +399,7 @@ static void check_callable(lua_State *L, const char *name) {
 static int call_locked(lua_State *L, lipm_handle *handle, int64_t timeout_ns, bool is_try) {
     ipm_error error;
     int extra = lua_gettop(L) - FUNCTION;
-    check_callable(L, is_try ? "try_with" : "with");
+    lipm_checkcallable(L, FUNCTION, is_try ? "try_with" : "with");
     lipm_root *root = prepare_root(L, handle);
     lua_insert(L, VIEW);
     lua_pop(L, 1);

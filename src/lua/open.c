@@ -33,9 +33,16 @@ static const luaL_Reg handle_methods[] = {
     {"write", lipm_handle_write},
     {"set", lipm_handle_set},
     {"add", lipm_handle_add},
+    {"max", lipm_handle_max},
+    {"min", lipm_handle_min},
+    {"bor", lipm_handle_bor},
+    {"band", lipm_handle_band},
+    {"swap", lipm_handle_swap},
+    {"update", lipm_handle_update},
     {"touch", lipm_handle_touch},
     {"clear", lipm_handle_clear},
     {"wait", lipm_handle_wait},
+    {"changed", lipm_handle_changed},
     {"feed", lipm_handle_feed},
     {"fd", lipm_handle_fd},
     {"drain", lipm_handle_drain},
@@ -246,6 +253,7 @@ int lipm_open(lua_State *L) {
     lipm_retainlayout(handle->definition);
     lipm_retainlayout(handle->layout);
     ipm_segment_version(handle->segment, &handle->opened, NULL);
+    handle->reported = handle->opened;
     lipm_takelayout(L, -1, handle);
     return 1;
 }

@@ -50,11 +50,11 @@ typedef struct lock_wait {
     int64_t next_ns; /* on CLOCK_MONOTONIC: when the wait ends for a hook that was set before it */
 } lock_wait;
 
-static bool makes_way(void *with) {
+static const void *makes_way(void *with) {
     lock_wait *wait = with;
     bool has_hook = lua_gethook(wait->L) != NULL;
     wait->makes_way = has_hook && (!wait->had_hook || ipm_clock_now() >= wait->next_ns);
-    return wait->makes_way;
+    return wait->makes_way ? wait : NULL;
 }
 
 /* Wait until the handle has the lock, the time is over, or a hook has to run. */

@@ -4,6 +4,7 @@ Views and values as plain tables.
 */
 #include "error.h"
 #include "functions.h"
+#include "part.h"
 #include "scalar.h"
 #include "view.h"
 
@@ -40,14 +41,32 @@ static void push_plain(lua_State *L, const lipm_place *place) {
 }
 
 /***
-Copy a view or value into plain tables, including all nested structs and arrays.
+Copy a view or value into plain tables, including all nested structs and arrays; or copy some
+elements of an array.
 @function totable
 @tparam view|value v
+@tparam[opt=1] integer i the index of the first element, if `v` is an array. It gets the index 1 in
+the list
+@tparam[opt] integer j the index of the last element; by default that of the array's last one. If it
+is `i` - 1, the list is empty
 @treturn table for a struct, a table by field name; for an array, a list
-@raise an error if `v` is neither a view nor a value, or if it is a view whose lock was released
+@raise an error if `v` is neither a view nor a value, or if it is a view whose lock was released; if
+an index is given and `v` is a struct, or the index is out of range
 */
 int lipm_totable(lua_State *L) {
-    const lipm_view *view = lipm_checkview(L, 1);
-    push_plain(L, &view->place);
+    const lipm_place *place = &lipm_checkview(L, 1)->place;
+    lipm_span span = lipm_checkspan(L, 2, place);
+    if (span.size == place->type->size) {
+        push_plain(L, place);
+        return 1;
+    }
+    if (lipm_base(place->memory) == NULL)
+        return lipm_complain_access(L, place);
+    lua_createtable(L, span.count <= INT_MAX ? (int)span.count : INT_MAX, 0);
+    for (uint64_t i = 0; i < span.count; i++) {
+        lipm_place part = lipm_elementplace(place, span.first + i);
+        push_plain(L, &part);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
     return 1;
 }

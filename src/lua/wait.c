@@ -22,11 +22,17 @@ With the path of a field, the call waits until the field's value differs from th
 saw last through this handle. The first wait for a field has no such value: it returns at once if
 there was a commit since the handle was opened, and otherwise after the next commit that changes the
 field.
+
+With a table, the call waits until one of several fields has other bytes than at the call:
+`handle:wait { "a.b", "c", version = v, seconds = 1 }`. If the table has a `version`, and one of the
+fields may have changed since that version (see `changed`), it returns at once. The version that it
+returns can be given to the next call, which then misses no change.
 @function Handle:wait
-@tparam integer|string version a version, as `version` or `wait` returned it; or the path of a field
+@tparam integer|string|table version a version, as `version` or `wait` returned it; the path of a
+field; or a table of paths, with `version` and `seconds` if they are wanted
 @tparam[opt] number seconds how long to wait at most; without it the call waits for ever
-@treturn[1] integer|boolean|number|string|value with a version, the present version; with a path,
-the field's new value, as `read` returns it
+@treturn[1] integer|boolean|number|string|value with a version or a table, the present version; with
+a path, the field's new value, as `read` returns it
 @treturn[2] nil
 @treturn[2] string message
 @treturn[2] string code: `"timeout"`, `"replaced"`, `"forked"`, `"system"`
@@ -64,6 +70,12 @@ The present time, in the same form as `header.time_stamp`.
 */
 int lipm_now(lua_State *L) {
     lua_pushnumber(L, ipm_time());
+    return 1;
+}
+
+/* For deadlines: seconds of a clock that nobody sets. */
+int lipm_ticks(lua_State *L) {
+    lua_pushnumber(L, (lua_Number)ipm_clock_now() / (lua_Number)IPM_SECOND);
     return 1;
 }
 

@@ -18,6 +18,7 @@ local segment_read, segment_snapshot = C.ipm_segment_read, C.ipm_segment_snapsho
 local check, check_writer, live = handle.check, handle.check_writer, handle.live
 local find, load_scalar = structs.find, scalar.load
 local buffer = errors.buffer
+local is_active = memory.is_active
 
 local methods = handle.methods
 
@@ -29,6 +30,9 @@ local small = ffi.new("uint64_t[?]", SMALL / 8)
 
 -- Reads a part that was found in the memory `of`. Returns whether that has succeeded.
 local function read_into(state, of, part, pointer)
+  if is_active(of.block) then
+    lock.check_holder(state)
+  end
   return state.memory == of
     and segment_read(live(state), part.offset, part.type.size, pointer, buffer) == C.IPM_OK
 end

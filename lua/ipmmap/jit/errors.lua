@@ -119,7 +119,8 @@ local function show_string(text)
   return "'" .. shown .. (#text > SHOWN_BYTES and "...'" or "'")
 end
 
---- The name of the type of a view or value, or nil. view.lua sets it.
+--- The name of the type of a view or value, or of a handle's class, or nil. view.lua and handle.lua
+-- set it.
 function errors.name_of() end
 
 --- A value as messages show it: 'text', 3.5, a table. Calls no metamethod.
@@ -134,7 +135,8 @@ function errors.shown(value)
   elseif kind == "cdata" and (ffi.istype("int64_t", value) or ffi.istype("uint64_t", value)) then
     return tostring(value):gsub("U?LL$", "")
   end
-  return "a " .. (errors.name_of(value) or kind)
+  local name = errors.name_of(value) or kind
+  return (name:find "^[aeiou]" and kind == "table" and "an " or "a ") .. name
 end
 
 --- What Lua's own functions call a value in messages about arguments.

@@ -66,6 +66,7 @@ local function value_of(self)
 end
 
 local function check_version(state, from)
+  from = seconds.number(from)
   if from == nil then
     return LATEST
   elseif type(from) ~= "number" or from < 0 or from ~= math.floor(from) or from >= 0x1p63 then
@@ -200,6 +201,38 @@ local function next_leaf(state, list)
     list.at = math.max(list.at, first)
     list.stop = first + tonumber(list.range[0].size)
   end
+end
+
+local HEADER_STAMP = 8 -- what precedes it in the header never changes
+
+-- The paths of the scalars and texts that have a marked byte.
+local function list_marked(whole, marks)
+  local paths = {}
+  local at = HEADER_STAMP
+  while at < whole.size do
+    if marks[at] ~= 0 then
+      local kind, offset = find_leaf(whole, at)
+      if at < offset + kind.size then
+        paths[#paths + 1] = types.path(whole, kind, offset):gsub("^%.", "")
+        at = offset + kind.size - 1
+      end
+    end
+    at = at + 1
+  end
+  return paths
+end
+
+function handle.methods:changed(from)
+  local of = handle.check(self)
+  local here = of.memory
+  local since = from ~= nil and check_version(of, from)
+    or errors.refuse("%s: nil is not a version", of.name)
+  local marks = ffi.new("uint8_t[?]", here.type.size)
+  if of.memory ~= here
+    or C.ipm_segment_mark_changed(live(of), since, marks, buffer) ~= C.IPM_OK then
+    return handle.retry(of, here) and self:changed(from)
+  end
+  return list_marked(here.type, marks)
 end
 
 function Feed:changes()

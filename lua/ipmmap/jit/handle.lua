@@ -92,6 +92,18 @@ local function live(state)
 end
 handle.live = live
 
+--- The state of a handle; nil for anything else.
+-- @local
+function handle.test(value)
+  return type(value) == "table" and rawget(value, STATE) or nil
+end
+
+local name_of = errors.name_of
+function errors.name_of(value)
+  local state = handle.test(value)
+  return state and "ipmmap." .. state.role or name_of(value)
+end
+
 local function any(self)
   return type(self) == "table" and rawget(self, STATE)
     or errors.refuse("manager, editor or reader expected, got %s", errors.type_of(self))
@@ -207,6 +219,7 @@ function handle.new(state, follows, by_path)
   state.segment = state.opened_at[0]
   C.ipm_segment_version(live(state), version, nil)
   state.opened = tonumber(version[0])
+  state.reported, state.turn = state.opened, 0
   state.follows, state.may_change = follows, follows and by_path
   state.memory = memory.live(state.definition, live(state), state.is_writer)
   state.memory.block.may_change = state.may_change

@@ -2,11 +2,13 @@
 local open = require "ipmmap.jit.open"
 local feeds = require "ipmmap.jit.feeds"
 local handle = require "ipmmap.jit.handle"
+local wait_any = require "ipmmap.jit.wait_any"
 
 require "ipmmap.jit.access"
+require "ipmmap.jit.update"
 require "ipmmap.jit.info"
 
 return {
   open = open.open, repair = open.repair, adopt = open.adopt, methods = handle.methods,
-  feed = feeds,
+  feed = feeds, wait_any = wait_any,
 }

@@ -57,6 +57,7 @@ typedef struct ipmmap_block {
 } ipmmap_block;
 int ipmmap_nanosleep(const void *, void *) __asm__("nanosleep");
 int ipmmap_clock_gettime(int, void *) __asm__("clock_gettime");
+const void *ipmmap_gethook(void *) __asm__("lua_gethook");
 void *ipmmap_memccpy(void *, const void *, int, size_t) __asm__("memccpy");
 ]])
 

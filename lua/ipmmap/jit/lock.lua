@@ -10,6 +10,7 @@
 local C = require "ipmmap.jit.library"
 local errors = require "ipmmap.jit.errors"
 local handle = require "ipmmap.jit.handle"
+local hooks = require "ipmmap.jit.hooks"
 local memory = require "ipmmap.jit.memory"
 local seconds = require "ipmmap.jit.seconds"
 
@@ -19,7 +20,7 @@ local FOREVER = 0x7fffffffffffffffLL
 local SECOND = 1000000000LL
 
 -- Locals, which cost nothing in compiled code.
-local pcall, select, type = pcall, select, type
+local pcall, rawequal, select, type = pcall, rawequal, select, type
 local segment_lock, segment_unlock = C.ipm_segment_lock, C.ipm_segment_unlock
 local block_of, root_of, state_of = handle.block_of, handle.root, handle.state
 local begin_access, end_access, is_active = memory.begin, memory.finish, memory.is_active
@@ -30,16 +31,21 @@ local methods = handle.methods
 
 -- Taking the lock ------------------------------------------------------------------------------
 
--- Waits for the lock. No debug hook, such as that of Ctrl-C, runs during a call into the core, so
--- the wait has ends: the first one after a second. A thread that waits again is the last in the
--- queue, so each turn is twice as long as the one before.
+-- Waits for the lock. No debug hook, such as that of Ctrl-C, runs during a call into the core. So
+-- the core asks between two slices whether there is a hook, and the wait ends for one that is set
+-- meanwhile. For a hook that was set before, and where the core cannot ask, the wait has ends: the
+-- first one after a second. A thread that waits again is the last in the queue, so each turn is
+-- twice as long as the one before.
 local function wait(state, timeout_ns)
   local turn_ns = SECOND
   local deadline = seconds.deadline(timeout_ns)
   while true do
     local left_ns = seconds.left(deadline)
-    local code = segment_lock(live(state), left_ns < turn_ns and left_ns or turn_ns, buffer)
-    if code ~= C.IPM_ETIMEOUT or left_ns <= turn_ns then
+    local asks = hooks.can_ask and not hooks.is_set()
+    local slice_ns = not asks and turn_ns < left_ns and turn_ns or left_ns
+    C.ipm_segment_ask(live(state), asks and hooks.ask or nil, hooks.state)
+    local code = segment_lock(live(state), slice_ns, buffer)
+    if code ~= C.IPM_EINTERRUPTED and (code ~= C.IPM_ETIMEOUT or left_ns <= slice_ns) then
       return code
     end
     turn_ns = turn_ns * 2
@@ -166,7 +172,12 @@ local function deliver(is_try, self, epoch, ok, is_taken, ...)
   errors.raise()
 end
 
-local function check_function(name, fn)
+--- Raises unless a value can be called. name: the method that takes it
+-- @local
+function lock.check_function(name, fn)
+  if type(fn) == "function" then
+    return
+  end
   local metatable = (debug and debug.getmetatable or getmetatable)(fn)
   if type(fn) == "cdata" or type(metatable) ~= "table" or not metatable.__call then
     errors.refuse("%s takes a function, not %s", name, errors.shown(fn))
@@ -174,13 +185,14 @@ local function check_function(name, fn)
 end
 
 local function refuse_second(self)
+  lock.check_holder(state_of(self))
   errors.refuse("%s: this handle holds its lock already, and unlock() or rollback() releases it",
     state_of(self).name)
 end
 
 local function call_locked(is_try, self, block, timeout_ns, fn, ...)
   if type(fn) ~= "function" then
-    check_function(is_try and "try_with" or "with", fn)
+    lock.check_function(is_try and "try_with" or "with", fn)
   end
   if is_active(block) then
     refuse_second(self)
@@ -197,6 +209,7 @@ end
 -- handle:try_with([seconds,] fn, ...)
 function methods:try_with(timeout, ...)
   local block = block_of(self)
+  timeout = seconds.number(timeout)
   if type(timeout) == "number" then
     return call_locked(true, self, block, seconds.check(timeout, 0, state_of(self).name), ...)
   end
@@ -237,7 +250,7 @@ end
 
 -- Calls `change` under the lock. Commits if the first result is true. Rolls back without a call if
 -- the handle has followed to another layout, or was closed.
-local function change_locked(state, epoch, of, change, a, b)
+local function change_locked(state, epoch, of, change, a, b, c)
   local block = of.block
   block.epoch = epoch
   if segment_lock(live(state), 0, buffer) ~= C.IPM_OK and not keep_trying(state, FOREVER) then
@@ -246,7 +259,7 @@ local function change_locked(state, epoch, of, change, a, b)
     release(state.memory.block, false)
     return false
   end
-  local is_done, result = change(state, a, b)
+  local is_done, result = change(state, a, b, c)
   return release(block, is_done) == C.IPM_OK, is_done, result
 end
 
@@ -258,18 +271,62 @@ local function deliver_change(state, epoch, ok, is_released, is_done, result)
   return is_released, is_done, result
 end
 
---- Calls `change(state, a, b)` while the handle holds its lock: in its transaction, or else in one
--- of its own, which is rolled back if the first result is false.
+-- Which coroutine holds a lock. To ask for the running coroutine when the lock is taken would make
+-- `with` half as long again, because LuaJIT does not compile that. So the first method that is
+-- called under a lock looks for the function that took the lock among the callers, which are those
+-- of one coroutine.
+local takes_lock = {
+  [locked_0] = true, [locked_1] = true, [locked_2] = true, [locked_3] = true, [locked] = true,
+  [change_locked] = true,
+}
+local running = coroutine.running
+local getinfo, getlocal = debug and debug.getinfo, debug and debug.getlocal
+local MAIN = {}
+
+local function is_among_callers(state)
+  local level = 3
+  local info = getinfo(level, "f")
+  while info do
+    if takes_lock[info.func] then
+      local _, taker = getlocal(level, 1)
+      if rawequal(taker, state) or rawequal(taker, state.object) then
+        return true
+      end
+    end
+    level = level + 1
+    info = getinfo(level, "f")
+  end
+  return false
+end
+
+--- Raises if another coroutine holds the handle's lock, which is held: what this one reads or
+-- writes would be a part of a transaction that it does not know of. Without the library `debug`
+-- this is not noticed.
+-- @local
+function lock.check_holder(state)
+  local here, epoch = running() or MAIN, state.memory.block.epoch
+  if state.holder == here and state.held_since == epoch or not getinfo then
+    return
+  elseif not is_among_callers(state) then
+    errors.refuse("%s: another coroutine holds the lock of this handle: wait until it has released "
+      .. "it, or use a handle of this coroutine's own", state.name)
+  end
+  state.holder, state.held_since = here, epoch
+end
+
+--- Calls `change(state, a, b, c)` while the handle holds its lock: in its transaction, or else in
+-- one of its own, which is rolled back if the first result is false.
 -- @local
 -- @tparam table of the memory in which the caller has found the place to change
 -- @treturn boolean false: the method begins again, or fails; see handle.retry
 -- @return the two results of `change`
-function lock.change(state, of, change, a, b)
+function lock.change(state, of, change, a, b, c)
   if is_active(of.block) then
-    return true, change(state, a, b)
+    lock.check_holder(state)
+    return true, change(state, a, b, c)
   end
   local epoch = of.block.epoch + 1
-  return deliver_change(state, epoch, pcall(change_locked, state, epoch, of, change, a, b))
+  return deliver_change(state, epoch, pcall(change_locked, state, epoch, of, change, a, b, c))
 end
 
 return lock

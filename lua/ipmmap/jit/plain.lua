@@ -47,6 +47,9 @@ end
 function plain.check(given, of, type_, offset)
   if not getmetatable(given) then
     return
+  elseif errors.name_of(given) then
+    errors.complain(of, type_, offset, "%s is neither a table nor a %s", errors.shown(given),
+      type_.name)
   end
   local is_array = type_.kind == "array"
   if metamethod(given, "__pairs") ~= nil then

@@ -11,10 +11,19 @@ local FOREVER = 0x7fffffffffffffffLL
 
 seconds.FOREVER = FOREVER
 
+--- The number that an integer of 64 bits is, as `1LL`; any other value unchanged.
+function seconds.number(value)
+  if type(value) == "cdata" and (ffi.istype("int64_t", value) or ffi.istype("uint64_t", value)) then
+    return tonumber(value)
+  end
+  return value
+end
+
 --- A number of seconds as an int64_t of nanoseconds, 0 for one below 0. Raises if it is no number.
 -- absent  the result for nil
 -- whose   the beginning of the message: the struct's name, or a function's
 function seconds.check(value, absent, whose)
+  value = seconds.number(value)
   if value == nil then
     return absent
   elseif type(value) ~= "number" or value ~= value then

@@ -113,6 +113,7 @@ function methods:wait(version, timeout)
     return wait_for_field(state, version, timeout)
   end
   local name = state.name
+  version = seconds.number(version)
   if type(version) ~= "number" or version < 0 or version ~= math.floor(version)
     or version >= 0x1p63 then
     errors.refuse("%s: %s is neither a version nor a field's path", name, errors.shown(version))
