@@ -1,10 +1,11 @@
 /*
  * The C module ipmmap.core, on which the Lua files in lua/ipmmap are built.
  *
- * Each file of the binding uses only those before it in this order: memory, view, error, names,
- * scalar, plain, draft, assign, path, layout, type, index, value, part, totable, bytes, feed,
- * follow, handle, slice, lock, own, access, update, fold, changed, wait, wait_any, commits, leaves,
- * listen, convert, info, member, open, core.
+ * Each file of the binding uses only those before it in this order: memory, view, error, utf,
+ * scalar, list, names, plain, fill, draft, source, assign, path, layout, literal, type, part,
+ * elements, index, value, span, totable, bytes, check, feed, follow, handle, slice, lock, own,
+ * access, update, fold, changed, wait, wait_any, commits, leaves, listen, convert, info, member,
+ * open, core.
  */
 #include "error.h"
 #include "functions.h"
@@ -28,14 +29,14 @@ static const luaL_Reg module_functions[] = {
     {"pointer", lipm_pointer},
     {"wait_any", lipm_wait_any},
     {"ticks", lipm_ticks},
+    {"number_text", lipm_numbertext},
+    {"check", lipm_check},
     {NULL, NULL},
 };
 
 static const luaL_Reg struct_functions[] = {
-    {"new", lipm_new},
-    {"convert", lipm_convert},
-    {"type", lipm_type},
-    {NULL, NULL},
+    {"initial", lipm_initial}, {"new", lipm_new}, {"convert", lipm_convert},
+    {"type", lipm_type},       {NULL, NULL},
 };
 
 static int yield_in_close(lua_State *L) {
@@ -69,7 +70,7 @@ static void check_release(lua_State *L) {
 LUAMOD_API IPM_API int luaopen_ipmmap_core(lua_State *L);
 
 /* Each Lua state has one table, even if the module is loaded several times, because the table holds
- * the registered Structs. */
+ * the registered Structs and Enums. */
 int luaopen_ipmmap_core(lua_State *L) {
     luaL_checkversion(L);
     if (lua_getfield(L, LUA_REGISTRYINDEX, CORE) == LUA_TTABLE)
@@ -89,6 +90,8 @@ int luaopen_ipmmap_core(lua_State *L) {
     lua_setfield(L, -2, "feed");
     lua_newtable(L);
     lua_setfield(L, -2, "structs");
+    lua_newtable(L);
+    lua_setfield(L, -2, "enums");
     lua_pushvalue(L, -1);
     lua_setfield(L, LUA_REGISTRYINDEX, CORE);
     return 1;

@@ -54,11 +54,13 @@ static const char *const fold_names[] = {"max", "min", "bor", "band"};
 
 static void check_folded(lua_State *L, const lipm_place *place, fold how) {
     const ipm_type *type = place->type;
-    bool is_integer = type->kind < IPM_FLOAT && type->kind != IPM_BOOL;
+    bool is_bits = how >= FOLD_BOR;
+    bool is_integer = type->kind < IPM_FLOAT && type->kind != IPM_BOOL &&
+                      (type->names == NULL || (is_bits && type->names->is_flags));
     check_unreserved(L, place);
-    if (!is_integer && (how >= FOLD_BOR || !is_real(type))) {
+    if (!is_integer && (is_bits || !is_real(type))) {
         lipm_complain(L, place, "%s is not %s, which %s takes", type->name,
-                      how >= FOLD_BOR ? "an integer" : "a number", fold_names[how]);
+                      is_bits ? "an integer" : "a number", fold_names[how]);
     }
 }
 
@@ -110,15 +112,19 @@ static int fold_in(lua_State *L, fold how, lua_CFunction method) {
     fold_word value = {0};
     ipm_error error;
     lua_settop(L, 3);
-    lipm_place place = lipm_checkplace(L, handle);
+    const lipm_part *part = lipm_checkpart(L, handle);
+    lipm_place place = lipm_placeof(handle, part);
     check_folded(L, &place, how);
     fold_word given = check_given(L, 3, &place);
     lipm_checkopen(L, handle);
     if (lipm_beginown(L, handle, place.memory, &has_begun, &error) != IPM_OK)
         return lipm_retry(L, handle, &error, method);
-    bool fits = store_fold(L, &place, how, given, &value);
+    lipm_gap gap = lipm_findowngap(handle, part);
+    bool fits = gap.guard == NULL && store_fold(L, &place, how, given, &value);
     if (lipm_finishown(handle, has_begun, fits, &error) != IPM_OK)
         return lipm_retry(L, handle, &error, method);
+    if (gap.guard != NULL)
+        return lipm_complain_gap(L, place.memory, part, &gap);
     lipm_pushscalar(L, place.type, &value);
     return fits ? 1 : lipm_complain_scalar(L, -1, &place);
 }
@@ -180,11 +186,13 @@ int lipm_handle_band(lua_State *L) {
 
 /* ---- swap ---------------------------------------------------------------------------------- */
 
-static bool is_expected(const unsigned char *at, const ipm_type *type,
-                        const lipm_scalar *expected) {
-    if (type->kind == IPM_CHAR) {
-        return strnlen((const char *)at, type->size) == expected->length &&
-               memcmp(at, expected->text, expected->length) == 0;
+/* A text is compared up to its end, as the field would hold it: `room` has the type's size. */
+static bool is_expected(const unsigned char *at, const ipm_type *type, const lipm_scalar *expected,
+                        void *room) {
+    if (type->kind >= IPM_CHAR) {
+        uint64_t with_end = expected->size + type->align;
+        lipm_storescalar(room, type, expected);
+        return memcmp(at, room, with_end < type->size ? with_end : type->size) == 0;
     }
     fold_word old = word_at(at, type), other = {0};
     lipm_storescalar(&other, type, expected);
@@ -214,7 +222,8 @@ int lipm_handle_swap(lua_State *L) {
     bool has_begun;
     ipm_error error;
     lua_settop(L, 4);
-    lipm_place place = lipm_checkplace(L, handle);
+    const lipm_part *part = lipm_checkpart(L, handle);
+    lipm_place place = lipm_placeof(handle, part);
     if (!lipm_is_scalar(place.type)) {
         return lipm_complain(L, &place, "swap compares one value, and %s has several: use update",
                              place.type->name);
@@ -224,16 +233,21 @@ int lipm_handle_swap(lua_State *L) {
         return lipm_complain_scalar(L, 3, &place);
     if (!lipm_toscalar(L, 4, place.type, &new))
         return lipm_complain_scalar(L, 4, &place);
+    void *room = place.type->kind >= IPM_CHAR ? lua_newuserdatauv(L, place.type->size, 0) : NULL;
     lipm_checkopen(L, handle);
     if (lipm_beginown(L, handle, place.memory, &has_begun, &error) != IPM_OK)
         return lipm_retry(L, handle, &error, lipm_handle_swap);
     const unsigned char *base = ipm_segment_data(handle->segment);
-    bool is_swapped = is_expected(base + place.offset, place.type, &expected);
+    lipm_gap gap = lipm_findowngap(handle, part);
+    bool is_swapped =
+        gap.guard == NULL && is_expected(base + place.offset, place.type, &expected, room);
     if (is_swapped)
         lipm_storescalar(lipm_change(place.memory, place.offset, place.type->size), place.type,
                          &new);
     if (lipm_finishown(handle, has_begun, true, &error) != IPM_OK)
         return lipm_retry(L, handle, &error, lipm_handle_swap);
+    if (gap.guard != NULL)
+        return lipm_complain_gap(L, place.memory, part, &gap);
     lua_pushboolean(L, is_swapped);
     return 1;
 }

@@ -7,7 +7,9 @@ What a commit changed: the scalars and texts of a feed's value.
 #include "follow.h"
 #include "functions.h"
 #include "handle.h"
+#include "list.h"
 #include "scalar.h"
+#include "value.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -19,25 +21,57 @@ typedef struct change_list {
     uint64_t at;     /* the bytes before it were listed */
 } change_list;
 
-/* The scalar that the byte at `offset` is in; the one before it if it is in none. */
-static lipm_place find_leaf(lipm_memory *memory, uint64_t offset) {
-    lipm_place leaf = {memory, memory->type, 0};
-    while (!lipm_is_scalar(leaf.type)) {
-        lipm_step step = lipm_descend(leaf.type, offset - leaf.offset);
-        leaf.type = step.type;
-        leaf.offset += step.offset;
-    }
-    return leaf;
+/* A leaf: a scalar, also an optional one, the count of a list, or the presence of another optional
+ * part. */
+typedef struct leaf {
+    lipm_place place;
+    uint64_t end; /* the offset behind the bytes that it stands for */
+    bool is_used; /* false: it is in an element that its list does not have, or in an absent part */
+} leaf;
+
+/* Whether the byte at `offset` of a list or optional part is in an element in use, or in a value
+ * that is there. */
+static bool is_used(const lipm_place *place, uint64_t offset, const unsigned char *bytes) {
+    const ipm_type *type = place->type;
+    const unsigned char *at = bytes + place->offset;
+    if (type->kind == IPM_OPTIONAL)
+        return lipm_is_present(at);
+    return (offset - type->inner) / type->element->size < lipm_loadcount(at);
 }
 
-static bool next_leaf(change_list *list, lipm_place *leaf) {
+/* The leaf that the byte at `offset` is in; the one before it if it is in none. `bytes`: those of
+ * the whole, which no other thread changes. */
+static leaf find_leaf(lipm_memory *memory, uint64_t offset, const unsigned char *bytes) {
+    lipm_place place = {memory, memory->type, 0};
+    while (!lipm_is_scalar(place.type)) {
+        const ipm_type *type = place.type;
+        uint64_t inside = offset - place.offset;
+        if (type->kind == IPM_OPTIONAL && lipm_is_scalar(type->element))
+            break;
+        if (type->kind == IPM_LIST || type->kind == IPM_OPTIONAL) {
+            if (inside < type->inner)
+                return (leaf){place, place.offset + type->inner, true};
+            if (!is_used(&place, inside, bytes))
+                return (leaf){place, place.offset + type->size, false};
+        }
+        lipm_step step = lipm_descend(type, offset - place.offset);
+        place.type = step.type;
+        place.offset += step.offset;
+    }
+    return (leaf){place, place.offset + place.type->size, true};
+}
+
+static bool next_leaf(change_list *list, lipm_place *place) {
+    lipm_memory *memory = &list->feed->value->memory;
     for (;;) {
         for (; list->at < list->range.offset + list->range.size; list->at++) {
-            *leaf = find_leaf(&list->feed->value->memory, list->at);
-            uint64_t end = leaf->offset + leaf->type->size;
-            if (list->at < end) {
-                list->at = end;
-                return true;
+            leaf found = find_leaf(memory, list->at, memory->base);
+            if (list->at < found.end) {
+                list->at = found.end;
+                *place = found.place;
+                if (found.is_used)
+                    return true;
+                list->at--;
             }
         }
         if (!ipm_feed_changes(list->feed->feed, &list->range))
@@ -57,15 +91,27 @@ static void check_steps(lua_State *L, const change_list *list) {
                    lipm_handlename(list->feed->handle));
 }
 
+/* Push the value of a leaf, for which the Struct is on the top of the stack. The bytes of a feed's
+ * value change only by its next step. */
+static void push_leaf(lua_State *L, const lipm_place *place) {
+    if (lipm_is_scalar(place->type))
+        lipm_pushlive(L, place);
+    else
+        lipm_pushcopy(L, lua_absindex(L, -1), place->memory->layout, place->type,
+                      place->memory->base + place->offset);
+}
+
 static int next_change(lua_State *L) {
     change_list *list = lua_touserdata(L, lua_upvalueindex(LIST_UPVALUE));
-    lipm_place leaf;
+    lipm_place place;
     check_steps(L, list);
-    if (!next_leaf(list, &leaf))
+    if (!next_leaf(list, &place))
         return 0;
-    lipm_pushfieldpath(L, &leaf);
+    lipm_pushfieldpath(L, &place);
+    lua_getiuservalue(L, lua_upvalueindex(LISTED_UPVALUE), LIPM_FEED_STRUCT);
     check_steps(L, list);
-    lipm_pushlive(L, &leaf);
+    push_leaf(L, &place);
+    lua_remove(L, -2);
     return 2;
 }
 
@@ -74,8 +120,10 @@ The fields whose bytes were changed by the commit that was told last, in memory 
 before it were missed, the fields whose bytes differ from those of the commit told before.
 @function Feed:changes
 @treturn function an iterator of path and value, for `for path, value in feed:changes() do`: each
-scalar and each text, with paths as `read` takes them, such as `"trail[3].x"`. It raises after the
-feed went on
+scalar and each text, with paths as `read` takes them, such as `"trail[3].x"`. For a list, its own
+path and a copy of it if its count may have changed, and then those of its elements that it has; for
+an optional struct or array, its own path, and a copy or nil, if its presence may have changed. It
+raises after the feed went on
 @raise the feed is closed
 */
 int lipm_feed_changes(lua_State *L) {
@@ -88,7 +136,8 @@ int lipm_feed_changes(lua_State *L) {
 }
 
 /* Append the paths of the leaves that have a marked byte to the list on the top of the stack. */
-static void list_marked(lua_State *L, lipm_memory *memory, const unsigned char *marks) {
+static void list_marked(lua_State *L, lipm_memory *memory, const unsigned char *marks,
+                        const unsigned char *bytes) {
     const uint64_t size = memory->type->size;
     lua_Integer count = 0;
     for (uint64_t at = offsetof(ipm_header, time_stamp); at < size; at++) {
@@ -96,13 +145,14 @@ static void list_marked(lua_State *L, lipm_memory *memory, const unsigned char *
         if (next == NULL)
             return;
         at = (uint64_t)(next - marks);
-        lipm_place leaf = find_leaf(memory, at);
-        uint64_t end = leaf.offset + leaf.type->size;
-        if (at >= end)
+        leaf found = find_leaf(memory, at, bytes);
+        if (at >= found.end)
             continue; /* padding */
-        lipm_pushfieldpath(L, &leaf);
+        at = found.end - 1;
+        if (!found.is_used)
+            continue;
+        lipm_pushfieldpath(L, &found.place);
         lua_rawseti(L, -2, ++count);
-        at = end - 1;
     }
 }
 
@@ -113,7 +163,8 @@ then is in the list, in memory order.
 If the segment has a ring (the option `feed`) that still has all commits since the version, the list
 is exact: it has the fields whose bytes those commits changed. Without it, or in the handle's lock,
 a field is also in the list if another one in the same 256 bytes of the struct was changed.
-`header.time_stamp` is a field too, and `touch` changes it.
+`header.time_stamp` is a field too, and `touch` changes it. A list is there by its own path if its
+count may have changed, and otherwise by its elements in use; an optional field by its own path.
 @function Handle:changed
 @tparam integer version a version, as `version`, `wait` or a feed returned it
 @treturn {string,...} the paths, as `read` takes them, such as `"trail[3].x"`
@@ -133,12 +184,15 @@ int lipm_handle_changed(lua_State *L) {
                           lua_tostring(L, -1));
     }
     lua_newtable(L);
-    unsigned char *marks = lua_newuserdatauv(L, memory->type->size, 0);
+    const uint64_t size = memory->type->size;
+    unsigned char *marks = lua_newuserdatauv(L, size, 0);
+    unsigned char *bytes = lua_newuserdatauv(L, size, 0);
     lipm_checkopen(L, handle);
     if (lipm_hasmoved(handle, memory, &error) ||
-        ipm_segment_mark_changed(handle->segment, (uint64_t)version, marks, &error) != IPM_OK)
+        ipm_segment_mark_changed(handle->segment, (uint64_t)version, marks, &error) != IPM_OK ||
+        ipm_segment_read(handle->segment, 0, size, bytes, &error) != IPM_OK)
         return lipm_retry(L, handle, &error, lipm_handle_changed);
-    lua_insert(L, -2);
-    list_marked(L, memory, marks);
+    lua_pushvalue(L, -3);
+    list_marked(L, memory, marks, bytes);
     return 1;
 }

@@ -2,14 +2,15 @@
 
 #include "../core/error.h"
 #include "follow.h"
-#include "path.h"
 #include "slice.h"
 
-lipm_place lipm_checkplace(lua_State *L, lipm_handle *handle) {
-    lipm_memory *memory = handle->memory;
+const lipm_part *lipm_checkpart(lua_State *L, const lipm_handle *handle) {
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
-    const lipm_part *part = lipm_checkpath(L, 2, lua_gettop(L), handle->layout);
-    return (lipm_place){memory, part->type, part->offset};
+    return lipm_checkpath(L, 2, lua_gettop(L), handle->layout);
+}
+
+lipm_gap lipm_findowngap(const lipm_handle *handle, const lipm_part *part) {
+    return lipm_findgap(part, ipm_segment_data(handle->segment), 0);
 }
 
 int lipm_beginown(lua_State *L, lipm_handle *handle, const lipm_memory *memory, bool *has_begun,

@@ -5,10 +5,18 @@
 #define LIPM_OWN_H
 
 #include "handle.h"
+#include "path.h"
 
-/* The place that the path at index 2 leads to. Leaves the Struct on the stack, and above it the two
- * values that lipm_checkpath pushes. */
-lipm_place lipm_checkplace(lua_State *L, lipm_handle *handle);
+/* What the path at index 2 leads to. Leaves the Struct on the stack, and above it the two values
+ * that lipm_checkpath pushes. */
+const lipm_part *lipm_checkpart(lua_State *L, const lipm_handle *handle);
+
+static inline lipm_place lipm_placeof(const lipm_handle *handle, const lipm_part *part) {
+    return (lipm_place){handle->memory, part->type, part->offset};
+}
+
+/* What is missing on the way to a part. The handle holds its lock. */
+lipm_gap lipm_findowngap(const lipm_handle *handle, const lipm_part *part);
 
 /*
  * Take the lock unless the handle holds it. Fail if the handle no longer has the memory in which

@@ -25,47 +25,58 @@ enum {
     UPDATE_NEW
 };
 
-/* Push the present value at a place. Its memory is accessible. */
-static void push_present(lua_State *L, const lipm_handle *handle, const lipm_place *place) {
-    if (lipm_is_scalar(place->type)) {
-        lipm_pushlive(L, place);
+/* Push the present value of a part. The handle holds its lock. */
+static void push_present(lua_State *L, const lipm_handle *handle, const lipm_part *part) {
+    const lipm_place place = lipm_placeof(handle, part);
+    const ipm_type *type = place.type;
+    lipm_gap gap = lipm_findowngap(handle, part);
+    if (gap.guard != NULL)
+        lipm_complain_gap(L, place.memory, part, &gap);
+    if (lipm_is_scalar(type)) {
+        lipm_pushlive(L, &place);
         return;
     }
-    lipm_value *value = lipm_pushvalue(L, UPDATE_OWNER, handle->layout, place->type);
-    const unsigned char *base = lipm_base(place->memory);
+    lipm_value *value = NULL;
+    unsigned char *bytes = type->kind == IPM_OPTIONAL ? lua_newuserdatauv(L, type->size, 0) : NULL;
+    if (bytes == NULL) {
+        value = lipm_pushvalue(L, UPDATE_OWNER, handle->layout, type);
+        bytes = value->bytes;
+    }
+    const unsigned char *base = lipm_base(place.memory);
     if (base == NULL)
-        lipm_complain_access(L, place);
-    ipm_copy_from_shared(value->bytes, base + place->offset, place->type->size);
+        lipm_complain_access(L, &place);
+    ipm_copy_from_shared(bytes, base + place.offset, type->size);
+    if (value == NULL)
+        lipm_pushcopy(L, UPDATE_OWNER, handle->layout, type, bytes);
 }
 
-static void assign_new(lua_State *L, const lipm_place *place) {
+static void assign_new(lua_State *L, const lipm_handle *handle, const lipm_part *part) {
+    const lipm_place place = lipm_placeof(handle, part);
     lipm_assignment assignment;
-    const lipm_names *names = NULL;
-    if (lua_isnil(L, UPDATE_NEW))
-        lipm_complain(L, place, "the function of update returned nil instead of the new value");
-    if (!lipm_is_scalar(place->type))
-        names = lipm_pushnames(L, UPDATE_OWNER, place->type, place->type);
-    lipm_prepare(L, UPDATE_OWNER, UPDATE_NEW, place, names, &assignment);
-    if (lipm_base(place->memory) == NULL)
-        lipm_complain_access(L, place);
-    if (!lipm_assign(&assignment, place))
-        lipm_complain(L, place, "the value changed while it was assigned");
+    if (lua_isnil(L, UPDATE_NEW) && place.type->kind != IPM_OPTIONAL)
+        lipm_complain(L, &place, "the function of update returned nil instead of the new value");
+    const lipm_names *names = lipm_pushanynames(L, UPDATE_OWNER, place.type);
+    lipm_prepare(L, UPDATE_OWNER, UPDATE_NEW, &place, names, &assignment);
+    if (lipm_base(place.memory) == NULL)
+        lipm_complain_access(L, &place);
+    lipm_gap gap = lipm_findowngap(handle, part);
+    if (gap.guard != NULL)
+        lipm_complain_gap(L, place.memory, part, &gap);
+    if (!lipm_assign(&assignment, &place))
+        lipm_complain(L, &place, "the value changed while it was assigned");
 }
 
 /* The function has returned, perhaps after it has yielded. epoch: that of the lock, truncated */
 static int finish_update(lua_State *L, int status, lua_KContext epoch) {
     lipm_handle *handle = lua_touserdata(L, 1);
-    lipm_place place = {handle->memory, NULL, 0};
     (void)status;
     if (!lipm_is_locked(handle) || (lua_KContext)handle->epoch != epoch) {
         return luaL_error(L, "%s: the function of update has released the lock",
                           lipm_handlename(handle));
     }
     const lipm_part *part = lipm_checkpath(L, UPDATE_PATH, UPDATE_OWNER, handle->layout);
-    place.type = part->type;
-    place.offset = part->offset;
-    assign_new(L, &place);
-    push_present(L, handle, &place);
+    assign_new(L, handle, part);
+    push_present(L, handle, part);
     if (!lua_isnil(L, UPDATE_VIEW))
         lipm_disclose(L, UPDATE_VIEW);
     return 1;
@@ -90,7 +101,8 @@ int lipm_handle_update(lua_State *L) {
     ipm_error error = {0};
     int code = IPM_OK;
     lua_settop(L, UPDATE_FUNCTION);
-    lipm_place place = lipm_checkplace(L, handle);
+    const lipm_part *part = lipm_checkpart(L, handle);
+    const lipm_place place = lipm_placeof(handle, part);
     if (place.offset < place.memory->reserved && place.type != place.memory->type)
         return lipm_complain(L, &place, "set only by creation, touch and clear");
     lipm_checkcallable(L, UPDATE_FUNCTION, "update");
@@ -111,7 +123,7 @@ int lipm_handle_update(lua_State *L) {
         return lipm_retry(L, handle, &error, lipm_handle_update);
     }
     lua_pushvalue(L, UPDATE_FUNCTION);
-    push_present(L, handle, &place);
+    push_present(L, handle, part);
     lua_KContext epoch = (lua_KContext)handle->epoch;
     lua_callk(L, 1, 1, epoch, finish_update);
     return finish_update(L, LUA_OK, epoch);
