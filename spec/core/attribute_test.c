@@ -353,6 +353,15 @@ static void takes_texts(void) {
     accepts_field("char16[2] (default \"\xed\xa0\xb4z\")", "char16[2] (default \"\xed\xa0\xb4z\")");
     accepts_field("char16[2] (default \"\xed\xa0\xb4\xed\xb4\x9e\")",
                   "char16[2] (default \"\xf0\x9d\x84\x9e\")");
+    static const char *const edges[] = {"\xc2\x80",         "\xdf\xbf",         "\xe0\xa0\x80",
+                                        "\xef\xbf\xbf",     "\xf0\x90\x80\x80", "\xee\x80\x80",
+                                        "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"};
+    for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
+        for (int bits = 16; bits <= 32; bits += 16) {
+            char field[100];
+            snprintf(field, sizeof field, "char%d[3] (default \"%s-\")", bits, edges[i]);
+            accepts_field(field, field);
+        }
     accepts_field("char32[2] (default \"\xf4\x8f\xbf\xbf\xc2\x80\")",
                   "char32[2] (default \"\xf4\x8f\xbf\xbf\xc2\x80\")");
     static const char *const bad[] = {"\xff",

@@ -222,6 +222,16 @@ static void defines_with_enumerations(void) {
                       3, parts, 2, &untyped);
         CHECK_STR(error.text, "");
     }
+    if (CHECK(hand != NULL && arm != NULL)) {
+        const ipm_field *given = ipm_layout_type(hand)->fields;
+        const ipm_field *copied = ipm_layout_type(arm)->fields[0].type->fields;
+        CHECK(copied[0].doc != given[0].doc && strcmp(copied[0].doc, "how") == 0);
+        CHECK(copied[2].unit != given[2].unit && strcmp(copied[2].unit, "N") == 0);
+        CHECK(copied[0].initial != given[0].initial);
+        CHECK(memcmp(copied[0].initial, "\4", 2) == 0);
+        CHECK(copied[0].type->element->names != given[0].type->element->names);
+        CHECK(copied[2].type->limits != given[2].type->limits);
+    }
     ipm_layout_free(mode);
     ipm_layout_free(hand);
     if (CHECK(arm != NULL && parsed != NULL)) {
