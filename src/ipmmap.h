@@ -156,8 +156,8 @@ struct ipm_field {
     const ipm_type *type;
     uint64_t offset;        /* from the start of the struct */
     const char *unit, *doc; /* NULL: none */
-    const void *initial; /* its default: `initial_size` bytes, which repeat until the field's end;
-                            NULL: none */
+    const void *initial; /* its default: `initial_size` bytes, which repeat until the field's end:
+                            those of an element, or of the whole field; NULL: none */
     uint64_t initial_size;
 };
 
