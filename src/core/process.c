@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* Read the beginning of a small file as text. returns  whether there is any */
-static bool read_text(const char *path, char *text, size_t size) {
+static bool read_small_file(const char *path, char *text, size_t size) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
@@ -53,7 +53,7 @@ static bool parse_stat(const char *line, process_stat *stat) {
 static bool read_stat(int32_t pid, process_stat *stat) {
     char path[32], line[1024];
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    return read_text(path, line, sizeof line) && parse_stat(line, stat);
+    return read_small_file(path, line, sizeof line) && parse_stat(line, stat);
 }
 
 bool ipm_process_is_zombie(int32_t pid) {
@@ -92,7 +92,7 @@ static ipm_identity look_up_self(void) {
         self.space = (uint32_t)status.st_ino;
     if (read_stat(self.pid, &stat_line))
         self.start = stat_line.start;
-    if (read_text("/proc/sys/kernel/random/boot_id", text, 9))
+    if (read_small_file("/proc/sys/kernel/random/boot_id", text, 9))
         self.boot = (uint32_t)strtoul(text, NULL, 16);
     return self;
 }
