@@ -220,7 +220,8 @@ static int assign(lua_State *L, int index, lipm_handle *handle, const lipm_part 
 }
 
 /* Whether the path leads to the element after the last one of a list at present. */
-static bool is_next(lua_State *L, lipm_handle *handle, const lipm_part *part, uint64_t *count) {
+static bool is_behind_last(lua_State *L, lipm_handle *handle, const lipm_part *part,
+                           uint64_t *count) {
     const lipm_guard *first = &part->guards[0];
     uint64_t size = part->offset - first->offset;
     unsigned char *bytes = lua_newuserdatauv(L, size, 0);
@@ -238,7 +239,7 @@ static bool is_next(lua_State *L, lipm_handle *handle, const lipm_part *part, ui
  * elements under the lock. The Struct is at index 4.
  * returns  false: the list has changed in between
  */
-static bool append(lua_State *L, lipm_handle *handle, const lipm_part *part, uint64_t count) {
+static bool append_value(lua_State *L, lipm_handle *handle, const lipm_part *part, uint64_t count) {
     const lipm_guard *list = &part->guards[part->guard_count - 1];
     const lipm_place place = {handle->memory, list->type, list->offset};
     lipm_assignment assignment;
@@ -277,9 +278,9 @@ int lipm_handle_write(lua_State *L) {
     do {
         lua_settop(L, 3);
         part = lipm_checkpart(L, handle);
-        if (part->guard_count == 0 || !is_next(L, handle, part, &count))
+        if (part->guard_count == 0 || !is_behind_last(L, handle, part, &count))
             return assign(L, 3, handle, part, lipm_handle_write);
-    } while (!append(L, handle, part, count));
+    } while (!append_value(L, handle, part, count));
     return 0;
 }
 

@@ -62,15 +62,15 @@ static bool is_zero_filled(const ipm_type *type, const unsigned char *text) {
 static void check_raw(lua_State *L, const lipm_place *place, const unsigned char *bytes);
 
 /* Check the first `count` elements of an array or list, or the value of an optional part. */
-static void check_elements(lua_State *L, const lipm_place *place, const unsigned char *bytes,
-                           uint64_t count) {
+static void check_raw_elements(lua_State *L, const lipm_place *place, const unsigned char *bytes,
+                               uint64_t count) {
     for (uint64_t i = 0; i < count && is_particular(place->type->element); i++) {
         lipm_place part = lipm_elementplace(place, i);
         check_raw(L, &part, bytes + (part.offset - place->offset));
     }
 }
 
-static void check_fields(lua_State *L, const lipm_place *place, const unsigned char *bytes) {
+static void check_raw_fields(lua_State *L, const lipm_place *place, const unsigned char *bytes) {
     for (uint64_t i = 0; i < place->type->count; i++) {
         lipm_place part = lipm_fieldplace(place, &place->type->fields[i]);
         check_raw(L, &part, bytes + (part.offset - place->offset));
@@ -91,13 +91,13 @@ static void check_raw(lua_State *L, const lipm_place *place, const unsigned char
         lipm_complain(L, place, "%I elements are more than its %I",
                       (lua_Integer)lipm_loadcount(bytes), (lua_Integer)type->count);
     if (type->kind == IPM_STRUCT)
-        check_fields(L, place, bytes);
+        check_raw_fields(L, place, bytes);
     else if (type->kind == IPM_LIST)
-        check_elements(L, place, bytes, lipm_loadcount(bytes));
+        check_raw_elements(L, place, bytes, lipm_loadcount(bytes));
     else if (type->kind == IPM_OPTIONAL)
-        check_elements(L, place, bytes, *bytes);
+        check_raw_elements(L, place, bytes, *bytes);
     else if (type->kind == IPM_ARRAY)
-        check_elements(L, place, bytes, type->count);
+        check_raw_elements(L, place, bytes, type->count);
 }
 
 /* The range that `size` bytes go to: the whole, or elements of an array from the index at `index`
@@ -128,8 +128,8 @@ static lipm_span check_target(lua_State *L, int index, const lipm_place *place, 
 }
 
 /* Raise if bytes for a range are no values of its type. */
-static void check_range(lua_State *L, const lipm_place *place, const lipm_span *range,
-                        const unsigned char *bytes) {
+static void check_span(lua_State *L, const lipm_place *place, const lipm_span *range,
+                       const unsigned char *bytes) {
     if (range->size == place->type->size) {
         check_raw(L, place, bytes);
         return;
@@ -176,7 +176,7 @@ int lipm_setbytes(lua_State *L) {
                                  "the header is set only by creation, touch and clear");
         }
     }
-    check_range(L, &view->place, &range, (const unsigned char *)bytes);
+    check_span(L, &view->place, &range, (const unsigned char *)bytes);
     if (size == kept)
         return 0;
     unsigned char *at = lipm_change(memory, offset + kept, size - kept);

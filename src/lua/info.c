@@ -43,7 +43,7 @@ int lipm_handle_last_update(lua_State *L) {
     return 1;
 }
 
-static void set_integer(lua_State *L, const char *name, int64_t value) {
+static void set_info_integer(lua_State *L, const char *name, int64_t value) {
     lua_pushinteger(L, (lua_Integer)value);
     lua_setfield(L, -2, name);
 }
@@ -57,8 +57,8 @@ static void set_last_commit(lua_State *L, const ipm_info *info) {
     if (info->last_writer == 0)
         return;
     lua_createtable(L, 0, 3);
-    set_integer(L, "pid", info->last_writer);
-    set_integer(L, "start", (int64_t)info->last_writer_start);
+    set_info_integer(L, "pid", info->last_writer);
+    set_info_integer(L, "start", (int64_t)info->last_writer_start);
     if (info->last_writer_life != IPM_LIFE_UNKNOWN) {
         lua_pushboolean(L, info->last_writer_life == IPM_ALIVE);
         lua_setfield(L, -2, "alive");
@@ -70,11 +70,11 @@ static void set_attached(lua_State *L, const ipm_attached *attached, size_t coun
     lua_createtable(L, (int)count, 0);
     for (size_t i = 0; i < count; i++) {
         lua_createtable(L, 0, 4);
-        set_integer(L, "pid", attached[i].pid);
+        set_info_integer(L, "pid", attached[i].pid);
         lua_pushstring(L, lipm_roles[attached[i].role]);
         lua_setfield(L, -2, "role");
-        set_integer(L, "since", attached[i].since);
-        set_integer(L, "start", (int64_t)attached[i].start);
+        set_info_integer(L, "since", attached[i].since);
+        set_info_integer(L, "start", (int64_t)attached[i].start);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     lua_setfield(L, -2, "attached");

@@ -23,11 +23,11 @@ typedef struct change_list {
 
 /* A leaf: a scalar, also an optional one, the count of a list, or the presence of another optional
  * part. */
-typedef struct leaf {
+typedef struct feed_leaf {
     lipm_place place;
     uint64_t end; /* the offset behind the bytes that it stands for */
     bool is_used; /* false: it is in an element that its list does not have, or in an absent part */
-} leaf;
+} feed_leaf;
 
 /* Whether the byte at `offset` of a list or optional part is in an element in use, or in a value
  * that is there. */
@@ -41,7 +41,7 @@ static bool is_used(const lipm_place *place, uint64_t offset, const unsigned cha
 
 /* The leaf that the byte at `offset` is in; the one before it if it is in none. `bytes`: those of
  * the whole, which no other thread changes. */
-static leaf find_leaf(lipm_memory *memory, uint64_t offset, const unsigned char *bytes) {
+static feed_leaf find_leaf(lipm_memory *memory, uint64_t offset, const unsigned char *bytes) {
     lipm_place place = {memory, memory->type, 0};
     while (!lipm_is_scalar(place.type)) {
         const ipm_type *type = place.type;
@@ -50,22 +50,22 @@ static leaf find_leaf(lipm_memory *memory, uint64_t offset, const unsigned char 
             break;
         if (type->kind == IPM_LIST || type->kind == IPM_OPTIONAL) {
             if (inside < type->inner)
-                return (leaf){place, place.offset + type->inner, true};
+                return (feed_leaf){place, place.offset + type->inner, true};
             if (!is_used(&place, inside, bytes))
-                return (leaf){place, place.offset + type->size, false};
+                return (feed_leaf){place, place.offset + type->size, false};
         }
         lipm_step step = lipm_descend(type, offset - place.offset);
         place.type = step.type;
         place.offset += step.offset;
     }
-    return (leaf){place, place.offset + place.type->size, true};
+    return (feed_leaf){place, place.offset + place.type->size, true};
 }
 
 static bool next_leaf(change_list *list, lipm_place *place) {
     lipm_memory *memory = &list->feed->value->memory;
     for (;;) {
         for (; list->at < list->range.offset + list->range.size; list->at++) {
-            leaf found = find_leaf(memory, list->at, memory->base);
+            feed_leaf found = find_leaf(memory, list->at, memory->base);
             if (list->at < found.end) {
                 list->at = found.end;
                 *place = found.place;
@@ -145,7 +145,7 @@ static void list_marked(lua_State *L, lipm_memory *memory, const unsigned char *
         if (next == NULL)
             return;
         at = (uint64_t)(next - marks);
-        leaf found = find_leaf(memory, at, bytes);
+        feed_leaf found = find_leaf(memory, at, bytes);
         if (at >= found.end)
             continue; /* padding */
         at = found.end - 1;
