@@ -22,6 +22,7 @@ build = {
   modules = {
     ["ipmmap_cli.adopt"] = "cli/ipmmap_cli/adopt.lua",
     ["ipmmap_cli.c_struct"] = "cli/ipmmap_cli/c_struct.lua",
+    ["ipmmap_cli.decimal"] = "cli/ipmmap_cli/decimal.lua",
     ["ipmmap_cli.definition"] = "cli/ipmmap_cli/definition.lua",
     ["ipmmap_cli.diff"] = "cli/ipmmap_cli/diff.lua",
     ["ipmmap_cli.doctor"] = "cli/ipmmap_cli/doctor.lua",

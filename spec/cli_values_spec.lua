@@ -168,6 +168,42 @@ describe("ipmmap set", function()
   end)
 end)
 
+describe("a float and a double", function()
+  local dir, file, manager
+
+  before_each(function()
+    dir, manager = segment.make(S)
+    file = dir .. "/Values_.mmap"
+  end)
+
+  after_each(segment.close)
+
+  local function set(number) manager:set { f = number, d = number } end
+
+  it("are printed as the shortest decimal that stores the same", function()
+    for _, written in ipairs { "0.8", "0.1", "1e-45", "5e-324", "16777216.0", "1e+22", "-0.0" } do
+      for _, path in ipairs { "f", "d" } do
+        if path == "d" or tonumber(written) ~= 5e-324 then
+          manager:write(path, tonumber(written))
+          assert.equal(written .. "\n", cli.output { "get", file, path })
+          assert.equal(written .. "\n", cli.output { "get", "--json", file, path })
+          assert.equal(path .. " = " .. written .. "\n", cli.output { "show", file, path })
+        end
+      end
+    end
+    set(0.8)
+    assert.same({ f = 0.8, d = 0.8 }, (function(value) return { f = value.f, d = value.d } end)(
+      json.decode(cli.output { "show", "--json", file })))
+    local child = cli.start { "watch", file, "f", "d" }
+    child:match "^version %d+: f = 0%.8, d = 0%.8$"
+    set(0.7)
+    child:match "^version %d+: f = 0%.7, d = 0%.7$"
+    child:kill(posix.SIGTERM)
+    assert.equal(0, (cli.finish(child)))
+    assert.not_equal(0.7, manager:read("f")) -- in Lua it is exactly what the field holds
+  end)
+end)
+
 -- Whether a text contains bytes that control a terminal.
 local function is_harmful(output)
   return output:gsub("\r?\n", ""):find("[%z\1-\31\127]") or not utf8.len(output)

@@ -1,23 +1,10 @@
 --- Writes values as text, for people and for JSON; and finds the parts of a struct by their paths.
+local decimal = require "ipmmap_cli.decimal"
 local failure = require "ipmmap_cli.failure"
 local json = require "ipmmap_cli.json"
 local text = require "ipmmap_cli.text"
 
 local value = {}
-
--- The number's text in the first of the formats, which get longer, that reads back as the same
--- number.
-local function shortest(number, formats, same)
-  if number ~= number then return "nan" end
-  if number == math.huge then return "inf" end
-  if number == -math.huge then return "-inf" end
-  local written
-  for _, format in ipairs(formats) do
-    written = format:format(number)
-    if same(tonumber(written), number) then break end
-  end
-  return written:find("[.e]") and written or written .. ".0"
-end
 
 local writers = {
   bool = tostring,
@@ -27,14 +14,8 @@ local writers = {
     local tens = (number >> 1) // 5
     return ("%d%d"):format(tens, number - tens * 10)
   end,
-  double = function(number)
-    return shortest(number, { "%.15g", "%.16g", "%.17g" }, function(a, b) return a == b end)
-  end,
-  float = function(number)
-    return shortest(number, { "%.6g", "%.7g", "%.8g", "%.9g" }, function(a, b)
-      return string.pack("f", a) == string.pack("f", b)
-    end)
-  end,
+  double = decimal.double,
+  float = decimal.float,
 }
 
 local function write_integer(number) return ("%d"):format(number) end
