@@ -47,6 +47,7 @@ build = {
     ["ipmmap_cli.migrate"] = "cli/ipmmap_cli/migrate.lua",
     ["ipmmap_cli.output"] = "cli/ipmmap_cli/output.lua",
     ["ipmmap_cli.parser"] = "cli/ipmmap_cli/parser.lua",
+    ["ipmmap_cli.parts"] = "cli/ipmmap_cli/parts.lua",
     ["ipmmap_cli.record"] = "cli/ipmmap_cli/record.lua",
     ["ipmmap_cli.replay"] = "cli/ipmmap_cli/replay.lua",
     ["ipmmap_cli.reserved_c"] = "cli/ipmmap_cli/reserved_c.lua",

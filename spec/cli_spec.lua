@@ -254,8 +254,8 @@ describe("the command", function()
 
   it("names a missing or wrong argument as in the usage", function()
     for usage, argv in pairs {
-      [" FILE PATH\n\nipmmap: missing argument 'FILE'\n"] = { "get" },
-      [" FILE PATH\n\nipmmap: missing argument 'PATH'\n"] = { "get", file },
+      [" FILE PATH [PATH] ...\n\nipmmap: missing argument 'FILE'\n"] = { "get" },
+      [" FILE PATH [PATH] ...\n\nipmmap: missing argument 'PATH'\n"] = { "get", file },
       [" FILE FILE2\n\nipmmap: missing argument 'FILE2'\n"] = { "diff", file },
       [" LOG [DIR]\n\nipmmap: missing argument 'LOG'\n"] = { "replay" },
       ["ipmmap: missing argument 'PATH=VALUE'"] = { "set", file },

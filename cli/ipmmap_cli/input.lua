@@ -137,6 +137,22 @@ function input.read(S, path, text)
   return data
 end
 
+--- Reads the number that an argument adds to the number at a path (sign "+"), or subtracts from it
+-- ("-"). Ends the command if there is no number at the path, or the text is none.
+-- @return the number to add
+function input.read_addend(S, path, sign, text)
+  local type = value.type_at(S, path)
+  if not value.is_number(type) then
+    failure.raise("usage", "%s.%s is %s: '%s=' is for numbers only", S.name, path, type.name, sign)
+  end
+  local is_float = type.kind == "float" or type.kind == "double"
+  local number = (is_float and read_number or read_integer)(text)
+  if number == nil or sign == "-" and number == math.mininteger then
+    refuse(S, path, is_float and type or { name = type.name }, text)
+  end
+  return sign == "-" and -number or number
+end
+
 --- Converts a JSON object as `show` prints it to a list of { path, data }, one for each field of
 -- the struct. The header is left out, because only the segment's manager sets it.
 function input.read_struct(S, text)

@@ -95,6 +95,11 @@ local function add_file(to)
   add_argument(to, "FILE", "file", "The data file, <Struct>_<tag>.mmap.")
 end
 
+local function add_paths(to, how_many, description)
+  add_argument(to, "PATH", "paths", description .. ". An index can be * for all elements, or " ..
+    "2..4 for some: 'points[*].x'."):args(how_many)
+end
+
 local function add_struct(to)
   to:option("--struct", "The struct Name that the Lua program FILE.lua defines.")
     :argname("FILE.lua:Name"):count(1):convert(struct)
@@ -119,21 +124,22 @@ local commands = {
     local show = command(parser, "show", "Show the values, as last committed.",
       "ipmmap show .mmap/Demo_.mmap points[2]")
     add_file(show)
-    add_argument(show, "PATH", "path", "Only this part."):args("?")
+    add_paths(show, "*", "Only these parts")
     add_json(show)
   end,
   function(parser)
-    local get = command(parser, "get", "Print one value, as last committed.",
-      "ipmmap get .mmap/Demo_.mmap points[2].x")
+    local get = command(parser, "get", "Print values, as last committed, each on a line.",
+      "ipmmap get .mmap/Demo_.mmap count 'points[*].x'")
     add_file(get)
-    add_argument(get, "PATH", "path", "Which, such as points[2].x; indices start at 1.")
+    add_paths(get, "+", "Which, such as points[2].x; indices start at 1")
     add_json(get)
   end,
   function(parser)
     local set = command(parser, "set", "Set values, several as one transaction.",
       "ipmmap set .mmap/Demo_.mmap count=5 text='hello' 'at={\"x\": 1}'")
     add_file(set)
-    add_argument(set, "PATH=VALUE", "assignments", "What to set; structs and arrays as JSON.")
+    add_argument(set, "PATH=VALUE", "assignments", "What to set; structs and arrays as " ..
+      "JSON. PATH+=VALUE and PATH-=VALUE add to a number and subtract from it.")
       :args("*")
     set:flag("--json", "Every VALUE is JSON, as get and show print it with --json. That of a " ..
       "PATH alone, or with no PATH the whole struct, comes from standard input.")
@@ -144,7 +150,7 @@ local commands = {
     local watch = command(parser, "watch", "Watch the values live; q quits.",
       "ipmmap watch .mmap/Demo_.mmap count points[1]")
     add_file(watch)
-    add_argument(watch, "PATH", "paths", "Only these parts."):args("*")
+    add_paths(watch, "*", "Only these parts")
     watch:flag("--json", "Print a line of JSON for each commit, with the version, the time, the " ..
       "number of commits missed before it, and what changed.")
   end,

@@ -3,13 +3,22 @@ local failure = require "ipmmap_cli.failure"
 local input = require "ipmmap_cli.input"
 local segment = require "ipmmap_cli.segment"
 
--- Reads an argument PATH=VALUE. With --json it can be a PATH alone, whose value comes from standard
--- input.
+-- Splits an argument PATH=VALUE, PATH+=VALUE or PATH-=VALUE.
+-- @return path, "+", "-" or "", value; the argument, "" and nil if it has no "="
+local function split(argument)
+  local path, sign, written = argument:match("^([^=]-)([+-]?)=(.*)$")
+  return path or argument, sign or "", written
+end
+
+-- Reads an argument. With --json it can be a PATH alone, whose value comes from standard input.
 local function read_assignment(S, argument, is_json)
-  local path, written = argument:match("^([^=]*)=(.*)$")
-  if not path and not is_json then failure.raise("usage", "'%s' is not PATH=VALUE", argument) end
+  local path, sign, written = split(argument)
+  if not written and not is_json then
+    failure.raise("usage", "'%s' is not PATH=VALUE", argument)
+  elseif sign ~= "" then
+    return { path = path, addend = input.read_addend(S, path, sign, written) }
+  end
   local read = is_json and input.read_json or input.read
-  path = path or argument
   return { path = path, data = read(S, path, written or io.read("a")) }
 end
 
@@ -26,7 +35,7 @@ end
 local function check(args)
   local from_input, given = 0, {}
   for _, argument in ipairs(args.assignments) do
-    local path = argument:match("^[^=]*")
+    local path = split(argument)
     if given[path] then failure.raise("usage", "'%s' is given twice", path) end
     given[path] = true
     if path == argument then from_input = from_input + 1 end
@@ -44,6 +53,7 @@ return function(args)
   local assignments = read_assignments(S, args)
   local _ <close> = failure.assert(editor:try_lock(args.timeout))
   for _, assignment in ipairs(assignments) do
-    failure.of_user(editor.write, editor, assignment.path, assignment.data)
+    local change = assignment.addend and editor.add or editor.write
+    failure.of_user(change, editor, assignment.path, assignment.addend or assignment.data)
   end
 end

@@ -1,5 +1,6 @@
 --- ipmmap show: prints all values, indented by their nesting.
 local output = require "ipmmap_cli.output"
+local parts = require "ipmmap_cli.parts"
 local segment = require "ipmmap_cli.segment"
 local value = require "ipmmap_cli.value"
 
@@ -9,24 +10,24 @@ local WIDTH <const> = 78
 local function inline(type, data, room)
   if room < 0 then return nil end
   if value.is_scalar(type) then return value.write(type, data) end
-  local parts, used = {}, 4
+  local texts, used = {}, 4
   local function add(prefix, element_type, element)
     local text = inline(element_type, element, room - used - #prefix)
     if not text then return false end
-    parts[#parts + 1] = prefix .. text
-    used = used + #parts[#parts] + 2
+    texts[#texts + 1] = prefix .. text
+    used = used + #texts[#texts] + 2
     return used <= room
   end
   if type.kind == "array" then
     for i = 1, type.count do
       if not add("", type.element, data[i]) then return nil end
     end
-    return "[" .. table.concat(parts, ", ") .. "]"
+    return "[" .. table.concat(texts, ", ") .. "]"
   end
   for _, field in ipairs(type.fields) do
     if not add(field.name .. " = ", field.type, data[field.name]) then return nil end
   end
-  return "{ " .. table.concat(parts, ", ") .. " }"
+  return "{ " .. table.concat(texts, ", ") .. " }"
 end
 
 local print_parts
@@ -71,23 +72,26 @@ function print_parts(type, data, indent)
   end
 end
 
+local function print_all(S, data, version, tag)
+  output.print("%s", output.paint("bold", ("%s%s, version %d"):format(S.name,
+    tag ~= "" and (" '%s'"):format(tag) or "", version)))
+  print_parts(S:type(), data, "")
+end
+
 return function(args)
   local reader <close>, S = segment.open("reader", args.file, args)
-  local type = args.path and value.type_at(S, args.path) or S:type()
-  local data, version
-  if args.path then
-    data = reader:read(args.path)
+  local chosen = parts.of(S, args.paths)
+  local data, version = reader:versioned_snapshot()
+  local function read(part) return parts.read(data, part.keys) end
+  if #chosen == 0 and args.json then
+    output.json(value.for_json(S:type(), data))
+  elseif #chosen == 0 then
+    print_all(S, data, version, reader:info().tag)
+  elseif not args.json then
+    for _, part in ipairs(chosen) do print_part(part.path, part.type, read(part), "") end
+  elseif #args.paths == 1 and not parts.is_pattern(args.paths[1]) then
+    output.json(value.for_json(chosen[1].type, read(chosen[1])))
   else
-    data, version = reader:versioned_snapshot()
-  end
-  if args.json then
-    output.json(value.for_json(type, data))
-  elseif args.path then
-    print_part(args.path, type, data, "")
-  else
-    local tag = reader:info().tag
-    output.print("%s", output.paint("bold", ("%s%s, version %d"):format(S.name,
-      tag ~= "" and (" '%s'"):format(tag) or "", version)))
-    print_parts(type, data, "")
+    output.json(parts.for_json(chosen, read))
   end
 end

@@ -2,10 +2,10 @@
 local ipmmap = require "ipmmap"
 local new_history = require "ipmmap_cli.history"
 local output = require "ipmmap_cli.output"
+local parts = require "ipmmap_cli.parts"
 local segment = require "ipmmap_cli.segment"
 local stop = require "ipmmap_cli.stop"
 local uv = require "luv"
-local value = require "ipmmap_cli.value"
 local watch_lines = require "ipmmap_cli.watch_lines"
 local watch_screen = require "ipmmap_cli.watch_screen"
 
@@ -57,7 +57,7 @@ end
 
 return function(args)
   local reader <close>, S = segment.open("reader", args.file, args)
-  for _, path in ipairs(args.paths) do value.type_at(S, path) end
+  for i, part in ipairs(parts.of(S, args.paths)) do args.paths[i] = part.path end
   local is_live = output.is_terminal(1) and not args.json
   local watch = is_live and show_live or watch_lines
   watch(reader, S, args)
