@@ -1,7 +1,26 @@
 --- Generates the Lua definition of a layout.
+local attributes = require "ipmmap_cli.attributes"
+local text = require "ipmmap_cli.text"
 local types = require "ipmmap_cli.types"
+local value = require "ipmmap_cli.value"
 
 local BASE <const> = { MmapStructureHeader = true, BaseMmapStructure = true }
+local SPECIAL <const> = { nan = "0/0", inf = "math.huge", ["-inf"] = "-math.huge" }
+
+-- A value as a literal of Lua. The type is that of a scalar or a text.
+local function literal(type, data)
+  if _G.type(data) == "table" then
+    local parts = {}
+    for i, element in ipairs(data) do parts[i] = literal(type, element) end
+    return "{ " .. table.concat(parts, ", ") .. " }"
+  elseif _G.type(data) == "string" then
+    return text.quoted(data)
+  elseif data == math.mininteger or type.kind == "uint64" and data < 0 then
+    return ("0x%x"):format(data)
+  end
+  local written = value.write(type, data)
+  return SPECIAL[written] or written
+end
 
 local function opening(struct)
   if not struct.parent then
@@ -12,17 +31,36 @@ local function opening(struct)
   return ("ipmmap.lookup(%q):extend(%q, {"):format(struct.parent.name, struct.name)
 end
 
+local function add_struct(lines, struct)
+  lines[#lines + 1] = ""
+  lines[#lines + 1] = opening(struct)
+  for _, field in ipairs(types.own_fields(struct)) do
+    local parts, type = { ("%q, %q"):format(field.name, field.type.name) },
+      types.innermost(field.type)
+    for _, attribute in ipairs(attributes.of(field)) do
+      parts[#parts + 1] = ("%s = %s"):format(attribute.name, literal(type, attribute.value))
+    end
+    lines[#lines + 1] = ("  { %s },"):format(table.concat(parts, ", "))
+  end
+  lines[#lines + 1] = struct.pack and ("}, { pack = %d })"):format(struct.pack) or "})"
+end
+
+local function add_enum(lines, enum)
+  lines[#lines + 1] = ""
+  lines[#lines + 1] = ("ipmmap.%s(%q, %q, {"):format(enum.is_flags and "flags" or "enum", enum.name,
+    enum.kind)
+  for _, constant in ipairs(enum.names) do
+    lines[#lines + 1] = ('  ["%s"] = %s,'):format(constant.name,
+      literal({ kind = enum.kind }, constant.number))
+  end
+  lines[#lines + 1] = "})"
+end
+
 return function(S)
   local lines = { 'local ipmmap = require "ipmmap"' }
+  for _, enum in ipairs(types.enums(S:type())) do add_enum(lines, enum) end
   for _, struct in ipairs(types.structs(S:type())) do
-    if not BASE[struct.name] then
-      lines[#lines + 1] = ""
-      lines[#lines + 1] = opening(struct)
-      for _, field in ipairs(types.own_fields(struct)) do
-        lines[#lines + 1] = ("  { %q, %q },"):format(field.name, field.type.name)
-      end
-      lines[#lines + 1] = "})"
-    end
+    if not BASE[struct.name] then add_struct(lines, struct) end
   end
   return table.concat(lines, "\n") .. "\n"
 end

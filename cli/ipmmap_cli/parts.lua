@@ -81,13 +81,14 @@ local function keys_of(path)
   return keys
 end
 
---- The parts that the arguments name, in their order: a list of { path, type, keys }. Ends the
--- command if an argument names nothing.
+--- The parts that the arguments name, in their order: a list of { path, type, keys, unit }. Ends
+-- the command if an argument names nothing.
 function parts.of(S, arguments)
   local list = {}
   for _, argument in ipairs(arguments) do
     for _, path in ipairs(expand(S, argument)) do
-      list[#list + 1] = { path = path, type = value.type_at(S, path), keys = keys_of(path) }
+      local type, unit = value.type_at(S, path)
+      list[#list + 1] = { path = path, type = type, keys = keys_of(path), unit = unit }
     end
   end
   return list
