@@ -178,14 +178,15 @@ typedef struct ipm_layout ipm_layout;
 /*
  * Limits: the size of a struct; the depth of nested structs and arrays together (a parent counts
  * like a member); the length of a name; the length of a schema text, also in its canonical form;
- * and the number of fields of all structs of a layout together (a parent's fields count again in
- * each child).
+ * the number of fields of all structs of a layout together (a parent's fields count again in each
+ * child); and the bytes of all their defaults together (ipm_field.initial_size).
  */
 #define IPM_MAX_SIZE (UINT64_C(1) << 40)
 #define IPM_MAX_DEPTH 64
 #define IPM_MAX_NAME 63
 #define IPM_MAX_TEXT (1 << 20)
 #define IPM_MAX_FIELDS (1 << 18)
+#define IPM_MAX_INITIAL (1 << 20)
 
 /*
  * Parse schema text. Its last struct is the layout's own; the other ones are its parts.

@@ -130,8 +130,9 @@ static void refuses_duplicates(void) {
 
 static void refuses_bad_grammar(void) {
     refuses("", "schema: the text is empty");
-    refuses(" \n", "schema: line 2: expected 'struct', but the text ends");
-    refuses("structs A {}", "schema: line 1: expected 'struct', but there is 'structs'");
+    refuses(" \n", "schema: line 2: expected 'struct', 'enum' or 'flags', but the text ends");
+    refuses("structs A {}",
+            "schema: line 1: expected 'struct', 'enum' or 'flags', but there is 'structs'");
     refuses("struct { }", "schema: line 1: expected the struct's name, but there is '{'");
     refuses("struct 2D { }", "schema: line 1: expected the struct's name, but there is '2D'");
     refuses("struct A x", "A: line 1: expected '{', but there is 'x'");
@@ -142,11 +143,12 @@ static void refuses_bad_grammar(void) {
     refuses("struct A { x: }", "A: line 1: expected a type, but there is '}'");
     refuses("struct A { x: int8;; }", "A: line 1: expected a field name or '}', but there is ';'");
     refuses("struct A { x: int8[2 }", "A: line 1: expected ']', but there is '}'");
-    refuses("struct A { x: int8 } ;", "schema: line 1: expected 'struct', but there is ';'");
+    refuses("struct A { x: int8 } ;",
+            "schema: line 1: expected 'struct', 'enum' or 'flags', but there is ';'");
     refuses("struct A { x-y: int8 }", "A: line 1: expected ':' and the field's type, but there is "
                                       "'-'");
     refuses_bytes("struct A { x: int8 }\0", 21,
-                  "schema: line 1: expected 'struct', but there is a byte 0x00");
+                  "schema: line 1: expected 'struct', 'enum' or 'flags', but there is a byte 0x00");
     refuses_bytes("struct A { x\0: int8 }", 21,
                   "A: line 1: expected ':' and the field's type, but there is a byte 0x00");
     refuses("struct A { \xc3\xa9: int8 }",

@@ -70,7 +70,8 @@ const char *ipm_layout_text(const ipm_layout *layout, size_t *length) {
 
 #define SCALAR(scalar_kind, bytes, spelling)                                                       \
     {                                                                                              \
-        .type = {.kind = (scalar_kind), .align = (bytes), .size = (bytes), .name = (spelling) }    \
+        .type = {.kind = (scalar_kind), .align = (bytes), .size = (bytes), .name = (spelling)},    \
+        .has_bool = (scalar_kind) == IPM_BOOL                                                      \
     }
 
 static const ipm_node scalars[] = {
@@ -80,6 +81,7 @@ static const ipm_node scalars[] = {
     SCALAR(IPM_UINT32, 4, "uint32"), SCALAR(IPM_INT64, 8, "int64"),
     SCALAR(IPM_UINT64, 8, "uint64"), SCALAR(IPM_FLOAT, 4, "float"),
     SCALAR(IPM_DOUBLE, 8, "double"), SCALAR(IPM_CHAR, 1, "char"),
+    SCALAR(IPM_CHAR16, 2, "char16"), SCALAR(IPM_CHAR32, 4, "char32"),
 };
 
 const ipm_type *ipm_scalar(const char *name) {
@@ -89,6 +91,19 @@ const ipm_type *ipm_scalar(const char *name) {
         if (strcmp(scalars[i].type.name, name) == 0)
             return &scalars[i].type;
     return NULL;
+}
+
+const ipm_type *ipm_scalar_of(ipm_kind kind) {
+    for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
+        if (scalars[i].type.kind == kind)
+            return &scalars[i].type;
+    return NULL;
+}
+
+const ipm_type *ipm_innermost(const ipm_type *type) {
+    while (type->element != NULL)
+        type = type->element;
+    return type;
 }
 
 const ipm_field *ipm_type_field(const ipm_type *type, const char *name, size_t length) {
@@ -102,18 +117,23 @@ const ipm_field *ipm_type_field(const ipm_type *type, const char *name, size_t l
     return NULL;
 }
 
+/* Whether the field has no attribute, and a type with no other name. */
+static bool is_plain(const ipm_field *field, const char *name, ipm_kind kind) {
+    const ipm_type *type = field->type;
+    return strcmp(field->name, name) == 0 && type->kind == kind && type->names == NULL &&
+           type->limits == NULL && field->initial == NULL;
+}
+
 /* Check the whole base struct and not only its name: later code writes to its header unchecked. */
 static bool is_base(const ipm_type *type) {
     if (strcmp(type->name, "BaseMmapStructure") != 0 || type->count != 1 || type->parent != NULL ||
-        strcmp(type->fields[0].name, "header") != 0)
+        type->pack != 0 || !is_plain(&type->fields[0], "header", IPM_STRUCT))
         return false;
     const ipm_type *header = type->fields[0].type;
-    if (strcmp(header->name, "MmapStructureHeader") != 0 || header->count != 2 ||
-        header->parent != NULL)
-        return false;
-    const ipm_field *code = &header->fields[0], *stamp = &header->fields[1];
-    return strcmp(code->name, "header_code") == 0 && code->type->kind == IPM_INT16 &&
-           strcmp(stamp->name, "time_stamp") == 0 && stamp->type->kind == IPM_DOUBLE;
+    return strcmp(header->name, "MmapStructureHeader") == 0 && header->count == 2 &&
+           header->parent == NULL && header->pack == 0 &&
+           is_plain(&header->fields[0], "header_code", IPM_INT16) &&
+           is_plain(&header->fields[1], "time_stamp", IPM_DOUBLE);
 }
 
 bool ipm_type_is_shared(const ipm_type *type) {

@@ -1,144 +1,23 @@
 /*
- * Schema text: the parser, which also reads the types in a definition, and the printer of the
- * canonical text. The grammar is in ipmmap.h. The text may come from a damaged file, so the parser
- * checks all of it.
+ * Schema text: the grammar of types, structs and enumerations, which also reads the types in a
+ * definition. It is in ipmmap.h.
  */
 #include "schema.h"
 
 #include "error.h"
 #include "excerpt.h"
+#include "parser.h"
+#include "print.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Tokens ------------------------------------------------------------------------------ */
+/* ---- Types ------------------------------------------------------------------------------- */
 
-typedef enum kind {
-    NAME,
-    NUMBER, /* starts with a digit; the rest may be other characters */
-    SIGN,   /* any other byte */
-    END
-} kind;
-
-typedef struct parser {
-    const char *next, *end;
-    kind kind; /* of the next token, which is [text, text + length) */
-    const char *text;
-    size_t length;
-    uint32_t line;
-    ipm_builder builder; /* builder.line is the line of the last token taken */
-    ipm_definition *definition;
-    ipm_declaration *declaration; /* the text is this field's type; NULL: the text is a schema */
-} parser;
-
-/* Like isdigit in the C locale, because the host may have set another locale. */
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-static bool is_word(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c);
-}
-
-static bool is_space(char c) {
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static void advance(parser *p) {
-    p->builder.line = p->line;
-    for (; p->next < p->end && is_space(*p->next); p->next++)
-        if (*p->next == '\n')
-            p->line++;
-    p->text = p->next;
-    if (p->next == p->end) {
-        p->kind = END;
-    } else if (!is_word(*p->next)) {
-        p->kind = SIGN;
-        p->next++;
-    } else {
-        p->kind = is_digit(*p->next) ? NUMBER : NAME;
-        while (p->next < p->end && is_word(*p->next))
-            p->next++;
-    }
-    p->length = (size_t)(p->next - p->text);
-}
-
-static bool at(const parser *p, char sign) {
-    return p->kind == SIGN && *p->text == sign;
-}
-
-static int refuse_token(parser *p, const char *what) {
-    p->builder.line = p->line;
-    if (p->kind == END)
-        return ipm_builder_refuse(&p->builder, "expected %s, but the text ends", what);
-    if (p->kind == SIGN && (*p->text < ' ' || *p->text > '~'))
-        return ipm_builder_refuse(&p->builder, "expected %s, but there is a byte 0x%02x", what,
-                                  (unsigned)(unsigned char)*p->text);
-    return ipm_builder_refuse(&p->builder, "expected %s, but there is '%s'", what,
-                              ipm_excerpt_of(p->text, p->length).text);
-}
-
-/* A type's text in a definition is short, so the message shows all of it, not one token. */
-static int expected(parser *p, const char *what) {
-    const ipm_declaration *declared = p->declaration;
-    if (declared == NULL)
-        return refuse_token(p, what);
-    p->definition->untyped = declared;
-    return ipm_builder_refuse(&p->builder, "'%s' is not a type",
-                              ipm_excerpt_of(declared->type, declared->length).text);
-}
-
-static int take_sign(parser *p, char sign, const char *what) {
-    if (!at(p, sign))
-        return expected(p, what);
-    advance(p);
-    return IPM_OK;
-}
-
-typedef char name[IPM_MAX_NAME + 1];
-
-static int take_name(parser *p, name into, const char *what) {
-    if (p->kind != NAME)
-        return expected(p, what);
-    const char *text = p->text;
-    size_t length = p->length;
-    advance(p);
-    if (length > IPM_MAX_NAME)
-        return ipm_builder_refuse(&p->builder, "the name '%s' is longer than %d characters",
-                                  ipm_excerpt_of(text, length).text, IPM_MAX_NAME);
-    memcpy(into, text, length);
-    into[length] = '\0';
-    return IPM_OK;
-}
-
-/* A number that is too large for uint64_t becomes UINT64_MAX, which the builder refuses. */
-static int take_count(parser *p, uint64_t *count) {
-    *count = 0;
-    if (p->kind != NUMBER)
-        return expected(p, "a count");
-    for (size_t i = 0; i < p->length; i++) {
-        if (!is_digit(p->text[i]) || (p->text[0] == '0' && p->length > 1))
-            return refuse_token(p, "a decimal count");
-        uint64_t digit = (uint64_t)(p->text[i] - '0');
-        *count = *count > (UINT64_MAX - digit) / 10 ? UINT64_MAX : *count * 10 + digit;
-    }
-    advance(p);
-    return IPM_OK;
-}
-
-/* ---- Grammar ----------------------------------------------------------------------------- */
-
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        int code_ = (call);                                                                        \
-        if (code_ != IPM_OK)                                                                       \
-            return code_;                                                                          \
-    } while (0)
-
-static int find_type(parser *p, const char *word, const ipm_type **type) {
-    TRY(ipm_builder_type(&p->builder, word, type));
+static int find_type(ipm_parser *p, const char *word, const ipm_type **type) {
+    IPM_TRY(ipm_builder_type(&p->builder, word, type));
     if (*type != NULL)
         return IPM_OK;
     if (p->builder.subject != NULL && strcmp(word, p->builder.subject) == 0)
@@ -148,193 +27,268 @@ static int find_type(parser *p, const char *word, const ipm_type **type) {
 
 /* A type as written in the text: a name, and the counts in the brackets after it. */
 typedef struct spelling {
-    name word;
+    ipm_word word;
     uint64_t counts[IPM_MAX_DEPTH + 1];
     size_t dimensions;
+    bool is_list; /* the last bracket has "<=" */
+    bool is_optional;
 } spelling;
 
-static int take_type(parser *p, spelling *written) {
+static int take_bracket(ipm_parser *p, spelling *written) {
+    ipm_parser_advance(p);
+    if (written->is_list)
+        return ipm_builder_refuse(&p->builder, "an array of lists: put the list into a struct");
+    if (written->dimensions == sizeof written->counts / sizeof *written->counts)
+        return ipm_builder_refuse(&p->builder, "nested deeper than %d", IPM_MAX_DEPTH);
+    if (ipm_parser_at(p, '<')) {
+        ipm_parser_advance(p);
+        IPM_TRY(ipm_parser_sign(p, '=', "'='"));
+        written->is_list = true;
+    }
+    IPM_TRY(ipm_parser_count(p, &written->counts[written->dimensions++]));
+    return ipm_parser_sign(p, ']', "']'");
+}
+
+static int take_type(ipm_parser *p, spelling *written) {
     written->dimensions = 0;
-    TRY(take_name(p, written->word, "a type"));
-    while (at(p, '[')) {
-        advance(p);
-        if (written->dimensions == sizeof written->counts / sizeof *written->counts)
-            return ipm_builder_refuse(&p->builder, "nested deeper than %d", IPM_MAX_DEPTH);
-        TRY(take_count(p, &written->counts[written->dimensions++]));
-        TRY(take_sign(p, ']', "']'"));
+    written->is_list = written->is_optional = false;
+    IPM_TRY(ipm_parser_name(p, written->word, "a type"));
+    while (ipm_parser_at(p, '['))
+        IPM_TRY(take_bracket(p, written));
+    if (ipm_parser_at(p, '?')) {
+        ipm_parser_advance(p);
+        written->is_optional = true;
+        if (ipm_parser_at(p, '['))
+            return ipm_builder_refuse(
+                &p->builder, "an array of optional values: put the optional value into a struct");
     }
     return IPM_OK;
 }
 
 /* The last dimension is the innermost. The last dimension of char is the size of a text. */
-static int add_dimensions(parser *p, const spelling *written, const ipm_type **type) {
-    size_t left = written->dimensions;
-    if (left > 0 && (*type)->kind == IPM_CHAR)
-        TRY(ipm_builder_text(&p->builder, written->counts[--left], type));
+static int add_dimensions(ipm_parser *p, const spelling *written, const ipm_type **type) {
+    size_t left = written->dimensions - written->is_list;
+    if (left > 0 && ipm_kind_is_text((*type)->kind))
+        IPM_TRY(ipm_builder_text(&p->builder, *type, written->counts[--left], type));
     while (left > 0)
-        TRY(ipm_builder_array(&p->builder, *type, written->counts[--left], type));
-    return IPM_OK;
+        IPM_TRY(ipm_builder_array(&p->builder, *type, written->counts[--left], type));
+    if (written->is_list)
+        IPM_TRY(
+            ipm_builder_list(&p->builder, *type, written->counts[written->dimensions - 1], type));
+    return written->is_optional ? ipm_builder_optional(&p->builder, *type, type) : IPM_OK;
 }
 
-static int parse_type(parser *p, const ipm_type **type) {
+static int parse_type(ipm_parser *p, const ipm_type **type) {
     spelling written;
-    TRY(take_type(p, &written));
-    TRY(find_type(p, written.word, type));
+    IPM_TRY(take_type(p, &written));
+    IPM_TRY(find_type(p, written.word, type));
     return add_dimensions(p, &written, type);
 }
 
-static int parse_field(parser *p) {
-    name field;
-    const ipm_type *type;
-    TRY(take_name(p, field, "a field name or '}'"));
-    TRY(take_sign(p, ':', "':' and the field's type"));
-    TRY(parse_type(p, &type));
-    TRY(ipm_builder_field(&p->builder, field, type));
-    if (at(p, ';'))
-        advance(p);
+/* ---- Structs and enumerations ------------------------------------------------------------ */
+
+static int parse_field(ipm_parser *p) {
+    ipm_word name;
+    ipm_field field = {.name = name};
+    IPM_TRY(ipm_parser_name(p, name, "a field name or '}'"));
+    IPM_TRY(ipm_parser_sign(p, ':', "':' and the field's type"));
+    IPM_TRY(parse_type(p, &field.type));
+    if (ipm_parser_at(p, '('))
+        IPM_TRY(ipm_parser_attributes(p, &field));
+    IPM_TRY(ipm_builder_field(&p->builder, &field));
+    if (ipm_parser_at(p, ';'))
+        ipm_parser_advance(p);
     return IPM_OK;
 }
 
-static int parse_struct(parser *p, const ipm_type **type) {
-    name word;
-    if (p->kind != NAME || p->length != strlen("struct") ||
-        memcmp(p->text, "struct", p->length) != 0)
-        return expected(p, "'struct'");
-    advance(p);
-    TRY(take_name(p, word, "the struct's name"));
-    TRY(ipm_builder_begin(&p->builder, word));
-    if (at(p, ':')) {
+/* "(pack 4)", if the text has it. pack  0: it has none */
+static int take_pack(ipm_parser *p, uint64_t *pack) {
+    *pack = 0;
+    if (!ipm_parser_at(p, '('))
+        return IPM_OK;
+    ipm_parser_advance(p);
+    if (!ipm_parser_at_word(p, "pack"))
+        return ipm_parser_expected(p, "'pack'");
+    ipm_parser_advance(p);
+    IPM_TRY(ipm_parser_count(p, pack));
+    if (*pack == 0)
+        return ipm_builder_refuse(&p->builder, "pack is 1, 2, 4 or 8, not 0");
+    return ipm_parser_sign(p, ')', "')'");
+}
+
+static int parse_struct(ipm_parser *p, const ipm_type **type) {
+    ipm_word word;
+    uint64_t pack;
+    ipm_parser_advance(p);
+    IPM_TRY(ipm_parser_name(p, word, "the struct's name"));
+    IPM_TRY(ipm_builder_begin(&p->builder, word));
+    if (ipm_parser_at(p, ':')) {
         const ipm_type *parent;
-        advance(p);
-        TRY(take_name(p, word, "the parent's name"));
-        TRY(find_type(p, word, &parent));
-        TRY(ipm_builder_extend(&p->builder, parent));
+        ipm_parser_advance(p);
+        IPM_TRY(ipm_parser_name(p, word, "the parent's name"));
+        IPM_TRY(find_type(p, word, &parent));
+        IPM_TRY(ipm_builder_extend(&p->builder, parent));
     }
-    TRY(take_sign(p, '{', "'{'"));
-    while (!at(p, '}'))
-        TRY(parse_field(p));
-    advance(p);
+    IPM_TRY(take_pack(p, &pack));
+    if (pack != 0)
+        IPM_TRY(ipm_builder_pack(&p->builder, pack));
+    IPM_TRY(ipm_parser_sign(p, '{', "'{'"));
+    while (!ipm_parser_at(p, '}'))
+        IPM_TRY(parse_field(p));
+    ipm_parser_advance(p);
     return ipm_builder_end(&p->builder, type);
 }
 
-static int parse_text(parser *p, const ipm_type **type) {
-    advance(p);
-    do
-        TRY(parse_struct(p, type));
-    while (p->kind != END);
+static int parse_constant(ipm_parser *p, const ipm_type *integer) {
+    ipm_word name;
+    char text[IPM_NUMBER_TEXT], what[IPM_MAX_NAME + sizeof " ="];
+    ipm_number number;
+    IPM_TRY(ipm_parser_name(p, name, "a name or '}'"));
+    IPM_TRY(ipm_parser_sign(p, '=', "'=' and the number"));
+    IPM_TRY(ipm_parser_number(p, text, "an integer"));
+    snprintf(what, sizeof what, "%s =", name);
+    IPM_TRY(ipm_parser_in_range(p, integer, what, text, &number));
+    return ipm_builder_constant(&p->builder, name, number);
+}
+
+static int parse_enum(ipm_parser *p, const ipm_type **type) {
+    ipm_word word;
+    const ipm_type *integer;
+    bool is_flags = *p->text == 'f';
+    ipm_parser_advance(p);
+    IPM_TRY(ipm_parser_name(p, word, is_flags ? "the flags' name" : "the enumeration's name"));
+    IPM_TRY(ipm_builder_begin_enum(&p->builder, word, is_flags));
+    IPM_TRY(ipm_parser_sign(p, ':', "':' and an integer type"));
+    IPM_TRY(ipm_parser_name(p, word, "an integer type"));
+    IPM_TRY(find_type(p, word, &integer));
+    IPM_TRY(ipm_builder_integer(&p->builder, integer));
+    IPM_TRY(ipm_parser_sign(p, '{', "'{'"));
+    while (!ipm_parser_at(p, '}'))
+        IPM_TRY(parse_constant(p, integer));
+    ipm_parser_advance(p);
+    return ipm_builder_end_enum(&p->builder, type);
+}
+
+static int parse_text(ipm_parser *p, const ipm_type **type) {
+    ipm_parser_advance(p);
+    do {
+        if (ipm_parser_at_word(p, "struct"))
+            IPM_TRY(parse_struct(p, type));
+        else if (ipm_parser_at_word(p, "enum") || ipm_parser_at_word(p, "flags"))
+            IPM_TRY(parse_enum(p, type));
+        else
+            return ipm_parser_expected(p, "'struct', 'enum' or 'flags'");
+    } while (p->kind != IPM_TOKEN_END);
     return IPM_OK;
 }
 
 /* ---- Definitions ------------------------------------------------------------------------- */
 
-static int check_name(parser *p, const char *text) {
+static bool is_name(const char *text) {
     size_t length = 0;
-    while (is_word(text[length]))
+    while (ipm_is_word(text[length]))
         length++;
-    if (length == 0 || length > IPM_MAX_NAME || text[length] != '\0' || is_digit(text[0]))
-        return ipm_builder_refuse(&p->builder, "'%s' is not a name",
-                                  ipm_excerpt_of(text, strlen(text)).text);
-    return IPM_OK;
+    return length > 0 && length <= IPM_MAX_NAME && text[length] == '\0' && !ipm_is_digit(text[0]);
 }
 
-/* Check the grammar first and the name last, so that "unsigned long" is refused as a whole. */
-static int read_declaration(parser *p, ipm_declaration *declared) {
+static int refuse_name(ipm_parser *p, const char *text) {
+    return ipm_builder_refuse(&p->builder, "'%s' is not a name",
+                              ipm_excerpt_of(text, strlen(text)).text);
+}
+
+static void read_text(ipm_parser *p, const char *text, size_t length) {
+    p->next = text;
+    p->end = text + length;
+    ipm_parser_advance(p);
+}
+
+/* Check the grammar of the type first and its name last, so that "unsigned long" is refused as a
+ * whole. */
+static int read_declaration(ipm_parser *p, ipm_declaration *declared) {
     spelling written;
+    ipm_field *made = &declared->made;
     p->builder.member = NULL;
-    TRY(check_name(p, declared->name));
+    if (!is_name(declared->name))
+        return refuse_name(p, declared->name);
     p->builder.member = declared->name;
     p->declaration = declared;
-    p->next = declared->type;
-    p->end = declared->type + declared->length;
-    advance(p);
-    TRY(take_type(p, &written));
-    if (p->kind != END)
-        return expected(p, "nothing");
+    *made = (ipm_field){.name = declared->name};
+    read_text(p, declared->type, declared->length);
+    IPM_TRY(take_type(p, &written));
+    if (p->kind != IPM_TOKEN_END && !ipm_parser_at(p, '('))
+        return ipm_parser_expected(p, "nothing");
     for (size_t i = 0; i < written.dimensions; i++)
         if (written.counts[i] == 0)
             return ipm_builder_refuse(&p->builder, "'%s': an array has at least one element",
                                       ipm_excerpt_of(declared->type, declared->length).text);
-    TRY(ipm_builder_type(&p->builder, written.word, &declared->made));
-    if (declared->made == NULL || strcmp(declared->made->name, written.word) != 0) { /* "_Bool" */
+    IPM_TRY(ipm_builder_type(&p->builder, written.word, &made->type));
+    if (made->type == NULL || strcmp(made->type->name, written.word) != 0) { /* "_Bool" */
         p->definition->untyped = declared;
         return ipm_builder_refuse(&p->builder,
                                   "'%s' is neither a type (bool, char, int8 to uint64, float, "
                                   "double) nor a registered struct",
                                   written.word);
     }
-    return add_dimensions(p, &written, &declared->made);
+    p->declaration = NULL;
+    IPM_TRY(add_dimensions(p, &written, &made->type));
+    if (p->kind == IPM_TOKEN_END)
+        return IPM_OK;
+    IPM_TRY(ipm_parser_attributes(p, made));
+    return p->kind == IPM_TOKEN_END ? IPM_OK : ipm_parser_expected(p, "nothing after ')'");
+}
+
+/* The struct's name, and its pack, if it has one. */
+static int read_name(ipm_parser *p, ipm_word name, uint64_t *pack) {
+    const char *text = p->definition->name;
+    *pack = 0;
+    p->builder.definition = text;
+    if (is_name(text)) {
+        memcpy(name, text, strlen(text) + 1);
+        return IPM_OK;
+    }
+    size_t length = strcspn(text, " (");
+    if (length > IPM_MAX_NAME || text[length] == '\0')
+        return refuse_name(p, text);
+    memcpy(name, text, length);
+    name[length] = '\0';
+    if (!is_name(name) || text[length + strspn(text + length, " ")] != '(')
+        return refuse_name(p, text);
+    p->builder.definition = name;
+    read_text(p, text + length, strlen(text + length));
+    IPM_TRY(take_pack(p, pack));
+    return p->kind == IPM_TOKEN_END ? IPM_OK : ipm_parser_expected(p, "nothing after ')'");
 }
 
 /* Read all types before the struct begins: reading one may build the known struct that it names. */
-static int define(parser *p, const ipm_type **type) {
+static int define(ipm_parser *p, const ipm_type **type) {
     const ipm_definition *definition = p->definition;
     const ipm_type *parent = NULL;
+    uint64_t pack;
     p->builder.known = &definition->known;
-    p->builder.definition = definition->name;
-    TRY(check_name(p, definition->name));
+    IPM_TRY(read_name(p, p->defined, &pack));
     if (definition->parent != NULL)
-        TRY(find_type(p, definition->parent, &parent));
+        IPM_TRY(find_type(p, definition->parent, &parent));
     for (size_t i = 0; i < definition->count; i++)
-        TRY(read_declaration(p, &definition->declarations[i]));
+        IPM_TRY(read_declaration(p, &definition->declarations[i]));
     p->builder.member = NULL;
-    TRY(ipm_builder_begin(&p->builder, definition->name));
+    IPM_TRY(ipm_builder_begin(&p->builder, p->defined));
     if (parent != NULL)
-        TRY(ipm_builder_extend(&p->builder, parent));
+        IPM_TRY(ipm_builder_extend(&p->builder, parent));
+    if (pack != 0)
+        IPM_TRY(ipm_builder_pack(&p->builder, pack));
     for (size_t i = 0; i < definition->count; i++) {
-        const ipm_declaration *declared = &definition->declarations[i];
-        p->builder.member = declared->name;
-        TRY(ipm_builder_field(&p->builder, declared->name, declared->made));
+        p->builder.member = definition->declarations[i].name;
+        IPM_TRY(ipm_builder_field(&p->builder, &definition->declarations[i].made));
     }
     p->builder.member = NULL;
     return ipm_builder_end(&p->builder, type);
 }
 
-/* ---- Canonical text ---------------------------------------------------------------------- */
-
-/* Print the structs that the struct uses, in the order of first use, and then the struct itself. */
-static void print_struct(FILE *out, const ipm_type *type, bool *printed) {
-    const ipm_node *node = ipm_node_of(type);
-    if (printed[node->index])
-        return;
-    printed[node->index] = true;
-    if (type->parent != NULL)
-        print_struct(out, type->parent, printed);
-    for (uint64_t i = ipm_inherited(type); i < type->count; i++) {
-        const ipm_type *part = type->fields[i].type;
-        while (part->kind == IPM_ARRAY)
-            part = part->element;
-        if (part->kind == IPM_STRUCT)
-            print_struct(out, part, printed);
-    }
-    if (type->parent == NULL)
-        fprintf(out, "struct %s {\n", type->name);
-    else
-        fprintf(out, "struct %s : %s {\n", type->name, type->parent->name);
-    for (uint64_t i = ipm_inherited(type); i < type->count; i++)
-        fprintf(out, "  %s: %s\n", type->fields[i].name, type->fields[i].type->name);
-    fputs("}\n", out);
-}
-
-/* Print the canonical text. returns  memory that the caller frees; NULL: no memory */
-static char *print(const ipm_type *type, size_t *length) {
-    char *text = NULL;
-    bool *printed = calloc(ipm_node_of(type)->index + (size_t)1, sizeof *printed);
-    FILE *out = printed == NULL ? NULL : open_memstream(&text, length);
-    if (out != NULL) {
-        print_struct(out, type, printed);
-        bool failed = ferror(out) != 0;
-        if (fclose(out) != 0 || failed) {
-            free(text);
-            text = NULL;
-        }
-    }
-    free(printed);
-    return text;
-}
+/* ---- Layouts ------------------------------------------------------------------------------ */
 
 static int set_text(ipm_layout *layout, ipm_error *error) {
     size_t length = 0;
-    char *text = print(layout->type, &length);
+    char *text = ipm_print(layout->type, &length);
     char *kept = text == NULL ? NULL : ipm_layout_alloc(layout, length + 1);
     if (kept != NULL)
         layout->text = memcpy(kept, text, length + 1);
@@ -348,9 +302,7 @@ static int set_text(ipm_layout *layout, ipm_error *error) {
     return IPM_OK;
 }
 
-/* ------------------------------------------------------------------------------------------ */
-
-static int make_layout(parser *p, int (*read)(parser *p, const ipm_type **type),
+static int make_layout(ipm_parser *p, int (*read)(ipm_parser *p, const ipm_type **type),
                        ipm_layout **layout, ipm_error *error) {
     ipm_layout *made = ipm_layout_new();
     if (made == NULL)
@@ -374,12 +326,12 @@ int ipm_layout_parse(const char *text, size_t length, ipm_layout **layout, ipm_e
                         length, IPM_MAX_TEXT);
     if (length == 0)
         return ipm_fail(error, IPM_EINVALID, 0, "schema: the text is empty");
-    parser p = {.next = text, .end = text + length, .line = 1};
+    ipm_parser p = {.next = text, .end = text + length, .line = 1};
     return make_layout(&p, parse_text, layout, error);
 }
 
 int ipm_layout_define(ipm_definition *definition, ipm_layout **layout, ipm_error *error) {
     definition->untyped = NULL;
-    parser p = {.definition = definition};
+    ipm_parser p = {.definition = definition};
     return make_layout(&p, define, layout, error);
 }

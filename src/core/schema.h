@@ -1,21 +1,21 @@
 /*
- * Defining a struct from a list of fields and from structs that the program has defined before.
+ * Defining a struct from a list of fields and from types that the program has defined before.
  */
 #ifndef IPM_CORE_SCHEMA_H
 #define IPM_CORE_SCHEMA_H
 
 #include "builder.h"
 
-/* A field's name, and its type written as in schema text: "Point2D[24]". */
+/* A field's name, and its type and attributes as in schema text: "float[4] (default 1)". */
 typedef struct ipm_declaration {
     const char *name;
     const char *type;
-    size_t length;        /* of `type`, which may hold any bytes */
-    const ipm_type *made; /* set by ipm_layout_define */
+    size_t length;  /* of `type`, which may hold any bytes */
+    ipm_field made; /* set by ipm_layout_define */
 } ipm_declaration;
 
 typedef struct ipm_definition {
-    const char *name;
+    const char *name;   /* also with a pack: "Point (pack 1)" */
     const char *parent; /* the name of the parent, a known struct; NULL: none */
     ipm_declaration *declarations;
     size_t count;
