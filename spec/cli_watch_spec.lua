@@ -1,5 +1,6 @@
 local cli = require "spec.helper.cli"
 local demo = require "spec.helper.demo"
+local ipmmap = require "ipmmap"
 local json = require "dkjson"
 local posix = require "spec.helper.posix"
 local process = require "spec.helper.process"
@@ -250,5 +251,51 @@ describe("ipmmap watch", function()
     child:continue()
     assert.is_true(tonumber((child:match "^version %d+ %((%d+) missed%): count = %d+$")) > 0)
     child:kill(posix.SIGTERM)
+  end)
+
+  it("takes wildcards, and keeps the order of the paths", function()
+    local child = cli.start { "watch", file, "points[2..3].x", "count", "points[2].x" }
+    child:expect "version 0: points[2].x = 0.0, points[3].x = 0.0, count = 0"
+    manager:set { count = 1, points = { { x = 1 }, { x = 2, y = 5 }, { x = 3 } } }
+    child:expect "version 1: points[2].x = 2.0, points[3].x = 3.0, count = 1"
+    child:kill(posix.SIGTERM)
+    assert.equal(0, (cli.finish(child)))
+    local terminal = watch(80, 24, { "points[*].y", "text" })
+    local lines = terminal:wait_for(shows("q quits"))
+    assert.matches("^points%[1%]%.y +0%.0", lines[2])
+    quit(terminal, "q")
+  end)
+
+  it("prints the header after all other fields into a pipe", function()
+    local child = cli.start { "watch", file }
+    assert.matches("^version 0: count = 0, .*, twin = 0, header%.header_code = %d+, header%.time_stamp = [%d.]+$",
+      child:line())
+    manager:with(function(view)
+      view.count = 5
+      manager:touch()
+    end)
+    assert.matches("^version 1: count = 5, header%.time_stamp = [%d.]+$", child:line())
+    child:kill(posix.SIGTERM)
+    assert.equal(0, (cli.finish(child)))
+  end)
+
+  it("costs what it shows, not the struct, and misses no commit of a ring", function()
+    ipmmap.struct("BigItem", { { "id", "int32" }, { "x", "double" }, { "n", "int64" } })
+    local Big <const> = ipmmap.base:extend("Big", { { "count", "int64" }, { "items", "BigItem[5000]" } })
+    local big <close> = assert(ipmmap.manager(Big, { create = true, mmap_dir = dir, feed = 1 << 24 }))
+    local child = cli.start { "watch", big:info().path, "count" }
+    child:expect "version 0: count = 0"
+    for i = 1, 300 do
+      big:with(function(view)
+        view.count = i
+        for k = 1, 5000 do view.items[k].id = i end
+      end)
+      child:expect(("version %d: count = %d"):format(i, i))
+    end
+    local user, system = cli.read_file(("/proc/%d/stat"):format(child.pid)):match(
+      "%) %S+" .. (" %S+"):rep(10) .. " (%d+) (%d+)")
+    assert.is_true((user + system) / 100 < 0.4) -- seconds; a walk through the struct takes 3 ms
+    child:kill(posix.SIGTERM)
+    assert.equal(0, (cli.finish(child)))
   end)
 end)

@@ -1,10 +1,12 @@
 --- Follows the commits of a segment, and looks up now and then.
 local failure = require "ipmmap_cli.failure"
+local uv = require "luv"
 
 local follow = {}
 
-local SLICE <const> = 0.1 -- seconds of a sleep, after which it looks up
-local BATCH <const> = 100 -- commits that come without a sleep, after which it looks up
+-- Seconds of a sleep, and the least between two looks. So a signal is noticed after at most two.
+local SLICE <const> = 0.02
+local SECOND <const> = 1000000000 -- nanoseconds
 
 --- Opens a feed.
 -- @return the feed, a value that shows the state at which it starts, and that state's version
@@ -18,24 +20,21 @@ function follow.open(reader)
 end
 
 --- The commits of a feed.
--- @param look called before each sleep and each batch of commits; ends the loop by returning true
+-- @param look called now and then, also while no commit comes; ends the loop by returning true
 -- @return an iterator of value, version, missed
 function follow.commits(feed, look)
-  local left = 0 -- commits before it looks up
+  local looked = 0
   return function()
-    local value, version, missed
-    repeat
-      if left == 0 and look() then return nil end
-      value, version, missed = feed:next(left == 0 and SLICE or 0)
-      if value then
-        left = left > 0 and left - 1 or BATCH
-      elseif missed == "timeout" then
-        left = 0
-      else
-        failure.raise(missed, "%s", version)
+    while true do
+      local now = uv.hrtime()
+      if now - looked >= SLICE * SECOND then
+        if look() then return nil end
+        looked = now
       end
-    until value
-    return value, version, missed
+      local value, version, missed = feed:next(SLICE)
+      if value then return value, version, missed end
+      if missed ~= "timeout" then failure.raise(missed, "%s", version) end
+    end
   end
 end
 

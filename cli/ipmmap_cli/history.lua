@@ -1,5 +1,6 @@
 --- What `ipmmap watch` remembers: for each scalar its text, the time of its last change and its
 -- last values; and the rate of commits.
+local new_tracker = require "ipmmap_cli.tracker"
 local value = require "ipmmap_cli.value"
 
 local SAMPLES <const> = 256 -- the number of values kept for each numeric field
@@ -18,38 +19,17 @@ local function remember(row, number)
   row.samples[#row.samples + 1] = number
 end
 
--- Calls visit(row, type, data) for each row, in order.
-function History:each(data, visit)
-  local number = 0
-  local function take(path, type, scalar)
-    if self.is_shown[path] == nil then
-      self.is_shown[path] = value.is_chosen(path, self.chosen)
-    end
-    if not self.is_shown[path] then return end
-    number = number + 1
-    local row = self.rows[number]
-    if not row then
-      row = { path = path, type = type, samples = {} }
-      self.rows[number] = row
-    end
-    visit(row, type, scalar)
-  end
-  for _, field in ipairs(self.fields) do
-    value.walk(field.type, data[field.name], field.name, take)
-  end
-end
-
---- Adds a snapshot. Afterwards `rows` has a row for each scalar: path, type, text, samples, and
--- changed (the time of the last change, or nil).
+--- Adds a state. Afterwards `rows` has a row for each scalar: path, type, text, data, samples (of
+-- a number), and changed (the time of the last change, or nil).
 function History:add(data, version, now)
-  self:each(data, function(row, type, scalar)
-    local text = value.write(type, scalar)
-    if row.text ~= text then
-      if row.text then row.changed = now end
-      row.text = text
-    end
-    if value.is_number(type) then remember(row, as_number(type, scalar)) end
-  end)
+  for _, scalar in ipairs(self.track(data)) do
+    local row = self.rows[scalar.number]
+    if row.text then row.changed = now end
+    row.text, row.data = value.write(scalar.type, scalar.data), scalar.data
+  end
+  for _, row in ipairs(self.rows) do
+    if row.samples then remember(row, as_number(row.type, row.data)) end
+  end
   self.version = version
   self.commits[#self.commits + 1] = { now, version }
 end
@@ -62,9 +42,14 @@ function History:rate(now)
   return (self.version - commits[1][2]) / span
 end
 
-return function(type, chosen)
+--- @param scalars what parts.scalars returns
+return function(scalars)
+  local rows = {}
+  for i, scalar in ipairs(scalars) do
+    rows[i] = { path = scalar.path, type = scalar.type,
+      samples = value.is_number(scalar.type) and {} or nil }
+  end
   return setmetatable({
-    fields = value.fields_in_order(type), chosen = chosen, is_shown = {}, rows = {}, commits = {},
-    version = 0,
+    rows = rows, track = new_tracker(scalars), commits = {}, version = 0,
   }, History)
 end

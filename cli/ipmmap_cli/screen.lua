@@ -80,7 +80,7 @@ local function line(row, now, path, text, spark)
   local shown = fit((is_fresh and not output.has_colour() and "*" or "") .. row.text, text)
   if is_fresh and output.has_colour() then shown = HIGHLIGHT .. shown .. PLAIN end
   local parts = { fit_path(row.path, path), shown }
-  if spark > 0 then parts[3] = screen.spark(row.samples, spark) end
+  if spark > 0 then parts[3] = screen.spark(row.samples or {}, spark) end
   return table.concat(parts, " ")
 end
 

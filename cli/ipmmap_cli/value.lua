@@ -106,25 +106,6 @@ end
 
 -- Paths -------------------------------------------------------------------------------------------
 
---- Calls visit(path, type, scalar, unit) for each scalar in a value: of lists those in use, and of
--- an optional field that holds nothing the field itself.
--- @param unit of the value; may be nil
-function value.walk(type, data, path, visit, unit)
-  type = value.held(type, data)
-  if type.kind == "struct" then
-    for _, field in ipairs(type.fields) do
-      local part = path == "" and field.name or path .. "." .. field.name
-      value.walk(field.type, data[field.name], part, visit, field.unit)
-    end
-  elseif type.element then
-    for i = 1, value.count(type, data) do
-      value.walk(type.element, data[i], ("%s[%d]"):format(path, i), visit, unit)
-    end
-  else
-    visit(path, type, data, unit)
-  end
-end
-
 --- The struct's field with this name, or nil.
 function value.field(struct, name)
   for _, field in ipairs(struct.fields) do
@@ -140,16 +121,6 @@ function value.fields_in_order(struct)
   end
   fields[#fields + 1] = header
   return fields
-end
-
---- Whether the scalar at a path is in one of the chosen parts. If none is chosen, all are.
-function value.is_chosen(path, chosen)
-  if #chosen == 0 then return true end
-  for _, wanted in ipairs(chosen) do
-    local rest = path:sub(#wanted + 1)
-    if path:sub(1, #wanted) == wanted and (rest == "" or rest:find("^[.%[]")) then return true end
-  end
-  return false
 end
 
 --- The type of the part of a type at a path, which leads somewhere, and the part's unit or nil.

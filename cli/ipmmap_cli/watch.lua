@@ -42,7 +42,7 @@ end
 
 -- Shows the values on the terminal until the user quits.
 local function show_live(reader, S, args)
-  local history, snapshot = new_history(S:type(), args.paths), S:new()
+  local history, snapshot = new_history(parts.scalars(S, args.paths)), S:new()
   local function take()
     local _, version = reader:versioned_snapshot(snapshot)
     history:add(snapshot, version, ipmmap.now())
@@ -57,7 +57,6 @@ end
 
 return function(args)
   local reader <close>, S = segment.open("reader", args.file, args)
-  for i, part in ipairs(parts.of(S, args.paths)) do args.paths[i] = part.path end
   local is_live = output.is_terminal(1) and not args.json
   local watch = is_live and show_live or watch_lines
   watch(reader, S, args)

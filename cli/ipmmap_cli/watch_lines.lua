@@ -3,7 +3,9 @@
 local follow = require "ipmmap_cli.follow"
 local ipmmap = require "ipmmap"
 local new_leaves = require "ipmmap_cli.leaves"
+local new_tracker = require "ipmmap_cli.tracker"
 local output = require "ipmmap_cli.output"
+local parts = require "ipmmap_cli.parts"
 local stop = require "ipmmap_cli.stop"
 local value = require "ipmmap_cli.value"
 
@@ -12,7 +14,7 @@ local value = require "ipmmap_cli.value"
 local function print_json(line, scalars)
   local changed = {}
   for i, scalar in ipairs(scalars) do
-    changed[i] = { scalar[1], value.for_json(scalar[2], scalar[3]) }
+    changed[i] = { scalar.path, value.for_json(scalar.type, scalar.data) }
   end
   output.json_line(output.object {
     { "version", line.version }, { "time", line.time }, { "missed", line.missed },
@@ -21,39 +23,41 @@ local function print_json(line, scalars)
 end
 
 local function print_text(line, scalars)
-  local parts = {}
+  local texts = {}
   for i, scalar in ipairs(scalars) do
-    parts[i] = scalar[1] .. " = " .. value.write(scalar[2], scalar[3])
+    texts[i] = scalar.path .. " = " .. value.write(scalar.type, scalar.data)
   end
   output.print("version %d%s: %s", line.version,
     line.missed > 0 and (" (%d missed)"):format(line.missed) or "",
-    #parts > 0 and table.concat(parts, ", ") or "no change")
+    #texts > 0 and table.concat(texts, ", ") or "no change")
 end
 
--- The chosen scalars of a value.
-local function scalars_of(whole, struct, chosen)
-  local list = {}
-  for _, field in ipairs(value.fields_in_order(struct)) do
-    value.walk(field.type, whole[field.name], field.name, function(path, type, data)
-      if value.is_chosen(path, chosen) then list[#list + 1] = { path, type, data } end
-    end)
+-- A function that returns the scalars that the feed's present commit changed, those of the header
+-- last. It costs what the commit changed.
+local function new_changes(S, feed)
+  local leaf_at = new_leaves(S)
+  return function()
+    local list, header = {}, {}
+    for path, data in feed:changes() do
+      local to = path:find("^header%.") and header or list
+      to[#to + 1] = { path = path, type = leaf_at(path).type, data = data }
+    end
+    return table.move(header, 1, #header, #list + 1, list)
   end
-  return list
 end
 
 return function(reader, S, args)
-  local show, chosen, leaf_at = args.json and print_json or print_text, args.paths, new_leaves(S)
+  local show, takes_all = args.json and print_json or print_text, #args.paths == 0
+  local track = new_tracker(parts.scalars(S, args.paths))
   local feed <close>, first, at = follow.open(reader)
   stop.notice()
-  show({ version = at, time = ipmmap.now(), missed = 0 }, scalars_of(first, S:type(), chosen))
+  show({ version = at, time = ipmmap.now(), missed = 0 }, track(first))
+  local changes = takes_all and new_changes(S, feed) or track
   local lost = 0 -- commits that were missed since the last line
-  for _, version, missed in follow.commits(feed, stop.is_asked) do
-    local list = {}
-    for path, data in feed:changes() do
-      if value.is_chosen(path, chosen) then list[#list + 1] = { path, leaf_at(path).type, data } end
-    end
+  for whole, version, missed in follow.commits(feed, stop.is_asked) do
+    local list = changes(whole)
     lost = lost + missed
-    if #list > 0 or #chosen == 0 then
+    if #list > 0 or takes_all then
       local time = feed:time()
       show({ version = version, time = time > 0 and time or ipmmap.now(), missed = lost }, list)
       lost = 0
