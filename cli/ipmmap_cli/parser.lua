@@ -147,7 +147,7 @@ local commands = {
       :default("10"):convert(positive("--timeout"))
   end,
   function(parser)
-    local watch = command(parser, "watch", "Watch the values live; q quits.",
+    local watch = command(parser, "watch", "Watch the values live; q quits, / searches, Enter edits.",
       "ipmmap watch .mmap/Demo_.mmap count points[1]")
     add_file(watch)
     add_paths(watch, "*", "Only these parts")

@@ -7,7 +7,7 @@ local FRESH <const> = 1 -- seconds for which a changed value is highlighted
 local BARS <const> = { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" }
 local ASCII <const> = { "_", ".", "-", "=", "+", "*", "#", "@" }
 local MIN_SPARK <const> = 8 -- columns; in less space no sparkline is shown
-local HIGHLIGHT <const>, PLAIN <const> = "\27[1;33m", "\27[0m"
+local HIGHLIGHT <const>, SELECTED <const>, PLAIN <const> = "\27[1;33m", "\27[7m", "\27[0m"
 
 local function length(text)
   return utf8.len(text) or #text
@@ -75,31 +75,65 @@ local function columns(rows, width)
   return path, text, spark
 end
 
-local function line(row, now, path, text, spark)
-  local is_fresh = row.changed and now - row.changed < FRESH
-  local shown = fit((is_fresh and not output.has_colour() and "*" or "") .. row.text, text)
-  if is_fresh and output.has_colour() then shown = HIGHLIGHT .. shown .. PLAIN end
-  local parts = { fit_path(row.path, path), shown }
-  if spark > 0 then parts[3] = screen.spark(row.samples or {}, spark) end
-  return table.concat(parts, " ")
+-- @param edited the text to show in place of the value, or nil
+local function line(row, now, widths, is_selected, edited)
+  local has_colour = output.has_colour()
+  local is_fresh = not edited and row.changed and now - row.changed < FRESH
+  local shown = fit(edited or (is_fresh and not has_colour and "*" or "") .. row.text, widths.text)
+  if is_fresh and has_colour then shown = HIGHLIGHT .. shown .. PLAIN end
+  local path = fit_path(row.path, widths.path)
+  if is_selected and has_colour then path = SELECTED .. path .. PLAIN end
+  local parts = { path, shown }
+  if widths.spark > 0 then parts[3] = screen.spark(row.samples or {}, widths.spark) end
+  local mark = has_colour and "" or is_selected and "> " or "  "
+  return mark .. table.concat(parts, " ")
+end
+
+--- How many rows fit on a screen.
+function screen.room(height) return math.max(height - 2, 1) end
+
+-- The last line: what is searched, a message, or which keys do what.
+local function footer(cursor, first, shown, count, room)
+  if cursor.mode == "search" then
+    return "/" .. cursor.line:text() .. (cursor.message and "  " .. cursor.message or "")
+  elseif cursor.message then
+    return cursor.message
+  elseif cursor:edits() then
+    return "Enter sets the value, Esc cancels"
+  end
+  local scroll = count > room and (", arrows scroll: %d-%d of %d"):format(first, first + shown - 1,
+    count) or ""
+  return "q quits" .. scroll .. ", / searches, Enter edits"
 end
 
 --- The lines of the screen.
 -- @param title the segment's name
--- @param first the number of the first row to show
-function screen.render(history, title, first, width, height, now)
+-- @param cursor what is selected, and what the keys do
+-- @return a list of lines; and the row and column of the cursor, if a text is edited
+function screen.render(history, title, cursor, width, height, now)
   local heading = ("%s  version %d  %.1f commits/s"):format(title, history.version,
     history:rate(now))
   local lines = { output.paint("bold", fit(heading, width)) }
-  local room = math.max(height - 2, 1)
+  local room = screen.room(height)
+  local first, indent = cursor:first(room), output.has_colour() and 0 or 2
   local rows = table.move(history.rows, first, math.min(first + room - 1, #history.rows), 1, {})
-  local path, text, spark = columns(rows, width)
-  for _, row in ipairs(rows) do lines[#lines + 1] = line(row, now, path, text, spark) end
-  local help = #history.rows > room
-    and ("q quits, arrows scroll: %d-%d of %d"):format(first, first + #rows - 1, #history.rows)
-    or "q quits"
-  lines[#lines + 1] = output.paint("dim", fit(help, width))
-  return lines
+  local path, text, spark = columns(rows, math.max(width - indent, 1))
+  if cursor:edits() then text, spark = math.max(width - indent - path - 1, 1), 0 end
+  local widths, row, column = { path = path, text = text, spark = spark }, nil, nil
+  for i, shown in ipairs(rows) do
+    local is_selected, edited = first + i - 1 == cursor.selected, nil
+    if is_selected and cursor:edits() then
+      edited, column = cursor.line:shown(text)
+      row, column = i + 1, indent + path + 2 + column
+    end
+    lines[i + 1] = line(shown, now, widths, is_selected, edited)
+  end
+  lines[#lines + 1] = output.paint("dim", fit(footer(cursor, first, #rows, #history.rows, room),
+    width))
+  if cursor.mode == "search" then
+    row, column = #lines, math.min(2 + cursor.line.at, width)
+  end
+  return lines, row, column
 end
 
 return screen

@@ -38,10 +38,12 @@ function terminal.size()
   return width, height
 end
 
---- Draws the first `height` lines from the top of the screen.
-function terminal.draw(lines, height)
+--- Draws the first `height` lines from the top of the screen. Shows the cursor in a row and column,
+-- counted from 1, if they are given.
+function terminal.draw(lines, height, row, column)
   local count = math.min(#lines, height)
-  io.stdout:write("\27[H", table.concat(lines, "\27[K\r\n", 1, count), "\27[K\27[J")
+  io.stdout:write("\27[H", table.concat(lines, "\27[K\r\n", 1, count), "\27[K\27[J",
+    row and ("\27[%d;%dH\27[?25h"):format(row, column) or "\27[?25l")
   io.stdout:flush()
 end
 

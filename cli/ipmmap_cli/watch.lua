@@ -50,7 +50,8 @@ local function show_live(reader, S, args)
   stop.notice(uv.stop)
   local tag = reader:info().tag
   local title = S.name .. (tag ~= "" and (" '%s'"):format(tag) or "")
-  local on_commit <const>, leave <close> = watch_screen(history, take, guard, title)
+  local on_commit <const>, leave <close> = watch_screen(history, take, guard, title, S,
+    args)
   local _ = leave
   follow(reader, on_commit)
 end
