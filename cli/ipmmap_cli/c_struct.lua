@@ -46,7 +46,7 @@ local function declare_wrapper(names, identifier, type)
   return { called = identifier, size = type.size, lines = {
     "typedef struct {",
     ("    %s;"):format(first),
-    ("    %s;"):format(declare(names, called[second], type.element)),
+    ("    %s;"):format(declare(names, called[second], types.content(type))),
     ("} %s;"):format(identifier),
   }, members = { { called = called[second], offset = type.inner } } }
 end

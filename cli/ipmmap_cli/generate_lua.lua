@@ -18,7 +18,7 @@ local function literal(type, data)
   elseif data == math.mininteger or type.kind == "uint64" and data < 0 then
     return ("0x%x"):format(data)
   end
-  local written = value.write(type, data)
+  local written = value.write({ kind = type.kind }, data)
   return SPECIAL[written] or written
 end
 

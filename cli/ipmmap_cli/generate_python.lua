@@ -30,7 +30,6 @@ class _List(ctypes.Structure):
 
     def __getitem__(self, index):
         return self.items[range(len(self))[index]]
-
 ]=]
 local TEXT <const> = [=[
 
@@ -42,7 +41,6 @@ def text(units):
     used = bytes(type(units)(*kept))[:len(kept) * ctypes.sizeof(units._type_)]
     coding = "utf-%d-%ce" % (8 * ctypes.sizeof(units._type_), sys.byteorder[0])
     return used.decode(coding, "surrogatepass")
-
 ]=]
 
 local READ <const> = [[

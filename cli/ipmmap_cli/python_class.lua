@@ -74,7 +74,8 @@ local function add_wrapper(add, name, type, called)
     base, first, second = "ctypes.Structure", '"present", ctypes.c_bool', "value"
   end
   add("\nclass %s(%s):", name, base)
-  add('    _fields_ = [(%s), ("%s", %s)]\n\n', first, second, ctype(called, type.element))
+  add('    _fields_ = [(%s), ("%s", %s)]\n\n', first, second,
+    ctype(called, types.content(type)))
   add("assert ctypes.sizeof(%s) == %d", name, type.size)
   add("assert %s.%s.offset == %d\n", name, second, type.inner)
 end

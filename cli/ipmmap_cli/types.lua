@@ -60,6 +60,12 @@ function types.units(type)
   return math.tointeger(tonumber(type.kind:find("^char") and type.name:match("%[(%d+)%]$")))
 end
 
+--- The type of the second member of the struct that stands for a list or an optional type.
+function types.content(type)
+  if type.kind == "optional" then return type.element end
+  return { kind = "array", count = type.count, element = type.element }
+end
+
 --- Gives each name an identifier. A reserved or taken name gets "_" appended until it differs from
 -- all others, and from words such as __asm__, which compilers have.
 -- @param taken a set of further names that must not be used

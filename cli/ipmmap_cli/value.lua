@@ -77,6 +77,16 @@ function value.write(type, scalar, unit)
   return unit and type ~= ABSENT and written .. " " .. text.visible(unit) or written
 end
 
+--- A scalar as text, in which the number of an enumeration is a number.
+function value.plain(type, scalar)
+  if type.names and _G.type(scalar) == "string" then
+    for _, constant in ipairs(type.names) do
+      if constant.name == scalar then scalar = constant.number end
+    end
+  end
+  return value.write({ kind = type.kind }, scalar)
+end
+
 -- JSON --------------------------------------------------------------------------------------------
 
 --- Converts a value of a type for JSON. Numbers keep all digits. Those that JSON does not have
