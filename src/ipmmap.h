@@ -189,7 +189,7 @@ typedef struct ipm_layout ipm_layout;
 #define IPM_MAX_INITIAL (1 << 20)
 
 /*
- * Parse schema text. Its last struct is the layout's own; the other ones are its parts.
+ * Parse schema text. The layout's own type is the last one declared; the other ones are its parts.
  *
  *      schema    = { struct | names }
  *      struct    = "struct" name [ ":" parent ] [ "(" "pack" count ")" ] "{" { field } "}"
@@ -200,14 +200,27 @@ typedef struct ipm_layout ipm_layout;
  *      value     = number | string | "true" | "false" | name
  *      names     = ( "enum" | "flags" ) name ":" type "{" { name "=" number } "}"
  *
- * White space separates tokens. A struct is declared before it is used. Fields have natural C
- * alignment; a child's own fields start at its parent's size. "_Bool" means "bool".
+ * White space separates tokens. A type is declared before it is used. Fields have natural C
+ * alignment, and in a packed struct at most the alignment `pack`: 1, 2, 4 or 8, as by C's #pragma
+ * pack. A child's own fields start at its parent's size. A struct that descends from
+ * BaseMmapStructure cannot be packed itself. "_Bool" means "bool".
  *
- * Limits are of number fields, and of the elements of arrays, lists and optional fields of numbers.
- * A default is of a scalar or a text, or of an array of these: one value for each element, or in
- * brackets the first elements; the rest is zero. An enumeration's default is a name or a number. A
- * string is in double quotes, with \", \\ and \xHH for the bytes of control characters; it has no
- * NUL. "[<=64]" and "?" come last in a type. The layout's own type is the last one declared.
+ * "[<=64]" and "?" come last in a type. In C, "Item[<=64]" is struct { uint32_t count; Item
+ * items[64]; }, and "int32?" is struct { bool present; int32_t value; }. A list has no lists or
+ * optional values as elements, unless in a struct; nor has an optional value.
+ *
+ * Attributes come in any order, each at most once. Limits are of number fields, and of the elements
+ * of arrays, lists and optional fields of numbers. A default is of a scalar or a text, or of an
+ * array of these, where one value is for each element, and values in brackets are for the first
+ * elements, in memory order; the rest is zero. It must be within the limits.
+ *
+ * A number is decimal: of an integer, without fraction and exponent. The default of a float or
+ * double may also be nan, inf or -inf. That of an enumeration or flags is a name, which may be in
+ * quotes, or a number. That of char16 and char32 is UTF-8. A string is in double quotes, with \",
+ * \\ and \xHH, as for control characters; it has no NUL.
+ *
+ * An enumeration and flags are of an integer type. No two names have the same number, and flags are
+ * not 0.
  *
  * returns  IPM_EINVALID (with the line), IPM_ESYSTEM (no memory)
  * owner    the caller, which frees the layout after it has closed the last segment opened with it
@@ -216,23 +229,25 @@ IPM_API int ipm_layout_parse(const char *text, size_t length, ipm_layout **layou
                              ipm_error *error);
 IPM_API void ipm_layout_free(ipm_layout *layout);
 
-/* The layout's own struct. */
+/* The layout's own type: a struct, an enumeration or flags. */
 IPM_API const ipm_type *ipm_layout_type(const ipm_layout *layout);
 
 /* A field of a struct that a program defines, for ipm_layout_compose. */
 typedef struct ipm_member {
     const char *name;
-    const char *type; /* as in schema text: "Point2D[24]" */
+    const char *type; /* with its attributes, as in schema text: "float[4] (default 1, min 0)" */
     size_t length;    /* of `type`, which may contain any bytes */
 } ipm_member;
 
 /*
- * Make a layout from the fields of its struct, in memory order, and from structs of other layouts:
+ * Make a layout from the fields of its struct, in memory order, and from types of other layouts:
  * the layout that ipm_layout_parse makes from a text with this struct and all its parts. For
  * programs that define structs one after the other.
  *
+ * name     of the struct; of a packed one with its pack: "Point2D (pack 1)"
  * parent   the struct that it extends, which must be in `parts`; NULL: none
- * parts    the structs that `members` may name. The layout has copies of those that it uses
+ * parts    the structs, enumerations and flags that `members` may name. The layout has copies of
+ *          those that it uses
  * untyped  the index of the member whose type was not understood, or `count`; may be NULL
  * returns  IPM_EINVALID: the text begins with "Demo.points: " if it is about one member, otherwise
  *          with "Demo: "; IPM_ESYSTEM (no memory)
@@ -373,7 +388,9 @@ IPM_API void ipm_migration_free(ipm_migration *migration);
  * because its text goes into the schema. The compiler refuses anything else, such as a constexpr,
  * an enumeration's constant or 4 * 6. (clang overlooks some of these in C; ipm_layout_parse then
  * refuses the schema.) A member's C type must be one of the list below, or the typedef of a struct
- * that has a table. long long, enumerations, pointers and bit-fields cannot be members.
+ * that has a table. long long, enumerations, pointers and bit-fields cannot be members. A table has
+ * no attributes, lists and optional fields, and no packed structs: for these, write the schema text
+ * by hand, and give it to ipm_layout_parse.
  *
  * IPM_STRUCT  checks a plain struct, which can be a member of another. Use it once, at file scope
  * IPM_SHARED  checks a struct that starts with `ipm_header header`, and defines its schema text

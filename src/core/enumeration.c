@@ -97,8 +97,11 @@ const ipm_constant *ipm_constant_named(const ipm_type *type, const char *name, s
     while (first < end) {
         size_t middle = first + (end - first) / 2;
         const char *found = list[middle]->name;
-        int order = strncmp(name, found, length);
-        if (order == 0 && found[length] == '\0')
+        size_t found_length = strlen(found);
+        int order = memcmp(name, found, length < found_length ? length : found_length);
+        if (order == 0)
+            order = (length > found_length) - (length < found_length);
+        if (order == 0)
             return list[middle];
         if (order > 0)
             first = middle + 1;
