@@ -53,6 +53,7 @@ build = {
     ["ipmmap_cli.parser"] = "cli/ipmmap_cli/parser.lua",
     ["ipmmap_cli.parts"] = "cli/ipmmap_cli/parts.lua",
     ["ipmmap_cli.record"] = "cli/ipmmap_cli/record.lua",
+    ["ipmmap_cli.recording"] = "cli/ipmmap_cli/recording.lua",
     ["ipmmap_cli.replay"] = "cli/ipmmap_cli/replay.lua",
     ["ipmmap_cli.reserved_c"] = "cli/ipmmap_cli/reserved_c.lua",
     ["ipmmap_cli.rm"] = "cli/ipmmap_cli/rm.lua",

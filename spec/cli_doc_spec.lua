@@ -9,7 +9,7 @@ local VOLATILE <const> = {
   { "\n *%d+  lua[%w.]*", "\nPID  lua5.4" },
   { "\n *PID ", "\nPID " },
   { "%(%d+ s%)", "(N s)" },
-  { "in weather.log %(%d+ B%)", "in weather.log (N B)" },
+  { "(in %l+.log) %(%d+ B%)", "%1 (N B)" },
   { "[^\n]*more were missed[^\n]*\n", "" },
 }
 

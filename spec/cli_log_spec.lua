@@ -325,6 +325,63 @@ describe("ipmmap record and replay", function()
     assert.matches("%[###############%.+%]  50%%", terminal.output)
     assert.matches("%[##############################%] 100%%", terminal.output)
   end)
+
+  it("record and replay only the parts that are named", function()
+    local partial <close> = assert(open("manager", { create = true, tag = "p", feed = 1 << 20 }))
+    partial:set { count = 1, text = "secret", points = { { x = 1, y = 1 }, { x = 2, y = 2 } } }
+    local errors = dir .. "/record.err"
+    local recorder = cli.start { "record", "--json", partial:info().path, "points[*].x", "count", "-o", log,
+      "--commits", "2", errors = errors }
+    while cli.size(log) < 100 do ipmmap.sleep(0.005) end
+    partial:set { text = "no commit of the log", twin = 4 }
+    partial:write("points[2].x", 5)
+    partial:set { count = 9, twin = 9, points = { { x = 6, y = 6 } } }
+    local status, out, err = cli.finish(recorder, errors)
+    assert.same({ 0, "" }, { status, err })
+    assert.equal(2, json.decode(out).commits)
+    assert.is_nil(cli.read_file(log):find("secret", 1, true))
+    assert.is_true(cli.size(log) < 1200)
+
+    local target <close> = assert(open("manager", { create = true, tag = "r", feed = 1 << 20 }))
+    target:set { count = 100, text = "kept", twin = 7, points = { { y = 8 }, { y = 9 }, { x = 3, y = 10 } } }
+    local feed <close> = target:feed()
+    status, out, err = cli.run { "replay", log, dir, "--tag", "r", "--speed", "max" }
+    assert.same({ 0, "" }, { status, out })
+    assert.matches("^ipmmap: 2 commits of points%[%*%]%.x, count replayed into .*/Demo_r%.mmap\n$", err)
+    local seen = {}
+    for value in feed:commits(0) do
+      seen[#seen + 1] = { value.count, value.points[1].x, value.points[2].x }
+    end
+    assert.same({ { 1, 1, 2 }, { 1, 1, 5 }, { 9, 6, 5 } }, seen)
+    local value = target:snapshot()
+    assert.same({ "kept", 7, 8, 9, 10, 0 }, { value.text, value.twin, value.points[1].y, value.points[2].y,
+      value.points[3].y, value.points[3].x })
+    assert.same({ "points[*].x", "count" }, json.decode(cli.output { "replay", "--json", log, dir, "--tag", "r",
+      "--speed", "max" }).parts)
+  end)
+
+  it("refuse a path that leads nowhere, and make no log", function()
+    local status, _, err = cli.run { "record", file, "points[*].z", "-o", log }
+    assert.equal(2, status)
+    assert.matches("no field 'z' in 'points%[%*%]%.z'", err)
+    assert.equal(0, cli.size(log))
+    local head = format.header(tostring(ipmmap.describe(file)), "", { "nope" })
+    local forged <close> = assert(io.open(log, "wb"))
+    forged:write(head)
+    forged:flush()
+    status, _, err = cli.run { "replay", log, dir }
+    assert.equal(5, status)
+    assert.matches("is damaged: Demo: no field 'nope' in 'nope'; nothing was replayed", err)
+  end)
+
+  it("say which format a log of another version has", function()
+    local later <close> = assert(io.open(log, "wb"))
+    later:write(("IPMLOG9\nrubbish"):rep(100))
+    later:flush()
+    local status, _, err = cli.run { "replay", log, dir }
+    assert.equal(5, status)
+    assert.matches("demo.log is a log of another version of ipmmap: IPMLOG9\n", err)
+  end)
 end)
 
 describe("ipmmap doctor", function()

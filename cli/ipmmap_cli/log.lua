@@ -2,7 +2,8 @@
 -- struct that was recorded.
 --
 --     header  "IPMLOG2\n"; the schema text and the tag, each after its length (4 bytes); a check
---             of all this
+--             of all this. If only parts of the struct were recorded: "IPMLOG3\n"; the schema text,
+--             the tag, and the arguments PATH, a line for each; a check
 --     frame   the length of the content (8 bytes); the same length with every bit inverted; a check
 --             of the content; the content: time (double, Unix seconds), version (8 bytes), and each
 --             run of changed bytes: offset (8 bytes), length (4 bytes), the bytes
@@ -10,7 +11,8 @@
 -- Numbers are little-endian. The struct's bytes are as in memory, except that each bool is 0 or 1
 -- and each text is filled up with zeros, because setbytes requires that. Runs are sorted by offset
 -- and do not overlap. The first frame is the state at the start of the recording, as changes to a
--- struct of zeros. Each later frame is a commit. A check has 8 bytes and also covers the check
+-- struct of zeros. Each later frame is a commit; commits that leave the recorded parts as they were
+-- have none. A check has 8 bytes and also covers the check
 -- before it, so a frame that was changed, removed or moved is noticed. A log that ends within a
 -- frame was cut off; the frames before that one are valid.
 local log = {}
@@ -18,9 +20,9 @@ local log = {}
 --- The largest struct, in bytes: each state is one Lua string.
 log.MAX_SIZE = (1 << 31) - 1
 
-local MAGIC <const> = "IPMLOG2\n"
+local MAGIC <const>, PARTS_MAGIC <const> = "IPMLOG2\n", "IPMLOG3\n"
 local COARSE <const>, FINE <const> = 4096, 16 -- how many bytes `difference` compares at once
-local MAX_SCHEMA <const>, MAX_TAG <const> = 1 << 20, 128
+local MAX_SCHEMA <const>, MAX_TAG <const>, MAX_PATHS <const> = 1 << 20, 128, 1 << 20
 local MAX_TIME <const> = 2.0 ^ 53
 local FIXED <const> = 16 -- bytes of a frame before its runs
 local RUN <const> = 12 -- bytes of a run before those that changed
@@ -70,10 +72,16 @@ function log.difference(old, new)
   return runs
 end
 
+local function join_header(schema, tag, paths)
+  if not paths then return MAGIC .. string.pack("<s4s4", schema, tag) end
+  return PARTS_MAGIC .. string.pack("<s4s4s4", schema, tag, paths)
+end
+
 --- Makes the header.
+-- @param paths the parts that are recorded; none, or nil: everything
 -- @return its bytes, and its check
-function log.header(schema, tag)
-  local text = MAGIC .. string.pack("<s4s4", schema, tag)
+function log.header(schema, tag, paths)
+  local text = join_header(schema, tag, paths and paths[1] and table.concat(paths, "\n"))
   local sum = check(0, text)
   return text .. string.pack("<i8", sum), sum
 end
@@ -121,17 +129,24 @@ function Reader:read_text(limit)
 end
 
 --- Reads the header.
--- @return schema text, tag; or nil if the file is no log
+-- @return schema text, tag, the list of the paths that were recorded (none: everything); or nil if
+-- the file is no log; or nil and the format's name if it is one of another version
 function Reader:header()
-  if self:read(#MAGIC) ~= MAGIC then return nil end
+  local magic = self:read(#MAGIC)
+  if magic ~= MAGIC and magic ~= PARTS_MAGIC then
+    return nil, magic and magic:match("^(IPMLOG%d)\n$")
+  end
   local schema = self:read_text(MAX_SCHEMA)
   local tag = schema and self:read_text(MAX_TAG)
-  local sum = tag and self:read(8)
-  local text = sum and MAGIC .. string.pack("<s4s4", schema, tag)
+  local paths = tag and magic == PARTS_MAGIC and self:read_text(MAX_PATHS) or nil
+  local sum = tag and (paths or magic == MAGIC) and self:read(8)
+  local text = sum and join_header(schema, tag, paths)
   if not text or check(0, text) ~= string.unpack("<i8", sum) then return nil end
   self.check = check(0, text)
   self.start, self.first_check = self.file:seek(), self.check
-  return schema, tag
+  local list = {}
+  for path in (paths or ""):gmatch("[^\n]+") do list[#list + 1] = path end
+  return schema, tag, list
 end
 
 --- Goes back to the first frame.

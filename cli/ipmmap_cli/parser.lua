@@ -147,7 +147,8 @@ local commands = {
       :default("10"):convert(positive("--timeout"))
   end,
   function(parser)
-    local watch = command(parser, "watch", "Watch the values live; q quits, / searches, Enter edits.",
+    local watch = command(parser, "watch",
+      "Watch the values live; q quits, / searches, Enter edits.",
       "ipmmap watch .mmap/Demo_.mmap count points[1]")
     add_file(watch)
     add_paths(watch, "*", "Only these parts")
@@ -209,6 +210,7 @@ local commands = {
     local record = command(parser, "record", "Record every commit with its time into a log.",
       "ipmmap record .mmap/Demo_.mmap -o demo.log --seconds 60")
     add_file(record)
+    add_paths(record, "*", "Only these parts, and the commits that change them")
     record:option("-o --output", "The log, which must not exist yet."):argname("LOG"):count(1)
     record:option("--seconds", "Stop after so long; otherwise at Ctrl-C."):argname("SECONDS")
       :convert(positive("--seconds"))

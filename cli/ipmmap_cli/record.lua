@@ -5,7 +5,9 @@ local follow = require "ipmmap_cli.follow"
 local ipmmap = require "ipmmap"
 local log = require "ipmmap_cli.log"
 local new_leaves = require "ipmmap_cli.leaves"
+local new_tracker = require "ipmmap_cli.tracker"
 local output = require "ipmmap_cli.output"
+local parts = require "ipmmap_cli.parts"
 local segment = require "ipmmap_cli.segment"
 local stop = require "ipmmap_cli.stop"
 
@@ -65,41 +67,78 @@ local function bytes_of(type, data)
   return string.pack(FORMATS[type.kind], data)
 end
 
--- The runs of a feed's present commit. Scalars that follow each other without a gap are one run.
-local function runs_of(feed, leaf_at)
-  local runs, parts, start, ending = {}, {}, 0, 0
+-- The runs of scalars { offset, type, data }, sorted by offset. Scalars that follow each other
+-- without a gap are one run.
+local function runs_of(scalars)
+  local runs, texts, start, ending = {}, {}, 0, 0
   local function flush()
-    if #parts > 0 then runs[#runs + 1] = { start, table.concat(parts) } end
+    if #texts > 0 then runs[#runs + 1] = { start, table.concat(texts) } end
   end
-  for path, data in feed:changes() do
-    local leaf = leaf_at(path)
-    if leaf.offset ~= ending then
+  for _, scalar in ipairs(scalars) do
+    if scalar.offset ~= ending then
       flush()
-      parts, start = {}, leaf.offset
+      texts, start = {}, scalar.offset
     end
-    parts[#parts + 1] = bytes_of(leaf.type, data)
-    ending = leaf.offset + leaf.type.size
+    texts[#texts + 1] = bytes_of(scalar.type, scalar.data)
+    ending = scalar.offset + scalar.type.size
   end
   flush()
   return runs
 end
 
+-- For a recording of everything: the runs of a first state, and a function that returns those of
+-- the feed's present commit.
+local function record_all(S, feed, first)
+  local leaf_at = new_leaves(S)
+  local bytes = tidy_bytes(S:new(first), S:type())
+  return log.difference(("\0"):rep(#bytes), bytes), function()
+    local list = {}
+    for path, data in feed:changes() do
+      local leaf = leaf_at(path)
+      list[#list + 1] = { offset = leaf.offset, type = leaf.type, data = data }
+    end
+    return runs_of(list)
+  end
+end
+
+-- The same for a recording of some parts. The function returns nil if the commit left them as they
+-- were.
+local function record_parts(S, paths, first)
+  local scalars = parts.scalars(S, paths)
+  for _, scalar in ipairs(scalars) do scalar.offset = S:offsetof(scalar.path) end
+  table.sort(scalars, function(a, b) return a.offset < b.offset end)
+  local track = new_tracker(scalars)
+  local function runs(whole)
+    local changed = track(whole)
+    for _, change in ipairs(changed) do change.offset = scalars[change.number].offset end
+    return #changed > 0 and runs_of(changed) or nil
+  end
+  return runs(first), runs
+end
+
 -- Records until the command is asked to stop. Counts in `done`, which is right also if an error
 -- ends the recording. The state at the start does not count as a commit.
 local function record(reader, S, file, args, done, sum)
-  local started, leaf_at = ipmmap.now(), new_leaves(S)
-  local feed <close>, value, at = follow.open(reader)
-  local bytes = tidy_bytes(S:new(value), S:type())
-  sum = write(file, log.frame(started, at, log.difference(("\0"):rep(#bytes), bytes), sum))
+  local started = ipmmap.now()
+  local feed <close>, first, at = follow.open(reader)
+  local start, runs
+  if #args.paths > 0 then
+    start, runs = record_parts(S, args.paths, first)
+  else
+    start, runs = record_all(S, feed, first)
+  end
+  sum = write(file, log.frame(started, at, start, sum))
   local function look()
     check(file:flush())
     return stop.is_asked() or ipmmap.now() - started >= (args.seconds or math.huge)
   end
-  for _, version, missed in follow.commits(feed, look) do
-    local time = feed:time()
-    sum = write(file, log.frame(time > 0 and time or ipmmap.now(), version, runs_of(feed, leaf_at),
-      sum))
-    done.commits, done.missed = done.commits + 1, done.missed + missed
+  for whole, version, missed in follow.commits(feed, look) do
+    local changed, time = runs(whole), feed:time()
+    if changed then
+      sum = write(file, log.frame(time > 0 and time or ipmmap.now(), version, changed, sum))
+      done.commits = done.commits + 1
+    end
+    done.missed = done.missed + missed
     if done.commits >= (args.commits or math.huge) then break end
   end
 end
@@ -126,11 +165,12 @@ return function(args)
     failure.raise("usage", "%s has %d bytes: record takes structs of at most %d", S.name, S.size,
       log.MAX_SIZE)
   end
+  parts.of(S, args.paths)
   local file <close> = create(args.output)
   local done = { commits = 0, missed = 0 }
   stop.notice()
   local info = reader:info()
-  local sum = write(file, log.header(tostring(S), info.tag))
+  local sum = write(file, log.header(tostring(S), info.tag, args.paths))
   if output.is_terminal(2) then output.say("recording %s; Ctrl-C ends it", args.file) end
   local ok, problem = pcall(record, reader, S, file, args, done, sum)
   check(file:flush())
