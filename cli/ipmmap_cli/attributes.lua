@@ -17,14 +17,13 @@ end
 -- text is for people; strings are quoted.
 function attributes.of(field)
   local list, type = {}, types.innermost(field.type)
-  local limits = type.limits or {}
   local function add(name, data, write)
     if data ~= nil then list[#list + 1] = { name = name, text = write(data), value = data } end
   end
   local function write_number(number) return value.write(type, number) end
   add("default", field.default, function(default) return write_default(type, default) end)
-  add("min", limits.min, write_number)
-  add("max", limits.max, write_number)
+  add("min", type.min, write_number)
+  add("max", type.max, write_number)
   add("unit", field.unit, text.quoted)
   add("doc", field.doc, text.quoted)
   return list

@@ -57,6 +57,11 @@ local function attributes_of(field)
   return list
 end
 
+-- The text of a scalar, in which the number of an enumeration is a number.
+local function plain(type, data)
+  return value.write({ kind = type.kind }, value.number(type, data))
+end
+
 -- A value on one line.
 local function summary(type, data)
   return value.is_scalar(type) and value.write(type, data) or type.name
@@ -116,7 +121,7 @@ function compare(found, first, second, path, a, b)
   elseif first.element and second.element then
     compare_elements(found, first, second, path, a, b)
   elseif value.is_scalar(first) and value.is_scalar(second)
-    and value.plain(first, a) ~= value.plain(second, b) then
+    and plain(first, a) ~= plain(second, b) then
     found.value { path = path, first = value.write(first, a), second = value.write(second, b) }
   end
 end

@@ -47,7 +47,7 @@ end
 
 local function add_enum(lines, enum)
   lines[#lines + 1] = ""
-  lines[#lines + 1] = ("ipmmap.%s(%q, %q, {"):format(enum.is_flags and "flags" or "enum", enum.name,
+  lines[#lines + 1] = ("ipmmap.%s(%q, %q, {"):format(enum.flags and "flags" or "enum", enum.name,
     enum.kind)
   for _, constant in ipairs(enum.names) do
     lines[#lines + 1] = ('  ["%s"] = %s,'):format(constant.name,

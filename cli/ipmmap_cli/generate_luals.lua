@@ -32,7 +32,7 @@ local function add_enum(lines, enum, name)
   lines[#lines + 1] = "---@alias " .. name
   for _, constant in ipairs(enum.names) do
     local number = value.write({ kind = enum.kind }, constant.number)
-    lines[#lines + 1] = enum.is_flags and ("---| %s # %s"):format(number, constant.name)
+    lines[#lines + 1] = enum.flags and ("---| %s # %s"):format(number, constant.name)
       or ("---| %q # %s"):format(constant.name, number)
   end
   lines[#lines + 1] = "---| integer"

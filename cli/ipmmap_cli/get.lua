@@ -1,5 +1,6 @@
 --- ipmmap get: prints values, each on a line. If stdout is a terminal, a text's control characters
 -- are escaped; otherwise the text is printed unchanged.
+local failure = require "ipmmap_cli.failure"
 local output = require "ipmmap_cli.output"
 local parts = require "ipmmap_cli.parts"
 local segment = require "ipmmap_cli.segment"
@@ -7,10 +8,11 @@ local text = require "ipmmap_cli.text"
 local value = require "ipmmap_cli.value"
 
 local function print_value(type, data, is_one)
+  type = value.held(type, data)
   if not value.is_scalar(type) then
     local print_json = is_one and output.json or output.json_line
     print_json(value.for_json(type, data))
-  elseif type.kind == "char" then
+  elseif value.is_text(type) then
     output.print("%s", output.is_terminal(1) and text.visible(data) or data)
   else
     output.print("%s", value.write(type, data))
@@ -19,11 +21,11 @@ end
 
 return function(args)
   local reader <close>, S = segment.open("reader", args.file, args)
-  local chosen = parts.of(S, args.paths)
   local is_one = #args.paths == 1 and not parts.is_pattern(args.paths[1])
-  local whole = not is_one and reader:snapshot() -- all values are of the same commit
+  local whole = not is_one and reader:snapshot() or nil -- all values are of the same commit
+  local chosen = parts.of(S, args.paths, whole)
   local function read(part)
-    if is_one then return reader:read(part.path) end
+    if is_one then return failure.of_user(reader.read, reader, part.path) end
     return parts.read(whole, part.keys)
   end
   if not args.json then

@@ -73,7 +73,7 @@ local EXPECTED <const> = {
 }
 
 local function names_of(type)
-  return (type.is_flags and "of the names %s, joined by '|'," or "one of the names %s"):format(
+  return (type.flags and "of the names %s, joined by '|'," or "one of the names %s"):format(
     table.concat(types.names(type.names), ", "))
 end
 
@@ -85,17 +85,11 @@ local function refuse(S, path, type, text)
   failure.raise("usage", "%s.%s is %s: '%s' is %s", S.name, path, type.name, text, expected)
 end
 
-local function constant(type, name)
-  for _, known in ipairs(type.names) do
-    if known.name == name then return known.number end
-  end
-end
-
 -- The number of flags in a text such as "read|write" or "0x10".
 local function read_flags(type, text)
   local bits, read = 0, readers[type.kind] or read_integer
   for name in (text .. "|"):gmatch("%s*(.-)%s*|") do
-    local number = constant(type, name) or read(name)
+    local number = value.constant(type, name) or read(name)
     if not number then return nil end
     bits = bits | number
   end
@@ -104,8 +98,8 @@ end
 
 -- The value of a scalar type in a text, or nil.
 local function read_scalar(type, text)
-  if type.names and type.is_flags then return read_flags(type, text) end
-  if type.names and constant(type, text) then return text end
+  if type.names and type.flags then return read_flags(type, text) end
+  if type.names and value.constant(type, text) then return text end
   return (readers[type.kind] or read_integer)(text)
 end
 

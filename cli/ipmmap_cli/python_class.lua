@@ -118,7 +118,7 @@ end
 
 --- Adds the class of an enumeration.
 function python_class.add_enum(add, enum, called)
-  add("\nclass %s(enum.%s):", called[enum.name], enum.is_flags and "IntFlag" or "IntEnum")
+  add("\nclass %s(enum.%s):", called[enum.name], enum.flags and "IntFlag" or "IntEnum")
   local members = types.rename(types.names(enum.names), is_member_reserved)
   for _, constant in ipairs(enum.names) do
     add("    %s = %s", members[constant.name], value.write({ kind = enum.kind }, constant.number))

@@ -53,7 +53,7 @@ local function print_table(S)
     S.align)))
   output.columns(table_of(S))
   for _, enum in ipairs(types.enums(S:type())) do
-    output.print("%s %s: %s { %s }", enum.is_flags and "flags" or "enum", enum.name, enum.kind,
+    output.print("%s %s: %s { %s }", enum.flags and "flags" or "enum", enum.name, enum.kind,
       constants(enum))
   end
 end
@@ -99,7 +99,7 @@ local function enums_json(S)
       object[j] = { constant.name, value.for_json({ kind = enum.kind }, constant.number) }
     end
     list[i] = output.object {
-      { "name", enum.name }, { "type", enum.kind }, { "flags", enum.is_flags or false },
+      { "name", enum.name }, { "type", enum.kind }, { "flags", enum.flags or false },
       { "constants", output.object(object) },
     }
   end

@@ -90,8 +90,8 @@ end
 
 return function(args)
   local reader <close>, S = segment.open("reader", args.file, args)
-  local chosen = parts.of(S, args.paths)
   local data, version = reader:versioned_snapshot()
+  local chosen = parts.of(S, args.paths, data)
   local function read(part) return parts.read(data, part.keys) end
   if #chosen == 0 and args.json then
     output.json(value.for_json(S:type(), data))

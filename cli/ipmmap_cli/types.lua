@@ -1,6 +1,14 @@
 --- Functions on layouts that the generators of source text share.
 local types = {}
 
+local described = setmetatable({}, { __mode = "k" })
+
+--- The description of a Struct, the same table each time.
+function types.of(S)
+  described[S] = described[S] or S:type()
+  return described[S]
+end
+
 -- The parts of a type for which is_wanted(part) is true. Each comes after those that it uses.
 local function parts(type, is_wanted)
   local list, known = {}, {}
@@ -58,6 +66,19 @@ end
 --- The number of units of a text, such as 8 of "char[8]"; nil for other types and for "char".
 function types.units(type)
   return math.tointeger(tonumber(type.kind:find("^char") and type.name:match("%[(%d+)%]$")))
+end
+
+local dynamic = setmetatable({}, { __mode = "k" })
+
+--- Whether the type has lists or optional parts, so that a value has more or fewer scalars.
+function types.is_dynamic(type)
+  if dynamic[type] ~= nil then return dynamic[type] end
+  local found = types.is_wrapper(type) or type.element ~= nil and types.is_dynamic(type.element)
+  for _, field in ipairs(type.fields or {}) do
+    found = found or types.is_dynamic(field.type)
+  end
+  dynamic[type] = found
+  return found
 end
 
 --- The type of the second member of the struct that stands for a list or an optional type.

@@ -3,6 +3,7 @@ local decimal = require "ipmmap_cli.decimal"
 local failure = require "ipmmap_cli.failure"
 local json = require "ipmmap_cli.json"
 local text = require "ipmmap_cli.text"
+local types = require "ipmmap_cli.types"
 
 local value = {}
 
@@ -37,11 +38,11 @@ end
 
 local ABSENT <const> = { kind = "absent", name = "nil" }
 
---- The type of what an optional field holds. The kind is "absent" if it holds nothing. Any other
--- type is the result itself.
+--- The type of what an optional field holds. The kind is "absent" if it holds nothing, and if the
+-- field is in a part that is not there. Any other type is the result itself.
 function value.held(type, data)
-  if type.kind ~= "optional" then return type end
-  return data == nil and ABSENT or type.element
+  if data == nil then return ABSENT end
+  return type.kind == "optional" and type.element or type
 end
 
 function value.is_scalar(type)
@@ -68,7 +69,7 @@ function value.write(type, scalar, unit)
   local written
   if not type.names then
     written = (writers[type.kind] or write_integer)(scalar)
-  elseif type.is_flags then
+  elseif type.flags then
     written = write_flags(type, scalar)
   else
     written = _G.type(scalar) == "string" and scalar
@@ -77,14 +78,17 @@ function value.write(type, scalar, unit)
   return unit and type ~= ABSENT and written .. " " .. text.visible(unit) or written
 end
 
---- A scalar as text, in which the number of an enumeration is a number.
-function value.plain(type, scalar)
-  if type.names and _G.type(scalar) == "string" then
-    for _, constant in ipairs(type.names) do
-      if constant.name == scalar then scalar = constant.number end
-    end
+--- The number that has a name in an enumeration or in flags, or nil.
+function value.constant(type, name)
+  for _, constant in ipairs(type.names) do
+    if constant.name == name then return constant.number end
   end
-  return value.write({ kind = type.kind }, scalar)
+end
+
+--- A scalar, but the number instead of an enumeration's name.
+function value.number(type, scalar)
+  if not type.names or _G.type(scalar) ~= "string" then return scalar end
+  return value.constant(type, scalar)
 end
 
 -- JSON --------------------------------------------------------------------------------------------
@@ -154,7 +158,7 @@ end
 --- The same for a part of the struct. Ends the command if there is no such part.
 function value.type_at(S, path)
   failure.of_user(S.offsetof, S, path)
-  return value.part(S:type(), path)
+  return value.part(types.of(S), path)
 end
 
 return value
