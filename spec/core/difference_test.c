@@ -53,6 +53,46 @@ static void names_types(void) {
             "p: P at 0 in the file, Q at 0 in the definition");
 }
 
+static void sees_no_difference_in_what_values_mean(void) {
+    compare(
+        "enum Mode : uint8 { idle = 0 walk = 1 }" BASE(
+            "m: Mode[3]; v: float (default 1, min 0, max 2, unit \"V\", doc \"d\"); l: Mode[<=4];"
+            "o: Mode?"),
+        BASE("m: uint8[3]; v: float (max 3); l: uint8[<=4]; o: uint8?"), NULL);
+    compare("enum Mode : uint8 { idle = 0 }" BASE("m: Mode"),
+            "enum Mode : int8 { idle = 0 }" BASE("m: Mode"),
+            "m: Mode at 16 in the file, Mode at 16 in the definition");
+    compare("struct P (pack 4) { a: int32 } struct A { p: P }",
+            "struct P { a: int32 } struct A { p: P }", NULL);
+}
+
+static void names_lists_and_optional_values(void) {
+    compare(BASE("l: int32[<=4]"), BASE("l: int32[<=5]"),
+            "l: int32[<=4] at 16 in the file, int32[<=5] at 16 in the definition");
+    compare(BASE("l: int32[<=4]"), BASE("l: int32[4]"),
+            "l: int32[<=4] at 16 in the file, int32[4] at 16 in the definition");
+    compare(BASE("o: int32?"), BASE("o: int32"),
+            "o: int32? at 16 in the file, int32 at 16 in the definition");
+    compare(BASE("t: char16[4]"), BASE("t: char16[5]"),
+            "t: char16[4] at 16 in the file, char16[5] at 16 in the definition");
+    compare("struct P {x: int8} struct A {l: P[<=2]; o: P?}",
+            "struct P {x: int16} struct A {l: P[<=2]; o: P?}",
+            "l[1].x: int8 at 4 in the file, int16 at 4 in the definition");
+    compare("struct P {x: int8} struct A {o: P?}", "struct P {y: int8} struct A {o: P?}",
+            "o.y: absent in the file, int8 at 1 in the definition");
+}
+
+static void sees_how_structs_are_packed(void) {
+    compare("struct P (pack 1) {a: int8; x: double} struct A {p: P}",
+            "struct P {a: int8; x: double} struct A {p: P}",
+            "p.x: double at 1 in the file, double at 8 in the definition");
+    compare("struct P (pack 1) {x: double; a: int8} struct A {p: P}",
+            "struct P {x: double; a: int8} struct A {p: P}",
+            "p: 9 bytes in the file, 16 bytes in the definition");
+    compare("struct A (pack 1) {x: double; a: int8}", "struct A {x: double; a: int8}",
+            "A: 9 bytes in the file, 16 bytes in the definition");
+}
+
 static void names_absent_fields(void) {
     compare(BASE("a: int32"), BASE("a: int32; extra: int32"),
             "extra: absent in the file, int32 at 20 in the definition");
@@ -186,11 +226,25 @@ static void finds_fields_elsewhere_only_by_path(void) {
     match(wider, narrow, IPM_SAME_OFFSETS, "m[2]: P at 2 in the file, P at 1 in the definition");
     match("struct P {x: int8; extra: int8} struct A {m: P[1]}",
           "struct P {x: int8} struct A {m: P[1]}", IPM_SAME_OFFSETS, NULL);
+    match("struct P {x: int8; extra: int8} struct A {l: P[<=2]; o: P?}",
+          "struct P {x: int8} struct A {l: P[<=2]; o: P?}", IPM_BY_PATH, NULL);
+    match("struct P {x: int8; extra: int8} struct A {l: P[<=2]}",
+          "struct P {x: int8} struct A {l: P[<=2]}", IPM_SAME_OFFSETS,
+          "l[2]: P at 6 in the file, P at 5 in the definition");
+    match("struct P {x: int8; y: int32} struct A {l: P[<=2]}",
+          "struct P {x: int8} struct A {l: P[<=2]}", IPM_SAME_OFFSETS,
+          "l[2]: P at 12 in the file, P at 5 in the definition");
+    match("struct P (pack 1) {x: int32; y: int8} struct A {p: P; z: int8}",
+          "struct P {x: int32} struct A {p: P}", IPM_SAME_OFFSETS, NULL);
 }
 
 int main(void) {
     run("finds no difference between equal layouts", finds_none);
     run("names types, array counts and structs that differ", names_types);
+    run("sees no difference in names of numbers, defaults, limits, units and texts",
+        sees_no_difference_in_what_values_mean);
+    run("names lists, optional values and texts that differ", names_lists_and_optional_values);
+    run("sees how structs are packed", sees_how_structs_are_packed);
     run("names a field that one layout lacks", names_absent_fields);
     run("names a field that has moved", names_moved_fields);
     run("names the structs themselves", names_structs);

@@ -56,6 +56,34 @@ static void leads_to_parts(void) {
     leads("end.x", "double", 800);
 }
 
+static void leads_through_lists_and_optional_values(void) {
+    static const char lists[] = "struct P (pack 1) { b: int8; x: double }"
+                                "struct L { n: int8; items: P[<=4]; left: int32?; at: P?;"
+                                "  rows: float[3][<=2]; pair: double[2]? }";
+    ipm_layout *whole = layout;
+    ipm_error error;
+    if (!CHECK_INT(ipm_layout_parse(lists, strlen(lists), &layout, &error), IPM_OK)) {
+        printf("# %s\n", error.text);
+        layout = whole;
+        return;
+    }
+    leads("items", "P[<=4]", 4);
+    leads("items[1]", "P", 8);
+    leads("items[4].x", "double", 8 + 27 + 1);
+    leads("left", "int32?", 44);
+    leads("at", "P?", 52);
+    leads("at.x", "double", 54);
+    refuses("items[5]", "L: index 5 is outside 1..4 in 'items[5]'");
+    refuses("items[0]", "L: index 0 is outside 1..4 in 'items[0]'");
+    refuses("items.x", "L: 'items' is P[<=4] and has no fields, in 'items.x'");
+    refuses("left.x", "L: 'left' is int32? and has no fields, in 'left.x'");
+    refuses("left[1]", "L: 'left' is int32? and has no elements, in 'left[1]'");
+    refuses("at[1]", "L: 'at' is P? and has no elements, in 'at[1]'");
+    leads("pair[2]", "double", 96 + 8 + 8);
+    ipm_layout_free(layout);
+    layout = whole;
+}
+
 static void starts_at_arrays_too(void) {
     const ipm_type *points, *found;
     uint64_t at;
@@ -139,6 +167,7 @@ int main(void) {
     if (ipm_layout_parse(text, strlen(text), &layout, NULL) != IPM_OK)
         return EXIT_FAILURE;
     run("leads to fields, elements, structs and arrays", leads_to_parts);
+    run("leads through lists and optional values", leads_through_lists_and_optional_values);
     run("can start at an array", starts_at_arrays_too);
     run("reads no more bytes than the given length", reads_only_the_given_length);
     run("names the field that does not exist", names_the_missing_field);

@@ -73,12 +73,27 @@ static int open_existing(ipm_segment *segment, ipm_error *error) {
                    : code;
 }
 
+/*
+ * Refuse a file whose layout is another one only in what it says about values, such as limits, if
+ * it is to be replaced or migrated. With `match` the file's own layout is welcome.
+ */
+static int check_attributes(ipm_segment *segment, const ipm_options *options, ipm_error *error) {
+    bool is_other = segment->data.described != NULL && options->match == IPM_EXACT;
+    if (!is_other || (!options->force && options->migrate == IPM_MIGRATE_NO))
+        return IPM_OK;
+    ipm_datafile_close(&segment->data);
+    return ipm_fail(error, IPM_ELAYOUT, 0, "%s has other defaults, limits, units or texts",
+                    segment->names.path);
+}
+
 /* Make sure that a data file of the layout exists. The caller keeps other managers out. */
 static int provide(ipm_segment *segment, const ipm_layout *layout, const ipm_options *options,
                    ipm_creation *m, ipm_error *error) {
     const char *path = segment->names.path;
     bool is_trusted = true;
     int code = open_existing(segment, error);
+    if (code == IPM_OK)
+        code = check_attributes(segment, options, error);
     m->reset = code == IPM_OK && options->force;
     if (code == IPM_OK)
         return IPM_OK;

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "file.h"
 #include "difference.h"
+#include "initial.h"
 #include "room.h"
 
 #include <errno.h>
@@ -160,8 +161,7 @@ static int check_file(const ipm_file *file, const char *path, ipm_access access,
     if (code != IPM_OK)
         return code;
     code = compare_with(*described, expected, path, error);
-    if (code != IPM_OK || expected.match == IPM_EXACT ||
-        ipm_type_equal(ipm_layout_type(*described), ipm_layout_type(expected.layout))) {
+    if (code != IPM_OK || ipm_layout_is_same(*described, expected.layout)) {
         ipm_layout_free(*described);
         *described = NULL;
     }
@@ -284,6 +284,25 @@ int ipm_datafile_write(int fd, const void *from, uint64_t size, uint64_t offset)
     return 0;
 }
 
+/* Store the first values of the struct in a new file, whose bytes are zero. A struct without
+ * defaults needs none, so its file keeps its holes. The header is stored later. */
+static int store_values(const ipm_file *file, const char *path, const ipm_type *type,
+                        uint64_t file_size, const void *init, ipm_error *error) {
+    if (init != NULL) {
+        int rc = ipm_datafile_write(file->fd, (const char *)init + IPM_HEADER_SIZE,
+                                    type->size - IPM_HEADER_SIZE, IPM_HEADER_SIZE);
+        return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot write %s", path);
+    }
+    if (!ipm_type_has_initial(type))
+        return IPM_OK;
+    void *map = ipm_file_map(file, file_size, true, path, error);
+    if (map == NULL)
+        return (int)error->code;
+    ipm_type_store_defaults(type, map);
+    munmap(map, file_size);
+    return IPM_OK;
+}
+
 static int fill_in(ipm_file *file, const char *path, const ipm_layout *layout,
                    const ipm_options *options, ipm_error *error) {
     size_t length;
@@ -291,7 +310,8 @@ static int fill_in(ipm_file *file, const char *path, const ipm_layout *layout,
     if (length > IPM_MAX_TEXT)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: its schema text is longer than 1 MiB",
                         ipm_layout_type(layout)->name);
-    const uint64_t size = ipm_layout_type(layout)->size;
+    const ipm_type *type = ipm_layout_type(layout);
+    const uint64_t size = type->size;
     ipm_geometry geometry =
         ipm_trailer_geometry(size, length, ipm_trailer_ring(size, options->feed));
     ipm_trailer_head head = {0};
@@ -302,6 +322,8 @@ static int fill_in(ipm_file *file, const char *path, const ipm_layout *layout,
     const int fd = file->fd;
 
     int failed = ipm_room_allocate(file, geometry.file_size, path, error);
+    if (failed == IPM_OK)
+        failed = store_values(file, path, type, geometry.file_size, options->init, error);
     if (failed != IPM_OK)
         return failed;
     int rc = ipm_datafile_write(fd, &code, sizeof code, 0);

@@ -25,7 +25,8 @@ typedef struct ipm_datafile {
     uid_t owner;
     dev_t device;
     ino_t inode;
-    ipm_layout *described; /* the file's layout, if it differs from the expected one, or NULL */
+    ipm_layout *described; /* the file's layout, if its text differs from the expected one's, or
+                              NULL */
     ipm_kept kept;         /* last: a descriptor, if the mapping may be left behind: see below */
 } ipm_datafile;
 
@@ -63,10 +64,10 @@ bool ipm_datafile_has_trailer(int fd, uint64_t size);
 void ipm_datafile_close(ipm_datafile *file);
 
 /*
- * Make a file of the layout under a temporary name beside the path, with zeroed data and the time
- * stamp of now.
+ * Make a file of the layout under a temporary name beside the path, with the first values of the
+ * fields and the time stamp of now.
  *
- * options    mode, max_readers and feed
+ * options    mode, max_readers, feed and init
  * temporary  the name. owner: the caller, who frees it, and removes the file if it gets no place
  * returns    IPM_ENOSPACE, IPM_EPERMISSION, ...
  */

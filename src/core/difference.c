@@ -56,34 +56,51 @@ static int report(const comparison *c, part in_file, part defined) {
 
 static int compare_fields(comparison *c, part in_file, part defined);
 
+/* Number `index` of the elements of an array, a list or an optional value. */
+static part element_of(part whole, uint64_t index) {
+    const ipm_type *element = whole.type->element;
+    return (part){element, whole.offset + whole.type->inner + (index - 1) * element->size};
+}
+
+static int compare(comparison *c, part in_file, part defined);
+
 /* Elements of different sizes are at different offsets from the second on. */
-static int compare_second(comparison *c, part in_file, part defined) {
+static int compare_elements(comparison *c, part in_file, part defined) {
     const ipm_type *here = in_file.type->element, *there = defined.type->element;
-    if (here->size == there->size || in_file.type->count == 1)
-        return IPM_OK;
-    size_t before = ipm_trail_enter(&c->at, "", "[2]");
-    int code = report(c, (part){here, in_file.offset + here->size},
-                      (part){there, defined.offset + there->size});
+    bool has_index = in_file.type->kind != IPM_OPTIONAL;
+    size_t before = ipm_trail_enter(&c->at, "", has_index ? "[1]" : "");
+    int code = compare(c, element_of(in_file, 1), element_of(defined, 1));
+    ipm_trail_leave(&c->at, before);
+    if (code != IPM_OK || c->match == IPM_BY_PATH || here->size == there->size || !has_index ||
+        in_file.type->count == 1)
+        return code;
+    before = ipm_trail_enter(&c->at, "", "[2]");
+    code = report(c, element_of(in_file, 2), element_of(defined, 2));
     ipm_trail_leave(&c->at, before);
     return code;
 }
 
-/* Equal names mean equal scalars, texts and counts, but structs of one name may differ. */
+/* Whether two types have the same kinds and counts, down to structs of one name, whose fields may
+ * differ. An enumeration counts as its integer. */
+static bool has_same_shape(const ipm_type *a, const ipm_type *b) {
+    while (a->kind == b->kind && a->count == b->count && a->element != NULL) {
+        a = a->element;
+        b = b->element;
+    }
+    if (a->kind == IPM_STRUCT && b->kind == IPM_STRUCT)
+        return strcmp(a->name, b->name) == 0;
+    return a->kind == b->kind && a->count == b->count && a->size == b->size;
+}
+
 static int compare(comparison *c, part in_file, part defined) {
     const ipm_type *type = in_file.type;
     int code = IPM_OK;
-    if (type == NULL || defined.type == NULL || strcmp(type->name, defined.type->name) != 0)
+    if (type == NULL || defined.type == NULL || !has_same_shape(type, defined.type))
         return report(c, in_file, defined);
-    if (type->kind == IPM_STRUCT) {
+    if (type->kind == IPM_STRUCT)
         code = compare_fields(c, in_file, defined);
-    } else if (type->kind == IPM_ARRAY) {
-        size_t before = ipm_trail_enter(&c->at, "", "[1]");
-        code = compare(c, (part){type->element, in_file.offset},
-                       (part){defined.type->element, defined.offset});
-        ipm_trail_leave(&c->at, before);
-        if (code == IPM_OK && c->match == IPM_SAME_OFFSETS)
-            code = compare_second(c, in_file, defined);
-    }
+    else if (type->element != NULL)
+        code = compare_elements(c, in_file, defined);
     if (code == IPM_OK && c->match != IPM_BY_PATH && in_file.offset != defined.offset)
         return report(c, in_file, defined);
     return code;
@@ -143,7 +160,15 @@ static int compare_needed(comparison *c, part in_file, part defined) {
     return code;
 }
 
-/* Sizes and alignments need no check: equal fields at equal offsets imply them. */
+/* Two structs with the same fields, of which one is packed. */
+static int compare_sizes(const comparison *c, const ipm_type *here, const ipm_type *there) {
+    if (here->size == there->size)
+        return IPM_OK;
+    return ipm_fail(c->error, IPM_ELAYOUT, 0, "%s: %" PRIu64 " bytes %s, %" PRIu64 " bytes %s",
+                    c->at.length == 0 ? here->name : ipm_excerpt_of(c->at.path, c->at.length).text,
+                    here->size, c->here, there->size, c->there);
+}
+
 static int compare_all(comparison *c, part in_file, part defined) {
     const ipm_type *a = in_file.type, *b = defined.type;
     for (uint64_t i = 0; i < a->count || i < b->count; i++) {
@@ -155,7 +180,7 @@ static int compare_all(comparison *c, part in_file, part defined) {
         if (code != IPM_OK)
             return code;
     }
-    return IPM_OK;
+    return compare_sizes(c, a, b);
 }
 
 static int compare_fields(comparison *c, part in_file, part defined) {
@@ -170,7 +195,7 @@ static int compare_fields(comparison *c, part in_file, part defined) {
 
 int ipm_type_compare(const ipm_type *a, const char *where_a, const ipm_type *b, const char *where_b,
                      ipm_match match, ipm_error *error) {
-    if (strcmp(a->name, b->name) != 0)
+    if (!has_same_shape(a, b))
         return ipm_fail(error, IPM_ELAYOUT, 0, "the struct is %s %s, %s %s",
                         ipm_excerpt_of(a->name, strlen(a->name)).text, where_a,
                         ipm_excerpt_of(b->name, strlen(b->name)).text, where_b);
@@ -189,4 +214,10 @@ int ipm_layout_difference(const ipm_type *in_file, const ipm_type *defined, ipm_
 bool ipm_type_equal(const ipm_type *a, const ipm_type *b) {
     ipm_error unwanted;
     return a == b || ipm_layout_difference(a, b, IPM_EXACT, &unwanted) == IPM_OK;
+}
+
+bool ipm_layout_is_same(const ipm_layout *a, const ipm_layout *b) {
+    size_t length_a, length_b;
+    const char *text_a = ipm_layout_text(a, &length_a), *text_b = ipm_layout_text(b, &length_b);
+    return length_a == length_b && memcmp(text_a, text_b, length_a) == 0;
 }

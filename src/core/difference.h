@@ -15,4 +15,7 @@
 int ipm_layout_difference(const ipm_type *in_file, const ipm_type *defined, ipm_match match,
                           ipm_error *error);
 
+/* Whether two layouts have the same text, and so are equal in all that they say. */
+bool ipm_layout_is_same(const ipm_layout *a, const ipm_layout *b);
+
 #endif

@@ -1,10 +1,13 @@
 #include "follow.h"
 
 #include "clock.h"
+#include "difference.h"
 #include "error.h"
 #include "open.h"
 #include "options.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Opening the new one ----------------------------------------------------------------- */
@@ -102,10 +105,39 @@ static bool has_versions_that_go_on(const ipm_datafile *file) {
     return retired == IPM_MIGRATING || is_copied;
 }
 
+/* Room for the layout of the file that the handle leaves. */
+static int prepare_past(ipm_segment *segment, ipm_error *error) {
+    if (segment->data.described == NULL)
+        return IPM_OK;
+    void *past = realloc(segment->past, (segment->past_count + 1) * sizeof *segment->past);
+    if (past == NULL)
+        return ipm_fail_errno(error, ENOMEM, "cannot follow %s", segment->names.path);
+    segment->past = past;
+    return IPM_OK;
+}
+
+/* The user may hold types of a layout that the handle has returned, so keep it. If the new file's
+ * layout is among those that are kept, that one is the handle's again. */
+static void keep_layouts(ipm_segment *segment, ipm_segment *fresh) {
+    ipm_layout **now = &segment->data.described;
+    if (fresh->data.described != NULL)
+        segment->past[segment->past_count++] = fresh->data.described;
+    fresh->data.described = NULL;
+    for (size_t i = 0; *now != NULL && i < segment->past_count; i++) {
+        if (!ipm_layout_is_same(segment->past[i], *now))
+            continue;
+        fresh->data.described = *now;
+        *now = segment->past[i];
+        segment->past[i] = segment->past[--segment->past_count];
+        return;
+    }
+}
+
 static void take_over(ipm_segment *segment, ipm_segment *fresh) {
     if (!has_versions_that_go_on(&segment->data))
         segment->first_opening = segment->openings + 1;
     exchange_files(segment, fresh);
+    keep_layouts(segment, fresh);
     move_wakes(segment, fresh);
     segment->mmap_dir = fresh->mmap_dir;
     segment->lock_dir = fresh->lock_dir;
@@ -121,7 +153,9 @@ static int follow(ipm_segment *segment, ipm_error *error) {
         int code = open_again(segment, &fresh, error);
         if (code != IPM_OK)
             return code;
-        code = listen_on(segment, fresh, error);
+        code = prepare_past(segment, error);
+        if (code == IPM_OK)
+            code = listen_on(segment, fresh, error);
         if (code == IPM_OK) {
             take_over(segment, fresh);
             return IPM_OK;

@@ -17,6 +17,8 @@ struct ipm_segment {
     ipm_options options;   /* of its opening; no names, but its own copy of `trust` */
     ipm_expected expected; /* the program's layout */
     const char *name;      /* of the struct: the layout's */
+    ipm_layout **past;     /* the layouts of files that it has left: the user may still use them */
+    size_t past_count;
     ipm_names names;
     ipm_directory mmap_dir, lock_dir; /* as they were when it was opened */
     int64_t deadline;                 /* of its opening, for all waits for other processes */

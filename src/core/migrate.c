@@ -69,6 +69,7 @@ static int make_new(migrating *m, ipm_segment *segment, const ipm_layout *layout
     kept.mode = old->mode;
     kept.max_readers = old->max_readers;
     kept.feed = ring_bytes(options, old, layout);
+    kept.init = NULL;
     struct stat status;
     if (lstat(path, &status) != 0)
         return ipm_fail_errno(error, errno, "cannot examine %s", path);

@@ -150,13 +150,38 @@ static int make_resident(const ipm_segment *segment, bool lock, ipm_error *error
     return code;
 }
 
+/*
+ * The first values for a file that exists, as the file's struct.
+ * made   memory that the caller frees, or NULL
+ */
+static int convert_init(const ipm_segment *segment, const void **init, void **made,
+                        ipm_error *error) {
+    const ipm_type *ours = ipm_layout_type(segment->expected.layout);
+    const ipm_type *type = ipm_layout_type(ipm_segment_layout(segment));
+    *init = segment->options.init;
+    *made = NULL;
+    if (*init == NULL || segment->data.described == NULL)
+        return IPM_OK;
+    *init = *made = malloc(type->size);
+    if (*made == NULL)
+        return ipm_fail_errno(error, ENOMEM, "cannot reset %s", segment->name);
+    int code = ipm_convert(ours, segment->options.init, type, *made, false, NULL, error);
+    return code == IPM_OK ? ipm_type_check(type, *made, error) : code;
+}
+
 static int reset(ipm_segment *segment, ipm_error *error) {
-    int code = ipm_segment_lock(segment, IPM_PATIENCE_NS, error);
-    if (code != IPM_OK)
-        return code;
-    ipm_segment_zero(segment);
-    ipm_segment_stamp(segment, ipm_time());
-    return ipm_segment_unlock(segment, error);
+    const void *init;
+    void *made;
+    int code = convert_init(segment, &init, &made, error);
+    if (code == IPM_OK)
+        code = ipm_segment_lock(segment, IPM_PATIENCE_NS, error);
+    if (code == IPM_OK) {
+        ipm_segment_reset(segment, init);
+        ipm_segment_stamp(segment, ipm_time());
+        code = ipm_segment_unlock(segment, error);
+    }
+    free(made);
+    return code;
 }
 
 static int prepare_use(ipm_segment *segment, const ipm_options *options, ipm_error *error) {
@@ -218,6 +243,7 @@ static void settle_options(ipm_segment *segment, bool follow) {
     options->tag = options->mmap_dir = options->lock_dir = options->path = NULL;
     options->create = options->force = false;
     options->migrate = IPM_MIGRATE_NO;
+    options->init = NULL;
     options->follow = follow;
 }
 
@@ -316,6 +342,9 @@ void ipm_segment_release(ipm_segment *segment) {
         ipm_unreserve(segment->data.ring.saved, saved_size(segment));
     }
     ipm_names_free(&segment->names);
+    for (size_t i = 0; i < segment->past_count; i++)
+        ipm_layout_free(segment->past[i]);
+    free(segment->past);
     ipm_migration_free(segment->migration);
     free((void *)segment->options.trust);
     free(segment);

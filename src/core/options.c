@@ -55,10 +55,10 @@ static int check_options(ipm_role role, const ipm_type *type, const ipm_options 
         return ipm_fail(error, IPM_EINVALID, 0, "%s: %d is not a role", type->name, (int)role);
     if (role != IPM_MANAGER &&
         (options->create || options->force || options->mode != 0 || options->max_readers != 0 ||
-         options->feed != 0 || options->migrate != IPM_MIGRATE_NO))
+         options->feed != 0 || options->migrate != IPM_MIGRATE_NO || options->init != NULL))
         return ipm_fail(error, IPM_EINVALID, 0,
-                        "%s: create, force, migrate, mode, max_readers and feed are a manager's "
-                        "options",
+                        "%s: create, force, migrate, mode, max_readers, init and feed are a "
+                        "manager's options",
                         type->name);
     if (role == IPM_MANAGER && options->wait_ns != 0)
         return ipm_fail(error, IPM_EINVALID, 0,
@@ -71,6 +71,8 @@ static int check_options(ipm_role role, const ipm_type *type, const ipm_options 
                         (int)options->match);
     if (options->force && !options->create)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: force goes with create", type->name);
+    if (options->init != NULL && !options->create)
+        return ipm_fail(error, IPM_EINVALID, 0, "%s: init goes with create", type->name);
     if ((unsigned)options->migrate > IPM_MIGRATE_LOSSY)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: migrate %d is not an ipm_migrate", type->name,
                         (int)options->migrate);
@@ -90,7 +92,9 @@ static int check_options(ipm_role role, const ipm_type *type, const ipm_options 
     if (options->path != NULL && (options->tag != NULL || options->mmap_dir != NULL))
         return ipm_fail(error, IPM_EINVALID, 0, "%s: path stands for tag and mmap_dir: give one",
                         type->name);
-    return check_feed(type, options->feed, error);
+    int code = check_feed(type, options->feed, error);
+    return code == IPM_OK && options->init != NULL ? ipm_type_check(type, options->init, error)
+                                                   : code;
 }
 
 int ipm_options_read(ipm_role role, const ipm_type *type, const ipm_options *given,

@@ -1,5 +1,6 @@
 /*
- * Paths: "pts[3].x".
+ * Paths: "pts[3].x". An index of a list may be any up to its capacity: whether there is such an
+ * element, the values tell. A name after an optional struct is a field of that struct.
  */
 #include "error.h"
 #include "excerpt.h"
@@ -44,13 +45,15 @@ static int step_field(walk *w) {
         return REFUSE(w, "a field name is missing %s", "at the start");
     if (start == end)
         return REFUSE(w, "a field name is missing after '%s'", between(w->path, start).text);
-    if (w->type->kind != IPM_STRUCT)
+    const bool is_optional = w->type->kind == IPM_OPTIONAL;
+    const ipm_type *type = is_optional ? w->type->element : w->type;
+    if (type->kind != IPM_STRUCT)
         return refuse_kind(w, "fields");
-    const ipm_field *field = ipm_type_field(w->type, start, (size_t)(end - start));
+    const ipm_field *field = ipm_type_field(type, start, (size_t)(end - start));
     if (field == NULL)
         return REFUSE(w, "no field '%s'", between(start, end).text);
+    w->offset += field->offset + (is_optional ? w->type->inner : 0);
     w->type = field->type;
-    w->offset += field->offset;
     w->reached = w->next = end;
     return IPM_OK;
 }
@@ -80,13 +83,15 @@ static int step_index(walk *w) {
         return REFUSE(w, "']' is missing after '%s'", between(w->path, w->end).text);
     if (!read_index(start, end, &index))
         return REFUSE(w, "index '%s' is not a whole number", between(start, end).text);
-    if (w->type->kind != IPM_ARRAY)
+    const bool is_optional = w->type->kind == IPM_OPTIONAL;
+    const ipm_type *type = is_optional ? w->type->element : w->type;
+    if (type->kind != IPM_ARRAY && type->kind != IPM_LIST)
         return refuse_kind(w, "elements");
-    if (index < 1 || index > w->type->count)
-        return REFUSE(w, "index %s is outside 1..%" PRIu64, between(start, end).text,
-                      w->type->count);
-    w->type = w->type->element;
-    w->offset += (index - 1) * w->type->size;
+    if (index < 1 || index > type->count)
+        return REFUSE(w, "index %s is outside 1..%" PRIu64, between(start, end).text, type->count);
+    w->offset +=
+        (is_optional ? w->type->inner : 0) + type->inner + (index - 1) * type->element->size;
+    w->type = type->element;
     w->reached = w->next = end + 1;
     return IPM_OK;
 }

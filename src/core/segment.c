@@ -9,6 +9,7 @@
 #include "error.h"
 #include "follow.h"
 #include "fork.h"
+#include "initial.h"
 #include "listeners.h"
 #include "notify.h"
 #include "word.h"
@@ -212,10 +213,18 @@ void ipm_segment_stamp(ipm_segment *segment, double time) {
     ipm_store_u64(ipm_segment_change(segment, STAMP_OFFSET, sizeof bits), bits);
 }
 
-void ipm_segment_zero(ipm_segment *segment) {
-    uint64_t kept = sizeof(uint16_t); /* the header's code */
-    uint64_t size = segment->data.memory.size - kept;
-    ipm_zero_shared(ipm_segment_change(segment, kept, size), size);
+void ipm_segment_reset(ipm_segment *segment, const void *init) {
+    const uint64_t kept = sizeof(uint16_t); /* the header's code */
+    const uint64_t size = segment->data.memory.size;
+    unsigned char *data = (unsigned char *)ipm_segment_change(segment, kept, size - kept) - kept;
+    if (init == NULL) {
+        ipm_zero_shared(data + kept, size - kept);
+        ipm_type_store_defaults(ipm_layout_type(ipm_segment_layout(segment)), data);
+    } else {
+        ipm_zero_shared(data + kept, IPM_HEADER_SIZE - kept);
+        ipm_copy_to_shared(data + IPM_HEADER_SIZE, (const char *)init + IPM_HEADER_SIZE,
+                           size - IPM_HEADER_SIZE);
+    }
 }
 
 /* Lock for one change, unless the handle is locked. *own: it must be unlocked. */
@@ -288,7 +297,7 @@ int ipm_segment_clear(ipm_segment *segment, ipm_error *error) {
     int code = lock_if_needed(segment, &own, error);
     if (code != IPM_OK)
         return code;
-    ipm_segment_zero(segment);
+    ipm_segment_reset(segment, NULL);
     code = unlock_own(segment, own, error);
     return is_to_repeat(segment, own, code) ? ipm_segment_clear(segment, error) : code;
 }

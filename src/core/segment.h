@@ -6,8 +6,11 @@
 
 #include "handle.h"
 
-/* Zero all but the header's code; in the handle's lock. */
-void ipm_segment_zero(ipm_segment *segment);
+/*
+ * Store the first values, and zero in the header's time stamp; in the handle's lock.
+ * init   a struct of the segment's layout; NULL: the defaults
+ */
+void ipm_segment_reset(ipm_segment *segment, const void *init);
 
 /* Set the header's time stamp; in the handle's lock. */
 void ipm_segment_stamp(ipm_segment *segment, double time);

@@ -2,7 +2,6 @@
 
 #include "cold.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 /*
@@ -13,24 +12,13 @@
  * word does no harm: a copy made outside the lock is used only if the sequence shows that no writer
  * changed the memory meanwhile. Under ThreadSanitizer all copies are by words.
  */
-#if defined(__SANITIZE_THREAD__)
-#define BY_WORDS true
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define BY_WORDS true
-#endif
-#endif
-#ifndef BY_WORDS
-#define BY_WORDS false
-#endif
-
 #define LONG 64
 
 /* libc copies much larger pieces past the cache: slower here, and weakly ordered. */
 #define PIECE 65536
 
 static inline bool is_long(size_t size) {
-    return !BY_WORDS && size >= LONG;
+    return !IPM_TSAN && size >= LONG;
 }
 
 static inline void hide_from_compiler(void) {
