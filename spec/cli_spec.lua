@@ -338,7 +338,7 @@ describe("the command", function()
   it("has an example in the help of each subcommand", function()
     local help = cli.output { "--help" }
     assert.matches("Exit status", help)
-    for name in ("ls show get set watch schema diff who doctor record replay rm"):gmatch("%S+") do
+    for name in ("ls show get set watch schema diff who stats doctor record replay export plot rm"):gmatch("%S+") do
       assert.truthy(help:find("\n   " .. name, 1, true), name)
       assert.matches("Example:\n   ipmmap " .. name, cli.output { name, "--help" })
     end

@@ -181,6 +181,16 @@ local commands = {
     add_json(who)
   end,
   function(parser)
+    local stats = command(parser, "stats", "Measure commits a second, and how long the " ..
+      "write lock is held and waited for.", "ipmmap stats .mmap/Demo_.mmap --seconds 10")
+    add_file(stats)
+    stats:option("--seconds", "How long to measure; Ctrl-C ends it earlier."):argname("SECONDS")
+      :default("5"):convert(positive("--seconds"))
+    stats:option("--probe", "Then take the lock so many times at random moments, in as long a " ..
+      "time again, and tell how long it took."):argname("TIMES"):convert(count("--probe"))
+    add_json(stats)
+  end,
+  function(parser)
     local doctor = command(parser, "doctor", "Check a segment, or all in a directory.",
       "ipmmap doctor --repair .mmap")
     add_dir(doctor, "FILE|DIR", "target", "A data file or a directory.")
@@ -230,6 +240,27 @@ local commands = {
       :argname("BYTES"):convert(bytes("--feed"))
     replay:option("--speed", "How many times faster, or max: without waiting."):argname("N")
       :default("1"):convert(speed)
+  end,
+  function(parser)
+    local export = command(parser, "export", "Print a row for each commit of a log, or of a " ..
+      "segment as the commits come.", "ipmmap export --csv demo.log count 'points[*].x' > demo.csv")
+    add_argument(export, "LOG|FILE", "file", "What record wrote, or a data file.")
+    add_paths(export, "*", "Only these columns")
+    export:mutex(
+      export:flag("--csv", "As CSV, with a heading (the default)."),
+      export:flag("--jsonl", "As JSON Lines: an object for each commit."))
+    export:option("--seconds", "Of a segment: stop after so long; otherwise at Ctrl-C.")
+      :argname("SECONDS"):convert(positive("--seconds"))
+    export:option("--commits", "Stop after so many commits."):argname("COUNT")
+      :convert(count("--commits"))
+  end,
+  function(parser)
+    local plot = command(parser, "plot", "Draw the values in a log over the time, by gnuplot.",
+      "ipmmap plot demo.log count 'points[*].x' -o demo.svg")
+    add_argument(plot, "LOG", "log", "What record wrote.")
+    add_paths(plot, "+", "Which numbers")
+    plot:option("-o --output", "The picture; its name ends in .svg, .png or .pdf.")
+      :argname("PICTURE"):count(1)
   end,
   function(parser)
     local rm = command(parser, "rm", "Destroy a segment, telling those who have it open.",

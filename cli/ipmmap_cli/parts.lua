@@ -132,19 +132,27 @@ end
 
 local COUNT <const> = { kind = "uint32", name = "uint32" }
 
+-- What a value of the type holds; without a value, what it can hold.
+local function held_by(type, data, has_value)
+  if has_value then return value.held(type, data) end
+  return type.kind == "optional" and not value.is_scalar(type.element) and type.element or type
+end
+
 -- Calls visit(path, type, unit) for each scalar in a value, and before those of a list with "#" and
--- its path. `data` is read only where the type is dynamic.
-local function walk(type, data, path, visit, unit)
-  local reads = types.is_dynamic(type)
-  local held = reads and value.held(type, data) or type
+-- its path. `data` is read only where the type is dynamic. If `is_any`, there is no value, and this
+-- visits all scalars that a value can have.
+local function walk(type, data, path, visit, unit, is_any)
+  local reads = not is_any and types.is_dynamic(type)
+  local held = held_by(type, data, reads)
   if type.kind == "list" then visit("#" .. path, COUNT) end
   if held.kind == "struct" then
     for _, field in ipairs(held.fields) do
-      walk(field.type, reads and data[field.name], path .. "." .. field.name, visit, field.unit)
+      walk(field.type, reads and data[field.name], path .. "." .. field.name, visit, field.unit,
+        is_any)
     end
-  elseif held.element then
-    for i = 1, value.count(held, data) do
-      walk(held.element, reads and data[i], ("%s[%d]"):format(path, i), visit, unit)
+  elseif held.element and held.kind ~= "optional" then
+    for i = 1, reads and value.count(held, data) or held.count do
+      walk(held.element, reads and data[i], ("%s[%d]"):format(path, i), visit, unit, is_any)
     end
   else
     visit(path, type, unit)
@@ -154,9 +162,11 @@ end
 --- The scalars in the parts that the arguments name, each once, in their order: a list of { path,
 -- type, keys, unit, is_missing }. Without an argument, all scalars, those of the header last. A
 -- list has the number of its elements in use, as a scalar whose path is that of the list after "#".
--- @param whole a value of the struct, which decides how many elements lists have
+-- @param whole a value of the struct, which decides how many elements lists have; without it, the
+-- scalars of all for which the lists have room
 function parts.scalars(S, arguments, whole)
-  local list, known, is_dynamic = {}, {}, types.is_dynamic(types.of(S))
+  local list, known, is_any = {}, {}, whole == nil
+  local reads = not is_any and types.is_dynamic(types.of(S))
   local function add(path, type, unit, is_missing)
     if known[path] then return end
     known[path] = true
@@ -166,15 +176,15 @@ function parts.scalars(S, arguments, whole)
   end
   if #arguments == 0 then
     for _, field in ipairs(value.fields_in_order(types.of(S))) do
-      walk(field.type, is_dynamic and whole[field.name], field.name, add, field.unit)
+      walk(field.type, reads and whole[field.name], field.name, add, field.unit, is_any)
     end
   end
   for _, part in ipairs(parts.of(S, arguments, whole)) do
-    local data = is_dynamic and parts.read(whole, part.keys)
+    local data = reads and parts.read(whole, part.keys)
     if data == nil then
       add(part.path, part.type, nil, true)
     else
-      walk(part.type, data, part.path, add, part.unit)
+      walk(part.type, data, part.path, add, part.unit, is_any)
     end
   end
   return list
@@ -197,6 +207,12 @@ function parts.shape(type, data)
   end
   add(type, data)
   return table.concat(texts, " ")
+end
+
+--- The value of a scalar in a value of the struct; nil if it is not there.
+function parts.scalar(whole, scalar)
+  local data = parts.read(whole, scalar.keys)
+  return scalar.type == COUNT and data ~= nil and #data or data
 end
 
 --- The value of a scalar in what directly holds it.

@@ -81,7 +81,8 @@ local function only(chosen, bytes)
   local kept = ("\0"):rep(#bytes)
   for _, part in ipairs(chosen) do
     local offset, size = part.offset, part.type.size
-    kept = kept:sub(1, offset) .. bytes:sub(offset + 1, offset + size) .. kept:sub(offset + size + 1)
+    kept = kept:sub(1, offset) .. bytes:sub(offset + 1, offset + size)
+      .. kept:sub(offset + size + 1)
   end
   return kept
 end

@@ -37,21 +37,29 @@ function Tracker:reshape(whole)
   self.bound = nil
 end
 
---- The list of { path, type, unit, data, number } of the scalars that changed since the call
--- before, in order; the first call returns all. `number` is the scalar's in `scalars`, which is
--- another list after elements of lists or optional parts came or went.
-function Tracker:changed(whole)
-  local shape = parts.shape(types.of(self.S), whole)
-  if shape ~= self.shape then
-    self:reshape(whole)
-    self.shape = shape
+-- A function of a scalar's number that returns its value.
+function Tracker:reader(whole)
+  if self.is_fixed and types.is_dynamic(types.of(self.S)) then
+    return function(i) return parts.scalar(whole, self.scalars[i]) end
   end
   if whole ~= self.bound then
     self.bound, self.within = whole, containers(self.scalars, whole)
   end
-  local changed = {}
+  return function(i) return parts.scalar_in(self.within[i], self.scalars[i]) end
+end
+
+--- The list of { path, type, unit, data, number } of the scalars that changed since the call
+-- before, in order; the first call returns all. `number` is the scalar's in `scalars`, which is
+-- another list after elements of lists or optional parts came or went.
+function Tracker:changed(whole)
+  local shape = not self.is_fixed and parts.shape(types.of(self.S), whole)
+  if shape ~= self.shape then
+    self:reshape(whole)
+    self.shape = shape
+  end
+  local changed, read = {}, self:reader(whole)
   for i, scalar in ipairs(self.scalars) do
-    local data = parts.scalar_in(self.within[i], scalar)
+    local data = read(i)
     local now = data == nil and ABSENT or data
     if not is_same(now, self.seen[i]) then
       self.seen[i] = now
@@ -64,6 +72,10 @@ function Tracker:changed(whole)
 end
 
 --- @param paths what to track, as for parts.scalars
-return function(S, paths)
-  return setmetatable({ S = S, paths = paths, scalars = {}, seen = {} }, Tracker)
+-- @param scalars if given, these are tracked, also those that are not there
+return function(S, paths, scalars)
+  return setmetatable({
+    S = S, paths = paths, scalars = scalars or {}, seen = {}, is_fixed = scalars ~= nil,
+    shape = scalars and false,
+  }, Tracker)
 end
