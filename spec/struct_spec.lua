@@ -217,8 +217,9 @@ struct StructSpecText {
       "StructSpecBad", { { "x", "int32" }, { "y" } })
     refuses("a field with a third element", "StructSpecBad.x: field 1 is not { name, type }",
       "StructSpecBad", { { "x", "int32", 4 } })
-    refuses("a field with a named element", "StructSpecBad.x: field 1 is not { name, type }",
-      "StructSpecBad", { { "x", "int32", unit = "m" } })
+    refuses("a field with an unknown attribute",
+      "StructSpecBad.x: there is no attribute 'size' (default, min, max, unit, doc)",
+      "StructSpecBad", { { "x", "int32", size = 4 } })
     refuses("a field's name that begins with a digit",
       "StructSpecBad: field 1: '1x' is not a name (letters, digits and _, at most 63)",
       "StructSpecBad", { { "1x", "int32" } })

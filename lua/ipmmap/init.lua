@@ -41,8 +41,9 @@
 -- ## Types
 --
 -- A *Struct* is an object that stands for a struct's definition. A field's type is one of the names
--- below, or the name of a registered struct, or a Struct. Any number of `[N]` may follow:
--- `"float[4][4]"`, `"Point[24]"`. The layout is that of a C compiler on a 64-bit machine.
+-- below, or the name of a registered struct or enumeration, or a Struct, or an Enum. Any number of
+-- `[N]` may follow: `"float[4][4]"`, `"Point[24]"`. The layout is that of a C compiler on a 64-bit
+-- machine.
 --
 -- The types:
 --
@@ -54,9 +55,29 @@
 -- - `char`: with a count, as in `"char[16]"`, a string of at most that many bytes. The rest is
 --   filled with zeros, and a read stops at the first NUL. A longer string, or one that contains a
 --   NUL, raises an error.
+-- - `char16`, `char32`: with a count, as in `"char16[32]"`, text that is UTF-16 or UTF-32 in memory
+--   and UTF-8 in Lua. The count is in units of 16 or 32 bits. Text that is not UTF-8 raises an error.
+--   Unpaired surrogates are read, and taken, in their form of three bytes.
 --
 -- An integer field takes a float only if it is integral. No value is ever wrapped or truncated. If
 -- a value is refused, the field keeps its old value.
+--
+-- A field of an *enumeration* (see `enum`) is read as a name, or as a number that has no name. It
+-- takes a name of the enumeration, or a number of its integer type.
+--
+-- A type may end with `[<=N]`, as in `"Item[<=64]"`: a *list* of at most N elements. `#v.items` is
+-- the number of elements; `v.items[#v.items + 1] = x` adds one, and `v.items[#v.items] = nil`
+-- removes the last one. A new element has its defaults where `x` sets nothing.
+--
+-- A type may end with `?`, as in `"int32?"`: an *optional* field. It is nil when it is absent, and
+-- assigning nil makes it absent.
+--
+-- A field may have attributes: `{ "volume", "float", default = 0.8, min = 0, max = 1, unit = "dB",
+-- doc = "how loud" }`. `min` and `max` are the limits of the numbers that it takes, also as elements
+-- of an array, a list or an optional field; NaN is outside all limits. A number for a `float` is
+-- compared as it is stored. `default` is a value, or for an array one value for all elements or a
+-- list of the first ones; the creation of a segment, `clear`, and new elements of lists store it.
+-- `Struct:new` stores zeros. `unit` and `doc` are for tools and readers: see `Struct:type`.
 --
 -- ## Views and values
 --
@@ -70,9 +91,14 @@
 -- see below for LuaJIT. Arrays start at 1. A field may have any name, so views and values have no
 -- methods: `totable`, `bytes` and `setbytes` are functions of the module.
 --
--- A struct or array field takes a table, or a view or value of the same type. A table sets only the
--- fields that it contains. An unknown key raises an error. For an array, a table has the elements 1
--- to n, where n is at most the array's count.
+-- A struct or array field takes a table, or a view or value of the same type. For a struct, a table
+-- sets only the fields that it contains, and an unknown key raises an error. A struct whose fields
+-- are all of one scalar type also takes a list of all their values, such as `{ 1, 2, 3 }`.
+--
+-- For an array, a table with the elements 1 to n, where n is at most the array's count, sets all of
+-- it: the elements after n get their default, or zeros. A table with other indices, such as
+-- `{ [3] = 5 }`, sets only these elements. An array of arrays also takes one flat list. A list takes
+-- a table with the elements 1 to n, and then has n elements.
 --
 -- ## LuaJIT
 --
@@ -93,6 +119,7 @@
 -- @module ipmmap
 
 local compat = require "ipmmap.compat"
+local enum = require "ipmmap.enum"
 local handle = require "ipmmap.handle"
 local struct = require "ipmmap.struct"
 
@@ -124,6 +151,9 @@ end
 return {
   _VERSION = core.version,
   struct = struct.struct,
+  enum = enum.enum,
+  flags = enum.flags,
+  redefine = struct.redefine,
   base = struct.base,
   load = struct.load,
   lookup = struct.lookup,

@@ -1,94 +1,69 @@
---- Structs: their definitions in Lua tables, the registry of their names, and arrays of Structs.
--- The C core parses the types and computes the layout. Each Lua state has one registry.
+--- Structs, which are defined by Lua tables. The C core parses the types and computes the layout.
 -- @submodule ipmmap
 
+local array = require "ipmmap.array"
+local attributes = require "ipmmap.attributes"
+local check = require "ipmmap.check"
 local compat = require "ipmmap.compat"
+local enum = require "ipmmap.enum"
+local registry = require "ipmmap.registry"
 local types = require "ipmmap.types"
 
 local core, is_integer = compat.core, compat.is_integer
+local is_array, new_array = array.is, array.new
+local is_name, last_index, refuse, show = check.is_name, check.last_index, check.refuse, check.show
+
 local struct = {}
 
-local registered = core.structs
 local metatable = core.struct.metatable
 
-local MAX_NAME = 63
-
 local SCALARS = types.scalars
-
--- Raises an error about a bug of the caller. `level` is as for `error`.
-local function refuse(level, format, ...)
-  error(format:format(...), level + 1)
-end
-
-local function show(value)
-  return type(value) == "string" and ("'%s'"):format(value) or tostring(value)
-end
-
-local function is_name(name)
-  return type(name) == "string" and #name <= MAX_NAME and name:find "^[%a_][%w_]*$" ~= nil
-end
+local PACKS = { [1] = true, [2] = true, [4] = true, [8] = true }
+-- The core knows these by name.
+local RESERVED = { MmapStructureHeader = true, BaseMmapStructure = true }
 
 local function is_struct(value)
   return type(value) == "userdata" and getmetatable(value) == metatable
-end
-
--- Arrays of a Struct ---------------------------------------------------------------------------
-
-local array = { __name = "ipmmap.array" }
-
-local function new_array(element, dimensions, count)
-  if count < 1 then
-    refuse(3, "%s%s[%d]: an array has at least one element", element.name, dimensions, count)
-  end
-  dimensions = ("%s[%d]"):format(dimensions, count)
-  return setmetatable({ element = element, dimensions = dimensions }, array)
-end
-
-function array:__index(count)
-  if is_integer(count) then
-    return new_array(self.element, self.dimensions, count)
-  end
-end
-
-function array:__tostring()
-  return self.element.name .. self.dimensions
 end
 
 -- Definitions ----------------------------------------------------------------------------------
 
 -- Returns a field's type as text, which the core parses; or nil and why the type is refused.
 local function type_text(written)
-  local is_array = getmetatable(written) == array
-  if is_array or is_struct(written) then
-    local needed = is_array and written.element or written
-    if registered[needed.name] ~= needed then
-      return nil, ("the Struct %s is not the registered one of its name"):format(needed.name)
+  local element = is_array(written) and written.element or written
+  local layout = is_struct(element) and element or enum.layout(element)
+  if layout then
+    local name = core.struct.name(layout)
+    if registry.layout(name) ~= layout then
+      return nil, ("the %s %s is not the registered one of its name"):format(
+        is_struct(element) and "Struct" or "Enum", name)
     end
-    return is_array and tostring(written) or needed.name
+    return is_array(written) and tostring(written) or name
   elseif type(written) ~= "string" then
     return nil, ("%s is not a type"):format(show(written))
+  elseif written:find("(", 1, true) then
+    return nil, ("%s is not a type: attributes are keys of the field, as in { 'volume', 'float', "
+      .. "min = 0 }"):format(show(written))
   end
   return written
 end
 
+-- What the innermost elements of a type are, for attributes.text.
+local function base_of(text)
+  local name = text:match "^%s*([%w_]*)"
+  local layout = registry.layout(name)
+  local has_names = layout ~= nil and core.struct.is_enum(layout)
+  local kind = has_names and core.struct.type(layout).kind or name
+  return { has_names = has_names, is_unsigned = kind == "uint64" }
+end
+
 -- The end of the message about an unknown type: what to write instead, or "".
-local function advice(written)
-  local suggested = types.suggest(written)
+local function advice(declared)
+  local suggested = types.suggest((declared:gsub("%s*%(.*", "")))
   if suggested == "char[N]" then
     return ": text of at most N bytes is 'char[N]', such as 'char[64]'"
   end
   return suggested and (": write '%s'"):format(suggested) or ""
-end
-
--- The largest index of a list. The length operator may tell a smaller one if an element is nil.
-local function last_index(list)
-  local last = 0
-  for key in pairs(list) do
-    if is_integer(key) and key > last then
-      last = key
-    end
-  end
-  return last
 end
 
 local function check_list(name, fields, level)
@@ -103,13 +78,11 @@ local function check_list(name, fields, level)
 end
 
 local function check_field(name, index, field, level)
-  if type(field) ~= "table" or field[1] == nil or field[2] == nil
-    or next(field, next(field, next(field))) ~= nil then
+  if type(field) ~= "table" or field[1] == nil or field[2] == nil or last_index(field) ~= 2 then
     local called = type(field) == "table" and is_name(field[1]) and "." .. field[1] or ""
     refuse(level, "%s%s: field %d is not { name, type }", name, called, index)
   elseif not is_name(field[1]) then
-    refuse(level, "%s: field %d: %s is not a name (letters, digits and _, at most %d)",
-      name, index, show(field[1]), MAX_NAME)
+    refuse(level, "%s: field %d: %s is not %s", name, index, show(field[1]), check.NAME)
   end
 end
 
@@ -122,6 +95,8 @@ local function declare(name, fields, level)
     local text, reason = type_text(field[2])
     if not text then
       refuse(level, "%s.%s: %s", name, field[1], reason)
+    elseif next(field, next(field, next(field))) ~= nil then
+      text = text .. attributes.text(name, field, base_of(text), level + 1)
     end
     declared[#declared + 1] = field[1]
     declared[#declared + 1] = text
@@ -129,29 +104,38 @@ local function declare(name, fields, level)
   return declared
 end
 
-local function define(name, parent, fields, level)
+-- The pack that the options give as text, which follows the struct's name; or "".
+local function pack_text(name, options, level)
+  if options ~= nil and type(options) ~= "table" then
+    refuse(level, "%s: options are a table, not %s", name, show(options))
+  end
+  for key, value in pairs(options or {}) do
+    if key ~= "pack" then
+      refuse(level, "%s: there is no option %s", name, show(key))
+    elseif not PACKS[value] then
+      refuse(level, "%s: option 'pack': %s is not 1, 2, 4 or 8", name, show(value))
+    end
+  end
+  return options and options.pack and (" (pack %d)"):format(options.pack) or ""
+end
+
+local function define(name, parent, fields, options, replaces, level)
   if not is_name(name) then
-    refuse(level, "%s is not a struct's name (letters, digits and _, at most %d)", show(name),
-      MAX_NAME)
+    refuse(level, "%s is not a struct's name (letters, digits and _, at most 63)", show(name))
   elseif SCALARS[name] then
     refuse(level, "'%s' is the name of a type already", name)
-  elseif parent and registered[parent.name] ~= parent then
+  elseif parent and registry.layout(parent.name) ~= parent then
     refuse(level, "%s: the Struct %s is not the registered one of its name", name, parent.name)
   end
   check_list(name, fields, level + 1)
   local declared = declare(name, fields, level + 1)
+  local pack = pack_text(name, options, level + 1)
   local new, message, untyped =
-    core.struct.define(name, parent and parent.name, declared, registered)
+    core.struct.define(name .. pack, parent and parent.name, declared, core.structs)
   if not new then
     refuse(level, "%s%s", message, untyped and advice(untyped) or "")
   end
-  local old = registered[name]
-  local difference = old and core.struct.difference(old, new)
-  if difference then
-    refuse(level, "%s is defined already with another layout: %s", name, difference)
-  end
-  registered[name] = old or new
-  return registered[name]
+  return registry.add(name, new, nil, replaces and not RESERVED[name], level + 1)
 end
 
 --- Define and register a plain struct. Other structs can nest it.
@@ -159,13 +143,40 @@ end
 -- @function struct
 -- @tparam string name letters, digits and `_`, at most 63 characters
 -- @tparam table fields a list of `{ name, type }` in memory order. A type is `bool int8 uint8 int16
--- uint16 int32 uint32 int64 uint64 float double char`, the name of a registered struct, or a
--- Struct. Any number of `[N]` may follow: `"char[256]"`, `"float[4][4]"`, `"Point2D[24]"`
+-- uint16 int32 uint32 int64 uint64 float double char char16 char32`, the name of a registered
+-- struct or enumeration, a Struct, or an Enum. Any number of `[N]` may follow: `"char[256]"`,
+-- `"float[4][4]"`, `"Point2D[24]"`; and after those, in text, `[<=N]` for a list of at most N
+-- elements, or `?` for an optional field. A field may also have the attributes `default`, `min`,
+-- `max`, `unit` and `doc`, as in `{ "volume", "float", default = 0.8, min = 0, max = 1 }`
+-- @tparam[opt] table options `pack`: 1, 2, 4 or 8, the greatest alignment of a field, as with C's
+-- `#pragma pack`
 -- @treturn Struct
--- @raise an error if a name, field or type is invalid, or if the name is registered with another
--- layout
-function struct.struct(name, fields)
-  return define(name, nil, fields, 2)
+-- @raise an error if a name, field, type or attribute is invalid, or if the name is registered with
+-- another layout, or with other attributes
+function struct.struct(name, fields, options)
+  return define(name, nil, fields, options, false, 2)
+end
+
+--- Define a struct or an enumeration, and register it in the place of what has its name. Objects of
+-- the old definition, such as handles, values, and structs that contain it, go on working. A new
+-- struct cannot contain the old definition.
+-- @function redefine
+-- @tparam string name
+-- @param ... either `fields` and `options`, as for `struct`; or `parent`, `fields` and `options`,
+-- as for `extend`; or `type` and `names`, as for `enum`, or as for `flags` if `name` is the name of
+-- flags
+-- @treturn Struct|Enum
+-- @raise as for `struct`, `extend`, `enum` and `flags`
+function struct.redefine(name, ...)
+  local first, second, third = ...
+  if is_struct(first) then
+    return define(name, first, second, third, true, 2)
+  elseif type(first) == "string" then
+    local old = registry.layout(name)
+    local is_flags = old ~= nil and core.struct.is_enum(old) and core.struct.type(old).flags
+    return enum.define(name, first, second, is_flags, true, 2)
+  end
+  return define(name, nil, first, second, true, 2)
 end
 
 --- Load modules that define structs, so that these structs are registered.
@@ -188,30 +199,34 @@ function struct.load(modules)
   return compat.unpack(results, 1, count)
 end
 
---- The Struct that is registered under a name.
+--- The Struct or Enum that is registered under a name.
 -- @function lookup
 -- @tparam string name
--- @treturn ?Struct nil if no Struct has the name
+-- @treturn ?Struct|Enum nil if none has the name
 function struct.lookup(name)
-  return registered[name]
+  return registry.find(name)
 end
 
 --- Make a Struct from schema text, as `tostring` of a Struct gives it. This is for tools that work
 -- with any struct. The Struct is not registered, so it can be opened but not nested.
 -- @function parse
 -- @tparam string text
--- @treturn[1] Struct the last struct that the text defines
+-- @treturn[1] Struct|Enum the last struct or enumeration that the text defines
 -- @treturn[2] nil
 -- @treturn[2] string message: what is wrong with the text
 function struct.parse(text)
-  return core.struct.parse(text)
+  local layout, message = core.struct.parse(text)
+  if layout and core.struct.is_enum(layout) then
+    return enum.new(layout)
+  end
+  return layout, message
 end
 
 --- The Struct that `named` is, or that is registered under this name. Raises an error at `level` if
 -- there is none, or if it cannot be shared.
 -- @local
 function struct.check_shared(named, level)
-  local found = is_struct(named) and named or registered[named]
+  local found = is_struct(named) and named or registry.layout(named)
   if found == nil then
     refuse(level, type(named) == "string" and "no struct %s is registered"
       or "a Struct or a registered name is expected, not %s", show(named))
@@ -236,13 +251,15 @@ local methods = {
 -- @function Struct:extend
 -- @tparam string name
 -- @tparam table fields as for `struct`; may be empty
+-- @tparam[opt] table options as for `struct`. A struct that descends from `base` cannot be packed
+-- itself, but its fields can be of packed structs
 -- @treturn Struct
 -- @raise as for `struct`
-function methods:extend(name, fields)
+function methods:extend(name, fields, options)
   if not is_struct(self) then
     refuse(2, "extend is a method of a Struct: write S:extend(name, fields)")
   end
-  return define(name, self, fields, 2)
+  return define(name, self, fields, options, false, 2)
 end
 
 --- A Struct `S` has the properties `name`, `size` and `align`, the last two in bytes, and the
@@ -251,7 +268,7 @@ end
 -- @type Struct
 metatable.__index = function(self, key)
   if is_integer(key) then
-    return new_array(self, "", key)
+    return new_array(self, self.name, "", key)
   end
   local fact = facts[key]
   return fact and fact(self) or methods[key]

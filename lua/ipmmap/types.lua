@@ -3,7 +3,8 @@ local types = {}
 
 types.scalars = {
   bool = true, int8 = true, uint8 = true, int16 = true, uint16 = true, int32 = true, uint32 = true,
-  int64 = true, uint64 = true, float = true, double = true, char = true,
+  int64 = true, uint64 = true, float = true, double = true, char = true, char16 = true,
+  char32 = true,
 }
 
 local TEXT = "char[N]"
@@ -27,6 +28,8 @@ local others = {
   },
   float = { "f32", "float32", "single" },
   double = { "f64", "float64", "number", "lua_number", "real" },
+  char16 = { "utf16", "wchar16", "tchar" },
+  char32 = { "utf32", "rune" },
   [TEXT] = { "string", "str", "text", "char*", "wchar", "char_p", "cstring", "varchar" },
 }
 

@@ -2,6 +2,8 @@
 #include "../../src/core/layout.h"
 #include "tap.h"
 
+#include <locale.h>
+
 static ipm_error error;
 
 static ipm_layout *parse(const char *text) {
@@ -102,6 +104,33 @@ static void writes_the_shortest_decimal(void) {
     accepts_field("float (default 1e-400)", "float (default 0)");
     accepts_field("double (default nan)", "double (default nan)");
     accepts_field("float[3] (default [inf, -inf, nan])", "float[3] (default [inf, -inf, nan])");
+}
+
+/* Numbers are the same in a locale whose decimal point is a comma, and the locale stays as it is.
+ */
+static void ignores_the_locale(void) {
+    char place[] = "/tmp/ipmmap-locale-XXXXXX", command[200], text[16];
+    if (mkdtemp(place) == NULL)
+        SKIP("no temporary directory");
+    snprintf(command, sizeof command,
+             "localedef -i de_DE -f UTF-8 '%s/de_DE.UTF-8' >/dev/null 2>&1", place);
+    int made = system(command);
+    setenv("LOCPATH", place, 1);
+    bool is_set = made == 0 && setlocale(LC_ALL, "de_DE.UTF-8") != NULL;
+    snprintf(text, sizeof text, "%.1f", 0.5);
+    bool has_comma = strcmp(text, "0,5") == 0;
+    if (is_set && has_comma) {
+        accepts_field("double (default 0.25, min -1.5e-7)", "double (default 0.25, min -1.5e-07)");
+        refuses_field("float (default 0.5, max 0.25)", "default 0.5 is above max 0.25");
+        snprintf(text, sizeof text, "%.1f", 0.5);
+        CHECK_STR(text, "0,5");
+    }
+    setlocale(LC_ALL, "C");
+    unsetenv("LOCPATH");
+    snprintf(command, sizeof command, "rm -r '%s'", place);
+    CHECK_INT(system(command), 0);
+    if (!has_comma)
+        SKIP("no locale with a comma can be made here");
 }
 
 static void bounds_integers(void) {
@@ -396,6 +425,7 @@ int main(void) {
     run("returns canonical text unchanged", keeps_canonical_text);
     run("writes attributes in one order", orders_attributes);
     run("writes a real as the shortest decimal that stores the same", writes_the_shortest_decimal);
+    run("reads and writes numbers in any locale", ignores_the_locale);
     run("refuses integers outside their type, or with a fraction", bounds_integers);
     run("refuses reals outside their type, and limits that are not finite", bounds_reals);
     run("refuses what is not a decimal number", refuses_bad_numbers);

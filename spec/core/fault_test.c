@@ -331,9 +331,14 @@ static int load(void) {
     return code;
 }
 
+/* With every kind of type and attribute. */
 static int parse(void) {
+    static const char text[] =
+        "enum Mode : uint8 { idle = 0 walk = 4 }"
+        "struct Packed (pack 1) { mode: Mode[2] (default [walk]) text: char16[4] (default \"a\") }"
+        "struct All { list: Packed[<=3] value: float? (min 0, unit \"dB\", doc \"how loud\") }";
     ipm_layout *layout = NULL;
-    int code = ipm_layout_parse(DEMO_TEXT, strlen(DEMO_TEXT), &layout, detail);
+    int code = ipm_layout_parse(text, strlen(text), &layout, detail);
     ipm_layout_free(layout);
     return code;
 }
@@ -345,7 +350,8 @@ static const ipm_type *find_demo(void *context, const char *name) {
 
 static int define(void) {
     ipm_layout *layout = NULL;
-    ipm_declaration field = {.name = "demos", .type = "Demo[3]", .length = strlen("Demo[3]")};
+    static const char type[] = "Demo[<=3] (doc \"the demos\")";
+    ipm_declaration field = {.name = "demos", .type = type, .length = strlen(type)};
     ipm_definition definition = {
         .name = "Demos", .declarations = &field, .count = 1, .known = {find_demo, NULL}};
     int code = ipm_layout_define(&definition, &layout, detail);

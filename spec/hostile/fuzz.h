@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define FUZZ_FILE_SIZE 32768
-#define FUZZ_SEEDS 4
+#define FUZZ_SEEDS 6
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -59,6 +59,13 @@ static inline ipm_layout *fuzz_layout(int seed) {
         "struct P { x: double }\nstruct Demo : BaseMmapStructure { t: char[40] p: P[3][2] }",
         "struct Demo : BaseMmapStructure { a: int8 c: char[4096] }",
         "struct Up : BaseMmapStructure { u: uint16 }\nstruct Demo : Up { d: float[9] }",
+        "enum Mode : int8 { idle = 0 walk = -4 }\nflags Rights : uint32 { read = 1 write = 2 }\n"
+        "struct Demo : BaseMmapStructure { v: float (default 0.8, min -1e9, max 1, unit \"dB\", "
+        "doc \"a\\x01\\\"b\") m: Mode[3] (default [walk, 9]) r: Rights (default 3) "
+        "g: uint16[4] (default 7, min 1) n: double (default nan) }",
+        "struct P (pack 1) { a: bool (default true) x: double (default -0.25) }\n"
+        "struct Demo : BaseMmapStructure { l: P[<=3] o: int32? (max 7) w: char16[4] (default "
+        "\"\xc3\xa9\") d: char32[2][1] (default [\"a\"]) c: char[4] (default \"ab\") p: P? }",
     };
     char text[1024];
     ipm_layout *layout;

@@ -2,9 +2,9 @@
  * The C module ipmmap.core, on which the Lua files in lua/ipmmap are built.
  *
  * Each file of the binding uses only those before it in this order: memory, view, error, names,
- * scalar, plain, draft, assign, path, layout, type, index, value, totable, bytes, feed, follow,
- * handle, slice, lock, access, changed, wait, commits, leaves, listen, convert, info, member, open,
- * core.
+ * scalar, plain, draft, assign, path, layout, literal, type, index, value, totable, bytes, feed,
+ * follow, handle, slice, lock, access, changed, wait, commits, leaves, listen, convert, info,
+ * member, open, core.
  */
 #include "error.h"
 #include "functions.h"
@@ -16,11 +16,17 @@
 #define CORE "ipmmap.core"
 
 static const luaL_Reg module_functions[] = {
-    {"open", lipm_open},         {"totable", lipm_totable},
-    {"bytes", lipm_bytes},       {"setbytes", lipm_setbytes},
-    {"describe", lipm_describe}, {"now", lipm_now},
-    {"sleep", lipm_sleep},       {"repair", lipm_repair},
-    {"adopt", lipm_adopt},       {NULL, NULL},
+    {"open", lipm_open},
+    {"totable", lipm_totable},
+    {"bytes", lipm_bytes},
+    {"setbytes", lipm_setbytes},
+    {"describe", lipm_describe},
+    {"now", lipm_now},
+    {"sleep", lipm_sleep},
+    {"repair", lipm_repair},
+    {"adopt", lipm_adopt},
+    {"number_text", lipm_numbertext},
+    {NULL, NULL},
 };
 
 static const luaL_Reg struct_functions[] = {
@@ -61,7 +67,7 @@ static void check_release(lua_State *L) {
 LUAMOD_API IPM_API int luaopen_ipmmap_core(lua_State *L);
 
 /* Each Lua state has one table, even if the module is loaded several times, because the table holds
- * the registered Structs. */
+ * the registered Structs and Enums. */
 int luaopen_ipmmap_core(lua_State *L) {
     luaL_checkversion(L);
     if (lua_getfield(L, LUA_REGISTRYINDEX, CORE) == LUA_TTABLE)
@@ -81,6 +87,8 @@ int luaopen_ipmmap_core(lua_State *L) {
     lua_setfield(L, -2, "feed");
     lua_newtable(L);
     lua_setfield(L, -2, "structs");
+    lua_newtable(L);
+    lua_setfield(L, -2, "enums");
     lua_pushvalue(L, -1);
     lua_setfield(L, LUA_REGISTRYINDEX, CORE);
     return 1;

@@ -16,6 +16,7 @@ int lipm_bytes(lua_State *L);
 int lipm_setbytes(lua_State *L);
 int lipm_now(lua_State *L);
 int lipm_sleep(lua_State *L);
+int lipm_numbertext(lua_State *L);
 
 /* Methods of Structs, except those in layout.c. */
 int lipm_new(lua_State *L);

@@ -74,7 +74,8 @@ static int return_layout(lua_State *L, lipm_layout *layout, int code, const ipm_
     return 1;
 }
 
-/* parse(text): returns a Struct, or nil and what is wrong with the text. */
+/* parse(text): returns a Struct, or the layout of an enumeration if the text ends with one; or nil
+ * and what is wrong with the text. */
 static int layout_parse(lua_State *L) {
     size_t length;
     ipm_error error;
@@ -135,8 +136,9 @@ static ipm_declaration *push_declarations(lua_State *L, int index, size_t count)
 }
 
 /*
- * define(name, parent's name or nil, { name, type, name, type, ... }, registered Structs): returns
- * a Struct; or nil and what is wrong, and, if a type's text was not understood, that text. The
+ * define(name, parent's name or nil, { name, type, name, type, ... }, registered layouts): returns
+ * a Struct; or nil and what is wrong, and, if a type's text was not understood, that text. The name
+ * may be followed by a pack, "Point (pack 1)", and a type by attributes, "float (min 0)". The
  * strings must stay in the list during the call. Finalizers may run meanwhile, so no other code may
  * have access to the list.
  */
@@ -169,18 +171,18 @@ static const char *parent_name(const ipm_type *type) {
 }
 
 /*
- * difference(old, new), for two Structs of the same name: returns nil if they are equal, otherwise
- * the first difference as text. Structs with the same fields at the same offsets differ if they
- * extend different structs.
+ * difference(old, new), for two Structs of the same name: returns the first difference in memory as
+ * text; nil if there is none, though attributes may differ. Structs with the same fields at the
+ * same offsets differ if they extend different structs.
  */
 static int layout_difference(lua_State *L) {
     ipm_error error;
     const ipm_layout *old = lipm_checklayout(L, 1)->layout, *new = lipm_checklayout(L, 2)->layout;
     const ipm_type *there = ipm_layout_type(old), *here = ipm_layout_type(new);
-    if (strcmp(ipm_layout_text(old, NULL), ipm_layout_text(new, NULL)) == 0)
-        lua_pushnil(L);
-    else if (ipm_type_compare(there, "there", here, "here", IPM_EXACT, &error) != IPM_OK)
+    if (ipm_type_compare(there, "there", here, "here", IPM_EXACT, &error) != IPM_OK)
         lua_pushstring(L, error.text);
+    else if (strcmp(parent_name(there), parent_name(here)) == 0)
+        lua_pushnil(L);
     else
         lua_pushfstring(L, "it extends %s there, %s here", parent_name(there), parent_name(here));
     return 1;
@@ -237,6 +239,12 @@ static int layout_align(lua_State *L) {
     return 1;
 }
 
+/* Whether the layout is an enumeration or flags. */
+static int layout_is_enum(lua_State *L) {
+    lua_pushboolean(L, check_type(L)->names != NULL);
+    return 1;
+}
+
 static int layout_is_shared(lua_State *L) {
     lua_pushboolean(L, ipm_type_is_shared(check_type(L)));
     return 1;
@@ -268,6 +276,7 @@ static const luaL_Reg layout_functions[] = {
     {"name", layout_name},
     {"size", layout_size},
     {"align", layout_align},
+    {"is_enum", layout_is_enum},
     {"is_shared", layout_is_shared},
     {"offsetof", layout_offsetof},
     {NULL, NULL},
