@@ -36,7 +36,7 @@ struct Sound : BaseMmapStructure { volume: float (default 0.8, min 0, max 1, uni
   levels: Level[2]
   rights: Rights
   items: Item[<=4]
-  few: int32[<=3] (default 7, max 9, unit "ms")
+  few: int32[<=3] (max 9, unit "ms")
   grid: int8[2][2]
   at: Vec3
   odd: Odd[2]

@@ -45,13 +45,22 @@ local function add_struct(lines, struct)
   lines[#lines + 1] = struct.pack and ("}, { pack = %d })"):format(struct.pack) or "})"
 end
 
+-- Whether the numbers are those that a list of names gives.
+local function is_counted(enum)
+  for i, constant in ipairs(enum.names) do
+    if constant.number ~= (enum.flags and 1 << (i - 1) or i - 1) then return false end
+  end
+  return true
+end
+
 local function add_enum(lines, enum)
+  local has_numbers = not is_counted(enum)
   lines[#lines + 1] = ""
   lines[#lines + 1] = ("ipmmap.%s(%q, %q, {"):format(enum.flags and "flags" or "enum", enum.name,
     enum.kind)
   for _, constant in ipairs(enum.names) do
-    lines[#lines + 1] = ('  ["%s"] = %s,'):format(constant.name,
-      literal({ kind = enum.kind }, constant.number))
+    lines[#lines + 1] = has_numbers and ('  ["%s"] = %s,'):format(constant.name,
+      literal({ kind = enum.kind }, constant.number)) or ("  %q,"):format(constant.name)
   end
   lines[#lines + 1] = "})"
 end
