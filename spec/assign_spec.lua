@@ -91,13 +91,21 @@ describe("an assigned table", function()
     assert.equal(7.0, v.nested[300].at.x)
   end)
 
-  it("stores nothing if it is empty", function()
-    local _, other = segment.make(Aligned)
-    other:with(function(view) view.numbers = {} end)
-    other:write("numbers", {})
-    assert.equal(0, other:version())
-    v.padded, v.nested = {}, { {} }
+  it("stores nothing if it is empty and the place is a struct", function()
+    v.padded[1] = {}
+    v.nested[1] = {}
     assert.equal(ipmmap.bytes(manager:snapshot()), ipmmap.bytes(v))
+  end)
+
+  it("sets the rest of an array to zero if it is a list, and only its own elements otherwise", function()
+    local _, other = segment.make(Aligned)
+    other:write("numbers", { 1, 2, 3, 4 })
+    other:write("numbers", { 5, 6 })
+    assert.same({ 5, 6, 0, 0 }, ipmmap.totable(other:read "numbers"))
+    other:write("numbers", { [2] = 7, [4] = 8 })
+    assert.same({ 5, 7, 0, 8 }, ipmmap.totable(other:read "numbers"))
+    other:write("numbers", {})
+    assert.same({ 0, 0, 0, 0 }, ipmmap.totable(other:read "numbers"))
   end)
 
   it("copies the common fields of a view of another layout, false and empty ones too", function()

@@ -97,10 +97,10 @@ describe("a constructor", function()
     refused("options are a table, not 'x'", ipmmap.editor, S, "x")
     refused("options are a table, not false", ipmmap.editor, S, false)
     refused("ConstructorSpec: option 'create' is for a manager, not for this editor: a table that both share has no "
-      .. "create, force, migrate, mode, max_readers and feed; give the manager a copy with them",
+      .. "create, force, migrate, mode, max_readers, feed and init; give the manager a copy with them",
       ipmmap.editor, S, { create = true })
     for _, role in ipairs { "editor", "reader" } do
-      for option, value in pairs { create = true, force = true, mode = "600", max_readers = 1, feed = 0 } do
+      for option, value in pairs { create = true, force = true, mode = "600", max_readers = 1, feed = 0, init = {} } do
         refused(("option '%s' is for a manager, not for this %s"):format(option, role),
           ipmmap[role], S, { [option] = value })
       end

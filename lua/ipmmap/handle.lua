@@ -91,6 +91,11 @@ local checks = {
     end
   end,
   follow = check_boolean,
+  init = function(value)
+    if type(value) ~= "table" and type(value) ~= "userdata" and type(value) ~= "cdata" then
+      return "is neither a table nor a value"
+    end
+  end,
   wait = function(value)
     if type(value) ~= "number" or value ~= value then
       return "is not a number of seconds"
@@ -100,6 +105,7 @@ local checks = {
 
 local of_managers = {
   create = true, force = true, migrate = true, mode = true, max_readers = true, feed = true,
+  init = true,
 }
 
 -- What IPM_MIGRATE_NO, YES and LOSSY are called.
@@ -109,7 +115,7 @@ local MIGRATE = { [false] = 0, [true] = 1, lossy = 2 }
 local function check_role(name, role)
   if of_managers[name] and role ~= "manager" then
     return ("option '%s' is for a manager, not for this %s: a table that both share has no create, "
-      .. "force, migrate, mode, max_readers and feed; give the manager a copy with them"):format(
+      .. "force, migrate, mode, max_readers, feed and init; give the manager a copy with them"):format(
         name, role)
   elseif name == "wait" and role == "manager" then
     return "option 'wait' is for editors and readers, not for this manager: a manager makes the "
@@ -155,6 +161,8 @@ local function check_options(role, options)
     return nil, "option 'force' starts afresh what 'create' makes: give both"
   elseif checked.migrate and not checked.create then
     return nil, "option 'migrate' changes the layout of what 'create' finds: give both"
+  elseif checked.init and not checked.create then
+    return nil, "option 'init' has the first values of what 'create' makes: give both"
   elseif checked.migrate and checked.force then
     return nil, "option 'force' starts afresh, and 'migrate' keeps the values: give one"
   end
@@ -169,6 +177,12 @@ local function open(role, shared, options)
   local checked, wrong = check_options(role, options)
   if not checked then
     error(("%s: %s"):format(shared.name, wrong), 3)
+  elseif checked.init then
+    local is_valid, init = pcall(core.struct.initial, shared, checked.init)
+    if not is_valid then
+      error(init, 3)
+    end
+    checked.init = init
   end
   local opened, message, code = core.open(role, shared, checked)
   if code == "invalid" then
@@ -182,9 +196,9 @@ end
 -- @function manager
 -- @tparam Struct|string shared the struct, or its registered name; it must descend from `base`
 -- @tparam[opt] table options the options below. `create`, `force`, `migrate`, `mode`,
--- `max_readers` and `feed` are for managers only, and the other roles refuse them. If several roles
--- share a table, leave these six out of it, and give the manager a copy with them, or a table that
--- inherits from it by `__index`
+-- `max_readers`, `feed` and `init` are for managers only, and the other roles refuse them. If
+-- several roles share a table, leave these seven out of it, and give the manager a copy with them,
+-- or a table that inherits from it by `__index`
 -- @tparam[opt=""] string options.tag tells several segments of the same struct apart: letters,
 -- digits, `.`, `_` and `-`, without `..`, at most 128 characters
 -- @tparam[opt="./.mmap"] string options.mmap_dir the directory of `<Struct>_<tag>.mmap`
@@ -213,6 +227,9 @@ end
 -- each 8 bytes that it changed, and 8 for each 256 bytes of the struct that contain them. The ring
 -- must be large enough for a change of the whole struct. An existing segment keeps its ring, or has
 -- none
+-- @tparam[opt] table|value options.init with `create`: the first values of a segment that is made
+-- or, with `force`, reset: a table, as for `Handle:set`, or a value of the struct. Fields that a
+-- table does not have get their defaults, or zeros. The values are checked before anything is made
 -- @tparam[opt=false] boolean options.prefault touch each page at opening, so that later accesses
 -- cause no page faults
 -- @tparam[opt=false] boolean options.mlock keep all pages in memory; includes `prefault`.

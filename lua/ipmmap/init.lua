@@ -167,6 +167,7 @@ return {
   totable = core.totable,
   bytes = core.bytes,
   setbytes = core.setbytes,
+  check = core.check,
   now = core.now,
   sleep = core.sleep,
   pairs = core.pairs or pairs,

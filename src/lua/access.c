@@ -5,6 +5,7 @@ writer.
 @submodule ipmmap
 */
 #include "assign.h"
+#include "source.h"
 #include "error.h"
 #include "follow.h"
 #include "functions.h"
@@ -21,13 +22,15 @@ writer.
 /* A scalar of at most this many bytes is read into a buffer on the C stack. */
 #define SMALL_SCALAR 512
 
-/* The place that the path at index 2 leads to. Leaves the Struct on the stack, and above it the two
- * values that lipm_checkpath pushes. */
-static lipm_place check_place(lua_State *L, lipm_handle *handle) {
-    lipm_memory *memory = handle->memory;
+/* What the path at index 2 leads to. Leaves the Struct on the stack, and above it the two values
+ * that lipm_checkpath pushes. */
+static const lipm_part *check_part(lua_State *L, const lipm_handle *handle) {
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
-    const lipm_part *part = lipm_checkpath(L, 2, lua_gettop(L), handle->layout);
-    return (lipm_place){memory, part->type, part->offset};
+    return lipm_checkpath(L, 2, lua_gettop(L), handle->layout);
+}
+
+static lipm_place place_of(const lipm_handle *handle, const lipm_part *part) {
+    return (lipm_place){handle->memory, part->type, part->offset};
 }
 
 /* ---- Reading ----------------------------------------------------------------------------- */
@@ -50,21 +53,51 @@ static int read_scalar(lua_State *L, lipm_handle *handle, const lipm_place *plac
     return 1;
 }
 
+/*
+ * Read a part that may not be there: an optional one, or one behind a list or an optional part. All
+ * bytes from the first of these on are of one moment. What is absent is nil, and so is the element
+ * after the last one of a list.
+ */
+static int read_absent(lua_State *L, lipm_handle *handle, const lipm_part *part) {
+    const lipm_memory *memory = handle->memory;
+    int owner = lua_absindex(L, -3);
+    uint64_t first = part->guard_count > 0 ? part->guards[0].offset : part->offset;
+    uint64_t size = part->offset + part->type->size - first;
+    unsigned char *bytes = lua_newuserdatauv(L, size, 0);
+    ipm_error error;
+    lipm_checkopen(L, handle);
+    if (lipm_hasmoved(handle, memory, &error) ||
+        ipm_segment_read(handle->segment, first, size, bytes, &error) != IPM_OK)
+        return lipm_retry(L, handle, &error, lipm_handle_read);
+    lipm_gap gap = lipm_findgap(part, bytes, first);
+    if (gap.guard == NULL)
+        lipm_pushcopy(L, owner, handle->layout, part->type, bytes + (part->offset - first));
+    else if (gap.guard->type->kind == IPM_OPTIONAL || gap.count + UINT64_C(1) == gap.guard->index)
+        lua_pushnil(L);
+    else
+        return lipm_complain_gap(L, handle->memory, part, &gap);
+    return 1;
+}
+
 /***
 Read one field. If the handle holds its lock, the result includes the handle's own changes.
 Otherwise it is the field as last committed, and the call waits for no writer.
 @function Handle:read
 @tparam string path such as `"multi_pts.multi_points[3].x"`; indices start at 1
-@treturn boolean|integer|number|string|value a scalar; or, for a struct or an array, a detached
-value
-@raise an error if the path leads to no part of the struct; an error object: `"replaced"`,
-`"forked"`
+@treturn boolean|integer|number|string|value|nil a scalar; or, for a struct, an array or a list, a
+detached value; nil for an optional field that is absent and all in it, and for the element after
+the last one of a list
+@raise an error if the path leads to no part of the struct, or beyond the elements of a list; an
+error object: `"replaced"`, `"forked"`, `"corrupt"` (the count of a list is larger than the list)
 */
 int lipm_handle_read(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);
     lua_settop(L, 2);
-    lipm_place place = check_place(L, handle);
+    const lipm_part *part = check_part(L, handle);
+    lipm_place place = place_of(handle, part);
     ipm_error error;
+    if (part->guard_count > 0 || part->type->kind == IPM_OPTIONAL)
+        return read_absent(L, handle, part);
     if (lipm_is_scalar(place.type))
         return read_scalar(L, handle, &place);
     int owner = lua_absindex(L, -3);
@@ -194,27 +227,73 @@ static int finish_own(const lipm_handle *handle, bool has_begun, bool is_commit,
     return IPM_OK;
 }
 
+/* What is missing on the way to a part. The handle holds its lock. */
+static lipm_gap find_gap(const lipm_handle *handle, const lipm_part *part) {
+    return lipm_findgap(part, ipm_segment_data(handle->segment), 0);
+}
+
 /* Assign the value at `index` to a part of the handle's struct: all of it, or nothing. The value
  * above it on the stack is the Struct. `method` is the caller. */
-static int assign(lua_State *L, int index, lipm_handle *handle, lipm_place place,
+static int assign(lua_State *L, int index, lipm_handle *handle, const lipm_part *part,
                   lua_CFunction method) {
-    const lipm_names *names = NULL;
+    const lipm_place place = place_of(handle, part);
     lipm_assignment assignment;
+    lipm_gap gap = {NULL, 0};
     int owner = index + 1;
     bool has_begun, is_stored = false;
     ipm_error error;
-    if (!lipm_is_scalar(place.type))
-        names = lipm_pushnames(L, owner, place.type, place.type);
+    const lipm_names *names = lipm_pushanynames(L, owner, place.type);
     lipm_prepare(L, owner, index, &place, names, &assignment);
     lipm_checkopen(L, handle);
     int code = begin_own(L, handle, place.memory, &has_begun, &error);
     if (code == IPM_OK) {
-        is_stored = lipm_assign(&assignment, &place);
+        gap = find_gap(handle, part);
+        is_stored = gap.guard == NULL && lipm_assign(&assignment, &place);
         code = finish_own(handle, has_begun, is_stored, &error);
     }
     if (code != IPM_OK)
         return lipm_retry(L, handle, &error, method);
+    if (gap.guard != NULL)
+        return lipm_complain_gap(L, place.memory, part, &gap);
     return is_stored ? 0 : lipm_complain(L, &place, "the value changed while it was assigned");
+}
+
+/* Whether the path leads to the element after the last one of a list at present. */
+static bool is_next(lua_State *L, lipm_handle *handle, const lipm_part *part, uint64_t *count) {
+    const lipm_guard *first = &part->guards[0];
+    uint64_t size = part->offset - first->offset;
+    unsigned char *bytes = lua_newuserdatauv(L, size, 0);
+    lipm_checkopen(L, handle);
+    if (ipm_segment_read(handle->segment, first->offset, size, bytes, NULL) != IPM_OK)
+        return false; /* and assign fails, too */
+    lipm_gap gap = lipm_findgap(part, bytes, first->offset);
+    *count = gap.count;
+    return lipm_is_next(part, &gap);
+}
+
+/*
+ * Append the value at index 3 to the list that the path leads into, if it still has `count`
+ * elements under the lock. The Struct is at index 4.
+ * returns  false: the list has changed in between
+ */
+static bool append(lua_State *L, lipm_handle *handle, const lipm_part *part, uint64_t count) {
+    const lipm_guard *list = &part->guards[part->guard_count - 1];
+    const lipm_place place = {handle->memory, list->type, list->offset};
+    lipm_assignment assignment;
+    bool has_begun, is_stored = false;
+    ipm_error error;
+    const lipm_names *names = lipm_pushanynames(L, 4, part->type);
+    lipm_prepareappend(L, 4, 3, &place, count, names, &assignment);
+    lipm_checkopen(L, handle);
+    int code = begin_own(L, handle, place.memory, &has_begun, &error);
+    if (code == IPM_OK) {
+        lipm_gap gap = find_gap(handle, part);
+        is_stored = lipm_is_next(part, &gap) && lipm_assign(&assignment, &place);
+        code = finish_own(handle, has_begun, is_stored, &error);
+    }
+    if (code != IPM_OK)
+        lipm_retry(L, handle, &error, lipm_handle_write);
+    return code != IPM_OK || is_stored;
 }
 
 /***
@@ -223,15 +302,23 @@ waits for the lock and is a transaction of its own. Editors and managers.
 @function Handle:write
 @tparam string path such as `"multi_pts.multi_points[3].x"`; indices start at 1
 @tparam boolean|integer|number|string|table|view|value value a value of the field's type; for a
-struct or an array a table, or a view or value of the same type
-@raise an error if the path leads to no part of the struct, or if the value has a wrong type or is
-out of range; an error object as `lock` and `unlock` raise it
+struct or an array a table, or a view or value of the same type; nil makes an optional field absent.
+A path to the element after the last one of a list appends the value
+@raise an error if the path leads to no part of the struct, beyond the elements of a list or into an
+optional field that is absent, or if the value has a wrong type, or is out of range or outside the
+field's limits; an error object as `lock` and `unlock` raise it
 */
 int lipm_handle_write(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
-    lua_settop(L, 3);
-    lipm_place place = check_place(L, handle);
-    return assign(L, 3, handle, place, lipm_handle_write);
+    const lipm_part *part;
+    uint64_t count;
+    do {
+        lua_settop(L, 3);
+        part = check_part(L, handle);
+        if (part->guard_count == 0 || !is_next(L, handle, part, &count))
+            return assign(L, 3, handle, part, lipm_handle_write);
+    } while (!append(L, handle, part, count));
+    return 0;
 }
 
 /***
@@ -246,16 +333,16 @@ arrays; or a view or value of the same struct. The header of a view, of a value,
 int lipm_handle_set(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 2);
-    lipm_place whole = {handle->memory, handle->memory->type, 0};
+    const lipm_part whole = {.type = handle->memory->type};
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
-    return assign(L, 2, handle, whole, lipm_handle_set);
+    return assign(L, 2, handle, &whole, lipm_handle_set);
 }
 
 static void check_number(lua_State *L, const lipm_place *place) {
     ipm_kind kind = place->type->kind;
     if (place->offset < place->memory->reserved)
         lipm_complain(L, place, "set only by creation, touch and clear");
-    if (kind == IPM_BOOL || kind >= IPM_CHAR)
+    if (kind == IPM_BOOL || kind >= IPM_CHAR || place->type->names != NULL)
         lipm_complain(L, place, "%s is not a number to add to", place->type->name);
     if (lua_type(L, 3) != LUA_TNUMBER) {
         lipm_pushshown(L, 3);
@@ -284,11 +371,16 @@ static void push_old(lua_State *L, const ipm_type *type, uint64_t old) {
 }
 
 static int complain_sum(lua_State *L, const lipm_place *place, uint64_t old) {
+    ipm_type unlimited = *place->type;
+    lipm_scalar sum;
+    unlimited.limits = NULL;
+    if (place->type->limits != NULL && lipm_addscalar(L, 3, &unlimited, &old, &sum))
+        return lipm_complain_limits(L, place, sum.bits);
     lipm_pushshown(L, 3);
     const char *n = lua_tostring(L, -1);
     push_old(L, place->type, old);
-    const char *sum = lua_pushfstring(L, "%s + %s", lua_tostring(L, -1), n);
-    return lipm_complain(L, place, "%s is out of range for %s (%s)", sum, place->type->name,
+    const char *shown = lua_pushfstring(L, "%s + %s", lua_tostring(L, -1), n);
+    return lipm_complain(L, place, "%s is out of range for %s (%s)", shown, place->type->name,
                          lipm_pushrange(L, place->type));
 }
 
@@ -299,12 +391,14 @@ of the new one. Editors and managers.
 @tparam string path the path of a number
 @tparam number n the number to add, which may be negative; integral if the field is an integer
 @treturn number the new value
-@raise an error if the sum is out of range, and then the old value stays; otherwise as for `write`
+@raise an error if the sum is out of range or outside the field's limits, and then the old value
+stays; otherwise as for `write`
 */
 int lipm_handle_add(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 3);
-    lipm_place place = check_place(L, handle);
+    const lipm_part *part = check_part(L, handle);
+    lipm_place place = place_of(handle, part);
     check_number(L, &place);
     lipm_checkopen(L, handle);
     bool has_begun;
@@ -315,7 +409,8 @@ int lipm_handle_add(lua_State *L) {
         return lipm_retry(L, handle, &error, lipm_handle_add);
     const unsigned char *base = ipm_segment_data(handle->segment);
     memcpy(&old, base + place.offset, place.type->size);
-    bool is_stored = lipm_addscalar(L, 3, place.type, &old, &sum);
+    lipm_gap gap = find_gap(handle, part);
+    bool is_stored = gap.guard == NULL && lipm_addscalar(L, 3, place.type, &old, &sum);
     if (is_stored) {
         lipm_storescalar(&new, place.type, &sum);
         unsigned char *at = lipm_change(handle->memory, place.offset, place.type->size);
@@ -323,6 +418,8 @@ int lipm_handle_add(lua_State *L) {
     }
     if (finish_own(handle, has_begun, is_stored, &error) != IPM_OK)
         return lipm_retry(L, handle, &error, lipm_handle_add);
+    if (gap.guard != NULL)
+        return lipm_complain_gap(L, place.memory, part, &gap);
     if (!is_stored)
         return complain_sum(L, &place, old);
     lipm_pushscalar(L, place.type, &new);
@@ -354,8 +451,8 @@ int lipm_handle_touch(lua_State *L) {
 }
 
 /***
-Set every field and the time stamp to zero; the header's code stays. Like `write`, this is a
-transaction of its own unless the handle holds its lock. Editors and managers.
+Set every field to its default or to zero, and the time stamp to zero; the header's code stays. Like
+`write`, this is a transaction of its own unless the handle holds its lock. Editors and managers.
 @function Handle:clear
 @raise an error object as `lock` and `unlock` raise it
 */

@@ -1,16 +1,19 @@
 /*
- * Assignment to structs and arrays from tables, and from views and values of the same type, whose
- * layout may have fewer fields, or have them elsewhere.
+ * Assignment to structs, arrays, lists and optional parts from tables, and from views and values of
+ * the same type, whose layout may have fewer fields, or have them elsewhere.
  *
  * Tables are read raw, so no metamethod can run. A table whose metamethods show more than the table
  * contains is refused: see plain.h.
  */
 #include "assign.h"
 
-#include "../core/word.h"
 #include "error.h"
+#include "fill.h"
+#include "list.h"
 #include "plain.h"
 #include "scalar.h"
+#include "source.h"
+#include "utf.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -40,15 +43,16 @@ static void add_scalar(lipm_draft *draft, int index, const lipm_place *place) {
     lipm_scalar scalar;
     if (!lipm_toscalar(draft->L, index, place->type, &scalar))
         lipm_complain_scalar(draft->L, index, place);
-    bool is_text = place->type->kind == IPM_CHAR;
-    uint64_t size = is_text ? scalar.length : place->type->size;
+    const ipm_type *type = place->type;
+    uint64_t size = lipm_is_text(type) ? scalar.size : type->size;
     lipm_piece *piece = lipm_pieceat(draft, lipm_addpiece(draft, place->offset, size));
-    if (is_text) {
+    if (type->kind == IPM_CHAR)
         memcpy(piece->bytes, scalar.text, size);
-        piece->zeros = place->type->size - size;
-    } else {
-        lipm_storescalar(piece->bytes, place->type, &scalar);
-    }
+    else if (lipm_is_text(type))
+        lipm_storeutf(piece->bytes, type->kind, scalar.text, scalar.length);
+    else
+        lipm_storescalar(piece->bytes, type, &scalar);
+    piece->zeros = type->size - size;
 }
 
 /* ---- Structs ----------------------------------------------------------------------------- */
@@ -73,19 +77,52 @@ static IPM_COLD bool is_header(lipm_draft *draft, int index, const lipm_place *p
     return true;
 }
 
+/* Whether a list can stand for the struct: its fields are all of one scalar type. */
+static bool is_vector(const ipm_type *type) {
+    for (uint64_t i = 0; i < type->count; i++)
+        if (!lipm_is_scalar(type->fields[i].type) ||
+            strcmp(type->fields[i].type->name, type->fields[0].type->name) != 0)
+            return false;
+    return true;
+}
+
+/* The table has a key that is no field's name. It may be a list that stands for the struct. */
+static IPM_COLD void draft_vector(lipm_draft *draft, int index, int key, const lipm_place *place) {
+    lua_State *L = draft->L;
+    const ipm_type *type = place->type;
+    uint64_t count = 0;
+    if (!lua_isinteger(L, key) || !is_vector(type))
+        lipm_complain_key(L, key, place);
+    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1), count++) {
+        lua_Integer i = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+        if (i < 1 || (uint64_t)i > type->count)
+            lipm_complain_key(L, lua_absindex(L, -2), place);
+        lipm_place part = lipm_fieldplace(place, &type->fields[i - 1]);
+        add_scalar(draft, lua_absindex(L, -1), &part);
+    }
+    if (count != type->count)
+        lipm_complain(L, place, "a list for %s has %I values, not %I", type->name,
+                      (lua_Integer)type->count, (lua_Integer)count);
+}
+
 /* If the place is a whole segment, the table may have a complete header, which is not assigned. An
  * incomplete header is refused. */
 static void draft_struct(lipm_draft *draft, int index, const lipm_place *place,
                          const lipm_names *names) {
     lua_State *L = draft->L;
+    uint64_t start = draft->size;
     uint64_t at = names->has_bits ? lipm_addpiece(draft, place->offset, place->type->size) : 0;
     uint64_t fields = 0;
     lua_pushnil(L);
     int key = lua_gettop(L), value = key + 1;
     while (lua_next(L, index) != 0) {
         const lipm_name *name = lipm_findname(L, key, names, place->type);
-        if (name == NULL)
-            lipm_complain_key(L, key, place);
+        if (name == NULL) {
+            draft->size = start;
+            draft_vector(draft, index, key, place);
+            lua_settop(L, key - 1);
+            return;
+        }
         if (name->bit != 0) {
             draft_scalar(draft, value, at, place, name->field);
             fields |= name->bit;
@@ -114,21 +151,33 @@ static lua_Integer first_missing(lua_State *L, int index) {
     return key;
 }
 
-/* Numbers and bools from 1 to the table's length are one piece. Any other element has pieces of its
- * own. */
-static void draft_elements(lipm_draft *draft, int index, const lipm_place *place,
-                           const lipm_names *names) {
+/* Add a piece for the elements of an array from `first` on, from 0: their defaults, or zeros. */
+static void draft_rest(lipm_draft *draft, const lipm_place *place, uint64_t first) {
+    uint64_t size = (place->type->count - first) * place->type->element->size;
+    uint64_t offset = place->offset + first * place->type->element->size;
+    if (size == 0)
+        return;
+    if (!lipm_has_initial(place)) {
+        lipm_pieceat(draft, lipm_addpiece(draft, offset, 0))->zeros = size;
+        return;
+    }
+    uint64_t at = lipm_addpiece(draft, offset, size);
+    lipm_fill(place, offset - place->offset, size, lipm_pieceat(draft, at)->bytes);
+}
+
+/*
+ * Draft the elements that the table has. Numbers and bools from 1 to `row` are one piece. Any other
+ * element has pieces of its own.
+ * returns  whether the keys are 1 to n, and `last` is n; otherwise the piece may have gaps
+ */
+static bool draft_elements(lipm_draft *draft, int index, const lipm_place *place,
+                           const lipm_names *names, uint64_t row, lua_Integer *last) {
     lua_State *L = draft->L;
     const ipm_type *element = place->type->element;
     ipm_field number = {.type = element};
-    lua_Integer last = 0, count = 0;
-    uint64_t at = 0, row = 0;
-    if (lipm_is_scalar(element) && element->kind != IPM_CHAR) {
-        row = lua_rawlen(L, index);
-        row = row <= place->type->count ? row : place->type->count;
-    }
-    if (row > 0)
-        at = lipm_addpiece(draft, place->offset, row * element->size);
+    lua_Integer count = 0;
+    uint64_t at = row > 0 ? lipm_addpiece(draft, place->offset, row * element->size) : 0;
+    *last = 0;
     lua_pushnil(L);
     int key = lua_gettop(L), value = key + 1;
     while (lua_next(L, index) != 0) {
@@ -142,124 +191,155 @@ static void draft_elements(lipm_draft *draft, int index, const lipm_place *place
             lipm_place part = lipm_elementplace(place, (uint64_t)i - 1);
             draft_value(draft, value, &part, names->element);
         }
-        last = i > last ? i : last;
+        *last = i > *last ? i : *last;
         count++;
         lua_pop(L, 1);
     }
-    if (count != last)
-        lipm_complain(L, place, "a table for an array has the keys 1 to n: %I is there, but not %I",
-                      last, first_missing(L, index));
-    if ((uint64_t)last < row) /* by a finalizer: the rest of the piece has no values */
+    if (count == *last && (uint64_t)count < row) /* by a finalizer */
         lipm_complain(L, place, "the value changed while it was assigned");
+    return count == *last;
 }
 
-/* ---- Views and values -------------------------------------------------------------------- */
-
-bool lipm_fits(const ipm_type *given, const ipm_type *here) {
-    ipm_error unwanted;
-    return given == here || ipm_type_compare(here, "", given, "", IPM_BY_PATH, &unwanted) == IPM_OK;
-}
-
-/* Copies the part at the offset `from` to a place of the same layout. Returns false on failure. */
-typedef bool (*part_copier)(const void *with, const lipm_place *place, uint64_t from);
-
-static bool copy_common(const lipm_place *place, const ipm_type *type, uint64_t from,
-                        part_copier copy, const void *with);
-
-static bool copy_fields(const lipm_place *place, const ipm_type *type, uint64_t from,
-                        part_copier copy, const void *with) {
-    bool is_copied = true;
-    for (uint64_t i = 0; is_copied && i < type->count; i++) {
-        const ipm_field *given = &type->fields[i];
-        const ipm_field *field = ipm_type_field(place->type, given->name, strlen(given->name));
-        if (field != NULL) {
-            lipm_place part = lipm_fieldplace(place, field);
-            is_copied = copy_common(&part, given->type, from + given->offset, copy, with);
-        }
+/* A table with the keys 1 to n sets the whole array; one with other indices sets these elements. */
+static void draft_array(lipm_draft *draft, int index, const lipm_place *place,
+                        const lipm_names *names) {
+    const ipm_type *element = place->type->element;
+    uint64_t start = draft->size, row = 0;
+    lua_Integer last;
+    if (lipm_is_scalar(element) && !lipm_is_text(element)) {
+        row = lua_rawlen(draft->L, index);
+        row = row <= place->type->count ? row : place->type->count;
     }
-    return is_copied;
-}
-
-static bool copy_elements(const lipm_place *place, const ipm_type *type, uint64_t from,
-                          part_copier copy, const void *with) {
-    bool is_copied = true;
-    for (uint64_t i = 0; is_copied && i < type->count; i++) {
-        lipm_place part = lipm_elementplace(place, i);
-        is_copied = copy_common(&part, type->element, from + i * type->element->size, copy, with);
+    if (draft_elements(draft, index, place, names, row, &last)) {
+        draft_rest(draft, place, (uint64_t)last);
+    } else if (row > 0) {
+        draft->size = start;
+        draft_elements(draft, index, place, names, 0, &last);
     }
-    return is_copied;
 }
 
-/* Copy the parts that the place and a struct or array at the offset `from` have in common: the
- * largest parts of equal layout. */
-static bool copy_common(const lipm_place *place, const ipm_type *type, uint64_t from,
-                        part_copier copy, const void *with) {
-    if (place->type == type || ipm_type_equal(place->type, type))
-        return copy(with, place, from);
-    return (type->kind == IPM_ARRAY ? copy_elements : copy_fields)(place, type, from, copy, with);
-}
-
-/* Store the bytes of a part. If the place is a whole segment, its header is not changed. */
-static bool store_part(const void *with, const lipm_place *place, uint64_t from) {
-    const unsigned char *base = with;
-    lipm_memory *memory = place->memory;
-    uint64_t kept = place->offset < memory->reserved ? memory->reserved - place->offset : 0;
-    if (place->type->size <= kept)
-        return true;
-    uint64_t size = place->type->size - kept;
-    unsigned char *to = lipm_change(memory, place->offset + kept, size);
-    if (to == NULL)
+/* Whether the table at `index` is a flat list for an array of arrays. */
+static bool is_flat(lua_State *L, int index, const ipm_type *type) {
+    if (type->kind != IPM_ARRAY || type->element->kind != IPM_ARRAY ||
+        !lipm_is_scalar(ipm_innermost(type)))
         return false;
-    if (to != base + from + kept)
-        ipm_copy_shared(to, base + from + kept, size);
-    return true;
+    int first = lua_rawgeti(L, index, 1);
+    bool is_scalar = first == LUA_TNUMBER || first == LUA_TSTRING || first == LUA_TBOOLEAN;
+    lua_pop(L, 1);
+    return is_scalar;
 }
 
-bool lipm_copyfields(const lipm_place *place, const ipm_type *type, const unsigned char *from) {
-    return copy_common(place, type, 0, store_part, from);
+/* A flat list for an array of arrays sets the innermost elements in memory order. */
+static void draft_flat(lipm_draft *draft, int index, const lipm_place *place) {
+    lua_State *L = draft->L;
+    const ipm_type *element = ipm_innermost(place->type);
+    uint64_t count = place->type->size / element->size, given = lua_rawlen(L, index), seen = 0;
+    const ipm_type whole = {
+        .kind = IPM_ARRAY,
+        .align = element->align,
+        .size = place->type->size,
+        .count = count,
+        .name = place->type->name,
+        .element = element,
+    };
+    const lipm_place flat = {place->memory, &whole, place->offset};
+    if (given > count)
+        lipm_complain(L, place, "a list of %I values is too long: %s has %I", (lua_Integer)given,
+                      whole.name, (lua_Integer)count);
+    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1), seen++) {
+        lua_Integer i = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+        if (i < 1 || (uint64_t)i > given)
+            lipm_complain_key(L, lua_absindex(L, -2), place);
+        lipm_place part = lipm_elementplace(&flat, (uint64_t)i - 1);
+        add_scalar(draft, lua_absindex(L, -1), &part);
+    }
+    if (seen != given)
+        lipm_complain(L, place, "the list has a gap: %I is there, but not %I", (lua_Integer)given,
+                      first_missing(L, index));
+    draft_rest(draft, &(lipm_place){place->memory, &whole, place->offset}, given);
+}
+
+/* ---- Whole parts ------------------------------------------------------------------------- */
+
+/* Add a piece for a whole part that has its defaults, but for what the value at `index` sets. */
+static void draft_whole(lipm_draft *draft, int index, const lipm_place *place,
+                        const lipm_names *names) {
+    uint64_t at = lipm_addpiece(draft, place->offset, place->type->size), from = draft->size;
+    lipm_fill(place, 0, place->type->size, lipm_pieceat(draft, at)->bytes);
+    draft_value(draft, index, place, names);
+    lipm_foldpieces(draft, at, from, place->memory);
+}
+
+static void draft_optional(lipm_draft *draft, int index, const lipm_place *place,
+                           const lipm_names *names) {
+    const ipm_type *type = place->type;
+    lipm_place value = lipm_valueplace(place);
+    if (lua_isnil(draft->L, index)) {
+        lipm_pieceat(draft, lipm_addpiece(draft, place->offset, 0))->zeros = type->size;
+        return;
+    }
+    uint64_t at = lipm_addpiece(draft, place->offset, type->inner);
+    memset(lipm_pieceat(draft, at)->bytes, 0, type->inner);
+    lipm_pieceat(draft, at)->bytes[0] = 1;
+    draft_whole(draft, index, &value, names);
+    uint64_t rest = type->size - type->inner - type->element->size;
+    if (rest > 0)
+        lipm_pieceat(draft, lipm_addpiece(draft, place->offset + type->size - rest, 0))->zeros =
+            rest;
+}
+
+static void draft_count(lipm_draft *draft, const lipm_place *list, uint64_t count) {
+    uint32_t number = (uint32_t)count;
+    uint64_t at = lipm_addpiece(draft, list->offset, sizeof number);
+    memcpy(lipm_pieceat(draft, at)->bytes, &number, sizeof number);
+}
+
+/* A table with the keys 1 to n. The elements that a list had before do not show through. */
+static void draft_list(lipm_draft *draft, int index, const lipm_place *place,
+                       const lipm_names *names) {
+    lua_State *L = draft->L;
+    const ipm_type *type = place->type;
+    uint64_t count = lua_rawlen(L, index), seen = 0;
+    if (count > type->count)
+        lipm_complain(L, place, "a list of %I values is too long: %s holds %I", (lua_Integer)count,
+                      type->name, (lua_Integer)type->count);
+    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1), seen++) {
+        int key = lua_absindex(L, -2);
+        lua_Integer i = lua_isinteger(L, key) ? lua_tointeger(L, key) : 0;
+        if (i < 1 || (uint64_t)i > type->count)
+            lipm_complain_key(L, key, place);
+        if ((uint64_t)i > count)
+            lipm_complain(L, place,
+                          "a table for a list has the keys 1 to n: %I is there, but not "
+                          "%I",
+                          i, first_missing(L, index));
+        lipm_place part = lipm_elementplace(place, (uint64_t)i - 1);
+        draft_whole(draft, key + 1, &part, names->element);
+    }
+    if (seen != count)
+        lipm_complain(L, place, "a table for a list has the keys 1 to n: %I is there, but not %I",
+                      (lua_Integer)count, first_missing(L, index));
+    draft_count(draft, place, count);
 }
 
 /* ---- Values of any type ------------------------------------------------------------------ */
 
-static void check_source(lua_State *L, int index, const lipm_view *source,
-                         const lipm_place *place) {
-    const ipm_type *type = source->place.type;
-    if (lipm_base(source->place.memory) == NULL)
-        lipm_complain_access(L, &source->place);
-    if (!lipm_fits(type, place->type)) {
-        lipm_pushshown(L, index);
-        const char *shown = lua_tostring(L, -1);
-        lipm_complain(L, place, "%s is not a %s of the same layout%s", shown, place->type->name,
-                      lipm_pushdifference(L, type, place->type));
-    }
-}
-
-typedef struct drafting {
-    lipm_draft *draft;
-    const lipm_view *source;
-} drafting;
-
-/* Add a piece for a part of the view or value. */
-static bool draft_part(const void *with, const lipm_place *place, uint64_t from) {
-    const drafting *d = with;
-    uint64_t at = lipm_addpiece(d->draft, place->offset, place->type->size);
-    const unsigned char *base = lipm_base(d->source->place.memory);
-    if (base == NULL)
-        lipm_complain_access(d->draft->L, &d->source->place);
-    ipm_copy_from_shared(lipm_pieceat(d->draft, at)->bytes, base + from, place->type->size);
-    return true;
-}
-
-static void draft_source(lipm_draft *draft, int index, const lipm_view *source,
-                         const lipm_place *place) {
-    check_source(draft->L, index, source, place);
-    copy_common(place, source->place.type, source->place.offset, draft_part,
-                &(drafting){draft, source});
-}
-
 static void check_reserved(lua_State *L, const lipm_place *place) {
     if (place->offset < place->memory->reserved && place->type != place->memory->type)
         lipm_complain(L, place, "set only by creation, touch and clear");
+}
+
+static void draft_table(lipm_draft *draft, int index, const lipm_place *place,
+                        const lipm_names *names) {
+    lipm_checkplain(draft->L, index, place);
+    if (place->type->kind == IPM_STRUCT)
+        draft_struct(draft, index, place, names);
+    else if (place->type->kind == IPM_LIST)
+        draft_list(draft, index, place, names);
+    else if (is_flat(draft->L, index, place->type))
+        draft_flat(draft, index, place);
+    else
+        draft_array(draft, index, place, names);
 }
 
 static void draft_value(lipm_draft *draft, int index, const lipm_place *place,
@@ -269,12 +349,12 @@ static void draft_value(lipm_draft *draft, int index, const lipm_place *place,
     check_reserved(L, place);
     if (lipm_is_scalar(place->type)) {
         add_scalar(draft, index, place);
+    } else if (place->type->kind == IPM_OPTIONAL) {
+        draft_optional(draft, index, place, names);
     } else if (lua_istable(L, index)) {
-        lipm_checkplain(L, index, place);
-        (place->type->kind == IPM_ARRAY ? draft_elements : draft_struct)(draft, index, place,
-                                                                         names);
+        draft_table(draft, index, place, names);
     } else if ((source = lipm_testview(L, index)) != NULL) {
-        draft_source(draft, index, source, place);
+        lipm_draftsource(draft, index, source, place);
     } else {
         lipm_pushshown(L, index);
         lipm_complain(L, place, "%s is neither a table nor a %s", lua_tostring(L, -1),
@@ -287,24 +367,29 @@ void lipm_prepare(lua_State *L, int owner, int index, const lipm_place *place,
     assignment->source = NULL;
     if (!lipm_is_scalar(place->type)) {
         luaL_checkstack(L, STACK_LEVELS, "struct nested too deeply");
-        assignment->source = lipm_testview(L, index);
+        if (place->type->kind != IPM_OPTIONAL && !lipm_needscheck(place->type))
+            assignment->source = lipm_testview(L, index);
     }
     lipm_begindraft(L, owner, &assignment->draft);
     if (assignment->source == NULL) {
         draft_value(&assignment->draft, index, place, names);
     } else {
         check_reserved(L, place);
-        check_source(L, index, assignment->source, place);
+        lipm_checksource(L, index, assignment->source, place);
     }
 }
 
-static bool copy_source(const lipm_view *source, const lipm_place *place) {
-    const unsigned char *base = lipm_base(source->place.memory);
-    return base != NULL &&
-           copy_common(place, source->place.type, source->place.offset, store_part, base);
+void lipm_prepareappend(lua_State *L, int owner, int index, const lipm_place *list, uint64_t count,
+                        const lipm_names *names, lipm_assignment *assignment) {
+    lipm_place element = lipm_elementplace(list, count);
+    assignment->source = NULL;
+    luaL_checkstack(L, STACK_LEVELS, "struct nested too deeply");
+    lipm_begindraft(L, owner, &assignment->draft);
+    draft_whole(&assignment->draft, index, &element, names);
+    draft_count(&assignment->draft, list, count + 1);
 }
 
 bool lipm_assign(lipm_assignment *assignment, const lipm_place *place) {
-    return assignment->source != NULL ? copy_source(assignment->source, place)
+    return assignment->source != NULL ? lipm_copysource(assignment->source, place)
                                       : lipm_storedraft(&assignment->draft, place->memory);
 }

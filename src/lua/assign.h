@@ -19,10 +19,19 @@ typedef struct lipm_assignment {
 /*
  * Prepare the assignment of the value at `index`. Pushes one value.
  * owner  the index of a Struct, which keeps memory for drafts; it may be the Struct of another type
- * names  the names of the place's type; NULL for a scalar
+ * names  those of the place's type, from lipm_pushanynames
  */
 void lipm_prepare(lua_State *L, int owner, int index, const lipm_place *place,
                   const lipm_names *names, lipm_assignment *assignment);
+
+/*
+ * Prepare to append the value at `index` to the list that has `count` elements, fewer than it
+ * holds. The caller sees to it that the list has as many when the assignment is stored. Pushes one
+ * value.
+ * names  those of the elements' type
+ */
+void lipm_prepareappend(lua_State *L, int owner, int index, const lipm_place *list, uint64_t count,
+                        const lipm_names *names, lipm_assignment *assignment);
 
 /*
  * Store a prepared assignment. The place's memory must be accessible (lipm_base) and writable.
@@ -30,16 +39,5 @@ void lipm_prepare(lua_State *L, int owner, int index, const lipm_place *place,
  *          have been stored
  */
 bool lipm_assign(lipm_assignment *assignment, const lipm_place *place);
-
-/* Whether a value of the type `given` can be assigned to one of the type `here`: `here` has each
- * field of `given`, by path, with the same type. */
-bool lipm_fits(const ipm_type *given, const ipm_type *here);
-
-/*
- * Copy the struct or array at `from` to a place. Where their layouts differ, only the fields that
- * both have are copied. One of the two types fits the other.
- * returns  false: the memory cannot be changed now
- */
-bool lipm_copyfields(const lipm_place *place, const ipm_type *type, const unsigned char *from);
 
 #endif

@@ -6,6 +6,8 @@ is neither 0 nor 1, and text that is not filled with zeros.
 #include "../core/word.h"
 #include "error.h"
 #include "functions.h"
+#include "list.h"
+#include "utf.h"
 #include "view.h"
 
 #include <lauxlib.h>
@@ -40,35 +42,56 @@ static bool is_particular(const ipm_type *type) {
     for (uint64_t i = 0; type->kind == IPM_STRUCT && i < type->count; i++)
         if (is_particular(type->fields[i].type))
             return true;
-    return type->kind == IPM_BOOL || type->kind == IPM_CHAR;
+    return type->kind == IPM_BOOL || type->kind >= IPM_CHAR;
 }
 
-static bool is_zero_filled(const unsigned char *text, size_t size) {
-    const unsigned char *nul = memchr(text, '\0', size);
-    size_t rest = nul == NULL ? 0 : size - (size_t)(nul - text);
-    return rest == 0 || memcmp(nul, nul + 1, rest - 1) == 0;
+static bool is_zero_filled(const ipm_type *type, const unsigned char *text) {
+    size_t length = type->kind == IPM_CHAR ? strnlen((const char *)text, type->size)
+                                           : lipm_utflength(type->kind, text, type->size);
+    size_t rest = type->size - length;
+    return rest == 0 ||
+           (text[length] == 0 && memcmp(text + length, text + length + 1, rest - 1) == 0);
+}
+
+static void check_raw(lua_State *L, const lipm_place *place, const unsigned char *bytes);
+
+/* Check the first `count` elements of an array or list, or the value of an optional part. */
+static void check_elements(lua_State *L, const lipm_place *place, const unsigned char *bytes,
+                           uint64_t count) {
+    for (uint64_t i = 0; i < count && is_particular(place->type->element); i++) {
+        lipm_place part = lipm_elementplace(place, i);
+        check_raw(L, &part, bytes + (part.offset - place->offset));
+    }
+}
+
+static void check_fields(lua_State *L, const lipm_place *place, const unsigned char *bytes) {
+    for (uint64_t i = 0; i < place->type->count; i++) {
+        lipm_place part = lipm_fieldplace(place, &place->type->fields[i]);
+        check_raw(L, &part, bytes + (part.offset - place->offset));
+    }
 }
 
 /* Raise if the bytes are no value of the place's type. */
 static void check_raw(lua_State *L, const lipm_place *place, const unsigned char *bytes) {
     const ipm_type *type = place->type;
-    if (type->kind == IPM_BOOL && *bytes > 1) {
+    bool is_bool = type->kind == IPM_BOOL || type->kind == IPM_OPTIONAL;
+    if (is_bool && *bytes > 1)
         lipm_complain(L, place, "the byte %d is not a bool, which is 0 or 1", (int)*bytes);
-    } else if (type->kind == IPM_CHAR && !is_zero_filled(bytes, type->size)) {
+    if (lipm_is_text(type) && !is_zero_filled(type, bytes))
         lipm_complain(L, place,
                       "there are bytes after the NUL that ends the text, and %s is zero-filled",
                       type->name);
-    } else if (type->kind == IPM_ARRAY && is_particular(type->element)) {
-        for (uint64_t i = 0; i < type->count; i++) {
-            lipm_place part = lipm_elementplace(place, i);
-            check_raw(L, &part, bytes + (part.offset - place->offset));
-        }
-    } else if (type->kind == IPM_STRUCT) {
-        for (uint64_t i = 0; i < type->count; i++) {
-            lipm_place part = lipm_fieldplace(place, &type->fields[i]);
-            check_raw(L, &part, bytes + (part.offset - place->offset));
-        }
-    }
+    if (type->kind == IPM_LIST && lipm_loadcount(bytes) > type->count)
+        lipm_complain(L, place, "%I elements are more than its %I",
+                      (lua_Integer)lipm_loadcount(bytes), (lua_Integer)type->count);
+    if (type->kind == IPM_STRUCT)
+        check_fields(L, place, bytes);
+    else if (type->kind == IPM_LIST)
+        check_elements(L, place, bytes, lipm_loadcount(bytes));
+    else if (type->kind == IPM_OPTIONAL)
+        check_elements(L, place, bytes, *bytes);
+    else if (type->kind == IPM_ARRAY)
+        check_elements(L, place, bytes, type->count);
 }
 
 /***
@@ -77,9 +100,10 @@ Set the raw bytes of a view or value.
 @tparam view|value v the view or value to overwrite
 @tparam string bytes exactly as many bytes as `v` has. Each bool is 0 or 1. Only zeros follow the
 first NUL of a text. If `v` is the view of a whole segment, the bytes begin with the segment's
-header as it is, because only creation, `touch` and `clear` set it
-@raise an error if the number of bytes is wrong, the header differs, or a bool or text is invalid;
-if `v` is a reader's view, or a view whose lock was released
+header as it is, because only creation, `touch` and `clear` set it. Limits are not checked: see
+`check`
+@raise an error if the number of bytes is wrong, the header differs, or a bool, a text or the count
+of a list is invalid; if `v` is a reader's view, or a view whose lock was released
 */
 int lipm_setbytes(lua_State *L) {
     const lipm_view *view = lipm_checkview(L, 1);

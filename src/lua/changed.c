@@ -6,7 +6,6 @@
 #include "error.h"
 #include "follow.h"
 #include "path.h"
-#include "scalar.h"
 #include "slice.h"
 #include "value.h"
 
@@ -56,12 +55,7 @@ static bool has_changed(lua_State *L, const lipm_handle *handle, const lipm_part
 }
 
 static int push_changed(lua_State *L, const lipm_handle *handle, const lipm_part *part) {
-    if (lipm_is_scalar(part->type)) {
-        lipm_pushscalar(L, part->type, lua_touserdata(L, NOW));
-    } else {
-        lipm_value *value = lipm_pushvalue(L, OWNER, handle->layout, part->type);
-        memcpy(value->bytes, lua_touserdata(L, NOW), part->type->size);
-    }
+    lipm_pushcopy(L, OWNER, handle->layout, part->type, lua_touserdata(L, NOW));
     return 1;
 }
 
@@ -82,6 +76,9 @@ static int look_for_change(lua_State *L, lipm_handle *handle, const lipm_deadlin
     lua_getiuservalue(L, 1, LIPM_HANDLE_STRUCT);
     const lipm_memory *memory = handle->memory;
     const lipm_part *found = *part = lipm_checkpath(L, PATH, OWNER, handle->layout);
+    if (found->guard_count > 0)
+        lipm_complain(L, &(lipm_place){handle->memory, found->type, found->offset},
+                      "it may come and go: wait for the whole list or optional field");
     push_seen(L);
     void *now = lua_newuserdatauv(L, found->type->size, 0);
     for (;;) {

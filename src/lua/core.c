@@ -1,10 +1,10 @@
 /*
  * The C module ipmmap.core, on which the Lua files in lua/ipmmap are built.
  *
- * Each file of the binding uses only those before it in this order: memory, view, error, names,
- * scalar, plain, draft, assign, path, layout, literal, type, index, value, totable, bytes, feed,
- * follow, handle, slice, lock, access, changed, wait, commits, leaves, listen, convert, info,
- * member, open, core.
+ * Each file of the binding uses only those before it in this order: memory, view, error, utf,
+ * scalar, list, names, plain, fill, draft, source, assign, path, layout, literal, type, part,
+ * elements, index, value, totable, bytes, check, feed, follow, handle, slice, lock, access,
+ * changed, wait, commits, leaves, listen, convert, info, member, open, core.
  */
 #include "error.h"
 #include "functions.h"
@@ -16,24 +16,17 @@
 #define CORE "ipmmap.core"
 
 static const luaL_Reg module_functions[] = {
-    {"open", lipm_open},
-    {"totable", lipm_totable},
-    {"bytes", lipm_bytes},
-    {"setbytes", lipm_setbytes},
-    {"describe", lipm_describe},
-    {"now", lipm_now},
-    {"sleep", lipm_sleep},
-    {"repair", lipm_repair},
-    {"adopt", lipm_adopt},
-    {"number_text", lipm_numbertext},
-    {NULL, NULL},
+    {"open", lipm_open},         {"totable", lipm_totable},
+    {"bytes", lipm_bytes},       {"setbytes", lipm_setbytes},
+    {"describe", lipm_describe}, {"now", lipm_now},
+    {"sleep", lipm_sleep},       {"repair", lipm_repair},
+    {"adopt", lipm_adopt},       {"number_text", lipm_numbertext},
+    {"check", lipm_check},       {NULL, NULL},
 };
 
 static const luaL_Reg struct_functions[] = {
-    {"new", lipm_new},
-    {"convert", lipm_convert},
-    {"type", lipm_type},
-    {NULL, NULL},
+    {"initial", lipm_initial}, {"new", lipm_new}, {"convert", lipm_convert},
+    {"type", lipm_type},       {NULL, NULL},
 };
 
 static int yield_in_close(lua_State *L) {

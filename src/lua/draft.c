@@ -72,13 +72,28 @@ static void keep_bytes(const lipm_draft *draft) {
     lua_setiuservalue(draft->L, draft->owner, LIPM_STRUCT_DRAFT);
 }
 
-bool lipm_storedraft(lipm_draft *draft, lipm_memory *memory) {
+static bool store_pieces(const lipm_draft *draft, uint64_t from, lipm_memory *memory) {
     bool is_stored = true;
-    for (uint64_t at = 0; is_stored && at < draft->size;) {
+    for (uint64_t at = from; is_stored && at < draft->size;) {
         const lipm_piece *piece = lipm_pieceat(draft, at);
         is_stored = piece->type != NULL ? store_fields(memory, piece) : store_bytes(memory, piece);
         at += sizeof *piece + ((piece->size + 7) & ~UINT64_C(7));
     }
+    return is_stored;
+}
+
+void lipm_foldpieces(lipm_draft *draft, uint64_t at, uint64_t from, const lipm_memory *memory) {
+    lipm_memory own = *memory;
+    lipm_piece *piece = lipm_pieceat(draft, at);
+    own.ready = piece->bytes;
+    own.ready_offset = piece->offset;
+    own.ready_size = piece->size;
+    store_pieces(draft, from, &own);
+    draft->size = from;
+}
+
+bool lipm_storedraft(lipm_draft *draft, lipm_memory *memory) {
+    bool is_stored = store_pieces(draft, 0, memory);
     keep_bytes(draft);
     return is_stored;
 }

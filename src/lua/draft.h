@@ -61,6 +61,12 @@ static inline uint64_t lipm_addpiece(lipm_draft *draft, uint64_t offset, uint64_
 }
 
 /*
+ * Move the pieces behind the offset `from` into the bytes of the piece at `at`, which is the last
+ * one before them: their memory is this piece instead of the place's.
+ */
+void lipm_foldpieces(lipm_draft *draft, uint64_t at, uint64_t from, const lipm_memory *memory);
+
+/*
  * Store the draft. The memory must be accessible (lipm_base) and writable.
  * returns  false: a range cannot be changed; the pieces before it were stored
  */

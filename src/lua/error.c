@@ -85,6 +85,8 @@ void lipm_pushshown(lua_State *L, int index) {
 }
 
 static void add_part(luaL_Buffer *buffer, const lipm_step *step, bool is_first) {
+    if (step->is_value)
+        return;
     if (step->field == NULL) {
         char index[32];
         snprintf(index, sizeof index, "[%llu]", (unsigned long long)step->index + 1);
@@ -118,7 +120,7 @@ void lipm_pushpath(lua_State *L, const lipm_place *place) {
     luaL_Buffer buffer;
     luaL_buffinit(L, &buffer);
     luaL_addstring(&buffer, memory->type->name);
-    if (memory->type->kind == IPM_ARRAY && memory->type != place->type)
+    if (memory->type->kind != IPM_STRUCT && memory->type != place->type)
         luaL_addchar(&buffer, ' ');
     add_path(&buffer, place, false);
     luaL_pushresult(&buffer);
@@ -186,6 +188,25 @@ int lipm_complain_key(lua_State *L, int key, const lipm_place *place) {
         lipm_complain(L, place, "%s is not an index", shown);
     lipm_complain(L, place, "index %s is out of range (1 to %I)", shown,
                   (lua_Integer)place->type->count);
+}
+
+const char *lipm_pushrefusal(lua_State *L, const lipm_place *place, const ipm_error *error) {
+    size_t length = strlen(place->type->name);
+    const char *rest = error->text;
+    if (strncmp(rest, place->type->name, length) == 0)
+        rest += length;
+    lipm_pushpath(L, place);
+    lua_pushstring(L, rest);
+    lua_concat(L, 2);
+    return lua_tostring(L, -1);
+}
+
+int lipm_complain_check(lua_State *L, const lipm_place *place, const ipm_error *error) {
+    luaL_where(L, 1);
+    lipm_pushrefusal(L, place, error);
+    lua_concat(L, 2);
+    lua_error(L);
+    abort(); /* not reached: lua_error raises */
 }
 
 /* ---- The metatable ----------------------------------------------------------------------- */

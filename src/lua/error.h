@@ -31,6 +31,13 @@ IPM_COLD _Noreturn int lipm_complain_write(lua_State *L, const lipm_place *place
 /* Raise an error: the key at `key` names no part of the struct or array at that place. */
 IPM_COLD _Noreturn int lipm_complain_key(lua_State *L, int key, const lipm_place *place);
 
+/* Raise the error of ipm_type_check about the bytes of a part, which names the part by its type. */
+IPM_COLD _Noreturn int lipm_complain_check(lua_State *L, const lipm_place *place,
+                                           const ipm_error *error);
+
+/* Push the text of such an error, with the place's path. */
+const char *lipm_pushrefusal(lua_State *L, const lipm_place *place, const ipm_error *error);
+
 /* Push the place's struct and path, such as "DemoMmapStructure.data_xy". */
 void lipm_pushpath(lua_State *L, const lipm_place *place);
 

@@ -6,8 +6,9 @@
 #include "layout.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
-/* Push the Struct of the segment's layout. If the layouts are equal, it is the program's Struct. */
+/* Push the Struct of the segment's layout. If the layout is the program's, so is the Struct. */
 static lipm_layout *push_struct(lua_State *L, int index, const lipm_handle *handle) {
     if (ipm_segment_layout(handle->segment) == handle->definition->layout) {
         lua_getiuservalue(L, index, LIPM_HANDLE_DEFINITION);
@@ -38,9 +39,10 @@ static lipm_memory *push_memory(lua_State *L, int index, const lipm_handle *hand
     return memory;
 }
 
+/* Layouts that are equal in memory may differ in attributes, and those of the file hold. */
 static bool has_its_layout(const lipm_handle *handle) {
-    const ipm_layout *layout = ipm_segment_layout(handle->segment);
-    return ipm_type_equal(ipm_layout_type(layout), handle->memory->type);
+    const ipm_layout *layout = ipm_segment_layout(handle->segment), *own = handle->layout->layout;
+    return layout == own || strcmp(ipm_layout_text(layout, NULL), ipm_layout_text(own, NULL)) == 0;
 }
 
 /* Give the handle another layout. A finalizer may run in between, which may close the handle or
@@ -84,8 +86,12 @@ int lipm_follow(lua_State *L, int index, lipm_handle *handle, ipm_error *error) 
 
 void lipm_catchup(lua_State *L, lipm_handle *handle) {
     ipm_error unwanted;
-    if (!lipm_is_locked(handle))
+    if (lipm_is_locked(handle))
+        return;
+    if (handle->may_change)
         lipm_follow(L, 1, handle, &unwanted);
+    else if (handle->openings != ipm_segment_openings(handle->segment))
+        lipm_takelayout(L, 1, handle);
 }
 
 void lipm_failmoved(const lipm_handle *handle, ipm_error *error) {

@@ -1,9 +1,11 @@
 /*
  * What the methods of a handle do if it follows the segment that replaces its own.
  *
- * With layout = "compatible" the new file may have another layout. The handle then gets a new
- * Struct and a new memory, so that views of the old layout raise as released views do. In this case
- * the core does not follow by itself, because it does not know the places that a method has found.
+ * The new file may have other attributes, and with layout = "compatible" another layout. The handle
+ * then gets a new Struct and a new memory, so that views of the old layout raise as released views
+ * do. With layout = "compatible" the core does not follow by itself, because it does not know the
+ * places that a method has found. Otherwise a method that has followed within the core still uses
+ * the old attributes, and the next one the new ones.
  */
 #ifndef LIPM_FOLLOW_H
 #define LIPM_FOLLOW_H

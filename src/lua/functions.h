@@ -16,11 +16,13 @@ int lipm_bytes(lua_State *L);
 int lipm_setbytes(lua_State *L);
 int lipm_now(lua_State *L);
 int lipm_sleep(lua_State *L);
+int lipm_check(lua_State *L);
 int lipm_numbertext(lua_State *L);
 
 /* Methods of Structs, except those in layout.c. */
 int lipm_new(lua_State *L);
 int lipm_convert(lua_State *L);
+int lipm_initial(lua_State *L);
 int lipm_type(lua_State *L);
 
 /* Methods of handles. */

@@ -26,7 +26,7 @@ typedef struct lipm_handle {
     bool was_forgotten; /* the collector released the last lock */
     bool has_warned;    /* a warning about a forgotten lock was given */
     bool follows;       /* the option `follow` */
-    bool may_change;    /* the handle follows, and its layout may change when it does */
+    bool may_change;    /* the handle follows, and its offsets may change when it does */
     lipm_memory first;
 } lipm_handle;
 
@@ -65,15 +65,15 @@ static inline void lipm_checkopen(lua_State *L, const lipm_handle *handle) {
         lipm_refuseclosed(L, handle);
 }
 
-/* Follow the segment that replaces the handle's, if the handle's layout may change and a following
- * segment can be opened now: see follow.h. The handle is at index 1. */
+/* Take the layout of the segment that the handle has followed to. If its offsets may change, follow
+ * now, if that is possible: see follow.h. The handle is at index 1. */
 IPM_COLD void lipm_catchup(lua_State *L, lipm_handle *handle);
 
 /* The open handle at index 1. Raises if it is closed. */
 static inline lipm_handle *lipm_checkhandle(lua_State *L) {
     lipm_handle *handle = lipm_checkanyhandle(L);
     lipm_checkopen(L, handle);
-    if (handle->may_change)
+    if (handle->follows)
         lipm_catchup(L, handle);
     return handle;
 }

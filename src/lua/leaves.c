@@ -6,7 +6,9 @@ What a commit changed: the scalars and texts of a feed's value.
 #include "feed.h"
 #include "functions.h"
 #include "handle.h"
+#include "list.h"
 #include "scalar.h"
+#include "value.h"
 
 #include <lauxlib.h>
 
@@ -17,25 +19,55 @@ typedef struct change_list {
     uint64_t at;     /* the bytes before it were listed */
 } change_list;
 
-/* The scalar that the byte at `offset` is in; the one before it if it is in none. */
-static lipm_place find_leaf(lipm_memory *memory, uint64_t offset) {
-    lipm_place leaf = {memory, memory->type, 0};
-    while (!lipm_is_scalar(leaf.type)) {
-        lipm_step step = lipm_descend(leaf.type, offset - leaf.offset);
-        leaf.type = step.type;
-        leaf.offset += step.offset;
-    }
-    return leaf;
+/* A leaf: a scalar, also an optional one, the count of a list, or the presence of another optional
+ * part. */
+typedef struct leaf {
+    lipm_place place;
+    uint64_t end; /* the offset behind the bytes that it stands for */
+    bool is_used; /* false: it is in an element that its list does not have, or in an absent part */
+} leaf;
+
+/* Whether the byte at `offset` of a list or optional part is in an element in use, or in a value
+ * that is there. */
+static bool is_used(const lipm_place *place, uint64_t offset) {
+    const ipm_type *type = place->type;
+    const unsigned char *at = place->memory->base + place->offset;
+    if (type->kind == IPM_OPTIONAL)
+        return lipm_is_present(at);
+    return (offset - type->inner) / type->element->size < lipm_loadcount(at);
 }
 
-static bool next_leaf(change_list *list, lipm_place *leaf) {
+/* The leaf that the byte at `offset` is in; the one before it if it is in none. */
+static leaf find_leaf(lipm_memory *memory, uint64_t offset) {
+    lipm_place place = {memory, memory->type, 0};
+    while (!lipm_is_scalar(place.type)) {
+        const ipm_type *type = place.type;
+        uint64_t inside = offset - place.offset;
+        if (type->kind == IPM_OPTIONAL && lipm_is_scalar(type->element))
+            break;
+        if (type->kind == IPM_LIST || type->kind == IPM_OPTIONAL) {
+            if (inside < type->inner)
+                return (leaf){place, place.offset + type->inner, true};
+            if (!is_used(&place, inside))
+                return (leaf){place, place.offset + type->size, false};
+        }
+        lipm_step step = lipm_descend(type, offset - place.offset);
+        place.type = step.type;
+        place.offset += step.offset;
+    }
+    return (leaf){place, place.offset + place.type->size, true};
+}
+
+static bool next_leaf(change_list *list, lipm_place *place) {
     for (;;) {
         for (; list->at < list->range.offset + list->range.size; list->at++) {
-            *leaf = find_leaf(&list->feed->value->memory, list->at);
-            uint64_t end = leaf->offset + leaf->type->size;
-            if (list->at < end) {
-                list->at = end;
-                return true;
+            leaf found = find_leaf(&list->feed->value->memory, list->at);
+            if (list->at < found.end) {
+                list->at = found.end;
+                *place = found.place;
+                if (found.is_used)
+                    return true;
+                list->at--;
             }
         }
         if (!ipm_feed_changes(list->feed->feed, &list->range))
@@ -55,15 +87,27 @@ static void check_steps(lua_State *L, const change_list *list) {
                    lipm_handlename(list->feed->handle));
 }
 
+/* Push the value of a leaf, for which the Struct is on the top of the stack. The bytes of a feed's
+ * value change only by its next step. */
+static void push_leaf(lua_State *L, const lipm_place *place) {
+    if (lipm_is_scalar(place->type))
+        lipm_pushlive(L, place);
+    else
+        lipm_pushcopy(L, lua_absindex(L, -1), place->memory->layout, place->type,
+                      place->memory->base + place->offset);
+}
+
 static int next_change(lua_State *L) {
     change_list *list = lua_touserdata(L, lua_upvalueindex(LIST_UPVALUE));
-    lipm_place leaf;
+    lipm_place place;
     check_steps(L, list);
-    if (!next_leaf(list, &leaf))
+    if (!next_leaf(list, &place))
         return 0;
-    lipm_pushfieldpath(L, &leaf);
+    lipm_pushfieldpath(L, &place);
+    lua_getiuservalue(L, lua_upvalueindex(LISTED_UPVALUE), LIPM_FEED_STRUCT);
     check_steps(L, list);
-    lipm_pushlive(L, &leaf);
+    push_leaf(L, &place);
+    lua_remove(L, -2);
     return 2;
 }
 
@@ -72,8 +116,10 @@ The fields whose bytes were changed by the commit that was told last, in memory 
 before it were missed, the fields whose bytes differ from those of the commit told before.
 @function Feed:changes
 @treturn function an iterator of path and value, for `for path, value in feed:changes() do`: each
-scalar and each text, with paths as `read` takes them, such as `"trail[3].x"`. It raises after the
-feed went on
+scalar and each text, with paths as `read` takes them, such as `"trail[3].x"`. For a list, its own
+path and a copy of it if its count may have changed, and then those of its elements that it has; for
+an optional struct or array, its own path, and a copy or nil, if its presence may have changed. It
+raises after the feed went on
 @raise the feed is closed
 */
 int lipm_feed_changes(lua_State *L) {

@@ -1,9 +1,15 @@
 #include "memory.h"
 
 lipm_step lipm_descend(const ipm_type *type, uint64_t offset) {
-    if (type->kind == IPM_ARRAY) {
-        uint64_t index = offset / type->element->size;
-        return (lipm_step){NULL, index, type->element, index * type->element->size};
+    if (type->kind != IPM_STRUCT) {
+        uint64_t size = type->element->size;
+        uint64_t index = offset < type->inner ? 0 : (offset - type->inner) / size;
+        return (lipm_step){
+            .is_value = type->kind == IPM_OPTIONAL,
+            .index = index,
+            .type = type->element,
+            .offset = type->inner + index * size,
+        };
     }
     uint64_t first = 0, count = type->count;
     while (count > 1) {
@@ -13,7 +19,8 @@ lipm_step lipm_descend(const ipm_type *type, uint64_t offset) {
         count = is_before ? count - half : half;
     }
     const ipm_field *field = &type->fields[first];
-    return (lipm_step){field, first, field->type, field->offset};
+    return (lipm_step){
+        .field = field, .index = first, .type = field->type, .offset = field->offset};
 }
 
 /* Makes whole blocks ready for changes, which costs the same as one byte of each block. */

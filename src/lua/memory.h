@@ -64,27 +64,39 @@ static inline bool lipm_is_scalar(const ipm_type *type) {
     return type->kind < IPM_ARRAY;
 }
 
+static inline bool lipm_is_text(const ipm_type *type) {
+    return type->kind >= IPM_CHAR && type->kind <= IPM_CHAR32;
+}
+
 /* The place of a field of the struct `whole`. */
 static inline lipm_place lipm_fieldplace(const lipm_place *whole, const ipm_field *field) {
     return (lipm_place){whole->memory, field->type, whole->offset + field->offset};
 }
 
-/* The place of an element of the array `whole`. The first element has the index 0. */
+/* The place of an element of the array or list `whole`. The first element has the index 0. */
 static inline lipm_place lipm_elementplace(const lipm_place *whole, uint64_t index) {
-    const ipm_type *element = whole->type->element;
-    return (lipm_place){whole->memory, element, whole->offset + index * element->size};
+    const ipm_type *type = whole->type, *element = type->element;
+    return (lipm_place){whole->memory, element,
+                        whole->offset + type->inner + index * element->size};
 }
 
-/* One step into a struct or array: to a field, or to an element. */
+/* The place of the value of the optional part `whole`. */
+static inline lipm_place lipm_valueplace(const lipm_place *whole) {
+    return lipm_elementplace(whole, 0);
+}
+
+/* One step into a struct, an array, a list or an optional part. */
 typedef struct lipm_step {
-    const ipm_field *field; /* NULL: an element */
+    const ipm_field *field; /* NULL: an element, or the value of an optional part */
+    bool is_value;          /* the value of an optional part */
     uint64_t index;         /* of the field or element, from 0 */
     const ipm_type *type;
-    uint64_t offset; /* in the struct or array */
+    uint64_t offset; /* in the whole */
 } lipm_step;
 
 /* The step to the part that contains the byte at `offset`. For a byte of padding, the step to the
- * part before it. */
+ * part before it. For a byte before the first element of a list or the value of an optional part,
+ * the step to these. */
 lipm_step lipm_descend(const ipm_type *type, uint64_t offset);
 
 /* The address of the memory's first byte, or NULL if the memory must not be accessed now. */

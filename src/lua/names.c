@@ -1,5 +1,7 @@
 #include "names.h"
 
+#include "scalar.h"
+
 #include <lauxlib.h>
 #include <string.h>
 
@@ -14,11 +16,19 @@ static void add_name(lipm_names *names, const lipm_name *name) {
     names->slots[i] = *name;
 }
 
-/* The names of a nested type, which the Struct keeps; NULL for a scalar. */
+const lipm_names *lipm_pushanynames(lua_State *L, int owner, const ipm_type *type) {
+    if (type->kind == IPM_OPTIONAL)
+        type = type->element;
+    if (!lipm_is_scalar(type))
+        return lipm_pushnames(L, owner, type, type);
+    lipm_keepnames(L, owner, type);
+    lua_pushnil(L);
+    return NULL;
+}
+
+/* The names of a nested type, which the Struct keeps. */
 static const lipm_names *nested_names(lua_State *L, int owner, const ipm_type *type) {
-    if (lipm_is_scalar(type))
-        return NULL;
-    const lipm_names *names = lipm_pushnames(L, owner, type, type);
+    const lipm_names *names = lipm_pushanynames(L, owner, type);
     lua_pop(L, 1);
     return names;
 }
@@ -31,7 +41,7 @@ static void add_fields(lua_State *L, int owner, lipm_names *names, const ipm_typ
     for (uint64_t i = 0; i < type->count; i++) {
         const ipm_field *field = &type->fields[i];
         lipm_name name = {.field = field, .names = nested_names(L, owner, field->type)};
-        if (name.names != NULL) {
+        if (!lipm_is_scalar(field->type)) {
             name.number = ++parts;
         } else if (is_small) {
             name.bit = UINT64_C(1) << i;

@@ -10,7 +10,7 @@
 typedef struct lipm_name {
     const void *string;      /* the string's address; in an empty slot that of the lipm_names */
     const ipm_field *field;  /* NULL: the slot is empty, and a search ends here */
-    const lipm_names *names; /* the names of the field's type; NULL: the field is a scalar */
+    const lipm_names *names; /* of the field's type: see lipm_pushnames; NULL: there are none */
     uint64_t bit;            /* the field's bit in lipm_piece.fields; 0: it has pieces of its own */
     uint64_t number;         /* its number among the fields that are no scalars; 0: a scalar */
 } lipm_name;
@@ -18,7 +18,7 @@ typedef struct lipm_name {
 /* A userdata with two user values: the strings, which therefore keep their addresses; and the
  * metatable of the views that use these names, which scripts cannot replace here. */
 struct lipm_names {
-    const lipm_names *element; /* the names of an array's elements; NULL: they are scalars */
+    const lipm_names *element; /* of an array's or a list's elements; NULL: there are none */
     bool has_bits;             /* at least one field has a bit */
     uint64_t all;   /* the bits of all fields if these fields fill the struct; otherwise 0 */
     uintptr_t mask; /* the number of slots, a power of two, minus 1; at least half are empty */
@@ -28,13 +28,17 @@ struct lipm_names {
 enum { LIPM_NAMES_STRINGS = 1, LIPM_NAMES_METATABLE, LIPM_NAMES_VALUES = LIPM_NAMES_METATABLE };
 
 /*
- * Push the names of a struct's fields. For an array there are none. The names of a type, and of
- * all types nested in it, are made on the first use.
+ * Push the names of a struct's fields. For an array or a list there are none, but those of its
+ * elements. The names of a type, and of all types nested in it, are made on the first use.
  * owner  the index of the Struct that keeps the names; not relative to the top of the stack
  * key    the address under which the Struct keeps them: the type's; or another one for names with
  *        another metatable
  */
 const lipm_names *lipm_pushnames(lua_State *L, int owner, const ipm_type *type, const void *key);
+
+/* The names of any type: for an optional part, those of its value; NULL for scalars, and optional
+ * ones. Pushes one value. */
+const lipm_names *lipm_pushanynames(lua_State *L, int owner, const ipm_type *type);
 
 /* The part of lipm_findname for an address that was not found: the value may be a long string, of
  * which Lua keeps several copies. */

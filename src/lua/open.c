@@ -190,7 +190,8 @@ static int open_or_wait(lua_State *L, int wait, ipm_options *options, lipm_handl
 
 /*
  * open(role, Struct, options): returns a handle, or nil, message and code. handle.lua has checked
- * the options, and raises the message if the code is "invalid".
+ * the options, and raises the message if the code is "invalid". The option `init` is a value that
+ * struct.initial has made.
  */
 int lipm_open(lua_State *L) {
     ipm_role role = (ipm_role)luaL_checkoption(L, 1, NULL, lipm_roles);
@@ -212,6 +213,8 @@ int lipm_open(lua_State *L) {
     lua_getfield(L, 3, "wait");
     lua_getfield(L, 3, "layout");
     lua_getfield(L, 3, "follow");
+    lua_getfield(L, 3, "init");
+    const lipm_view *init = lua_isnil(L, 19) ? NULL : lipm_checkview(L, 19);
     ipm_options options = {
         .own_size = sizeof options,
         .tag = lua_tostring(L, 4),
@@ -229,6 +232,7 @@ int lipm_open(lua_State *L) {
         .feed = (uint64_t)luaL_optinteger(L, 15, 0),
         .match = strcmp(luaL_optstring(L, 17, "exact"), "exact") == 0 ? IPM_EXACT : IPM_BY_PATH,
         .follow = lua_toboolean(L, 18),
+        .init = init == NULL ? NULL : lipm_base(init->place.memory),
     };
     lipm_handle *handle = lipm_pushhandle(L, role, layout);
     push_class(L, 2, role);

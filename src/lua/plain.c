@@ -52,7 +52,7 @@ void lipm_checkplain(lua_State *L, int index, const lipm_place *place) {
     if (!lua_getmetatable(L, index))
         return;
     int top = lua_gettop(L) - 1;
-    bool is_array = place->type->kind == IPM_ARRAY;
+    bool is_array = place->type->kind != IPM_STRUCT;
     if (luaL_getmetafield(L, index, "__pairs") != LUA_TNIL)
         refuse_metamethod(L, "__pairs", place);
     if (is_array && luaL_getmetafield(L, index, "__len") != LUA_TNIL)

@@ -4,11 +4,22 @@ Views and values as plain tables.
 */
 #include "error.h"
 #include "functions.h"
+#include "list.h"
 #include "scalar.h"
 #include "view.h"
 
 #include <lauxlib.h>
 #include <limits.h>
+
+static void push_plain(lua_State *L, const lipm_place *place);
+
+static void push_optional(lua_State *L, const lipm_place *place) {
+    lipm_place value = lipm_valueplace(place);
+    if (lipm_is_present(place->memory->base + place->offset))
+        push_plain(L, &value);
+    else
+        lua_pushnil(L);
+}
 
 /* Push a part as plain Lua values. Access is checked again for each part: filling a table may run
  * finalizers, and these may release the lock. */
@@ -20,11 +31,16 @@ static void push_plain(lua_State *L, const lipm_place *place) {
         lipm_pushlive(L, place);
         return;
     }
-    int count = type->count <= INT_MAX ? (int)type->count : INT_MAX;
     luaL_checkstack(L, 4, "struct nested too deeply");
-    if (type->kind == IPM_ARRAY) {
+    if (type->kind == IPM_OPTIONAL) {
+        push_optional(L, place);
+        return;
+    }
+    uint64_t parts = type->kind == IPM_LIST ? lipm_checkcount(L, place) : type->count;
+    int count = parts <= INT_MAX ? (int)parts : INT_MAX;
+    if (type->kind != IPM_STRUCT) {
         lua_createtable(L, count, 0);
-        for (uint64_t i = 0; i < type->count; i++) {
+        for (uint64_t i = 0; i < parts; i++) {
             lipm_place part = lipm_elementplace(place, i);
             push_plain(L, &part);
             lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -43,7 +59,8 @@ static void push_plain(lua_State *L, const lipm_place *place) {
 Copy a view or value into plain tables, including all nested structs and arrays.
 @function totable
 @tparam view|value v
-@treturn table for a struct, a table by field name; for an array, a list
+@treturn table for a struct, a table by field name, which lacks the optional fields that are
+absent; for an array or a list, a list
 @raise an error if `v` is neither a view nor a value, or if it is a view whose lock was released
 */
 int lipm_totable(lua_State *L) {
