@@ -74,6 +74,7 @@ build = {
     ["ipmmap_cli.stop"] = "cli/ipmmap_cli/stop.lua",
     ["ipmmap_cli.terminal"] = "cli/ipmmap_cli/terminal.lua",
     ["ipmmap_cli.text"] = "cli/ipmmap_cli/text.lua",
+    ["ipmmap_cli.tidy"] = "cli/ipmmap_cli/tidy.lua",
     ["ipmmap_cli.tracker"] = "cli/ipmmap_cli/tracker.lua",
     ["ipmmap_cli.types"] = "cli/ipmmap_cli/types.lua",
     ["ipmmap_cli.value"] = "cli/ipmmap_cli/value.lua",

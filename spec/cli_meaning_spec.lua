@@ -85,8 +85,8 @@ describe("the command, on types with meaning,", function()
         "volume = 0.8 dB", "gains = [1.0, 1.0, 1.0] dB", "level = warn", "levels = [7, info]",
         "rights = read|write", "few = [1, 2] ms", "at = { x = 0.0 m, y = 0.0 m, z = 0.0 m }",
         "left = 4 s", "best = nil", 'note = "null"', 'title = "Grüße 𝄞"', 'glyphs = "ä𝄞"',
-        "grid = [[0, 0], [0, 0]]", "many (V)", "odd",
-        "  [1] = { c = 0, d = 0.0, levels = [] }",
+        "grid = [[0, 0], [0, 0]]", "many (V)",
+        "odd = [{ c = 0, d = 0.0, levels = [] }, { c = 0, d = 0.0, levels = [] }]",
         '  [1] = { id = 1, level = warn, left = nil, name = "a" }',
         '  [2] = { id = 2, level = debug, left = -3, name = "" }',
       } do
@@ -111,6 +111,15 @@ describe("the command, on types with meaning,", function()
       assert.equal("null", get("note"))
       assert.equal("-3", get("items[2].left"))
       assert.equal("1\n2", get("items[*].id"))
+      assert.equal("nil\n-3", get("items[1..2].left"))
+      assert.equal("nil", get("best.id"))
+      for _, path in ipairs { "items[3]", "items[3].id", "few[3]" } do
+        for _, command in ipairs { "get", "show" } do
+          local status, out, err = cli.run { command, file, path }
+          assert.same({ 2, "" }, { status, out })
+          assert.truthy(err:find("Sound." .. path .. ": the list has fewer elements", 1, true), err)
+        end
+      end
     end)
 
     it("in JSON names as strings, flags as numbers, and null", function()

@@ -1,10 +1,10 @@
 --- ipmmap get: prints values, each on a line. If stdout is a terminal, a text's control characters
 -- are escaped; otherwise the text is printed unchanged.
-local failure = require "ipmmap_cli.failure"
 local output = require "ipmmap_cli.output"
 local parts = require "ipmmap_cli.parts"
 local segment = require "ipmmap_cli.segment"
 local text = require "ipmmap_cli.text"
+local types = require "ipmmap_cli.types"
 local value = require "ipmmap_cli.value"
 
 local function print_value(type, data, is_one)
@@ -22,11 +22,12 @@ end
 return function(args)
   local reader <close>, S = segment.open("reader", args.file, args)
   local is_one = #args.paths == 1 and not parts.is_pattern(args.paths[1])
-  local whole = not is_one and reader:snapshot() or nil -- all values are of the same commit
+  local whole -- all values are of the same commit
+  if not is_one or types.is_dynamic(types.of(S)) then whole = reader:snapshot() end
   local chosen = parts.of(S, args.paths, whole)
   local function read(part)
-    if is_one then return failure.of_user(reader.read, reader, part.path) end
-    return parts.read(whole, part.keys)
+    if whole then return parts.value(S, whole, part) end
+    return reader:read(part.path)
   end
   if not args.json then
     for _, part in ipairs(chosen) do print_value(part.type, read(part), is_one) end

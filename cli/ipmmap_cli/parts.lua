@@ -106,15 +106,27 @@ function parts.of(S, arguments, whole)
   return list
 end
 
---- The part of a value that the first `count` keys lead to; all of them by default. Nil if there is
--- none: an optional part on the way holds nothing, or a list has fewer elements.
+--- The part of a value that the first `count` keys lead to; all of them by default.
+-- @return the part; nil if an optional part on the way holds nothing; nil and true if a list on the
+-- way has fewer elements
 function parts.read(whole, keys, count)
   for i = 1, count or #keys do
     local key = keys[i]
-    if whole == nil or math.type(key) and key > #whole then return nil end
+    if whole == nil then return nil end
+    if math.type(key) and key > #whole then return nil, true end
     whole = whole[key]
   end
   return whole
+end
+
+--- The value of a part in a value of the struct. Ends the command if the part is in an element that
+-- its list does not have.
+function parts.value(S, whole, part)
+  local data, is_beyond = parts.read(whole, part.keys)
+  if is_beyond then
+    failure.raise("usage", "%s.%s: the list has fewer elements", S.name, part.path)
+  end
+  return data
 end
 
 --- A JSON object of the parts: a value for each path.

@@ -1,38 +1,12 @@
 --- What a recording keeps of each commit: the runs of bytes that changed, { offset, bytes }, sorted
 -- by offset.
-local ipmmap = require "ipmmap"
 local log = require "ipmmap_cli.log"
 local new_leaves = require "ipmmap_cli.leaves"
 local new_tracker = require "ipmmap_cli.tracker"
+local new_tidy = require "ipmmap_cli.tidy"
 local parts = require "ipmmap_cli.parts"
 local types = require "ipmmap_cli.types"
 local value = require "ipmmap_cli.value"
-
--- Reads each bool and text and assigns it again, so that its bytes become canonical.
-local function tidy(view, type)
-  local is_struct = type.kind == "struct"
-  for i = 1, is_struct and #type.fields or value.count(type, view) do
-    local key = is_struct and type.fields[i].name or i
-    local part = is_struct and type.fields[i].type or type.element
-    local data = view[key]
-    part = value.held(part, data)
-    if part.kind == "bool" or value.is_text(part) then
-      view[key] = data
-    elseif not value.is_scalar(part) then
-      tidy(data, part)
-    end
-  end
-end
-
--- The canonical bytes of a state: those that the library would store for these values. A host in C
--- may leave bytes after a text's NUL, or a true that is not 1. These bytes mean nothing, and replay
--- refuses them.
-local function tidy_bytes(whole, type)
-  local bytes = ipmmap.bytes(whole)
-  if pcall(ipmmap.setbytes, whole, bytes) then return bytes end
-  tidy(whole, type)
-  return ipmmap.bytes(whole)
-end
 
 -- How string.pack writes scalars, except texts and bools.
 local FORMATS <const> = {
@@ -90,12 +64,12 @@ end
 -- For a recording of a struct whose bytes do not follow from the scalars alone. It costs the whole
 -- struct.
 local function of_bytes(S, paths, first)
-  local chosen, before = {}, ("\0"):rep(S.size)
+  local chosen, before, tidy = {}, ("\0"):rep(S.size), new_tidy(S)
   for i, part in ipairs(parts.of(S, paths)) do
     chosen[i] = { offset = S:offsetof(part.path), type = part.type }
   end
   local function runs(whole)
-    local bytes = only(chosen, tidy_bytes(S:new(whole), types.of(S)))
+    local bytes = only(chosen, tidy(whole))
     local difference = log.difference(before, bytes)
     before = bytes
     return (#paths == 0 or #difference > 0) and difference or nil
@@ -106,7 +80,7 @@ end
 -- For a recording of everything.
 local function of_changes(S, feed, first)
   local leaf_at = new_leaves(S)
-  local bytes = tidy_bytes(S:new(first), S:type())
+  local bytes = new_tidy(S)(first)
   return log.difference(("\0"):rep(#bytes), bytes), function()
     local list = {}
     for path, data in feed:changes() do

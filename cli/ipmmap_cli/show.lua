@@ -92,7 +92,7 @@ return function(args)
   local reader <close>, S = segment.open("reader", args.file, args)
   local data, version = reader:versioned_snapshot()
   local chosen = parts.of(S, args.paths, data)
-  local function read(part) return parts.read(data, part.keys) end
+  local function read(part) return parts.value(S, data, part) end
   if #chosen == 0 and args.json then
     output.json(value.for_json(S:type(), data))
   elseif #chosen == 0 then
