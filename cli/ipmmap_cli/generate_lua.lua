@@ -5,6 +5,7 @@ local types = require "ipmmap_cli.types"
 local value = require "ipmmap_cli.value"
 
 local BASE <const> = { MmapStructureHeader = true, BaseMmapStructure = true }
+local WIDTH <const> = 100
 local SPECIAL <const> = { nan = "0/0", inf = "math.huge", ["-inf"] = "-math.huge" }
 
 -- A value as a literal of Lua. The type is that of a scalar or a text.
@@ -53,16 +54,27 @@ local function is_counted(enum)
   return true
 end
 
-local function add_enum(lines, enum)
-  local has_numbers = not is_counted(enum)
-  lines[#lines + 1] = ""
-  lines[#lines + 1] = ("ipmmap.%s(%q, %q, {"):format(enum.flags and "flags" or "enum", enum.name,
-    enum.kind)
-  for _, constant in ipairs(enum.names) do
-    lines[#lines + 1] = has_numbers and ('  ["%s"] = %s,'):format(constant.name,
-      literal({ kind = enum.kind }, constant.number)) or ("  %q,"):format(constant.name)
+-- Adds text that opens a list, its entries and its end, on one line if that is short enough.
+local function add_list(lines, start, entries, ending)
+  local line = ("%s { %s }%s"):format(start, table.concat(entries, ", "), ending)
+  if #line <= WIDTH then
+    lines[#lines + 1] = line
+    return
   end
-  lines[#lines + 1] = "})"
+  lines[#lines + 1] = start .. " {"
+  for _, entry in ipairs(entries) do lines[#lines + 1] = "  " .. entry .. "," end
+  lines[#lines + 1] = "}" .. ending
+end
+
+local function add_enum(lines, enum)
+  local has_numbers, entries = not is_counted(enum), {}
+  for i, constant in ipairs(enum.names) do
+    entries[i] = has_numbers and ('["%s"] = %s'):format(constant.name,
+      literal({ kind = enum.kind }, constant.number)) or ("%q"):format(constant.name)
+  end
+  lines[#lines + 1] = ""
+  add_list(lines, ("ipmmap.%s(%q, %q,"):format(enum.flags and "flags" or "enum", enum.name,
+    enum.kind), entries, ")")
 end
 
 return function(S)
