@@ -230,8 +230,8 @@ struct StructSpecText {
     end
     refuses("two fields of the same name", "StructSpecBad.x: there are two fields of that name",
       "StructSpecBad", { { "x", "int32" }, { "x", "int8" } })
-    refuses("an unknown type", "StructSpecBad.x: 'int33' is neither a type (bool, char, int8 to uint64, float, "
-      .. "double) nor a registered struct",
+    refuses("an unknown type", "StructSpecBad.x: 'int33' is neither a type (bool, char, char16, char32, int8 to "
+      .. "uint64, float, double) nor a registered struct or enumeration",
       "StructSpecBad", { { "x", "int33" } })
     it("a type of another language, and names the type to use instead", function()
       local text = "text of at most N bytes is 'char[N]', such as 'char[64]'"
@@ -266,8 +266,8 @@ struct StructSpecText {
       "StructSpecBad", { { "x", 4 } })
     refuses("an array of nothing", "StructSpecBad.x: 'int32[0]': an array has at least one element",
       "StructSpecBad", { { "x", "int32[0]" } })
-    refuses("a struct that contains itself", "StructSpecBad.x: 'StructSpecBad' is neither a type (bool, char, int8 to "
-      .. "uint64, float, double) nor a registered struct",
+    refuses("a struct that contains itself", "StructSpecBad.x: 'StructSpecBad' is neither a type (bool, char, "
+      .. "char16, char32, int8 to uint64, float, double) nor a registered struct or enumeration",
       "StructSpecBad", { { "x", "StructSpecBad" } })
 
     it("a struct that would contain itself, at any depth", function()

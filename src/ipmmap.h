@@ -283,7 +283,7 @@ IPM_API void ipm_type_initialize(const ipm_type *type, void *into);
 /*
  * Check the values of a struct or of any other type against its limits, counts of lists against
  * their capacity, and bools.
- * bytes    aligned to 8; no other thread changes them
+ * bytes    of any alignment; no other thread changes them
  * returns  IPM_EINVALID: the text names the first value that is refused, as in
  *          "Demo.volume: 1.5 is above the limit of 1"
  */
@@ -342,26 +342,31 @@ typedef struct ipm_paths {
  */
 typedef struct ipm_migration {
     ipm_paths kept;    /* each value is there */
-    ipm_paths added;   /* not in the old layout: zero */
+    ipm_paths added;   /* not in the old layout: the default, or zero */
     ipm_paths dropped; /* a value was lost: it is not in the new layout, or did not fit */
 } ipm_migration;
 
 /*
  * Convert a struct to another layout. Each field that both layouts have, by its path, is copied:
  * one of the same type; a wider one of the same kind (a signed or an unsigned integer, or float and
- * double); a longer text; a longer array, of elements that can be converted; a struct, field by
- * field, whatever its name. All else is zero. Fields that the new layout does not have are dropped.
+ * double; an enumeration counts as its integer); a longer text; a longer array or list, of elements
+ * that can be converted; an array that becomes a list; a value that becomes optional; a struct,
+ * field by field, whatever its name and its packing. All else is as ipm_type_initialize stores it.
+ * Fields that the new layout does not have are dropped.
  *
- * What could lose a value is refused: a narrower type, a shorter text or array, another kind.
- * `lossy` allows it. Then a number becomes any other kind of number, if it is in the range of that
- * kind and, for an integer, has no fraction; doubles are rounded to floats. A text that is too long
- * is cut after a whole UTF-8 character. Any other value that does not fit is lost, and its field is
- * zero.
+ * What could lose a value is refused: a narrower type, a shorter text, array or list, a list that
+ * becomes an array, an optional value that is no longer optional, another kind, and a value outside
+ * the new limits. `lossy` allows it. Then a number becomes any other kind of number, if it is in
+ * the range of that kind and, for an integer, has no fraction; doubles are rounded to floats. A
+ * text that is too long is cut after a whole character. Any other value that does not fit is lost:
+ * its field has the default, or zero, and an optional number is absent. A value that was absent
+ * becomes the default.
  *
  * from, to   structs
  * data       of type `from`; `into`, of type `to`; both aligned to 8, and they must not overlap
  * migration  the report, or NULL. owner: the caller, who frees it by ipm_migration_free
- * returns    IPM_ELAYOUT: the text names the field and both types; IPM_ESYSTEM (no memory)
+ * returns    IPM_ELAYOUT: the text names the field and both types, or the value; IPM_ECORRUPT: a
+ *            list has more elements than fit; IPM_ESYSTEM (no memory)
  */
 IPM_API int ipm_convert(const ipm_type *from, const void *data, const ipm_type *to, void *into,
                         bool lossy, ipm_migration **migration, ipm_error *error);
@@ -534,14 +539,14 @@ typedef struct ipm_options {
 } ipm_options;
 
 /*
- * `migrate` replaces a segment of another layout by one of this layout, into which ipm_convert
- * copies the values. Version and time stamp go on from the old ones; owner, mode and max_readers
- * stay. It takes the old segment's lock, so no commit is lost, and a dead writer's transaction is
- * rolled back first. Handles on the old segment then return IPM_EREPLACED, or follow. A segment of
- * this layout, or of one that `match` allows, is opened as it is. If the opening fails, the old
- * segment is unchanged, except for an error after the new file has got its name. If the process
- * dies, there is the old segment or the new one; where editors find none, the next manager with
- * `create` finds the old one.
+ * `migrate` replaces a segment of another layout, which may be another one only in its attributes,
+ * by one of this layout, into which ipm_convert copies the values. Version and time stamp go on
+ * from the old ones; owner, mode and max_readers stay. It takes the old segment's lock, so no
+ * commit is lost, and a dead writer's transaction is rolled back first. Handles on the old segment
+ * then return IPM_EREPLACED, or follow. A segment of this layout, or of one that `match` allows, is
+ * opened as it is. If the opening fails, the old segment is unchanged, except for an error after
+ * the new file has got its name. If the process dies, there is the old segment or the new one;
+ * where editors find none, the next manager with `create` finds the old one.
  *
  * returns  IPM_ELAYOUT (see ipm_convert), IPM_ETIMEOUT and IPM_EDEADLOCK (the old segment's lock),
  *          IPM_EPERMISSION (also: the new file cannot have the owner and the group of the old one),
@@ -595,8 +600,10 @@ IPM_API int ipm_segment_open(ipm_role role, const ipm_layout *layout, const ipm_
                              ipm_segment **segment, ipm_error *error);
 
 /*
- * The layout of the segment: with `match` that of the file, and otherwise the program's own.
- * owner    the handle
+ * The layout of the segment: the program's own, if the file has the same schema text; otherwise
+ * that of the file, whose offsets (with `match`), defaults, limits and names hold. It may be
+ * another one each time that the handle has followed: see ipm_segment_openings. owner    the
+ * handle, which keeps it until it is closed
  */
 IPM_API const ipm_layout *ipm_segment_layout(const ipm_segment *segment);
 
@@ -624,8 +631,8 @@ IPM_API const ipm_layout *ipm_segment_layout(const ipm_segment *segment);
 IPM_API int ipm_segment_follow(ipm_segment *segment, ipm_error *error);
 
 /*
- * How many segments the handle has opened: 1, and one more each time that it has followed. With
- * IPM_BY_PATH: if the number has grown, find the fields again.
+ * How many segments the handle has opened: 1, and one more each time that it has followed. If the
+ * number has grown, ask for ipm_segment_layout again; with IPM_BY_PATH, find the fields again.
  */
 IPM_API uint64_t ipm_segment_openings(const ipm_segment *segment);
 
@@ -723,9 +730,12 @@ IPM_API int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t si
 /*
  * Change one value: as ipm_segment_write, for a part that is found by its path as in ipm_type_find.
  *
+ * path     in the segment's own layout. Lists on the way have the element, and optional values are
+ *          present
  * size     of the part
  * errors   as for ipm_segment_write; IPM_EINVALID also for a path that leads nowhere, another size,
- *          and a value that ipm_type_check refuses
+ *          and a value that ipm_type_check refuses; IPM_ECORRUPT: a list on the way has more
+ *          elements than fit
  */
 IPM_API int ipm_segment_put(ipm_segment *segment, const char *path, const void *from, uint64_t size,
                             ipm_error *error);
@@ -823,10 +833,10 @@ IPM_API int ipm_segment_changed(ipm_segment *segment, uint64_t version, ipm_rang
                                 ipm_error *error);
 
 /*
- * touch sets the header's time stamp to the present time; clear zeroes everything but the header's
- * code. While the handle holds its lock, this is part of its transaction; otherwise it is a
- * transaction of its own, which waits for the lock. Errors are those of lock and unlock, and
- * IPM_EINVALID for a reader.
+ * touch sets the header's time stamp to the present time; clear stores the defaults of the fields,
+ * as ipm_type_initialize does, and zero in the time stamp. While the handle holds its lock, this is
+ * part of its transaction; otherwise it is a transaction of its own, which waits for the lock.
+ * Errors are those of lock and unlock, and IPM_EINVALID for a reader.
  */
 IPM_API int ipm_segment_touch(ipm_segment *segment, ipm_error *error);
 IPM_API int ipm_segment_clear(ipm_segment *segment, ipm_error *error);

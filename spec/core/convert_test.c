@@ -344,6 +344,207 @@ static void is_quick_however_often_a_struct_is_used(void) {
     reports("s", "n", "");
 }
 
+/* ---- Lists, optional values, limits, defaults -------------------------------------------- */
+
+static void fails(bool lossy, int code, const char *text) {
+    memset(&error, 0, sizeof error);
+    CHECK_INT(convert(lossy), code);
+    CHECK_STR(error.text, text);
+    CHECK(report == NULL);
+}
+
+static void lengthens_lists(void) {
+    change(BASE("a: int16[<=3]"), BASE("a: int32[<=5]"));
+    SET(uint32_t, "a", 2);
+    SET(int16_t, "a[1]", -1);
+    SET(int16_t, "a[2]", 7);
+    SET(int16_t, "a[3]", 9); /* not in use */
+    converts(false);
+    CHECK_INT(get_uint32_t("a"), 2);
+    CHECK_INT(get_int32_t("a[1]"), -1);
+    CHECK_INT(get_int32_t("a[2]"), 7);
+    CHECK_INT(get_int32_t("a[3]"), 0);
+    reports("a", "", "");
+}
+
+static void shortens_lists_only_when_lossy(void) {
+    change("struct P { x: int8 }" BASE("a: P[<=3]"), "struct P { x: int8 }" BASE("a: P[<=2]"));
+    CHECK_INT(convert(false), IPM_ELAYOUT);
+    SET(uint32_t, "a", 2);
+    SET(int8_t, "a[2].x", 5);
+    converts(true);
+    reports("a", "", "");
+    CHECK_INT(get_uint32_t("a"), 2);
+    CHECK_INT(get_int8_t("a[2].x"), 5);
+    SET(uint32_t, "a", 3);
+    converts(true);
+    reports("a", "", "a[3]");
+    CHECK_INT(get_uint32_t("a"), 2);
+}
+
+static void gives_elements_in_use_the_defaults_of_new_fields(void) {
+    change("struct P { x: int8 }" BASE("a: P[<=3]; o: P?; q: P?"),
+           "struct P { x: int8; y: int16 (default 7) }" BASE("a: P[<=3]; o: P?; q: P?"));
+    SET(uint32_t, "a", 2);
+    SET(int8_t, "a[2].x", 5);
+    *at(before, old.bytes, "o") = 1;
+    SET(int8_t, "o.x", 6);
+    converts(false);
+    CHECK_INT(get_int8_t("a[2].x"), 5);
+    CHECK_INT(get_int16_t("a[2].y"), 7);
+    CHECK_INT(get_int16_t("a[3].y"), 0);
+    CHECK_INT(get_uint8_t("o"), 1);
+    CHECK_INT(get_int8_t("o.x"), 6);
+    CHECK_INT(get_int16_t("o.y"), 7);
+    CHECK_INT(get_uint8_t("q"), 0);
+    CHECK_INT(get_int16_t("q.y"), 0);
+    reports("a[1].x o.x q.x", "a[1].y o.y q.y", "");
+}
+
+static void makes_arrays_lists_and_back(void) {
+    change(BASE("a: int16[3]; l: int16[<=3]"), BASE("a: int16[<=4]; l: int16[<=3]"));
+    SET(int16_t, "a[3]", 9);
+    converts(false);
+    CHECK_INT(get_uint32_t("a"), 3);
+    CHECK_INT(get_int16_t("a[3]"), 9);
+    CHECK_INT(get_uint32_t("l"), 0);
+    reports("a l", "", "");
+    change(BASE("a: int16[3]"), BASE("a: int16[<=2]"));
+    fails(false, IPM_ELAYOUT,
+          "a: int16[3] to int16[<=2] could lose values, which only a lossy conversion may");
+    SET(int16_t, "a[3]", 9);
+    converts(true);
+    CHECK_INT(get_uint32_t("a"), 2);
+    reports("a", "", "a[3]");
+    change(BASE("a: int16[<=3]"), BASE("a: int16[3] (default 4)"));
+    fails(false, IPM_ELAYOUT,
+          "a: int16[<=3] to int16[3] could lose values, which only a lossy conversion may");
+    SET(uint32_t, "a", 1);
+    SET(int16_t, "a[1]", 9);
+    converts(true);
+    CHECK_INT(get_int16_t("a[1]"), 9);
+    CHECK_INT(get_int16_t("a[2]"), 4);
+    reports("a", "", "");
+}
+
+static void makes_values_optional_and_back(void) {
+    change(BASE("a: int16; b: int16[2]; c: int16?; d: int16?"),
+           BASE("a: int32?; b: int16[2]?; c: int32?; d: int32?"));
+    SET(int16_t, "a", -3);
+    SET(int16_t, "b[2]", 4);
+    *at(before, old.bytes, "c") = 1;
+    *(int16_t *)(void *)(at(before, old.bytes, "c") + 2) = 8;
+    converts(false);
+    CHECK_INT(get_uint8_t("a"), 1);
+    CHECK_INT(*(int32_t *)(void *)(at(after, new.bytes, "a") + 4), -3);
+    CHECK_INT(get_uint8_t("b"), 1);
+    CHECK_INT(get_int16_t("b[2]"), 4);
+    CHECK_INT(get_uint8_t("c"), 1);
+    CHECK_INT(*(int32_t *)(void *)(at(after, new.bytes, "c") + 4), 8);
+    CHECK_INT(get_uint8_t("d"), 0);
+    reports("a b c d", "", "");
+    change(BASE("a: int16?; b: int16?"), BASE("a: int16 (default 5); b: int16"));
+    fails(false, IPM_ELAYOUT,
+          "a: int16? to int16 could lose values, which only a lossy conversion may");
+    *at(before, old.bytes, "b") = 1;
+    *(int16_t *)(void *)(at(before, old.bytes, "b") + 2) = 8;
+    converts(true);
+    CHECK_INT(get_int16_t("a"), 5);
+    CHECK_INT(get_int16_t("b"), 8);
+}
+
+static void refuses_values_outside_the_new_limits(void) {
+    change(BASE("v: float; n: int8[3]; o: int8?"),
+           BASE("v: float (default 0.5, max 1); n: int8[3] (max 5); o: int8? (max 5)"));
+    SET(float, "v", 1);
+    SET(int8_t, "n[3]", 5);
+    converts(false);
+    reports("v n o", "", "");
+    CHECK(get_float("v") == 1);
+    SET(float, "v", 1.5F);
+    fails(false, IPM_ELAYOUT,
+          "v: 1.5 is above the limit of 1, and only a lossy conversion may lose the value");
+    SET(float, "v", NAN);
+    SET(int8_t, "n[2]", 6);
+    *at(before, old.bytes, "o") = 1;
+    at(before, old.bytes, "o")[1] = 6;
+    converts(true);
+    reports("", "", "v n o");
+    CHECK(get_float("v") == 0.5F);
+    CHECK_INT(get_int8_t("n[2]"), 0);
+    CHECK_INT(get_int8_t("n[3]"), 5);
+    CHECK_INT(get_uint8_t("o"), 0);
+}
+
+static void gives_added_fields_their_defaults(void) {
+    change(BASE("a: int8; t: char[4]; n: int8[2]"),
+           BASE("a: int8 (default 3); b: int8 (default 4); t: char[12] (default \"hello\");"
+                "n: int8[4] (default 9)"));
+    set_text("t", "abc");
+    SET(int8_t, "n[1]", 1);
+    converts(false);
+    CHECK_INT(get_int8_t("a"), 0);
+    CHECK_INT(get_int8_t("b"), 4);
+    CHECK_STR(text_at("t", 12), "abc");
+    CHECK_INT(at(after, new.bytes, "t")[4], 0);
+    CHECK_INT(get_int8_t("n[1]"), 1);
+    CHECK_INT(get_int8_t("n[2]"), 0);
+    CHECK_INT(get_int8_t("n[3]"), 9);
+    reports("a t n", "b", "");
+}
+
+static void takes_enumerations_for_integers(void) {
+    change("enum M : uint8 { a = 1 }" BASE("m: M; l: M[<=2]"), BASE("m: uint16; l: uint16[<=2]"));
+    SET(uint8_t, "m", 1);
+    converts(false);
+    CHECK_INT(get_uint16_t("m"), 1);
+}
+
+static void cuts_wide_texts_after_a_whole_character(void) {
+    static const uint16_t pair[] = {'a', 0xd83d, 0xde00, 'b'};
+    change(BASE("t: char16[4]; u: char32[4]; v: char16[2]"),
+           BASE("t: char16[2]; u: char32[2]; v: char16[8] (default \"hello\")"));
+    fails(false, IPM_ELAYOUT,
+          "t: char16[4] to char16[2] could lose values, which only a lossy conversion may");
+    memcpy(at(before, old.bytes, "t"), pair, sizeof pair);
+    SET(uint32_t, "u", 0x1f600);
+    SET(uint16_t, "v", 'x');
+    converts(true);
+    CHECK_INT(get_uint16_t("t"), 'a');
+    CHECK_INT(*(uint16_t *)(void *)(at(after, new.bytes, "t") + 2), 0);
+    CHECK_INT(get_uint32_t("u"), 0x1f600);
+    CHECK_INT(get_uint16_t("v"), 'x');
+    CHECK_INT(*(uint16_t *)(void *)(at(after, new.bytes, "v") + 2), 0);
+    reports("u v", "", "t");
+}
+
+static void packs_and_unpacks(void) {
+    static const char packed[] =
+        "struct P (pack 1) { a: int8; x: double; n: int32[2] }" BASE("c: int8; p: P; l: P[<=2]");
+    static const char natural[] =
+        "struct P { a: int8; x: double; n: int32[2] }" BASE("c: int8; p: P; l: P[<=2]");
+    for (int i = 0; i < 2; i++) {
+        change(i == 0 ? packed : natural, i == 0 ? natural : packed);
+        SET(double, "p.x", 2.5);
+        SET(uint32_t, "l", 2);
+        SET(double, "l[2].x", 3.5);
+        SET(int32_t, "l[2].n[2]", -1);
+        converts(false);
+        CHECK(get_double("p.x") == 2.5);
+        CHECK(get_double("l[2].x") == 3.5);
+        CHECK_INT(get_int32_t("l[2].n[2]"), -1);
+    }
+}
+
+static void refuses_lists_that_are_longer_than_they_can_be(void) {
+    change("struct P { l: int8[<=3] }" BASE("a: int8; ps: P[2]"),
+           "struct P { l: int8[<=3] }" BASE("ps: P[2]; a: int8"));
+    SET(uint32_t, "ps[2].l", 4);
+    fails(false, IPM_ECORRUPT, "ps[1].l: 4 elements are more than its 3");
+    SET(uint32_t, "ps[2].l", UINT32_MAX);
+    fails(true, IPM_ECORRUPT, "ps[1].l: 4294967295 elements are more than its 3");
+}
+
 int main(void) {
     set_up();
     run("copies the fields that both layouts have", copies_what_both_have);
@@ -357,6 +558,19 @@ int main(void) {
     run("shortens arrays, and tells what had values", shortens_arrays);
     run("drops what becomes another kind", drops_what_becomes_another_kind);
     run("converts plain structs", converts_plain_structs);
+    run("lengthens lists", lengthens_lists);
+    run("shortens lists only if it may lose values", shortens_lists_only_when_lossy);
+    run("gives the elements in use the defaults of new fields",
+        gives_elements_in_use_the_defaults_of_new_fields);
+    run("makes arrays lists, and lists arrays", makes_arrays_lists_and_back);
+    run("makes values optional, and back", makes_values_optional_and_back);
+    run("refuses values outside the new limits", refuses_values_outside_the_new_limits);
+    run("gives added fields their defaults", gives_added_fields_their_defaults);
+    run("takes enumerations for integers", takes_enumerations_for_integers);
+    run("cuts UTF-16 texts after a whole character", cuts_wide_texts_after_a_whole_character);
+    run("packs and unpacks structs", packs_and_unpacks);
+    run("refuses lists that are longer than they can be",
+        refuses_lists_that_are_longer_than_they_can_be);
     run("is quick however often a struct is used", is_quick_however_often_a_struct_is_used);
     ipm_migration_free(report);
     ipm_layout_free(before);

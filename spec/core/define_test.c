@@ -188,8 +188,8 @@ static void names_what_is_no_type(void) {
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
         char why[200];
         snprintf(why, sizeof why,
-                 "S.x: '%s' is neither a type (bool, char, int8 to uint64, float, double) nor a "
-                 "registered struct",
+                 "S.x: '%s' is neither a type (bool, char, char16, char32, int8 to uint64, float, "
+                 "double) nor a registered struct or enumeration",
                  unknown[i]);
         refuses("S", NULL, FIELDS({"x", unknown[i]}, ), why);
         CHECK(definition.untyped == &declarations[0]);

@@ -248,12 +248,15 @@ static void names_the_field(void) {
     refuses_type("float (min)", "S.x: expected a number, but there is ')'", 2);
     refuses_type("float (min 1", "S.x: expected ',' or ')', but the text ends", 2);
     refuses_type("float (min 1) x", "S.x: expected nothing after ')', but there is 'x'", 2);
-    refuses_type("flot (min 1)",
-                 "S.x: 'flot' is neither a type (bool, char, int8 to uint64, float, double) nor a "
-                 "registered struct",
-                 1);
-    refuses_type("float[ (min 1)", "S.x: 'float[ (min 1)' is not a type", 1);
-    refuses_type("int8[<=0]", "S.x: 'int8[<=0]': an array has at least one element", 2);
+    refuses_type(
+        "flot (min 1)",
+        "S.x: 'flot' is neither a type (bool, char, char16, char32, int8 to uint64, float, "
+        "double) nor a registered struct or enumeration",
+        1);
+    refuses_type("float[ (min 1)", "S.x: 'float[' is not a type", 1);
+    refuses_type("unsigned int (min 1)", "S.x: 'unsigned int' is not a type", 1);
+    refuses_type("(min 1)", "S.x: '(min 1)' is not a type", 1);
+    refuses_type("int8[<=0] (min 1)", "S.x: 'int8[<=0]': an array has at least one element", 2);
     refuses_type("int8?[2]",
                  "S.x: an array of optional values: put the optional value into a struct", 2);
     refuses_type("int8[<=2][3]", "S.x: an array of lists: put the list into a struct", 2);

@@ -92,6 +92,21 @@ static void gives_the_layout_of_the_same_schema_text(void) {
     ipm_layout_free(written);
 }
 
+/* So a program can check schema text that it has written by hand, with the attributes. */
+static void equals_schema_text_with_attributes(void) {
+    ipm_layout *described = parse(DemoMmapStructure_schema);
+    ipm_layout *written =
+        parse(IPM_BASE_SCHEMA
+              "struct Point2D { x: double (default 0.5, min 0); y: double (unit \"m\") }\n"
+              "struct MultiPointsData { multi_data_int: int32; multi_points: Point2D[24] }\n"
+              "struct DemoMmapStructure : BaseMmapStructure { data_int: int32 (min 1, max 9)\n"
+              "  data_string: char[256] (default \"a\", doc \"text\"); data_xy: Point2D\n"
+              "  multi_pts: MultiPointsData }\n");
+    CHECK(ipm_type_equal(ipm_layout_type(described), ipm_layout_type(written)));
+    ipm_layout_free(described);
+    ipm_layout_free(written);
+}
+
 static void knows_every_scalar(void) {
     ipm_layout *layout = parse(Scalars_schema);
     const ipm_type *type = ipm_layout_type(layout);
@@ -141,6 +156,8 @@ static void shares_the_struct_member_by_member(void) {
 int main(void) {
     run("a table of fields gives the layout of the same schema text",
         gives_the_layout_of_the_same_schema_text);
+    run("a table of fields is equal to schema text with attributes",
+        equals_schema_text_with_attributes);
     run("a table of fields can have every scalar type", knows_every_scalar);
     run("a host can use the members of its own C struct", shares_the_struct_member_by_member);
     return done();

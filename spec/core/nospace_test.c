@@ -45,6 +45,16 @@ static void creates_all_or_nothing(void) {
         run_full(creates_and_uses, size);
 }
 
+static void creates_with_defaults_all_or_nothing(void) {
+    ipm_layout *plain = demo;
+    demo =
+        layout_of(IPM_BASE_SCHEMA "struct Demo : BaseMmapStructure {"
+                                  " a: int64 (default 3); text: char[600]; b: int64 (default 4) }");
+    creates_all_or_nothing();
+    ipm_layout_free(demo);
+    demo = plain;
+}
+
 static void keeps_the_old_one(peer *test) {
     ipm_segment *old, *new;
     (void)test;
@@ -205,6 +215,8 @@ int main(void) {
     set_up_full();
     run("creates a segment whole or not at all, and stores never fail later",
         creates_all_or_nothing);
+    run("creates a segment with defaults whole or not at all",
+        creates_with_defaults_all_or_nothing);
     run("keeps the old segment if there is no room to replace it",
         keeps_what_could_not_be_replaced);
     run("removes a lock file that it could not allocate",

@@ -1,4 +1,5 @@
 /* Writing by offset: as a transaction of its own or as part of one. The header is not changed. */
+#include "../../src/core/word.h"
 #include "../../src/ipmmap.h"
 #include "tap.h"
 
@@ -119,6 +120,22 @@ static void succeeds_though_the_segment_is_destroyed_in_answer(void) {
     sched_setaffinity(0, sizeof all, &all);
 }
 
+/* UBSan would see a load that needs an alignment. */
+static void words_may_be_at_any_address(void) {
+    unsigned char bytes[32];
+    for (size_t at = 0; at < 16; at++) {
+        memset(bytes, 0xee, sizeof bytes);
+        ipm_store_u64(bytes + at, UINT64_C(0x0102030405060708));
+        CHECK_INT(ipm_load_u64(bytes + at), UINT64_C(0x0102030405060708));
+        ipm_store_u32(bytes + at, 0x0a0b0c0d);
+        CHECK_INT(ipm_load_u32(bytes + at), 0x0a0b0c0d);
+        ipm_store_u16(bytes + at, 0x0e0f);
+        CHECK_INT(ipm_load_u16(bytes + at), 0x0e0f);
+        CHECK_INT(bytes[at + 8], 0xee);
+        CHECK(at == 0 || bytes[at - 1] == 0xee);
+    }
+}
+
 int main(void) {
     if (mkdtemp(dir) == NULL ||
         ipm_layout_parse(Pair_schema, sizeof Pair_schema - 1, &layout, NULL) != IPM_OK)
@@ -130,6 +147,7 @@ int main(void) {
     run("a write by a reader or outside the struct is refused", refuses_what_it_cannot_write);
     run("a write succeeds even if the segment is destroyed in response to its commit",
         succeeds_though_the_segment_is_destroyed_in_answer);
+    run("words may be at any address", words_may_be_at_any_address);
     ipm_layout_free(layout);
     rmdir(dir);
     return done();

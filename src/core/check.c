@@ -67,7 +67,7 @@ static bool needs_check(const ipm_type *type) {
     return node->is_limited || node->is_dynamic || node->has_bool;
 }
 
-static int check_number(const ipm_type *type, const unsigned char *bytes, const place *at) {
+static int check_limits(const ipm_type *type, const unsigned char *bytes, const place *at) {
     char text[IPM_REFUSAL_TEXT];
     ipm_number number = ipm_number_load(type->kind, bytes);
     return ipm_limits_fit(type->limits, type->kind, number) == IPM_FITS
@@ -135,7 +135,7 @@ static int check(const ipm_type *type, const unsigned char *bytes, const place *
     case IPM_STRUCT:
         return check_fields(type, bytes, at);
     default:
-        return check_number(type, bytes, at);
+        return check_limits(type, bytes, at);
     }
 }
 

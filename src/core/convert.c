@@ -4,6 +4,9 @@
 #include "conversion.h"
 
 #include "error.h"
+#include "excerpt.h"
+#include "limits.h"
+#include "utf.h"
 #include "word.h"
 
 #include <math.h>
@@ -12,70 +15,25 @@
 
 __extension__ typedef __int128 integer; /* holds every int64_t and every uint64_t */
 
-static integer load_integer(ipm_kind kind, const void *at) {
-    switch (kind) {
-    case IPM_INT8:
-        return (int8_t)ipm_load_u8(at);
-    case IPM_UINT8:
-        return ipm_load_u8(at);
-    case IPM_INT16:
-        return (int16_t)ipm_load_u16(at);
-    case IPM_UINT16:
-        return ipm_load_u16(at);
-    case IPM_INT32:
-        return (int32_t)ipm_load_u32(at);
-    case IPM_UINT32:
-        return ipm_load_u32(at);
-    case IPM_INT64:
-        return (int64_t)ipm_load_u64(at);
-    default:
-        return ipm_load_u64(at);
-    }
+static integer integer_in(ipm_kind kind, ipm_number number) {
+    return ipm_family_of(kind) == IPM_SIGNED ? (integer)number.i : (integer)number.u;
 }
 
-/* returns  false: it is out of range */
-static bool store_integer(ipm_kind kind, uint64_t size, integer value, void *into) {
-    bool has_sign = ipm_family_of(kind) == IPM_SIGNED;
-    unsigned bits = 8 * (unsigned)size - (has_sign ? 1 : 0);
-    integer limit = (integer)1 << bits;
-    if (value >= limit || value < (has_sign ? -limit : 0))
+/* returns  false: it is out of the range of the kind */
+static bool to_integer(ipm_kind kind, integer value, ipm_number *number) {
+    ipm_number min, max;
+    ipm_number_range(kind, &min, &max);
+    if (value < integer_in(kind, min) || value > integer_in(kind, max))
         return false;
-    switch (size) {
-    case 1:
-        ipm_store_u8(into, (uint8_t)value);
-        break;
-    case 2:
-        ipm_store_u16(into, (uint16_t)value);
-        break;
-    case 4:
-        ipm_store_u32(into, (uint32_t)value);
-        break;
-    default:
-        ipm_store_u64(into, (uint64_t)value);
-    }
+    number->u = (uint64_t)value;
     return true;
 }
 
-static double load_real(ipm_kind kind, const void *at) {
-    float narrow;
-    double wide;
-    memcpy(&narrow, at, sizeof narrow);
-    if (kind == IPM_FLOAT)
-        return narrow;
-    memcpy(&wide, at, sizeof wide);
-    return wide;
-}
-
-/* returns  false: a finite number is out of range */
-static bool store_real(ipm_kind kind, double wide, void *into) {
+/* returns  false: a finite number is out of the range of the kind */
+static bool to_real(ipm_kind kind, double wide, ipm_number *number) {
     float narrow = (float)wide;
-    if (kind == IPM_DOUBLE)
-        memcpy(into, &wide, sizeof wide);
-    else if (isinf(narrow) && !isinf(wide))
-        return false;
-    else
-        memcpy(into, &narrow, sizeof narrow);
-    return true;
+    number->f = kind == IPM_DOUBLE ? wide : (double)narrow;
+    return kind == IPM_DOUBLE || !isinf(narrow) || isinf(wide);
 }
 
 /* returns  false: it has a fraction, or is too large for any integer */
@@ -85,15 +43,22 @@ static bool integer_of(double real, integer *value) {
     return (double)*value == real;
 }
 
-static bool convert_number(const ipm_step *s, const unsigned char *from, unsigned char *into) {
-    bool was_real = ipm_family_of(s->from_kind) == IPM_REAL;
-    bool becomes_real = ipm_family_of(s->to_kind) == IPM_REAL;
-    double real = was_real ? load_real(s->from_kind, from) : 0;
-    integer value = was_real ? 0 : load_integer(s->from_kind, from);
-    if (becomes_real)
-        return store_real(s->to_kind, was_real ? real : (double)value, into);
-    return (!was_real || integer_of(real, &value)) &&
-           store_integer(s->to_kind, s->to_size, value, into);
+/* returns  false: the new kind does not have the number */
+static bool convert_number(ipm_kind from, ipm_number old, ipm_kind to, ipm_number *new) {
+    bool was_real = ipm_family_of(from) == IPM_REAL;
+    integer value = was_real ? 0 : integer_in(from, old);
+    if (ipm_family_of(to) == IPM_REAL)
+        return to_real(to, was_real ? old.f : (double)value, new);
+    return (!was_real || integer_of(old.f, &value)) && to_integer(to, value, new);
+}
+
+/* ---- Texts ------------------------------------------------------------------------------- */
+
+static bool is_zero(const unsigned char *bytes, uint64_t size) {
+    for (uint64_t i = 0; i < size; i++)
+        if (bytes[i] != 0)
+            return false;
+    return true;
 }
 
 static bool continues_character(unsigned char byte) {
@@ -108,52 +73,169 @@ static uint64_t cut_length(const unsigned char *text, uint64_t room) {
     return continues_character(text[length]) ? room : length; /* it is not UTF-8 */
 }
 
-static bool convert_text(const ipm_step *s, const unsigned char *from, unsigned char *into) {
-    uint64_t length = strnlen((const char *)from, s->from_size);
-    bool fits = length <= s->to_size;
-    memcpy(into, from, fits ? length : cut_length(from, s->to_size));
-    return fits;
+/* The number of bytes of a text before its first zero unit. */
+static uint64_t text_length(const ipm_type *type, const unsigned char *text) {
+    const uint64_t unit = ipm_unit_size(type->kind);
+    uint64_t length = 0;
+    while (length < type->size && !is_zero(text + length, unit))
+        length += unit;
+    return length;
 }
 
-static bool is_zero(const unsigned char *bytes, uint64_t size) {
-    for (uint64_t i = 0; i < size; i++)
-        if (bytes[i] != 0)
-            return false;
-    return true;
+/* The length of a text, of which `room` bytes are kept, without the half of a surrogate pair. */
+static uint64_t cut_units(ipm_kind kind, const unsigned char *text, uint64_t room) {
+    uint16_t last, next;
+    if (kind == IPM_CHAR)
+        return cut_length(text, room);
+    if (kind == IPM_CHAR32)
+        return room;
+    memcpy(&last, text + room - sizeof last, sizeof last);
+    memcpy(&next, text + room, sizeof next);
+    bool is_pair = (last & 0xfc00) == 0xd800 && (next & 0xfc00) == 0xdc00;
+    return is_pair ? room - sizeof last : room;
+}
+
+/* returns  false: it was cut */
+static bool convert_text(const ipm_step *s, const unsigned char *from, unsigned char *into) {
+    uint64_t room = s->to_type->size, length = text_length(s->from_type, from);
+    bool fits = length <= room;
+    uint64_t kept = fits ? length : cut_units(s->from_type->kind, from, room);
+    memset(into, 0, room); /* where the default was */
+    memcpy(into, from, kept);
+    return fits;
 }
 
 /* ---- The run ----------------------------------------------------------------------------- */
 
-/* returns  false: a value was lost */
-static bool run_step(const ipm_step *s, const unsigned char *from, unsigned char *into) {
+typedef struct conversion_run {
+    ipm_conversion *plan;
+    uint64_t lost; /* how many values */
+    ipm_error *error;
+} conversion_run;
+
+static void lose(conversion_run *r, size_t fate) {
+    r->plan->fates[fate].outcome = IPM_DROPPED;
+    r->lost++;
+}
+
+static int run_number(conversion_run *r, const ipm_step *s, const unsigned char *from,
+                      unsigned char *into) {
+    const ipm_type *type = s->to_type;
+    char text[IPM_REFUSAL_TEXT];
+    ipm_number number;
+    ipm_number old = ipm_number_load(s->from_type->kind, from);
+    if (!convert_number(s->from_type->kind, old, type->kind, &number)) {
+        lose(r, s->fate);
+    } else if (type->limits == NULL ||
+               ipm_limits_fit(type->limits, type->kind, number) == IPM_FITS) {
+        ipm_number_store(type->kind, number, into);
+    } else if (r->plan->lossy) {
+        lose(r, s->fate);
+    } else {
+        const char *path = r->plan->fates[s->fate].path;
+        return ipm_fail(r->error, IPM_ELAYOUT, 0,
+                        "%s: %s, and only a lossy conversion may lose the value",
+                        ipm_excerpt_of(path, strlen(path)).text, ipm_refusal(type, number, text));
+    }
+    return IPM_OK;
+}
+
+static int run_steps(conversion_run *r, size_t first, size_t end, const unsigned char *from,
+                     unsigned char *into);
+
+/* The number of elements that there are. */
+static int count_old(conversion_run *r, const ipm_step *s, const unsigned char *from,
+                     uint64_t *count) {
+    const ipm_type *type = s->from_type;
+    *count = 1;
+    if (type->kind == IPM_OPTIONAL)
+        *count = ipm_load_u8(from) != 0 ? 1 : 0;
+    else if (ipm_step_element(type, s->to_type) != type)
+        *count = type->kind == IPM_LIST ? ipm_load_u32(from) : type->count;
+    if (type->kind != IPM_LIST || *count <= type->count)
+        return IPM_OK;
+    const char *path = r->plan->fates[s->fate].path;
+    return ipm_fail(r->error, IPM_ECORRUPT, 0, "%s: %llu elements are more than its %llu",
+                    ipm_excerpt_of(path, strlen(path)).text, (unsigned long long)*count,
+                    (unsigned long long)type->count);
+}
+
+/* Store how many elements a list or an optional type has. */
+static void store_count(const ipm_type *type, uint64_t count, unsigned char *into) {
+    const uint32_t used = (uint32_t)count;
+    if (type->kind == IPM_LIST)
+        memcpy(into, &used, sizeof used);
+    else if (type->kind == IPM_OPTIONAL)
+        *into = count != 0;
+}
+
+static int run_each(conversion_run *r, const ipm_step *s, size_t first, const unsigned char *from,
+                    unsigned char *into) {
+    const ipm_type *a = s->from_type, *b = s->to_type;
+    const ipm_type *old = ipm_step_element(a, b), *new = ipm_step_element(b, a);
+    const unsigned char *old_at = from + (old == a ? 0 : a->inner);
+    unsigned char *new_at = into + (new == b ? 0 : b->inner);
+    const bool is_new = b->kind == IPM_LIST || b->kind == IPM_OPTIONAL;
+    const uint64_t room = new == b ? 1 : b->count, lost = r->lost;
+    uint64_t count;
+    int code = count_old(r, s, from, &count);
+    if (code != IPM_OK)
+        return code;
+    if (a->kind == IPM_LIST && count > room)
+        lose(r, s->rest);
+    count = count < room ? count : room;
+    for (uint64_t i = 0; i < count && code == IPM_OK; i++) {
+        if (is_new)
+            ipm_type_initialize(new, new_at + i * new->size);
+        code = run_steps(r, first, s->end, old_at + i * old->size, new_at + i * new->size);
+    }
+    if (b->kind == IPM_OPTIONAL && ipm_family_of(new->kind) != IPM_NO_NUMBER && r->lost != lost)
+        count = 0; /* rather absent than another value */
+    store_count(b, count, into);
+    return code;
+}
+
+/* Whether the elements of an array that have no place are all zero. */
+static bool is_rest_empty(const ipm_step *s, const unsigned char *from) {
+    const ipm_type *type = s->from_type;
+    const uint64_t kept = s->kept * type->element->size;
+    return is_zero(from + kept, type->size - kept);
+}
+
+static int run_step(conversion_run *r, const ipm_step *s, const unsigned char *from,
+                    unsigned char *into) {
     switch (s->kind) {
     case IPM_STEP_NUMBER:
-        return convert_number(s, from, into);
+        return run_number(r, s, from, into);
     case IPM_STEP_TEXT:
-        return convert_text(s, from, into);
+        if (!convert_text(s, from, into))
+            lose(r, s->fate);
+        return IPM_OK;
     case IPM_STEP_REST:
-        return is_zero(from, s->from_size);
+        if (!is_rest_empty(s, from))
+            lose(r, s->fate);
+        return IPM_OK;
     default:
-        memcpy(into, from, s->from_size);
-        return true;
+        memcpy(into, from, s->from_type->size);
+        return IPM_OK;
     }
 }
 
-static void run_steps(ipm_conversion *c, size_t first, size_t end, const unsigned char *from,
-                      unsigned char *into) {
-    for (size_t i = first; i < end; i++) {
-        const ipm_step *s = &c->steps[i];
+static int run_steps(conversion_run *r, size_t first, size_t end, const unsigned char *from,
+                     unsigned char *into) {
+    int code = IPM_OK;
+    for (size_t i = first; i < end && code == IPM_OK; i++) {
+        const ipm_step *s = &r->plan->steps[i];
         const unsigned char *old = from + s->from;
         unsigned char *new = into + s->to;
         if (s->kind != IPM_STEP_EACH) {
-            if (!run_step(s, old, new))
-                c->fates[s->fate].outcome = IPM_DROPPED;
-            continue;
+            code = run_step(r, s, old, new);
+        } else {
+            code = run_each(r, s, i + 1, old, new);
+            i = s->end - 1;
         }
-        for (uint64_t n = 0; n < s->count; n++)
-            run_steps(c, i + 1, s->end, old + n * s->from_size, new + n * s->to_size);
-        i = s->end - 1;
     }
+    return code;
 }
 
 static ipm_paths list_fates(const ipm_conversion *c, ipm_outcome is, const char ***free_paths) {
@@ -170,14 +252,18 @@ static int by_old_offset(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-void ipm_conversion_run(ipm_conversion *conversion, const void *from, void *into) {
+int ipm_conversion_run(ipm_conversion *conversion, const void *from, void *into, ipm_error *error) {
     ipm_conversion *c = conversion;
+    conversion_run run = {.plan = c, .error = error};
     const char **free_paths = c->paths;
-    run_steps(c, 0, c->step_count, from, into);
+    int code = run_steps(&run, 0, c->step_count, from, into);
+    if (code != IPM_OK)
+        return code;
     c->report.kept = list_fates(c, IPM_KEPT, &free_paths);
     c->report.added = list_fates(c, IPM_ADDED, &free_paths);
     qsort(c->fates, c->fate_count, sizeof(ipm_fate), by_old_offset);
     c->report.dropped = list_fates(c, IPM_DROPPED, &free_paths);
+    return IPM_OK;
 }
 
 /* ------------------------------------------------------------------------------------------ */
@@ -203,11 +289,11 @@ int ipm_convert(const ipm_type *from, const void *data, const ipm_type *to, void
         *migration = NULL;
     if (code != IPM_OK)
         return ipm_report(code, &detail, error);
-    memset(into, 0, to->size);
-    ipm_conversion_run(conversion, data, into);
-    if (migration != NULL)
+    ipm_type_initialize(to, into);
+    code = ipm_conversion_run(conversion, data, into, &detail);
+    if (code == IPM_OK && migration != NULL)
         *migration = &conversion->report;
     else
         ipm_migration_free(&conversion->report);
-    return IPM_OK;
+    return ipm_report(code, &detail, error);
 }

@@ -110,11 +110,14 @@ static void carry_on(const ipm_memory *new, const ipm_memory *old) {
 static int switch_over(migrating *m, ipm_segment *segment, ipm_error *error) {
     const char *path = segment->names.path;
     ipm_datafile *old = &m->old->data, *new = &segment->data;
-    ipm_conversion_run(m->conversion, old->memory.data, new->memory.data);
+    ipm_error detail;
+    int code = ipm_conversion_run(m->conversion, old->memory.data, new->memory.data, &detail);
+    if (code != IPM_OK)
+        return ipm_fail(error, code, 0, "%s (%s)", detail.text, path);
     carry_on(&new->memory, &old->memory);
     if (msync(new->map, new->geometry.file_size, MS_SYNC) != 0)
         return ipm_fail_errno(error, errno, "cannot write %s to disk", path);
-    int code = ipm_segment_check_name(m->old, error);
+    code = ipm_segment_check_name(m->old, error);
     if (code != IPM_OK)
         return code;
     ipm_datafile_retire(old, IPM_MIGRATING);

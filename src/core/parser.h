@@ -6,6 +6,7 @@
 #define IPM_CORE_PARSER_H
 
 #include "builder.h"
+#include "excerpt.h"
 #include "number.h"
 #include "schema.h"
 
@@ -46,6 +47,9 @@ bool ipm_is_word(char c); /* of a name: a letter, a digit or '_' */
 void ipm_parser_advance(ipm_parser *p);
 bool ipm_parser_at(const ipm_parser *p, char sign);
 bool ipm_parser_at_word(const ipm_parser *p, const char *word);
+
+/* The text of a field's type, without its attributes, for messages. */
+ipm_excerpt ipm_declared_type(const ipm_declaration *declared);
 
 /* Refuse the next token, or, in a definition, the field's whole type. */
 int ipm_parser_expected(ipm_parser *p, const char *what);

@@ -2,8 +2,11 @@
  * Paths: "pts[3].x". An index of a list may be any up to its capacity: whether there is such an
  * element, the values tell. A name after an optional struct is a field of that struct.
  */
+#include "path.h"
+
 #include "error.h"
 #include "excerpt.h"
+#include "word.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -15,6 +18,7 @@ typedef struct walk {
     const ipm_type *type; /* what [path, reached) leads to */
     const char *reached;
     uint64_t offset;
+    const unsigned char *bytes; /* the values; NULL: lists have all elements */
     ipm_error *error;
 } walk;
 
@@ -37,6 +41,36 @@ static int refuse_kind(const walk *w, const char *parts) {
                   name_of(w->type).text, parts);
 }
 
+/* Go from an optional value to what it holds. */
+static int enter_optional(walk *w) {
+    if (w->type->kind != IPM_OPTIONAL)
+        return IPM_OK;
+    if (w->bytes != NULL && ipm_load_u8(w->bytes + w->offset) == 0)
+        return REFUSE(w, "'%s' is absent", between(w->path, w->reached).text);
+    w->offset += w->type->inner;
+    w->type = w->type->element;
+    return IPM_OK;
+}
+
+/* The kind of part that the type, or the value of an optional type, is. */
+static ipm_kind kind_of(const ipm_type *type) {
+    return type->kind == IPM_OPTIONAL ? type->element->kind : type->kind;
+}
+
+/* The number of elements that there are. */
+static int count_elements(const walk *w, uint64_t *count) {
+    *count = w->type->count;
+    if (w->type->kind != IPM_LIST || w->bytes == NULL)
+        return IPM_OK;
+    *count = ipm_load_u32(w->bytes + w->offset);
+    if (*count <= w->type->count)
+        return IPM_OK;
+    return ipm_fail(w->error, IPM_ECORRUPT, 0,
+                    "%s: '%s' is damaged: %" PRIu64 " elements are more than its %" PRIu64,
+                    name_of(w->root).text, between(w->path, w->reached).text, *count,
+                    w->type->count);
+}
+
 static int step_field(walk *w) {
     const char *start = w->next, *end = start;
     while (end < w->end && *end != '.' && *end != '[')
@@ -45,14 +79,15 @@ static int step_field(walk *w) {
         return REFUSE(w, "a field name is missing %s", "at the start");
     if (start == end)
         return REFUSE(w, "a field name is missing after '%s'", between(w->path, start).text);
-    const bool is_optional = w->type->kind == IPM_OPTIONAL;
-    const ipm_type *type = is_optional ? w->type->element : w->type;
-    if (type->kind != IPM_STRUCT)
+    if (kind_of(w->type) != IPM_STRUCT)
         return refuse_kind(w, "fields");
-    const ipm_field *field = ipm_type_field(type, start, (size_t)(end - start));
+    int code = enter_optional(w);
+    if (code != IPM_OK)
+        return code;
+    const ipm_field *field = ipm_type_field(w->type, start, (size_t)(end - start));
     if (field == NULL)
         return REFUSE(w, "no field '%s'", between(start, end).text);
-    w->offset += field->offset + (is_optional ? w->type->inner : 0);
+    w->offset += field->offset;
     w->type = field->type;
     w->reached = w->next = end;
     return IPM_OK;
@@ -83,15 +118,20 @@ static int step_index(walk *w) {
         return REFUSE(w, "']' is missing after '%s'", between(w->path, w->end).text);
     if (!read_index(start, end, &index))
         return REFUSE(w, "index '%s' is not a whole number", between(start, end).text);
-    const bool is_optional = w->type->kind == IPM_OPTIONAL;
-    const ipm_type *type = is_optional ? w->type->element : w->type;
-    if (type->kind != IPM_ARRAY && type->kind != IPM_LIST)
+    if (kind_of(w->type) != IPM_ARRAY && kind_of(w->type) != IPM_LIST)
         return refuse_kind(w, "elements");
-    if (index < 1 || index > type->count)
-        return REFUSE(w, "index %s is outside 1..%" PRIu64, between(start, end).text, type->count);
-    w->offset +=
-        (is_optional ? w->type->inner : 0) + type->inner + (index - 1) * type->element->size;
-    w->type = type->element;
+    uint64_t count;
+    int code = enter_optional(w);
+    if (code == IPM_OK)
+        code = count_elements(w, &count);
+    if (code != IPM_OK)
+        return code;
+    if (count == 0)
+        return REFUSE(w, "'%s' is empty", between(w->path, w->reached).text);
+    if (index < 1 || index > count)
+        return REFUSE(w, "index %s is outside 1..%" PRIu64, between(start, end).text, count);
+    w->offset += w->type->inner + (index - 1) * w->type->element->size;
+    w->type = w->type->element;
     w->reached = w->next = end + 1;
     return IPM_OK;
 }
@@ -107,8 +147,8 @@ static int step(walk *w) {
     return step_field(w);
 }
 
-int ipm_type_find(const ipm_type *type, const char *path, size_t length, const ipm_type **found,
-                  uint64_t *offset, ipm_error *error) {
+int ipm_type_find_in(const ipm_type *type, const unsigned char *bytes, const char *path,
+                     size_t length, const ipm_type **found, uint64_t *offset, ipm_error *error) {
     if (length == 0)
         return ipm_fail(error, IPM_EINVALID, 0, "%s: the path is empty", name_of(type).text);
     walk w = {
@@ -118,6 +158,7 @@ int ipm_type_find(const ipm_type *type, const char *path, size_t length, const i
         .end = path + length,
         .type = type,
         .reached = path,
+        .bytes = bytes,
         .error = error,
     };
     while (w.next < w.end) {
@@ -128,4 +169,9 @@ int ipm_type_find(const ipm_type *type, const char *path, size_t length, const i
     *found = w.type;
     *offset = w.offset;
     return IPM_OK;
+}
+
+int ipm_type_find(const ipm_type *type, const char *path, size_t length, const ipm_type **found,
+                  uint64_t *offset, ipm_error *error) {
+    return ipm_type_find_in(type, NULL, path, length, found, offset, error);
 }

@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "excerpt.h"
+#include "layout.h"
 #include "trail.h"
 
 #include <errno.h>
@@ -83,13 +84,8 @@ static int check_lossy(const planning *p) {
 
 static int plan_scalar(planning *p, const plan_place *from, const plan_place *to) {
     const ipm_type *a = from->type, *b = to->type;
-    ipm_step s = {.from_kind = a->kind,
-                  .to_kind = b->kind,
-                  .from = from->offset,
-                  .to = to->offset,
-                  .from_size = a->size,
-                  .to_size = b->size};
-    bool is_text = a->kind == IPM_CHAR && b->kind == IPM_CHAR;
+    ipm_step s = {.from_type = a, .to_type = b, .from = from->offset, .to = to->offset};
+    bool is_text = a->kind == b->kind && ipm_kind_is_text(a->kind);
     bool is_number =
         ipm_family_of(a->kind) != IPM_NO_NUMBER && ipm_family_of(b->kind) != IPM_NO_NUMBER;
     bool fits =
@@ -100,70 +96,98 @@ static int plan_scalar(planning *p, const plan_place *from, const plan_place *to
         return code;
     if (!is_text && !is_number && a->kind != b->kind)
         return add_fate(p, IPM_DROPPED, from->whole);
-    s.kind = a->kind == b->kind && fits ? IPM_STEP_COPY : is_text ? IPM_STEP_TEXT : IPM_STEP_NUMBER;
+    if (is_text)
+        s.kind = a->size == b->size ? IPM_STEP_COPY : IPM_STEP_TEXT;
+    else
+        s.kind = a->kind == b->kind && b->limits == NULL ? IPM_STEP_COPY : IPM_STEP_NUMBER;
     return add_listed(p, IPM_KEPT, from, s);
 }
 
 static int plan(planning *p, const plan_place *from, const plan_place *to);
 
-/* Elements beyond those that the new array has. */
-static int plan_rest(planning *p, const plan_place *from, uint64_t count) {
+/* Whether the bytes can be copied as they are: without a look at limits and counts. */
+static bool is_copied(const ipm_type *a, const ipm_type *b) {
+    const ipm_node *node = ipm_node_of(b);
+    return !node->is_limited && !node->is_dynamic && ipm_type_equal(a, b);
+}
+
+static int plan_copy(planning *p, const plan_place *from, const plan_place *to) {
+    return add_listed(p, IPM_KEPT, from,
+                      (ipm_step){.kind = IPM_STEP_COPY,
+                                 .from_type = from->type,
+                                 .to_type = to->type,
+                                 .from = from->offset,
+                                 .to = to->offset});
+}
+
+/* ---- Elements ---------------------------------------------------------------------------- */
+
+static bool is_sequence(const ipm_type *type) {
+    return type->kind == IPM_ARRAY || type->kind == IPM_LIST;
+}
+
+/* What is lost of the elements that the new type has no room for. */
+static int plan_rest(planning *p, const plan_place *from, uint64_t kept, size_t each) {
     char index[32];
-    uint64_t kept = count * from->type->element->size;
-    snprintf(index, sizeof index, "[%" PRIu64 "]", count + 1);
+    snprintf(index, sizeof index, "[%" PRIu64 "]", kept + 1);
+    const uint64_t bytes = from->type->inner + kept * from->type->element->size;
+    const plan_place rest = {.whole = from->whole + bytes};
+    const ipm_step step = {
+        .kind = IPM_STEP_REST, .from_type = from->type, .from = from->offset, .kept = kept};
     size_t before = ipm_trail_enter(&p->at, "", index);
-    const plan_place rest = {.whole = from->whole + kept};
-    int code = add_listed(p, IPM_UNLISTED, &rest,
-                          (ipm_step){.kind = IPM_STEP_REST,
-                                     .from = from->offset + kept,
-                                     .from_size = from->type->size - kept});
+    p->made->steps[each].rest = p->made->fate_count;
+    int code = from->type->kind == IPM_ARRAY ? add_listed(p, IPM_UNLISTED, &rest, step)
+                                             : add_fate(p, IPM_UNLISTED, rest.whole);
     ipm_trail_leave(&p->at, before);
     return code;
 }
 
-static const ipm_type *innermost(const ipm_type *type) {
-    while (type->kind == IPM_ARRAY)
-        type = type->element;
-    return type;
-}
-
-static int plan_each(planning *p, const plan_place *from, const plan_place *to, uint64_t count) {
-    const ipm_type *a = from->type->element, *b = to->type->element;
-    const plan_place first_from = {a, 0, from->whole}, first_to = {b, 0, to->whole};
+static int plan_each(planning *p, const plan_place *from, const plan_place *to, bool has_index) {
+    const ipm_type *a = ipm_step_element(from->type, to->type),
+                   *b = ipm_step_element(to->type, from->type);
+    const plan_place first_from = {a, 0, from->whole + (a == from->type ? 0 : from->type->inner)};
+    const plan_place first_to = {b, 0, to->whole};
     size_t each = p->made->step_count, before = p->at.length;
-    int code = add_step(p, (ipm_step){.kind = IPM_STEP_EACH,
-                                      .from = from->offset,
-                                      .to = to->offset,
-                                      .from_size = a->size,
-                                      .to_size = b->size,
-                                      .count = count});
-    if (innermost(a)->kind == IPM_STRUCT)
-        ipm_trail_enter(&p->at, "", "[1]");
-    if (code == IPM_OK)
+    int code = add_listed(p, IPM_UNLISTED, from,
+                          (ipm_step){.kind = IPM_STEP_EACH,
+                                     .from_type = from->type,
+                                     .to_type = to->type,
+                                     .from = from->offset,
+                                     .to = to->offset});
+    if (code == IPM_OK && is_copied(a, b)) {
+        code = plan_copy(p, &first_from, &first_to);
+    } else if (code == IPM_OK) {
+        if (has_index && ipm_innermost(a)->kind == IPM_STRUCT)
+            ipm_trail_enter(&p->at, "", "[1]");
         code = plan(p, &first_from, &first_to);
-    ipm_trail_leave(&p->at, before);
+        ipm_trail_leave(&p->at, before);
+    }
     if (code == IPM_OK)
         p->made->steps[each].end = p->made->step_count;
     return code;
 }
 
-static int plan_array(planning *p, const plan_place *from, const plan_place *to) {
+/* Between arrays and lists. */
+static int plan_sequence(planning *p, const plan_place *from, const plan_place *to) {
     const ipm_type *a = from->type, *b = to->type;
-    uint64_t count = a->count < b->count ? a->count : b->count;
-    int code = a->count <= b->count ? IPM_OK : check_lossy(p);
-    if (code != IPM_OK)
-        return code;
-    code = ipm_type_equal(a->element, b->element)
-               ? add_listed(p, IPM_KEPT, from,
-                            (ipm_step){.kind = IPM_STEP_COPY,
-                                       .from = from->offset,
-                                       .to = to->offset,
-                                       .from_size = count * a->element->size})
-               : plan_each(p, from, to, count);
+    const size_t each = p->made->step_count;
+    bool fits = a->count <= b->count && !(a->kind == IPM_LIST && b->kind == IPM_ARRAY);
+    int code = fits ? IPM_OK : check_lossy(p);
+    if (code == IPM_OK)
+        code = plan_each(p, from, to, true);
     if (code == IPM_OK && a->count > b->count)
-        code = plan_rest(p, from, count);
+        code = plan_rest(p, from, b->count, each);
     return code;
 }
+
+/* To or from an optional type. An absent value gives the default where the new type has no absent
+ * ones. */
+static int plan_optional(planning *p, const plan_place *from, const plan_place *to) {
+    int code = to->type->kind == IPM_OPTIONAL ? IPM_OK : check_lossy(p);
+    return code == IPM_OK ? plan_each(p, from, to, false) : code;
+}
+
+/* ---- Fields ------------------------------------------------------------------------------ */
 
 static plan_place part_place(const plan_place *whole, const ipm_field *field) {
     return (plan_place){field->type, whole->offset + field->offset, whole->whole + field->offset};
@@ -226,29 +250,27 @@ static int plan_fields(planning *p, const plan_place *from, const plan_place *to
 
 static int plan(planning *p, const plan_place *from, const plan_place *to) {
     const ipm_type *a = from->type, *b = to->type;
-    bool is_struct = a->kind == IPM_STRUCT, is_array = a->kind == IPM_ARRAY;
-    if ((is_struct || is_array || b->kind == IPM_STRUCT || b->kind == IPM_ARRAY) &&
-        a->kind != b->kind) {
-        int code = check_lossy(p);
-        return code == IPM_OK ? add_fate(p, IPM_DROPPED, from->whole) : code;
-    }
-    if (is_array)
-        return plan_array(p, from, to);
-    if (!is_struct)
+    bool is_struct = a->kind == IPM_STRUCT;
+    bool is_part = p->at.length > 0;
+    if ((is_struct || a->kind == IPM_ARRAY) && is_part && is_copied(a, b))
+        return plan_copy(p, from, to);
+    if (is_sequence(a) && is_sequence(b))
+        return plan_sequence(p, from, to);
+    if (a->kind == IPM_OPTIONAL || b->kind == IPM_OPTIONAL)
+        return plan_optional(p, from, to);
+    if (is_struct && b->kind == IPM_STRUCT)
+        return plan_fields(p, from, to, 0);
+    if (!is_struct && b->kind != IPM_STRUCT && !is_sequence(a) && !is_sequence(b))
         return plan_scalar(p, from, to);
-    if (p->at.length > 0 && ipm_type_equal(a, b))
-        return add_listed(p, IPM_KEPT, from,
-                          (ipm_step){.kind = IPM_STEP_COPY,
-                                     .from = from->offset,
-                                     .to = to->offset,
-                                     .from_size = a->size});
-    return plan_fields(p, from, to, 0);
+    int code = check_lossy(p);
+    return code == IPM_OK ? add_fate(p, IPM_DROPPED, from->whole) : code;
 }
 
 /* The common header is the first field of both. It is copied, and not listed. */
 static int plan_shared(planning *p, const plan_place *from, const plan_place *to) {
-    int code = add_listed(p, IPM_UNLISTED, from,
-                          (ipm_step){.kind = IPM_STEP_COPY, .from_size = IPM_HEADER_SIZE});
+    int code =
+        add_listed(p, IPM_UNLISTED, from,
+                   (ipm_step){.kind = IPM_STEP_COPY, .from_type = from->type->fields[0].type});
     return code == IPM_OK ? plan_fields(p, from, to, 1) : code;
 }
 
@@ -260,6 +282,7 @@ int ipm_conversion_plan(const ipm_type *from, const ipm_type *to, bool lossy,
     p.made = calloc(1, sizeof *p.made);
     if (p.made == NULL)
         return out_of_memory(&p);
+    p.made->lossy = lossy;
     int code = ipm_type_is_shared(from) && ipm_type_is_shared(to) ? plan_shared(&p, &old, &new)
                                                                   : plan(&p, &old, &new);
     if (code == IPM_OK) {

@@ -220,13 +220,13 @@ static int read_declaration(ipm_parser *p, ipm_declaration *declared) {
     for (size_t i = 0; i < written.dimensions; i++)
         if (written.counts[i] == 0)
             return ipm_builder_refuse(&p->builder, "'%s': an array has at least one element",
-                                      ipm_excerpt_of(declared->type, declared->length).text);
+                                      ipm_declared_type(declared).text);
     IPM_TRY(ipm_builder_type(&p->builder, written.word, &made->type));
     if (made->type == NULL || strcmp(made->type->name, written.word) != 0) { /* "_Bool" */
         p->definition->untyped = declared;
         return ipm_builder_refuse(&p->builder,
-                                  "'%s' is neither a type (bool, char, int8 to uint64, float, "
-                                  "double) nor a registered struct",
+                                  "'%s' is neither a type (bool, char, char16, char32, int8 to "
+                                  "uint64, float, double) nor a registered struct or enumeration",
                                   written.word);
     }
     p->declaration = NULL;

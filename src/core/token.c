@@ -1,7 +1,6 @@
 /*
  * The tokens of schema text.
  */
-#include "excerpt.h"
 #include "parser.h"
 
 #include <string.h>
@@ -108,14 +107,22 @@ static int refuse_token(ipm_parser *p, const char *what) {
                               ipm_excerpt_of(p->text, p->length).text);
 }
 
+ipm_excerpt ipm_declared_type(const ipm_declaration *declared) {
+    const char *attributes = memchr(declared->type, '(', declared->length);
+    size_t length = attributes == NULL ? declared->length : (size_t)(attributes - declared->type);
+    if (attributes != NULL)
+        while (length > 0 && is_space(declared->type[length - 1]))
+            length--;
+    return ipm_excerpt_of(declared->type, length == 0 ? declared->length : length);
+}
+
 /* A type's text in a definition is short, so the message shows all of it, not one token. */
 int ipm_parser_expected(ipm_parser *p, const char *what) {
     const ipm_declaration *declared = p->declaration;
     if (declared == NULL)
         return refuse_token(p, what);
     p->definition->untyped = declared;
-    return ipm_builder_refuse(&p->builder, "'%s' is not a type",
-                              ipm_excerpt_of(declared->type, declared->length).text);
+    return ipm_builder_refuse(&p->builder, "'%s' is not a type", ipm_declared_type(declared).text);
 }
 
 int ipm_parser_sign(ipm_parser *p, char sign, const char *what) {

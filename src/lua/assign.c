@@ -168,16 +168,15 @@ static void draft_rest(lipm_draft *draft, const lipm_place *place, uint64_t firs
 /*
  * Draft the elements that the table has. Numbers and bools from 1 to `row` are one piece. Any other
  * element has pieces of its own.
- * returns  whether the keys are 1 to n, and `last` is n; otherwise the piece may have gaps
+ * returns  n if the keys are 1 to n; otherwise -1, and the piece may have gaps
  */
-static bool draft_elements(lipm_draft *draft, int index, const lipm_place *place,
-                           const lipm_names *names, uint64_t row, lua_Integer *last) {
+static lua_Integer draft_elements(lipm_draft *draft, int index, const lipm_place *place,
+                                  const lipm_names *names, uint64_t row) {
     lua_State *L = draft->L;
     const ipm_type *element = place->type->element;
     ipm_field number = {.type = element};
-    lua_Integer count = 0;
+    lua_Integer last = 0, count = 0;
     uint64_t at = row > 0 ? lipm_addpiece(draft, place->offset, row * element->size) : 0;
-    *last = 0;
     lua_pushnil(L);
     int key = lua_gettop(L), value = key + 1;
     while (lua_next(L, index) != 0) {
@@ -191,13 +190,13 @@ static bool draft_elements(lipm_draft *draft, int index, const lipm_place *place
             lipm_place part = lipm_elementplace(place, (uint64_t)i - 1);
             draft_value(draft, value, &part, names->element);
         }
-        *last = i > *last ? i : *last;
+        last = i > last ? i : last;
         count++;
         lua_pop(L, 1);
     }
-    if (count == *last && (uint64_t)count < row) /* by a finalizer */
+    if (count == last && (uint64_t)count < row) /* by a finalizer */
         lipm_complain(L, place, "the value changed while it was assigned");
-    return count == *last;
+    return count == last ? count : -1;
 }
 
 /* A table with the keys 1 to n sets the whole array; one with other indices sets these elements. */
@@ -205,16 +204,16 @@ static void draft_array(lipm_draft *draft, int index, const lipm_place *place,
                         const lipm_names *names) {
     const ipm_type *element = place->type->element;
     uint64_t start = draft->size, row = 0;
-    lua_Integer last;
     if (lipm_is_scalar(element) && !lipm_is_text(element)) {
         row = lua_rawlen(draft->L, index);
         row = row <= place->type->count ? row : place->type->count;
     }
-    if (draft_elements(draft, index, place, names, row, &last)) {
-        draft_rest(draft, place, (uint64_t)last);
+    lua_Integer count = draft_elements(draft, index, place, names, row);
+    if (count >= 0) {
+        draft_rest(draft, place, (uint64_t)count);
     } else if (row > 0) {
         draft->size = start;
-        draft_elements(draft, index, place, names, 0, &last);
+        draft_elements(draft, index, place, names, 0);
     }
 }
 

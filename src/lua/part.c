@@ -75,8 +75,29 @@ int lipm_pushpair(lua_State *L, uint64_t number, const lipm_view *self, lipm_pla
 
 /* ---- Assignment -------------------------------------------------------------------------- */
 
+/* Assign nil, or a scalar that is no text, to an optional part, which needs no draft. */
+static int set_optional(lua_State *L, const lipm_place *part) {
+    lipm_place value = lipm_valueplace(part);
+    bool is_absent = lua_isnil(L, 3);
+    lipm_scalar scalar;
+    if (!is_absent && !lipm_toscalar(L, 3, value.type, &scalar))
+        return lipm_complain_scalar(L, 3, &value);
+    unsigned char *at = lipm_change(part->memory, part->offset, part->type->size);
+    if (at == NULL)
+        return lipm_complain_access(L, part);
+    if (is_absent) {
+        ipm_zero_shared(at, part->type->size);
+    } else {
+        lipm_storescalar(at + part->type->inner, value.type, &scalar);
+        ipm_store_u8(at, 1);
+    }
+    return 0;
+}
+
 int lipm_setwhole(lua_State *L, const lipm_place *part, const lipm_names *names) {
     lipm_assignment assignment;
+    if (part->type->kind == IPM_OPTIONAL && part->type->element->kind < IPM_CHAR)
+        return set_optional(L, part);
     lipm_prepare(L, lua_upvalueindex(LIPM_OWNER_UPVALUE), 3, part, names, &assignment);
     bool is_touchable = lipm_base(part->memory) != NULL;
     return is_touchable && lipm_assign(&assignment, part) ? 0 : lipm_complain_access(L, part);

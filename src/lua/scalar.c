@@ -150,14 +150,10 @@ static void push_long_text(lua_State *L, const lipm_place *place, size_t size) {
     lua_replace(L, -2);
 }
 
-void lipm_pushlive(lua_State *L, const lipm_place *place) {
+static IPM_APART void push_text(lua_State *L, const lipm_place *place) {
     const ipm_type *type = place->type;
     const unsigned char *at = place->memory->base + place->offset;
     char copy[SHORT_TEXT];
-    if (!lipm_is_text(type)) {
-        lipm_pushscalar(L, type, at);
-        return;
-    }
     size_t size = type->size;
     if (size > sizeof copy)
         size = type->kind == IPM_CHAR ? strnlen((const char *)at, size)
@@ -166,6 +162,13 @@ void lipm_pushlive(lua_State *L, const lipm_place *place) {
         push_long_text(L, place, size);
     else
         push_copied(L, type->kind, copy, at, size);
+}
+
+void lipm_pushlive(lua_State *L, const lipm_place *place) {
+    if (place->type->kind < IPM_CHAR)
+        lipm_pushscalar(L, place->type, place->memory->base + place->offset);
+    else
+        push_text(L, place);
 }
 
 bool lipm_toother(lua_State *L, int index, const ipm_type *type, lipm_scalar *scalar) {

@@ -40,12 +40,38 @@ typedef enum ipm_kind {
     IPM_FLOAT,
     IPM_DOUBLE,
     IPM_CHAR,
+    IPM_CHAR16,
+    IPM_CHAR32,
     IPM_ARRAY,
+    IPM_LIST,
+    IPM_OPTIONAL,
     IPM_STRUCT
 } ipm_kind;
 
 typedef struct ipm_type ipm_type;
 typedef struct ipm_field ipm_field;
+
+typedef union ipm_number {
+    int64_t i;
+    uint64_t u;
+    double f;
+} ipm_number;
+
+typedef struct ipm_constant {
+    const char *name;
+    ipm_number number;
+} ipm_constant;
+
+typedef struct ipm_enum {
+    bool is_flags;
+    size_t count;
+    const ipm_constant *constants;
+} ipm_enum;
+
+typedef struct ipm_limits {
+    bool has_min, has_max;
+    ipm_number min, max;
+} ipm_limits;
 
 struct ipm_type {
     ipm_kind kind;
@@ -56,12 +82,19 @@ struct ipm_type {
     const ipm_type *element;
     const ipm_field *fields;
     const ipm_type *parent;
+    const ipm_enum *names;
+    const ipm_limits *limits;
+    uint64_t inner;
+    uint32_t pack;
 };
 
 struct ipm_field {
     const char *name;
     const ipm_type *type;
     uint64_t offset;
+    const char *unit, *doc;
+    const void *initial;
+    uint64_t initial_size;
 };
 
 typedef struct ipm_layout ipm_layout;
@@ -74,6 +107,7 @@ enum { IPM_MAX_DEPTH = 64 };
 enum { IPM_MAX_NAME = 63 };
 enum { IPM_MAX_TEXT = 1048576 };
 enum { IPM_MAX_FIELDS = 262144 };
+enum { IPM_MAX_INITIAL = 1048576 };
 
 int ipm_layout_parse(const char *text, size_t length, ipm_layout **layout,
                      ipm_error *error);
@@ -98,6 +132,10 @@ int ipm_layout_load(const char *path, ipm_layout **layout, ipm_error *error);
 bool ipm_type_is_shared(const ipm_type *type);
 
 bool ipm_type_equal(const ipm_type *a, const ipm_type *b);
+
+void ipm_type_initialize(const ipm_type *type, void *into);
+
+int ipm_type_check(const ipm_type *type, const void *bytes, ipm_error *error);
 
 int ipm_type_find(const ipm_type *type, const char *path, size_t length,
                   const ipm_type **found, uint64_t *offset, ipm_error *error);
@@ -169,6 +207,7 @@ typedef struct ipm_options {
     ipm_match match;
     int64_t wait_ns;
     bool follow;
+    const void *init;
 } ipm_options;
 
 static const uint32_t IPM_ANYONE = 4294967295;
@@ -205,6 +244,9 @@ int ipm_segment_read(ipm_segment *segment, uint64_t offset, uint64_t size, void 
 
 int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t size,
                       const void *from, ipm_error *error);
+
+int ipm_segment_put(ipm_segment *segment, const char *path, const void *from, uint64_t size,
+                    ipm_error *error);
 
 int ipm_segment_snapshot(ipm_segment *segment, void *into, uint64_t *version,
                          ipm_error *error);
