@@ -352,7 +352,7 @@ describe("ipmmap record and replay", function()
     for value in feed:commits(0) do
       seen[#seen + 1] = { value.count, value.points[1].x, value.points[2].x }
     end
-    assert.same({ { 1, 1, 2 }, { 1, 1, 5 }, { 9, 6, 5 } }, seen)
+    assert.same({ { 1, 1, 2 }, { 1, 1, 5 }, { 9, 6, 0 } }, seen)
     local value = target:snapshot()
     assert.same({ "kept", 7, 8, 9, 10, 0 }, { value.text, value.twin, value.points[1].y, value.points[2].y,
       value.points[3].y, value.points[3].x })

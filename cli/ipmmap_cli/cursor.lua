@@ -3,6 +3,7 @@
 local new_line = require "ipmmap_cli.line"
 local start_change = require "ipmmap_cli.change"
 local text = require "ipmmap_cli.text"
+local value = require "ipmmap_cli.value"
 
 local Cursor = {}
 Cursor.__index = Cursor
@@ -26,7 +27,9 @@ end
 
 -- The row's value as the user can edit it. A text that cannot be typed begins as an empty one.
 local function editable(row)
-  if row.type.kind ~= "char" then return row.text end
+  if not value.is_text(value.held(row.type, row.data)) then
+    return value.write(row.type, row.data)
+  end
   return text.visible(row.data) == row.data and row.data or ""
 end
 
@@ -50,8 +53,7 @@ function modes.move(self, key, room)
     local step = key == "n" and 1 or -1
     self:find(self.selected + step, step)
   elseif key == "enter" then
-    local row = self.rows[self.selected]
-    self.mode, self.line = "edit", new_line(editable(row))
+    self.mode, self.line = "edit", new_line(editable(self.row))
   end
 end
 
@@ -73,7 +75,7 @@ function modes.edit(self, key)
     self.mode, self.line, self.message = "move", nil, nil
   elseif key == "enter" then
     self.mode, self.message = "wait", "setting it..."
-    self.give_up = start_change(self.args, self.S, self.rows[self.selected].path, self.line:text(),
+    self.give_up = start_change(self.args, self.S, self.row.path, self.line:text(),
       self.guard, function(problem)
         self.mode, self.message = problem and "edit" or "move", problem
         if not problem then self.line = nil end
@@ -96,7 +98,20 @@ end
 -- @return "quit", or nil
 function Cursor:press(key, room)
   if key == "interrupt" then return "quit" end
-  return modes[self.mode](self, key, room)
+  local result = modes[self.mode](self, key, room)
+  self.row = self.rows[self.selected]
+  return result
+end
+
+--- Keeps the selected row after rows came or went.
+function Cursor:settle()
+  self.selected = math.max(1, math.min(self.selected, #self.rows))
+  if self.row and self.rows[self.selected] ~= self.row then
+    for number, row in ipairs(self.rows) do
+      if row == self.row then self.selected = number end
+    end
+  end
+  if not self:edits() then self.row = self.rows[self.selected] end
 end
 
 --- Whether the selected value is being edited.

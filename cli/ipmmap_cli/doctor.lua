@@ -78,9 +78,16 @@ local function check_writers(reader, report)
     nil, true)
 end
 
+-- Reports the first value that is outside its limits, or the first list whose count is damaged.
+local function check_values(reader, report)
+  local ok, message = ipmmap.check(reader:snapshot())
+  if not ok then report(message) end
+end
+
 local function check_open(path, args, report)
   local reader <close>, message, code = segment.try_open("reader", path, args)
   if not reader then return report(("%s (%s)"):format(message, code)) end
+  check_values(reader, report)
   if not reader:info().lockable then
     local _, why = reader:try_lock(0)
     return report(("no locks: %s"):format(why))

@@ -22,8 +22,9 @@ local function quote(written)
 end
 
 local function csv_cell(scalar)
-  if scalar.type.kind == "char" then return quote(scalar.data) end
-  return value.write(scalar.type, scalar.data)
+  local type = value.held(scalar.type, scalar.data)
+  if type.kind == "absent" then return "" end
+  return value.is_text(type) and quote(scalar.data) or value.write(type, scalar.data)
 end
 
 -- The names of the columns for the version and the time. No path begins with "#".

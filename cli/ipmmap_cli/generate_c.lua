@@ -1,49 +1,79 @@
 --- Generates a C header from a layout. Several generated headers of one program may declare the
 -- same struct. So each struct has a macro, whose value depends on the layout: a second header does
--- not declare the struct again, and reports an error if its layout differs.
+-- not declare the struct again, and reports an error if its layout differs. Enumerations have such
+-- macros, too.
+local c_names = require "ipmmap_cli.c_names"
 local c_struct = require "ipmmap_cli.c_struct"
 local types = require "ipmmap_cli.types"
 
--- A number that differs between layouts of the same name: the FNV-1a hash of the names, types and
--- offsets of all fields, also of those in nested structs.
-local function fingerprint(struct)
+-- The FNV-1a hash of the texts, which add(text) takes one after the other.
+local function new_hash()
   local hash = 0x811c9dc5
-  local function add(text)
+  return function(text)
     for i = 1, #text do hash = ((hash ~ text:byte(i)) * 0x01000193) & 0xffffffff end
+    return ("0x%08x"):format(hash)
   end
+end
+
+-- A number that differs between layouts of the same name: the hash of the names, types and offsets
+-- of all fields, also of those in nested structs.
+local function fingerprint(struct)
+  local add, number = new_hash(), nil
   for _, part in ipairs(types.structs(struct)) do
-    add(("%s:%s{"):format(part.name, part.parent and part.parent.name or ""))
+    number = add(("%s:%s{"):format(part.name, part.parent and part.parent.name or ""))
     for _, field in ipairs(part.fields) do
-      add(("%s:%s@%d;"):format(field.name, field.type.name, field.offset))
+      number = add(("%s:%s@%d;"):format(field.name, field.type.name, field.offset))
     end
   end
-  return ("0x%08x"):format(hash)
+  return number
 end
 
--- Adds the declaration of a struct, and assertions about its size and offsets.
-local function add_struct(lines, struct, called)
-  local declared, members = c_struct.declare(struct, called)
-  local function assert_that(condition, what)
-    declared[#declared + 1] = ('_Static_assert(%s, "%s");'):format(condition, what)
+-- The same for the constants of an enumeration.
+local function enum_fingerprint(enum)
+  local add = new_hash()
+  local number = add(enum.kind)
+  for _, constant in ipairs(enum.names) do
+    number = add((";%s=%d"):format(constant.name, constant.number))
   end
-  local name = called[struct.name]
-  for _, member in ipairs(members) do
-    assert_that(("offsetof(%s, %s) == %d"):format(name, member.called, member.offset),
-      ("%s.%s at %d"):format(struct.name, member.called, member.offset))
-  end
-  assert_that(("sizeof(%s) == %d"):format(name, struct.size),
-    ("%s has %d bytes"):format(struct.name, struct.size))
-  table.move(declared, 1, #declared, #lines + 1, lines)
+  return number
 end
 
-local function add_guarded(lines, struct, called)
-  local macro, number = "IPMMAP_STRUCT_" .. struct.name, fingerprint(struct)
+-- Adds lines to the declaration: assertions about its size and offsets.
+local function add_assertions(declared, what)
+  local lines = declared.lines
+  local function assert_that(condition, text)
+    lines[#lines + 1] = ('_Static_assert(%s, "%s");'):format(condition, text)
+  end
+  for _, member in ipairs(declared.members) do
+    assert_that(("offsetof(%s, %s) == %d"):format(declared.called, member.called, member.offset),
+      ("%s.%s at %d"):format(what, member.called, member.offset))
+  end
+  assert_that(("sizeof(%s) == %d"):format(declared.called, declared.size),
+    ("%s has %d bytes"):format(what, declared.size))
+end
+
+local function struct_lines(struct, names)
+  local lines = {}
+  local all = c_struct.declare(struct, names)
+  for i, declared in ipairs(all) do
+    add_assertions(declared, i == #all and struct.name or declared.called)
+    table.move(declared.lines, 1, #declared.lines, #lines + 1, lines)
+  end
+  return lines
+end
+
+-- A constant that an enum of C does not hold.
+local function define(identifier, type, number)
+  return ("#define %s ((%s)UINT64_C(0x%x))"):format(identifier, type, number)
+end
+
+-- Adds declarations that a second header with the same macro and number does not repeat.
+local function add_guarded(lines, macro, number, declared, problem)
   lines[#lines + 1] = "#ifndef " .. macro
   lines[#lines + 1] = ("#define %s %s"):format(macro, number)
-  add_struct(lines, struct, called)
+  table.move(declared, 1, #declared, #lines + 1, lines)
   lines[#lines + 1] = ("#elif %s != %s"):format(macro, number)
-  lines[#lines + 1] = ('#error "a header included before has another layout of %s"')
-    :format(struct.name)
+  lines[#lines + 1] = ('#error "a header included before has %s"'):format(problem)
   lines[#lines + 1] = "#endif"
   lines[#lines + 1] = ""
 end
@@ -60,8 +90,15 @@ return function(S)
     "#endif",
     "",
   }
-  local structs = types.structs(S:type())
-  local called = c_struct.names(structs)
-  for _, struct in ipairs(structs) do add_guarded(lines, struct, called) end
+  local structs, enums = types.structs(S:type()), types.enums(S:type())
+  local names = c_names.new(structs, enums)
+  for _, enum in ipairs(enums) do
+    add_guarded(lines, "IPMMAP_ENUM_" .. enum.name, enum_fingerprint(enum),
+      c_struct.declare_enum(enum, names, define), "other constants of " .. enum.name)
+  end
+  for _, struct in ipairs(structs) do
+    add_guarded(lines, "IPMMAP_STRUCT_" .. struct.name, fingerprint(struct),
+      struct_lines(struct, names), "another layout of " .. struct.name)
+  end
   return table.concat(lines, "\n")
 end

@@ -19,13 +19,29 @@ local function remember(row, number)
   row.samples[#row.samples + 1] = number
 end
 
+-- Makes the rows of the tracker's scalars. Those that were there before stay as they are.
+function History:reshape()
+  local known = {}
+  for i, row in ipairs(self.rows) do
+    known[row.path], self.rows[i] = row, nil
+  end
+  for i, scalar in ipairs(self.tracker.scalars) do
+    self.rows[i] = known[scalar.path] or { path = scalar.path, type = scalar.type,
+      samples = value.is_number(scalar.type) and {} or nil }
+  end
+  self.scalars = self.tracker.scalars
+end
+
 --- Adds a state. Afterwards `rows` has a row for each scalar: path, type, text, data, samples (of
 -- a number), and changed (the time of the last change, or nil).
 function History:add(data, version, now)
-  for _, scalar in ipairs(self.track(data)) do
+  local changed = self.tracker:changed(data)
+  if self.tracker.scalars ~= self.scalars then self:reshape() end
+  for _, scalar in ipairs(changed) do
     local row = self.rows[scalar.number]
     if row.text then row.changed = now end
-    row.text, row.data = value.write(scalar.type, scalar.data), scalar.data
+    row.text = value.write(scalar.type, scalar.data, scalar.unit)
+    row.data = scalar.data
   end
   for _, row in ipairs(self.rows) do
     if row.samples then remember(row, as_number(row.type, row.data)) end
@@ -42,14 +58,9 @@ function History:rate(now)
   return (self.version - commits[1][2]) / span
 end
 
---- @param scalars what parts.scalars returns
-return function(scalars)
-  local rows = {}
-  for i, scalar in ipairs(scalars) do
-    rows[i] = { path = scalar.path, type = scalar.type,
-      samples = value.is_number(scalar.type) and {} or nil }
-  end
+--- @param paths the parts that it remembers; none: all
+return function(S, paths)
   return setmetatable({
-    rows = rows, track = new_tracker(scalars), commits = {}, version = 0,
+    rows = {}, tracker = new_tracker(S, paths), commits = {}, version = 0,
   }, History)
 end

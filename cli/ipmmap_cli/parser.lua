@@ -138,7 +138,7 @@ local commands = {
     local set = command(parser, "set", "Set values, several as one transaction.",
       "ipmmap set .mmap/Demo_.mmap count=5 text='hello' 'at={\"x\": 1}'")
     add_file(set)
-    add_argument(set, "PATH=VALUE", "assignments", "What to set; structs and arrays as " ..
+    add_argument(set, "PATH=VALUE", "assignments", "What to set; structs, arrays and lists as " ..
       "JSON. PATH+=VALUE and PATH-=VALUE add to a number and subtract from it. An index can be " ..
       "* or 2..4, as for get.")
       :args("*")

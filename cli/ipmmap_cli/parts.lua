@@ -2,6 +2,7 @@
 -- names every motor's field, `motors[2..4].rpm` those of three motors.
 local failure = require "ipmmap_cli.failure"
 local json = require "ipmmap_cli.json"
+local types = require "ipmmap_cli.types"
 local value = require "ipmmap_cli.value"
 
 local parts = {}
@@ -52,25 +53,6 @@ local function check(S, pattern, texts, wildcards)
   end
 end
 
--- The paths that a pattern matches, in the order of the struct.
-local function expand(S, pattern)
-  local texts, wildcards = split(S, pattern)
-  check(S, pattern, texts, wildcards)
-  local paths = { texts[1] }
-  for i, wildcard in ipairs(wildcards) do
-    local last, longer = wildcard[2] or value.type_at(S, paths[1]).count, {}
-    for _, path in ipairs(paths) do
-      for index = wildcard[1], last do
-        longer[#longer + 1] = ("%s[%d]%s"):format(path, index, texts[i + 1])
-      end
-    end
-    paths = longer
-  end
-  return paths
-end
-
--- Parts -------------------------------------------------------------------------------------------
-
 -- The keys that lead to a path: "points[2].x" has "points", 2, "x".
 local function keys_of(path)
   local keys = {}
@@ -81,22 +63,70 @@ local function keys_of(path)
   return keys
 end
 
---- The parts that the arguments name, in their order: a list of { path, type, keys }. Ends the
--- command if an argument names nothing.
-function parts.of(S, arguments)
+-- The number of elements at a path: of a list those in use. Without a value, a list's capacity.
+local function count_at(S, path, whole)
+  local type = value.type_at(S, path)
+  if type.kind == "optional" then type = type.element end
+  if not whole or not types.is_dynamic(types.of(S)) then return type.count end
+  local data = parts.read(whole, keys_of(path))
+  return data == nil and 0 or value.count(type, data)
+end
+
+-- The paths that a pattern matches, in the order of the struct.
+local function expand(S, pattern, whole)
+  local texts, wildcards = split(S, pattern)
+  check(S, pattern, texts, wildcards)
+  local paths = { texts[1] }
+  for i, wildcard in ipairs(wildcards) do
+    local longer = {}
+    for _, path in ipairs(paths) do
+      for index = wildcard[1], wildcard[2] or count_at(S, path, whole) do
+        longer[#longer + 1] = ("%s[%d]%s"):format(path, index, texts[i + 1])
+      end
+    end
+    paths = longer
+  end
+  return paths
+end
+
+-- Parts -------------------------------------------------------------------------------------------
+
+--- The parts that the arguments name, in their order: a list of { path, type, keys, unit }. Ends
+-- the command if an argument names nothing.
+-- @param whole a value of the struct, in which a wildcard matches the elements in use of a list;
+-- without it, a wildcard matches all for which a list has room
+function parts.of(S, arguments, whole)
   local list = {}
   for _, argument in ipairs(arguments) do
-    for _, path in ipairs(expand(S, argument)) do
-      list[#list + 1] = { path = path, type = value.type_at(S, path), keys = keys_of(path) }
+    for _, path in ipairs(expand(S, argument, whole)) do
+      local type, unit = value.type_at(S, path)
+      list[#list + 1] = { path = path, type = type, keys = keys_of(path), unit = unit }
     end
   end
   return list
 end
 
 --- The part of a value that the first `count` keys lead to; all of them by default.
+-- @return the part; nil if an optional part on the way holds nothing; nil and true if a list on the
+-- way has fewer elements
 function parts.read(whole, keys, count)
-  for i = 1, count or #keys do whole = whole[keys[i]] end
+  for i = 1, count or #keys do
+    local key = keys[i]
+    if whole == nil then return nil end
+    if math.type(key) and key > #whole then return nil, true end
+    whole = whole[key]
+  end
   return whole
+end
+
+--- The value of a part in a value of the struct. Ends the command if the part is in an element that
+-- its list does not have.
+function parts.value(S, whole, part)
+  local data, is_beyond = parts.read(whole, part.keys)
+  if is_beyond then
+    failure.raise("usage", "%s.%s: the list has fewer elements", S.name, part.path)
+  end
+  return data
 end
 
 --- A JSON object of the parts: a value for each path.
@@ -112,31 +142,96 @@ function parts.for_json(list, read)
   return json.object(object)
 end
 
--- Calls visit(path, type) for each scalar in a type.
-local function walk(type, path, visit)
-  if type.kind == "struct" then
-    for _, field in ipairs(type.fields) do walk(field.type, path .. "." .. field.name, visit) end
-  elseif type.kind == "array" then
-    for i = 1, type.count do walk(type.element, ("%s[%d]"):format(path, i), visit) end
+local COUNT <const> = { kind = "uint32", name = "uint32" }
+
+-- What a value of the type holds; without a value, what it can hold.
+local function held_by(type, data, has_value)
+  if has_value then return value.held(type, data) end
+  return type.kind == "optional" and not value.is_scalar(type.element) and type.element or type
+end
+
+-- Calls visit(path, type, unit) for each scalar in a value, and before those of a list with "#" and
+-- its path. `data` is read only where the type is dynamic. If `is_any`, there is no value, and this
+-- visits all scalars that a value can have.
+local function walk(type, data, path, visit, unit, is_any)
+  local reads = not is_any and types.is_dynamic(type)
+  local held = held_by(type, data, reads)
+  if type.kind == "list" then visit("#" .. path, COUNT) end
+  if held.kind == "struct" then
+    for _, field in ipairs(held.fields) do
+      walk(field.type, reads and data[field.name], path .. "." .. field.name, visit, field.unit,
+        is_any)
+    end
+  elseif held.element and held.kind ~= "optional" then
+    for i = 1, reads and value.count(held, data) or held.count do
+      walk(held.element, reads and data[i], ("%s[%d]"):format(path, i), visit, unit, is_any)
+    end
   else
-    visit(path, type)
+    visit(path, type, unit)
   end
 end
 
 --- The scalars in the parts that the arguments name, each once, in their order: a list of { path,
--- type, keys }. Without an argument, all scalars, those of the header last.
-function parts.scalars(S, arguments)
-  local list, known = {}, {}
-  local function add(path, type)
+-- type, keys, unit, is_missing }. Without an argument, all scalars, those of the header last. A
+-- list has the number of its elements in use, as a scalar whose path is that of the list after "#".
+-- @param whole a value of the struct, which decides how many elements lists have; without it, the
+-- scalars of all for which the lists have room
+function parts.scalars(S, arguments, whole)
+  local list, known, is_any = {}, {}, whole == nil
+  local reads = not is_any and types.is_dynamic(types.of(S))
+  local function add(path, type, unit, is_missing)
     if known[path] then return end
     known[path] = true
-    list[#list + 1] = { path = path, type = type, keys = keys_of(path) }
+    list[#list + 1] = {
+      path = path, type = type, unit = unit, keys = keys_of(path), is_missing = is_missing,
+    }
   end
   if #arguments == 0 then
-    for _, field in ipairs(value.fields_in_order(S:type())) do walk(field.type, field.name, add) end
+    for _, field in ipairs(value.fields_in_order(types.of(S))) do
+      walk(field.type, reads and whole[field.name], field.name, add, field.unit, is_any)
+    end
   end
-  for _, part in ipairs(parts.of(S, arguments)) do walk(part.type, part.path, add) end
+  for _, part in ipairs(parts.of(S, arguments, whole)) do
+    local data = reads and parts.read(whole, part.keys)
+    if data == nil then
+      add(part.path, part.type, nil, true)
+    else
+      walk(part.type, data, part.path, add, part.unit, is_any)
+    end
+  end
   return list
+end
+
+--- What decides which scalars a value has, as text: the numbers of elements of its lists, and which
+-- optional parts hold something. It is always "" if the type has none.
+function parts.shape(type, data)
+  local texts = {}
+  local function add(part, part_data)
+    if not types.is_dynamic(part) then return end
+    if types.is_wrapper(part) then
+      texts[#texts + 1] = part.kind == "list" and #part_data or part_data == nil and "-" or "+"
+    end
+    local held = value.held(part, part_data)
+    for _, field in ipairs(held.fields or {}) do add(field.type, part_data[field.name]) end
+    if held.element and types.is_dynamic(held.element) then
+      for i = 1, value.count(held, part_data) do add(held.element, part_data[i]) end
+    end
+  end
+  add(type, data)
+  return table.concat(texts, " ")
+end
+
+--- The value of a scalar in a value of the struct; nil if it is not there.
+function parts.scalar(whole, scalar)
+  local data = parts.read(whole, scalar.keys)
+  return scalar.type == COUNT and data ~= nil and #data or data
+end
+
+--- The value of a scalar in what directly holds it.
+function parts.scalar_in(container, scalar)
+  if scalar.is_missing then return nil end
+  local data = container[scalar.keys[#scalar.keys]]
+  return scalar.type == COUNT and #data or data
 end
 
 return parts

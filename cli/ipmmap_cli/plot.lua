@@ -23,14 +23,17 @@ end
 
 -- A value as gnuplot reads it.
 local function cell_of(scalar)
-  if scalar.type.kind == "bool" then return scalar.data and "1" or "0" end
-  local written = value.write(scalar.type, scalar.data)
+  local type = value.held(scalar.type, scalar.data)
+  if type.kind == "absent" then return "NaN" end
+  if type.kind == "bool" then return scalar.data and "1" or "0" end
+  local written = value.write({ kind = type.kind }, value.number(type, scalar.data))
   return written == "nan" and "NaN" or (written:gsub("inf", "Inf"))
 end
 
 local function check(scalars)
   for _, scalar in ipairs(scalars) do
-    if not value.is_number(scalar.type) and scalar.type.kind ~= "bool" then
+    local type = scalar.type.kind == "optional" and scalar.type.element or scalar.type
+    if not (value.is_number(type) or type.names or type.kind == "bool") then
       failure.raise("usage", "%s is %s, which has no curve: name numbers only", scalar.path,
         scalar.type.name)
     end

@@ -4,8 +4,7 @@ local files = require "ipmmap_cli.files"
 local follow = require "ipmmap_cli.follow"
 local ipmmap = require "ipmmap"
 local log = require "ipmmap_cli.log"
-local new_leaves = require "ipmmap_cli.leaves"
-local new_tracker = require "ipmmap_cli.tracker"
+local new_runs = require "ipmmap_cli.runs"
 local output = require "ipmmap_cli.output"
 local parts = require "ipmmap_cli.parts"
 local segment = require "ipmmap_cli.segment"
@@ -30,103 +29,12 @@ local function write(file, bytes, sum)
   return sum
 end
 
--- Reads each bool and text and assigns it again, so that its bytes become canonical.
-local function tidy(view, type)
-  local is_struct = type.kind == "struct"
-  for i = 1, is_struct and #type.fields or type.count do
-    local key = is_struct and type.fields[i].name or i
-    local part = is_struct and type.fields[i].type or type.element
-    if part.kind == "bool" or part.kind == "char" then
-      view[key] = view[key]
-    elseif part.kind == "struct" or part.kind == "array" then
-      tidy(view[key], part)
-    end
-  end
-end
-
--- The canonical bytes of a state: those that the library would store for these values. A host in C
--- may leave bytes after a text's NUL, or a true that is not 1. These bytes mean nothing, and replay
--- refuses them.
-local function tidy_bytes(value, type)
-  local bytes = ipmmap.bytes(value)
-  if pcall(ipmmap.setbytes, value, bytes) then return bytes end
-  tidy(value, type)
-  return ipmmap.bytes(value)
-end
-
--- How string.pack writes scalars, except texts and bools.
-local FORMATS <const> = {
-  int8 = "i1", int16 = "i2", int32 = "i4", int64 = "i8", uint8 = "I1", uint16 = "I2",
-  uint32 = "I4", uint64 = "i8", float = "f", double = "d",
-}
-
--- The canonical bytes of a scalar.
-local function bytes_of(type, data)
-  if type.kind == "char" then return data .. ("\0"):rep(type.size - #data) end
-  if type.kind == "bool" then return data and "\1" or "\0" end
-  return string.pack(FORMATS[type.kind], data)
-end
-
--- The runs of scalars { offset, type, data }, sorted by offset. Scalars that follow each other
--- without a gap are one run.
-local function runs_of(scalars)
-  local runs, texts, start, ending = {}, {}, 0, 0
-  local function flush()
-    if #texts > 0 then runs[#runs + 1] = { start, table.concat(texts) } end
-  end
-  for _, scalar in ipairs(scalars) do
-    if scalar.offset ~= ending then
-      flush()
-      texts, start = {}, scalar.offset
-    end
-    texts[#texts + 1] = bytes_of(scalar.type, scalar.data)
-    ending = scalar.offset + scalar.type.size
-  end
-  flush()
-  return runs
-end
-
--- For a recording of everything: the runs of a first state, and a function that returns those of
--- the feed's present commit.
-local function record_all(S, feed, first)
-  local leaf_at = new_leaves(S)
-  local bytes = tidy_bytes(S:new(first), S:type())
-  return log.difference(("\0"):rep(#bytes), bytes), function()
-    local list = {}
-    for path, data in feed:changes() do
-      local leaf = leaf_at(path)
-      list[#list + 1] = { offset = leaf.offset, type = leaf.type, data = data }
-    end
-    return runs_of(list)
-  end
-end
-
--- The same for a recording of some parts. The function returns nil if the commit left them as they
--- were.
-local function record_parts(S, paths, first)
-  local scalars = parts.scalars(S, paths)
-  for _, scalar in ipairs(scalars) do scalar.offset = S:offsetof(scalar.path) end
-  table.sort(scalars, function(a, b) return a.offset < b.offset end)
-  local track = new_tracker(scalars)
-  local function runs(whole)
-    local changed = track(whole)
-    for _, change in ipairs(changed) do change.offset = scalars[change.number].offset end
-    return #changed > 0 and runs_of(changed) or nil
-  end
-  return runs(first), runs
-end
-
 -- Records until the command is asked to stop. Counts in `done`, which is right also if an error
 -- ends the recording. The state at the start does not count as a commit.
 local function record(reader, S, file, args, done, sum)
   local started = ipmmap.now()
   local feed <close>, first, at = follow.open(reader)
-  local start, runs
-  if #args.paths > 0 then
-    start, runs = record_parts(S, args.paths, first)
-  else
-    start, runs = record_all(S, feed, first)
-  end
+  local start, runs = new_runs(S, args.paths, feed, first)
   sum = write(file, log.frame(started, at, start, sum))
   local function look()
     check(file:flush())

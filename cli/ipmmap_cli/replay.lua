@@ -1,5 +1,6 @@
 --- ipmmap replay: writes a log back to a segment, at the speed of the recording or another one.
 local failure = require "ipmmap_cli.failure"
+local files = require "ipmmap_cli.files"
 local ipmmap = require "ipmmap"
 local output = require "ipmmap_cli.output"
 local parts = require "ipmmap_cli.parts"
@@ -12,11 +13,45 @@ local SLICE <const> = 0.03 -- seconds of a sleep, after which signals are checke
 local FRAME <const> = 0.1 -- seconds between two states of the progress bar
 local BAR <const> = 30
 
+-- The parts of the log that are replayed; none: everything.
+local function chosen_parts(opened)
+  local chosen = {}
+  for _, part in ipairs(parts.of(opened.S, opened.paths)) do
+    if part.keys[1] ~= "header" then chosen[#chosen + 1] = part end
+  end
+  return chosen
+end
+
+-- A function that raises an error if the segment cannot have a state, because of its limits. The
+-- segment's struct may differ from the log's in its attributes. If it does not, a log of everything
+-- has only what such a segment had.
+local function new_check(opened, path)
+  local T = ipmmap.describe(path) or opened.S
+  local value, chosen = T:new(), chosen_parts(opened)
+  return function(state, bytes)
+    for _, part in ipairs(chosen) do
+      local keys = part.keys
+      local container, data = parts.read(value, keys, #keys - 1), parts.read(state, keys)
+      if container ~= nil and data ~= nil then container[keys[#keys]] = data end
+    end
+    if #opened.paths == 0 and tostring(T) ~= tostring(opened.S) then
+      ipmmap.setbytes(value, bytes)
+      local ok, problem = ipmmap.check(value)
+      if not ok then error(problem, 0) end
+    end
+  end
+end
+
 -- Checks the whole log before any of it is replayed, also that the struct can hold each state.
 -- Returns the number of states, the first and last time, and whether the log is cut off.
-local function survey(opened)
-  local about = { states = 0, is_cut = false }
-  for _, frame in recording.states(opened, function() about.is_cut = true end) do
+local function survey(opened, path)
+  local about, check = { states = 0, is_cut = false }, new_check(opened, path)
+  for state, frame, bytes in recording.states(opened, function() about.is_cut = true end) do
+    local ok, problem = pcall(failure.of_user, check, state, bytes)
+    if not ok then
+      failure.raise("usage", "%s does not fit %s: %s; nothing was replayed", opened.path, path,
+        problem.message or problem)
+    end
     about.states = about.states + 1
     about.first = about.first or frame.time
     about.last = frame.time
@@ -45,17 +80,19 @@ end
 -- those only. The header's code stays; its time is that of the commit. The function returns false
 -- if the command is asked to stop before it has the lock.
 local function new_put(opened, manager)
-  local chosen = {}
-  for _, part in ipairs(parts.of(opened.S, opened.paths)) do
-    if part.keys[1] ~= "header" then chosen[#chosen + 1] = part end
-  end
+  local chosen = chosen_parts(opened)
   return function(state, bytes, is_touched)
     local view <close> = lock(manager)
     if not view then return false end
     if #opened.paths == 0 then
       ipmmap.setbytes(view, ipmmap.bytes(view.header) .. bytes:sub(HEADER_BYTES + 1))
     end
-    for _, part in ipairs(chosen) do manager:write(part.path, parts.read(state, part.keys)) end
+    for _, part in ipairs(chosen) do
+      local data = parts.read(state, part.keys)
+      if data ~= nil or part.type.kind == "optional" then
+        failure.of_user(manager.write, manager, part.path, data)
+      end
+    end
     if is_touched then manager:touch() end
     return true
   end
@@ -106,21 +143,26 @@ end
 return function(args)
   local opened = recording.open(args.log, "nothing was replayed")
   local _ <close> = opened.file
-  local about = survey(opened)
+  local options = {
+    create = true, mmap_dir = args.dir, lock_dir = args.lock_dir, tag = args.tag or opened.tag,
+    trust = args.trust, feed = args.feed,
+  }
+  local path = ("%s/%s_%s.mmap"):format(args.dir, opened.S.name, options.tag)
+  -- A segment that is there is opened first, because its limits count. A damaged log makes none.
+  local manager = files.status(path) and open_segment(opened, options)
+  local about = survey(opened, path)
   if about.states == 0 then
     failure.raise("corrupt", "%s is cut off before the first state is whole", args.log)
   end
-  local manager <close> = open_segment(opened, {
-    create = true, mmap_dir = args.dir, lock_dir = args.lock_dir, tag = args.tag or opened.tag,
-    trust = args.trust, feed = args.feed,
-  })
+  manager = manager or open_segment(opened, options)
+  local _ <close> = manager
   stop.notice()
   if about.is_cut then
     output.say("%s is cut off: replaying the %s before the cut", args.log,
       output.count(about.states - 1, "commit"))
   end
   local done = replay(opened, manager, about, args.speed)
-  local path = manager:info().path
+  path = manager:info().path
   if args.json then
     output.json(output.object {
       { "path", path }, { "commits", done }, { "cut_off", about.is_cut },

@@ -31,13 +31,13 @@ end
 -- first row is the state at the start, which is no commit
 function rows.of_log(opened, paths)
   local scalars = recorded_scalars(opened, paths)
-  local track = new_tracker(scalars)
+  local tracker = new_tracker(opened.S, paths, scalars)
   local next_state = recording.states(opened, function()
     output.say("%s is cut off: it has no more whole states", opened.path)
   end)
   return scalars, function()
     local value, frame = next_state()
-    if value then return track(value), frame.version, frame.time end
+    if value then return tracker:changed(value), frame.version, frame.time end
   end
 end
 
@@ -47,12 +47,12 @@ end
 -- @return the scalars, and an iterator as for a log
 function rows.of_segment(reader, S, paths, look, on_missed)
   local scalars = parts.scalars(S, paths)
-  local track = new_tracker(scalars)
+  local tracker = new_tracker(S, paths, scalars)
   local feed, first, at = follow.open(reader)
   local next_commit = follow.commits(feed, look)
   return scalars, function()
     if first then
-      local changed = track(first)
+      local changed = tracker:changed(first)
       first = nil
       return changed, at, ipmmap.now()
     end
@@ -60,7 +60,7 @@ function rows.of_segment(reader, S, paths, look, on_missed)
     if not value then return nil end
     if missed > 0 then on_missed(missed) end
     local time = feed:time()
-    return track(value), version, time > 0 and time or ipmmap.now()
+    return tracker:changed(value), version, time > 0 and time or ipmmap.now()
   end
 end
 

@@ -115,6 +115,7 @@ function screen.render(history, title, cursor, width, height, now)
     history:rate(now))
   local lines = { output.paint("bold", fit(heading, width)) }
   local room = screen.room(height)
+  cursor:settle()
   local first, indent = cursor:first(room), output.has_colour() and 0 or 2
   local rows = table.move(history.rows, first, math.min(first + room - 1, #history.rows), 1, {})
   local path, text, spark = columns(rows, math.max(width - indent, 1))

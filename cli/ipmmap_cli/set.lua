@@ -22,8 +22,12 @@ local function add_assignments(list, S, argument, is_json)
   written = written or io.read("a")
   for _, part in ipairs(parts.of(S, { pattern })) do
     local path = part.path
-    list[#list + 1] = sign == "" and { path = path, data = read(S, path, written) }
-      or { path = path, addend = input.read_addend(S, path, sign, written) }
+    if sign == "" then
+      local data, cleared = read(S, path, written)
+      list[#list + 1] = { path = path, data = data, cleared = cleared }
+    else
+      list[#list + 1] = { path = path, addend = input.read_addend(S, path, sign, written) }
+    end
   end
 end
 
@@ -52,13 +56,24 @@ local function check(args)
   end
 end
 
+-- Makes the changes of an assignment. Optional fields that become nil come last, because a table
+-- that is assigned has no key for them.
+local function assign(editor, assignment)
+  local path, data = assignment.path, assignment.data
+  if assignment.addend then
+    failure.of_user(editor.add, editor, path, assignment.addend)
+  elseif data ~= nil then
+    failure.of_user(editor.write, editor, path, data)
+  end
+  for _, cleared in ipairs(assignment.cleared or {}) do
+    failure.of_user(editor.write, editor, cleared, nil)
+  end
+end
+
 return function(args)
   check(args)
   local editor <close>, S = segment.open("editor", args.file, args)
   local assignments = read_assignments(S, args)
   local _ <close> = failure.assert(editor:try_lock(args.timeout))
-  for _, assignment in ipairs(assignments) do
-    local change = assignment.addend and editor.add or editor.write
-    failure.of_user(change, editor, assignment.path, assignment.addend or assignment.data)
-  end
+  for _, assignment in ipairs(assignments) do assign(editor, assignment) end
 end

@@ -2,7 +2,6 @@
 local ipmmap = require "ipmmap"
 local new_history = require "ipmmap_cli.history"
 local output = require "ipmmap_cli.output"
-local parts = require "ipmmap_cli.parts"
 local segment = require "ipmmap_cli.segment"
 local stop = require "ipmmap_cli.stop"
 local uv = require "luv"
@@ -42,7 +41,7 @@ end
 
 -- Shows the values on the terminal until the user quits.
 local function show_live(reader, S, args)
-  local history, snapshot = new_history(parts.scalars(S, args.paths)), S:new()
+  local history, snapshot = new_history(S, args.paths), S:new()
   local function take()
     local _, version = reader:versioned_snapshot(snapshot)
     history:add(snapshot, version, ipmmap.now())

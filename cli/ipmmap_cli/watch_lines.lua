@@ -5,12 +5,12 @@ local ipmmap = require "ipmmap"
 local new_leaves = require "ipmmap_cli.leaves"
 local new_tracker = require "ipmmap_cli.tracker"
 local output = require "ipmmap_cli.output"
-local parts = require "ipmmap_cli.parts"
 local stop = require "ipmmap_cli.stop"
+local types = require "ipmmap_cli.types"
 local value = require "ipmmap_cli.value"
 
 -- A line: its version, time, the number of commits missed before, and the scalars that changed, a
--- list of { path, type, data }.
+-- list of { path, type, data, unit }.
 local function print_json(line, scalars)
   local changed = {}
   for i, scalar in ipairs(scalars) do
@@ -25,7 +25,7 @@ end
 local function print_text(line, scalars)
   local texts = {}
   for i, scalar in ipairs(scalars) do
-    texts[i] = scalar.path .. " = " .. value.write(scalar.type, scalar.data)
+    texts[i] = scalar.path .. " = " .. value.write(scalar.type, scalar.data, scalar.unit)
   end
   output.print("version %d%s: %s", line.version,
     line.missed > 0 and (" (%d missed)"):format(line.missed) or "",
@@ -40,7 +40,8 @@ local function new_changes(S, feed)
     local list, header = {}, {}
     for path, data in feed:changes() do
       local to = path:find("^header%.") and header or list
-      to[#to + 1] = { path = path, type = leaf_at(path).type, data = data }
+      local leaf = leaf_at(path)
+      to[#to + 1] = { path = path, type = leaf.type, data = data, unit = leaf.unit }
     end
     return table.move(header, 1, #header, #list + 1, list)
   end
@@ -48,11 +49,12 @@ end
 
 return function(reader, S, args)
   local show, takes_all = args.json and print_json or print_text, #args.paths == 0
-  local track = new_tracker(parts.scalars(S, args.paths))
+  local tracker = new_tracker(S, args.paths)
   local feed <close>, first, at = follow.open(reader)
   stop.notice()
-  show({ version = at, time = ipmmap.now(), missed = 0 }, track(first))
-  local changes = takes_all and new_changes(S, feed) or track
+  show({ version = at, time = ipmmap.now(), missed = 0 }, tracker:changed(first))
+  local changes = takes_all and not types.is_dynamic(types.of(S)) and new_changes(S, feed)
+    or function(whole) return tracker:changed(whole) end
   local lost = 0 -- commits that were missed since the last line
   for whole, version, missed in follow.commits(feed, stop.is_asked) do
     local list = changes(whole)

@@ -14,6 +14,7 @@ local function read_file(path)
   return file:read("a")
 end
 
+cli.lua = process.LUA
 cli.read_file = read_file
 
 --- The size of a file in bytes, or 0 if there is no file.

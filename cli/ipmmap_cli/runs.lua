@@ -1,0 +1,116 @@
+--- What a recording keeps of each commit: the runs of bytes that changed, { offset, bytes }, sorted
+-- by offset.
+local log = require "ipmmap_cli.log"
+local new_leaves = require "ipmmap_cli.leaves"
+local new_tracker = require "ipmmap_cli.tracker"
+local new_tidy = require "ipmmap_cli.tidy"
+local parts = require "ipmmap_cli.parts"
+local types = require "ipmmap_cli.types"
+local value = require "ipmmap_cli.value"
+
+-- How string.pack writes scalars, except texts and bools.
+local FORMATS <const> = {
+  int8 = "i1", int16 = "i2", int32 = "i4", int64 = "i8", uint8 = "I1", uint16 = "I2",
+  uint32 = "I4", uint64 = "i8", float = "f", double = "d",
+}
+
+-- The canonical bytes of a scalar.
+local function bytes_of(type, data)
+  if type.kind == "char" then return data .. ("\0"):rep(type.size - #data) end
+  if type.kind == "bool" then return data and "\1" or "\0" end
+  return string.pack(FORMATS[type.kind], value.number(type, data))
+end
+
+-- The runs of scalars { offset, type, data }, sorted by offset. Scalars that follow each other
+-- without a gap are one run.
+local function runs_of(scalars)
+  local runs, texts, start, ending = {}, {}, 0, 0
+  local function flush()
+    if #texts > 0 then runs[#runs + 1] = { start, table.concat(texts) } end
+  end
+  for _, scalar in ipairs(scalars) do
+    if scalar.offset ~= ending then
+      flush()
+      texts, start = {}, scalar.offset
+    end
+    texts[#texts + 1] = bytes_of(scalar.type, scalar.data)
+    ending = scalar.offset + scalar.type.size
+  end
+  flush()
+  return runs
+end
+
+-- Whether the type has parts whose bytes do not follow from the scalars alone.
+local function needs_bytes(type)
+  if types.is_wrapper(type) or type.kind == "char16" or type.kind == "char32" then return true end
+  for _, field in ipairs(type.fields or {}) do
+    if needs_bytes(field.type) then return true end
+  end
+  return type.element ~= nil and needs_bytes(type.element)
+end
+
+-- The bytes of the chosen parts; all others are zero. If none is chosen, all bytes.
+local function only(chosen, bytes)
+  if #chosen == 0 then return bytes end
+  local kept = ("\0"):rep(#bytes)
+  for _, part in ipairs(chosen) do
+    local offset, size = part.offset, part.type.size
+    kept = kept:sub(1, offset) .. bytes:sub(offset + 1, offset + size)
+      .. kept:sub(offset + size + 1)
+  end
+  return kept
+end
+
+-- For a recording of a struct whose bytes do not follow from the scalars alone. It costs the whole
+-- struct.
+local function of_bytes(S, paths, first)
+  local chosen, before, tidy = {}, ("\0"):rep(S.size), new_tidy(S)
+  for i, part in ipairs(parts.of(S, paths)) do
+    chosen[i] = { offset = S:offsetof(part.path), type = part.type }
+  end
+  local function runs(whole)
+    local bytes = only(chosen, tidy(whole))
+    local difference = log.difference(before, bytes)
+    before = bytes
+    return (#paths == 0 or #difference > 0) and difference or nil
+  end
+  return runs(first), runs
+end
+
+-- For a recording of everything.
+local function of_changes(S, feed, first)
+  local leaf_at = new_leaves(S)
+  local bytes = new_tidy(S)(first)
+  return log.difference(("\0"):rep(#bytes), bytes), function()
+    local list = {}
+    for path, data in feed:changes() do
+      local leaf = leaf_at(path)
+      list[#list + 1] = { offset = leaf.offset, type = leaf.type, data = data }
+    end
+    return runs_of(list)
+  end
+end
+
+-- For a recording of some parts.
+local function of_parts(S, paths, first)
+  local tracker, leaf_at = new_tracker(S, paths), new_leaves(S)
+  local function runs(whole)
+    local changed = tracker:changed(whole)
+    for _, change in ipairs(changed) do change.offset = leaf_at(change.path).offset end
+    table.sort(changed, function(a, b) return a.offset < b.offset end)
+    return #changed > 0 and runs_of(changed) or nil
+  end
+  return runs(first), runs
+end
+
+--- @param paths the parts to record; none: everything
+-- @param feed whose present commit is recorded
+-- @param first the state at the start
+-- @return the runs that lead to the first state from zeros
+-- @return a function of a state that returns the runs since the state before; nil if the commit
+-- left all parts as they were
+return function(S, paths, feed, first)
+  if needs_bytes(types.of(S)) then return of_bytes(S, paths, first) end
+  if #paths > 0 then return of_parts(S, paths, first) end
+  return of_changes(S, feed, first)
+end
