@@ -183,6 +183,15 @@ describe("ipmmap watch", function()
     assert.matches("\27%[%?1049l.*ipmmap: .*was replaced or destroyed", terminal.output)
   end)
 
+  it("draws a value for each commit, and none while there is no commit", function()
+    local terminal = watch(60, 10, { "count" })
+    terminal:wait_for(shows("count +0 +▁\n"))
+    ipmmap.sleep(1.2) -- the descriptor reports something at least every second
+    manager:write("count", 1)
+    terminal:wait_for(shows("count +1 +▁█\n"))
+    quit(terminal, "q")
+  end)
+
   local function selects(path)
     path = path:gsub("%p", "%%%0")
     return function(_, output)

@@ -19,9 +19,10 @@ local function remember(row, number)
   row.samples[#row.samples + 1] = number
 end
 
---- Adds a state. Afterwards `rows` has a row for each scalar: path, type, text, data, samples (of
--- a number), and changed (the time of the last change, or nil).
+--- Adds a state, unless its version is the last one's. Afterwards `rows` has a row for each scalar:
+-- path, type, text, data, samples (of a number), and changed (the time of the last change, or nil).
 function History:add(data, version, now)
+  if version == self.version then return end
   for _, scalar in ipairs(self.track(data)) do
     local row = self.rows[scalar.number]
     if row.text then row.changed = now end
@@ -50,6 +51,6 @@ return function(scalars)
       samples = value.is_number(scalar.type) and {} or nil }
   end
   return setmetatable({
-    rows = rows, track = new_tracker(scalars), commits = {}, version = 0,
+    rows = rows, track = new_tracker(scalars), commits = {}, version = nil,
   }, History)
 end
