@@ -67,20 +67,20 @@ local function bytes_of(type, data)
   return string.pack(FORMATS[type.kind], data)
 end
 
--- The runs of scalars { offset, type, data }, sorted by offset. Scalars that follow each other
--- without a gap are one run.
-local function runs_of(scalars)
+-- The runs of scalars, which an iterator of offset, type and data returns in the order of memory.
+-- Scalars that follow each other without a gap are one run.
+local function runs_of(next_scalar)
   local runs, texts, start, ending = {}, {}, 0, 0
   local function flush()
     if #texts > 0 then runs[#runs + 1] = { start, table.concat(texts) } end
   end
-  for _, scalar in ipairs(scalars) do
-    if scalar.offset ~= ending then
+  for offset, type, data in next_scalar do
+    if offset ~= ending then
       flush()
-      texts, start = {}, scalar.offset
+      texts, start = {}, offset
     end
-    texts[#texts + 1] = bytes_of(scalar.type, scalar.data)
-    ending = scalar.offset + scalar.type.size
+    texts[#texts + 1] = bytes_of(type, data)
+    ending = offset + type.size
   end
   flush()
   return runs
@@ -92,12 +92,13 @@ local function record_all(S, feed, first)
   local leaf_at = new_leaves(S)
   local bytes = tidy_bytes(S:new(first), S:type())
   return log.difference(("\0"):rep(#bytes), bytes), function()
-    local list = {}
-    for path, data in feed:changes() do
+    local next_change = feed:changes()
+    return runs_of(function()
+      local path, data = next_change()
+      if not path then return nil end
       local leaf = leaf_at(path)
-      list[#list + 1] = { offset = leaf.offset, type = leaf.type, data = data }
-    end
-    return runs_of(list)
+      return leaf.offset, leaf.type, data
+    end)
   end
 end
 
@@ -109,9 +110,13 @@ local function record_parts(S, paths, first)
   table.sort(scalars, function(a, b) return a.offset < b.offset end)
   local track = new_tracker(scalars)
   local function runs(whole)
-    local changed = track(whole)
-    for _, change in ipairs(changed) do change.offset = scalars[change.number].offset end
-    return #changed > 0 and runs_of(changed) or nil
+    local changed, at = track(whole), 0
+    if #changed == 0 then return nil end
+    return runs_of(function()
+      at = at + 1
+      local change = changed[at]
+      if change then return scalars[change.number].offset, change.type, change.data end
+    end)
   end
   return runs(first), runs
 end
