@@ -143,6 +143,18 @@ print(len(rows), sorted(set(len(row) for row in rows)), repr(rows[2][3]))]], dir
       assert.matches("demo.log is damaged: the frame at byte %d+\n", err)
     end)
 
+    it("escapes bytes that control a terminal, and gives them to a pipe unchanged", function()
+      local hostile <const> = "\27[2J\7\255"
+      record(1, function() manager:write("text", hostile) end)
+      assert.matches("^[^\n]*\n2,[%d.]+,\27%[2J\7\255\n$", cli.output { "export", path, "text" })
+      for _, format in ipairs { "--csv", "--jsonl" } do
+        local terminal = cli.terminal(80, 24, { "export", format, path, "text" })
+        assert.same({ "exit", 0 }, { terminal:finish() })
+        assert.is_nil(terminal.output:gsub("\r\n", ""):find("[%c\128-\255]"))
+        assert.matches("[2J", terminal.output, 1, true)
+      end
+    end)
+
     it("refuses what is neither a log nor a segment", function()
       fails(3, "cannot read .*nothing", "export", dir .. "/nothing")
       local handle <close> = assert(io.open(path, "wb"))

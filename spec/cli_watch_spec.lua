@@ -370,8 +370,8 @@ describe("ipmmap watch", function()
   end)
 
   it("costs what it shows, not the struct, and misses no commit of a ring", function()
-    ipmmap.struct("BigItem", { { "id", "int32" }, { "x", "double" }, { "n", "int64" } })
-    local Big <const> = ipmmap.base:extend("Big", { { "count", "int64" }, { "items", "BigItem[5000]" } })
+    ipmmap.struct("WatchBigItem", { { "id", "int32" }, { "x", "double" }, { "n", "int64" } })
+    local Big <const> = ipmmap.base:extend("WatchBig", { { "count", "int64" }, { "items", "WatchBigItem[5000]" } })
     local big <close> = assert(ipmmap.manager(Big, { create = true, mmap_dir = dir, feed = 1 << 24 }))
     local child = cli.start { "watch", big:info().path, "count" }
     child:expect "version 0: count = 0"
