@@ -94,7 +94,10 @@ static IPM_COLD void draft_vector(lipm_draft *draft, int index, int key, const l
     if (!lua_isinteger(L, key) || !is_vector(type))
         lipm_complain_key(L, key, place);
     for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1), count++) {
-        lua_Integer i = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+        lua_Integer i = lua_tointeger(L, -2);
+        if (!lua_isinteger(L, -2))
+            lipm_complain(L, place, "a table for %s has either names or the numbers 1 to %I",
+                          type->name, (lua_Integer)type->count);
         if (i < 1 || (uint64_t)i > type->count)
             lipm_complain_key(L, lua_absindex(L, -2), place);
         lipm_place part = lipm_fieldplace(place, &type->fields[i - 1]);
