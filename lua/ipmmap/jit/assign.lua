@@ -78,8 +78,11 @@ end
 local function add_vector(draft, type, offset, x)
   local count = 0
   for i, value in each, x do
-    local field = is_integer(i) and type.fields[i]
-    if not field then
+    local field = type.fields[i]
+    if not is_integer(i) then
+      errors.complain(draft.memory, type, offset,
+        "a table for %s has either names or the numbers 1 to %d", type.name, #type.fields)
+    elseif not field then
       complain_key(draft, type, offset, i)
     end
     add_scalar(draft, field.type, offset + field.offset, value)
