@@ -179,6 +179,11 @@ local function add_optional(draft, type, offset, x)
   end
 end
 
+local function complain_gap(draft, type, offset, x, last)
+  errors.complain(draft.memory, type, offset,
+    "a table for a list has the keys 1 to n: %d is there, but not %d", last, first_missing(x))
+end
+
 -- A table with the keys 1 to n. The elements that a list had before do not show through.
 local function add_list(draft, type, offset, x)
   local element, count, seen = type.element, rawlen(x), 0
@@ -186,17 +191,17 @@ local function add_list(draft, type, offset, x)
     errors.complain(draft.memory, type, offset, "a list of %d values is too long: %s holds %d",
       count, type.name, type.count)
   end
-  local last = count
   for i, value in each, x do
     if not is_integer(i) or i < 1 or i > type.count then
       complain_key(draft, type, offset, i)
+    elseif i > count then
+      complain_gap(draft, type, offset, x, i)
     end
     add_whole(draft, element, offset + type.inner + (i - 1) * element.size, value)
-    last, seen = math.max(last, i), seen + 1
+    seen = seen + 1
   end
-  if seen ~= last then
-    errors.complain(draft.memory, type, offset,
-      "a table for a list has the keys 1 to n: %d is there, but not %d", last, first_missing(x))
+  if seen ~= count then
+    complain_gap(draft, type, offset, x, count)
   end
   drafts.add(draft, drafts.COUNT, offset, seen)
 end

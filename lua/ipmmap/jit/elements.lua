@@ -93,6 +93,16 @@ local function list_writer(is_live, whole, tools, count_of, refuse)
   local part, use = whole.element, tools.users(is_live)
   local set
 
+  -- Whether there may be such an element comes before what it may be.
+  local convert = use.convert
+  function use.convert(self, element, span, x)
+    local index, count = (span - whole.inner) / part.size + 1, count_of(self)
+    if index > count + 1 then
+      refuse(self, index, count)
+    end
+    return convert(self, element, span, x)
+  end
+
   -- Only the last element can be removed. To remove one behind it changes nothing.
   function use.remove(self, i)
     local count = count_of(self)
