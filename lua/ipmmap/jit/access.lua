@@ -5,11 +5,15 @@ local ffi = require "ffi"
 local C = require "ipmmap.jit.library"
 local assign = require "ipmmap.jit.assign"
 local errors = require "ipmmap.jit.errors"
+local guards = require "ipmmap.jit.guards"
 local handle = require "ipmmap.jit.handle"
 local lock = require "ipmmap.jit.lock"
 local memory = require "ipmmap.jit.memory"
+local refusal = require "ipmmap.jit.refusal"
 local scalar = require "ipmmap.jit.scalar"
+local source = require "ipmmap.jit.source"
 local structs = require "ipmmap.jit.struct"
+local sums = require "ipmmap.jit.sums"
 local values = require "ipmmap.jit.value"
 local views = require "ipmmap.jit.view"
 
@@ -17,6 +21,7 @@ local views = require "ipmmap.jit.view"
 local segment_read, segment_snapshot = C.ipm_segment_read, C.ipm_segment_snapshot
 local check, check_writer, live = handle.check, handle.check_writer, handle.live
 local find, load_scalar = structs.find, scalar.load
+local missing, complain_missing, check_guards = guards.missing, guards.complain, guards.check
 local buffer = errors.buffer
 local is_active = memory.is_active
 
@@ -47,12 +52,40 @@ local function read_large(state, of, part)
   return read_into(state, of, part, pointer), value
 end
 
+-- Reads a part that may be missing: one in a list or an optional value, or an optional value. All
+-- bytes from the first list or optional value on are of one moment. What is absent is nil, and so
+-- is the element after the last one of a list. Returns whether that has succeeded, and the value.
+local function read_guarded(state, of, part)
+  local size = part.offset + part.type.size - part.from
+  local bytes = ffi.new("uint64_t[?]", (size + 7) / 8)
+  local from = ffi.cast("uint8_t *", bytes)
+  if state.memory ~= of
+    or segment_read(live(state), part.from, size, bytes, buffer) ~= C.IPM_OK then
+    return false
+  end
+  local guard, count
+  if part.guards then
+    guard, count = missing(part, from)
+  end
+  if not guard then
+    return true, values.load(of.struct, part.type, from + (part.offset - part.from)), bytes
+  elseif guard.index and guard.index ~= count + 1 then
+    complain_missing(of, part, guard, count)
+  end
+  return true, nil
+end
+
 function methods:read(path)
   local state = check(self)
   local of = state.memory
   local part = find(of.struct, path)
   local kind = part.type
-  if kind.is_scalar and kind.size <= SMALL then
+  if part.is_guarded then
+    local is_read, value = read_guarded(state, of, part)
+    if is_read then
+      return value
+    end
+  elseif kind.is_scalar and kind.size <= SMALL then
     if read_into(state, of, part, small) then
       return load_scalar(kind, small)
     end
@@ -98,7 +131,7 @@ end
 local function snapshot_fields(state, of, into, given)
   local bytes = ffi.new("uint8_t[?]", of.type.size)
   return take_snapshot(state, of, bytes)
-    and assign.copy_fields(views.memory(into), given, views.offset(into), of.type, bytes)
+    and source.copy_fields(views.memory(into), given, views.offset(into), of.type, bytes)
 end
 
 local weak = { __mode = "v" }
@@ -146,11 +179,13 @@ end
 
 -- Writing --------------------------------------------------------------------------------------
 
-local function store(_, assignment)
+local function store(state, assignment, part)
+  if part.guards then check_guards(state.memory, part) end
   return assign.store(assignment)
 end
 
 local function store_scalar(state, part, stored)
+  if part.guards then check_guards(state.memory, part) end
   local at = memory.change(state.memory, part.offset, part.type.size)
   if at == nil then
     return false
@@ -164,7 +199,7 @@ local function write_scalar(state, of, part, value)
   memory.check_reserved(of, part.type, part.offset)
   local fits, stored = scalar.convert(part.type, value)
   if not fits then
-    scalar.complain(of, part.type, part.offset, value)
+    refusal.complain(of, part.type, part.offset, value)
   end
   local is_done, is_stored = lock.change(state, of, store_scalar, part, stored)
   return is_done and is_stored or not handle.retry(state, of)
@@ -172,9 +207,10 @@ end
 
 -- Assigns a value to a part of the handle's struct. The result is false if the segment was replaced
 -- and the handle has followed: then the method begins again.
-local function write(state, of, kind, offset, value)
+local function write(state, of, part, value)
+  local kind, offset = part.type, part.offset
   local assignment = assign.prepare(of, kind, offset, value)
-  local is_done, is_stored = lock.change(state, of, store, assignment)
+  local is_done, is_stored = lock.change(state, of, store, assignment, part)
   if not is_done then
     return not handle.retry(state, of)
   elseif not is_stored then
@@ -183,21 +219,61 @@ local function write(state, of, kind, offset, value)
   return true
 end
 
+-- The number of elements of the list to which a path leads, if it leads to the element after the
+-- last one at present.
+local function find_next(state, of, part)
+  local size = part.offset - part.from
+  local bytes = ffi.new("uint64_t[?]", (size + 7) / 8)
+  if state.memory ~= of
+    or segment_read(live(state), part.from, size, bytes, buffer) ~= C.IPM_OK then
+    return nil -- and write fails, too
+  end
+  local guard, count = missing(part, ffi.cast("uint8_t *", bytes))
+  return guards.is_next(part, guard, count) and count or nil, bytes
+end
+
+-- Appends a value, if the list still has as many elements as when the assignment was prepared.
+local function store_next(state, assignment, part)
+  local of = state.memory
+  local guard, count = missing(part, of.block.base + part.from)
+  return guards.is_next(part, guard, count) and assign.store(assignment)
+end
+
+-- Appends a value to the `count` elements of a list. The result is false if the method begins
+-- again.
+local function append(state, of, part, count, value)
+  local list = part.guards[#part.guards]
+  local assignment = assign.prepare_append(of, list.type, list.offset, count, value)
+  local is_done, is_stored = lock.change(state, of, store_next, assignment, part)
+  if is_done then
+    return is_stored
+  end
+  return not handle.retry(state, of)
+end
+
+local function write_part(state, of, part, value)
+  if part.guards then
+    local count = find_next(state, of, part)
+    if count then
+      return append(state, of, part, count, value)
+    end
+  end
+  return (part.type.is_scalar and write_scalar or write)(state, of, part, value)
+end
+
 function methods:write(path, value)
-  local state, of, part
+  local state, of
   repeat
     state = check_writer(self)
     of = state.memory
-    part = find(of.struct, path)
-  until part.type.is_scalar and write_scalar(state, of, part, value)
-    or not part.type.is_scalar and write(state, of, part.type, part.offset, value)
+  until write_part(state, of, find(of.struct, path), value)
 end
 
 function methods:set(fields)
   local state
   repeat
     state = check_writer(self)
-  until write(state, state.memory, state.memory.type, 0, fields)
+  until write(state, state.memory, { type = state.memory.type, offset = 0 }, fields)
 end
 
 local is_number = {
@@ -217,7 +293,7 @@ local function check_number(of, part, n)
   local kind, offset = part.type, part.offset
   if offset < of.reserved then
     errors.complain(of, kind, offset, "set only by creation, touch and clear")
-  elseif not is_number[kind.kind] then
+  elseif not is_number[kind.kind] or kind.names then
     errors.complain(of, kind, offset, "%s is not a number to add to", kind.name)
   elseif type(n) ~= "number" and not is_integer_cdata(n) then
     errors.complain(of, kind, offset, "%s is not a number to add", errors.shown(n))
@@ -228,12 +304,13 @@ end
 
 local function add(state, part, n)
   local kind = part.type
+  if part.guards then check_guards(state.memory, part) end
   local at = memory.change(state.memory, part.offset, kind.size)
   if at == nil then
     return false
   end
   local old = load_scalar(kind, at)
-  local sum = scalar.add(kind, old, n)
+  local sum = sums.add(kind, old, n)
   if sum == nil then
     return false, old
   end
@@ -250,8 +327,8 @@ function methods:add(path, n)
   if not is_done then
     return handle.retry(state, of) and self:add(path, n)
   elseif not is_added then
-    errors.complain(of, part.type, part.offset, "%s + %s is out of range for %s (%s)",
-      errors.shown(result), errors.shown(n), part.type.name, scalar.range(part.type))
+    refusal.complain_sum(of, part.type, part.offset, result, n,
+      sums.unlimited(part.type, result, n))
   end
   return result
 end

@@ -19,8 +19,8 @@ local accessors = {}
 -- changes, as a program in C does. LuaJIT then checks this once for several stores.
 local SMALL_STRUCT = 64
 
-local HEAD = "local whole, part, pointer, nested, use, present, void_p, bytes_p, int64, uint64, "
-  .. "forks, ends, reach, prepare, " .. scalar.names .. " = ...\n"
+local NAMES = "local whole, part, pointer, nested, use, present, void_p, bytes_p, int64, uint64, "
+  .. "head_p, forks, ends, reach, prepare, " .. scalar.names .. " = ...\n"
 
 local GET = [[
 local function access(view PARAMETERS)
@@ -34,14 +34,28 @@ return access]]
 local SET = [[
 local function access(view PARAMETERS, x)
   INDEX
-  if not (CHECK) then x = use.convert(view, part, SPAN, x) end
+  CONVERT
   ACCESS
   local at = start + DISTANCE
   PREPARE
   at = cast(pointer, at)
   BEFORE
+  HEAD
   AGAIN
+  GUARD
   STORE
+end
+return access]]
+
+local COUNT_OF = [[
+local function access(view PARAMETERS)
+  ACCESS
+  local at = start
+  HEAD
+  AGAIN
+  local count = from_uint32(head[0])
+  if count > COUNT then use.corrupt(view, count) end
+  return count
 end
 return access]]
 
@@ -50,6 +64,33 @@ local CHECK_INDEX = [[
     return use.index(view, i BESIDES)
   end
 ]]
+
+-- What is stored for a value. A name becomes its number. If the access begins again, it does so
+-- with the value that it was given, unless a second conversion changes nothing.
+local CONVERT = "if not (CHECK) then x = use.convert(view, part, SPAN, x) end"
+local CONVERT_NAME = "x = part.names.numbers[x] or x\n" .. CONVERT
+local CONVERT_TEXT = [[
+  local given = x
+  x = ENCODE or use.convert(view, part, SPAN, x)
+]]
+local CLEAR = "if x == nil then return use.clear(view) end\n"
+local REMOVE = "if x == nil then return use.remove(view, i) end\n"
+
+-- The head of a list, its count, and of an optional value, whether it is there. What it tells holds
+-- for the access that follows at once.
+local LIST = {
+  HEAD = "local head = cast(head_p, start)",
+  GUARD = [[
+  local count = from_uint32(head[0])
+  if i > count or count > COUNT then return use.index(view, i AGAIN_WITH) end
+]],
+  IF_THERE = "HEAD\nAGAIN\nGUARD",
+}
+local OPTIONAL = {
+  HEAD = "local head = start + HEAD_DISTANCE",
+  GUARD = "if head[0] == 0 then return nil end",
+  IF_THERE = LIST.IF_THERE,
+}
 
 -- The access to a segment or a feed, by the view's number.
 local live = {
@@ -64,6 +105,7 @@ local live = {
   local start = block.base + offset
 ]],
   NESTED = [[
+  IF_THERE
   local made = MAKE
   if block.keeps ~= nil then use.keep(made, block) end
   return made
@@ -73,13 +115,14 @@ local live = {
     prepare(block, FROM, LENGTH, at, ends_before)
   end
 ]],
-  AGAIN = "if ends[0] ~= ends_before then return access(view PARAMETERS BESIDES) end",
+  AGAIN = "if ends[0] ~= ends_before then return access(view PARAMETERS AGAIN_WITH) end",
 }
 
 -- The access to a value, whose view has the address, and an entry in value.lua.
 local detached = {
   ACCESS = "local start = cast(bytes_p, NUMBER)",
   NESTED = [[
+  IF_THERE
   local entry = use.take_part(view.ENTRY)
   local made = nested(cast(void_p, at), entry)
   use.enter(entry, made)
@@ -89,44 +132,86 @@ local detached = {
   AGAIN = "",
 }
 
+local RESULT = "BEFORE_LOAD\nat = cast(pointer, at)\nHEAD\nAGAIN\nGUARD\nreturn LOAD"
+
+local head_p = ffi.typeof "int32_t *"
+
 local function compile(code, words, pointer, whole, part, nested, use)
-  for _ = 1, 5 do -- words contain words
-    code = code:gsub("%u%u+", words)
-  end
-  local chunk = assert(loadstring(HEAD .. code, errors.chunk "view"))
+  local before
+  repeat -- words contain words
+    before, code = code, code:gsub("%u[%u_]+", words)
+  until code == before
+  local chunk = assert(loadstring(NAMES .. code, errors.chunk "view"))
   return chunk(whole, part, pointer, nested, use, memory.present, ffi.typeof "void *",
-    ffi.typeof "uint8_t *", ffi.typeof "int64_t", ffi.typeof "uint64_t", memory.forks, memory.ends,
-    memory.reach, memory.prepare, scalar.values())
+    ffi.typeof "uint8_t *", ffi.typeof "int64_t", ffi.typeof "uint64_t", head_p, memory.forks,
+    memory.ends, memory.reach, memory.prepare, scalar.values())
 end
 
--- What the words of the code stand for, for a field at an offset, or the elements of an array.
-local function words_for(is_live, whole, part, offset, besides)
+local function add(words, more)
+  for word, code in pairs(more) do
+    words[word] = code
+  end
+end
+
+-- The words about the value of a scalar.
+local function scalar_words(part)
   local kind = scalar.kinds[part.kind]
+  return {
+    CHECK = scalar.check_code(part),
+    STORE = kind.store,
+    BEFORE = kind.before_store,
+    BEFORE_LOAD = kind.before_load,
+    LOAD = scalar.load_code(part),
+    ENCODE = kind.encode,
+    CONVERT = kind.encode and CONVERT_TEXT or scalar.is_named(part) and CONVERT_NAME or CONVERT,
+    AGAIN_WITH = kind.encode and "BESIDES_GIVEN" or "BESIDES",
+    RESULT = RESULT,
+  }
+end
+
+-- What the words of the code stand for, for a field at an offset, or the elements of an array or a
+-- list. `part` is the type of the field's value.
+local function words_for(is_live, whole, part, offset, besides)
   local is_small = offset and whole.size <= SMALL_STRUCT and not whole.is_shared
   local words = {
-    NUMBER = is_live and offset and "view" or "view." .. accessors.NUMBER,
+    NUMBER = is_live and whole.kind == "struct" and "view" or "view." .. accessors.NUMBER,
     ENTRY = accessors.ENTRY,
     PARAMETERS = offset and "" or ", i",
     INDEX = offset and "" or CHECK_INDEX,
     BESIDES = besides,
-    COUNT = ("%d"):format(whole.count or 0),
-    DISTANCE = offset and ("%d"):format(offset) or "(cast(int64, i) * SIZE - SIZE)",
-    SPAN = offset and ("%d"):format(offset) or "(i - 1) * SIZE",
-    SIZE = ("%d"):format(part.size),
+    BESIDES_GIVEN = besides ~= "" and ", given" or "",
+    COUNT = ("%.0f"):format(whole.count or 0),
+    DISTANCE = offset and ("%.0f"):format(offset)
+      or ("(cast(int64, i) * SIZE + %.0f)"):format(whole.inner - part.size),
+    SPAN = offset and ("%.0f"):format(offset)
+      or ("(i - 1) * SIZE + %.0f"):format(whole.inner),
+    SIZE = ("%.0f"):format(part.size),
     FROM = is_small and "start" or "at",
-    LENGTH = ("%d"):format(is_small and whole.size or part.size),
-    MAKE = part.kind == "array" and "nested(cast(void_p, number + DISTANCE))"
-      or "cast(nested, number + DISTANCE)",
-    CHECK = kind and kind.check,
-    STORE = kind and kind.store,
-    BEFORE = kind and kind.before_store,
-    RESULT = kind and ("%s\nat = cast(pointer, at)\nAGAIN\nreturn %s"):format(kind.before_load,
-      kind.load) or "NESTED",
+    LENGTH = ("%.0f"):format(is_small and whole.size or part.size),
+    MAKE = part.kind == "struct" and "cast(nested, number + DISTANCE)"
+      or "nested(cast(void_p, number + DISTANCE))",
+    HEAD = "", GUARD = "", IF_THERE = "", AGAIN_WITH = "BESIDES", RESULT = "NESTED",
   }
-  for word, code in pairs(is_live and live or detached) do
-    words[word] = code
+  add(words, is_live and live or detached)
+  if part.is_scalar then
+    add(words, scalar_words(part))
+  end
+  if whole.kind == "list" then
+    add(words, LIST)
   end
   return words
+end
+
+-- The same for an optional field: the value, its type, and the words.
+local function words_for_field(is_live, whole, part, offset, besides)
+  if part.kind ~= "optional" then
+    return part, words_for(is_live, whole, part, offset, besides)
+  end
+  local element = part.element
+  local words = words_for(is_live, whole, element, offset + part.inner, besides)
+  add(words, OPTIONAL)
+  words.HEAD_DISTANCE = ("%.0f"):format(offset)
+  return element, words
 end
 
 --- The names of the members of views; no field has such a name.
@@ -137,22 +222,42 @@ The function that reads a part: `get(view)` for a field, `get(view, i)` for an e
 is_live  the view is of a segment or a feed; otherwise of a value
 whole    the view's type
 part     the field's or the element's
-offset   the field's; nil: the elements of an array
-nested   the type of the views of the part, if it is no scalar
+offset   the field's; nil: the elements of an array or a list
+nested   the type of the views of the part, or of an optional one's value, if it is no scalar
 use      `index` is called for an index that is no element's. For views of parts it has `keep` of
          memory.lua, or `take_part` and `enter` of value.lua
 ]]
 function accessors.get(is_live, whole, part, offset, nested, use)
-  local words = words_for(is_live, whole, part, offset, "")
-  local kind = scalar.kinds[part.kind]
-  return compile(GET, words, kind and kind.load_pointer, whole, part, nested, use)
+  local element, words = words_for_field(is_live, whole, part, offset, "")
+  local kind = scalar.kinds[element.kind]
+  return compile(GET, words, kind and kind.load_pointer, whole, element, nested, use)
 end
 
---- The function that assigns a scalar: `set(view, x)` or `set(view, i, x)`. `use` also has
--- `convert`, which is called for a value that may have to be converted or refused.
+--- The function that assigns a scalar, or an optional one: `set(view, x)` or `set(view, i, x)`.
+-- `use` also has `convert`, which is called for a value that may have to be converted or refused,
+-- `clear`, which removes an optional value, and `remove`, which removes an element of a list.
 function accessors.set(is_live, whole, part, offset, use)
-  return compile(SET, words_for(is_live, whole, part, offset, ", x"),
-    scalar.kinds[part.kind].pointer, whole, part, nil, use)
+  local element, words = words_for_field(is_live, whole, part, offset, ", x")
+  if part.kind == "optional" then
+    local is_small = words.FROM == "start"
+    add(words, {
+      CONVERT = CLEAR .. words.CONVERT, GUARD = "",
+      STORE = words.STORE .. "\nhead[0] = 1",
+      FROM = is_small and "start" or "(start + HEAD_DISTANCE)",
+      LENGTH = is_small and words.LENGTH or ("%.0f"):format(part.size),
+    })
+  end
+  if whole.kind == "list" then
+    words.CONVERT = REMOVE .. words.CONVERT
+  end
+  return compile(SET, words, scalar.kinds[element.kind].pointer, whole, element, nil, use)
+end
+
+--- The function that returns the number of elements of a list: `count(view)`. It calls
+-- `use.corrupt` if that is more than the list has room for.
+function accessors.count(is_live, whole, use)
+  local words = words_for(is_live, whole, whole.element, 0, "")
+  return compile(COUNT_OF, words, nil, whole, nil, nil, use)
 end
 
 return accessors

@@ -3,114 +3,38 @@ Assignment in two steps, so that a failed assignment stores nothing: `prepare` c
 copies what it will store, and raises if the value does not fit the place; `store` neither raises
 nor runs other code. See src/lua/assign.c.
 ]]
-local ffi = require "ffi"
+local drafts = require "ipmmap.jit.draft"
+local elements = require "ipmmap.jit.elements"
 local errors = require "ipmmap.jit.errors"
+local initial = require "ipmmap.jit.initial"
 local memory = require "ipmmap.jit.memory"
 local plain = require "ipmmap.jit.plain"
+local refusal = require "ipmmap.jit.refusal"
 local scalar = require "ipmmap.jit.scalar"
+local source = require "ipmmap.jit.source"
+local types = require "ipmmap.jit.types"
 local view = require "ipmmap.jit.view"
 
 -- Under another name, because LuaJIT's compiler of loops over `pairs` and `next` has a defect: if
 -- the body calls the function that the loop is in, the loop may go on with wrong variables.
 local each = next
 
+local rawlen = rawget(_G, "rawlen") or function(t) return #t end
+
 local assign = {}
 
--- Views and values -----------------------------------------------------------------------------
-
---- Add to `pieces` the parts that a place and a struct or array have in common, the largest ones of
--- equal layout, as { type, offset of the place, offset in the other }.
-local function add_common(pieces, here, offset, given, from)
-  if here == given then
-    pieces[#pieces + 1] = { type = here, offset = offset, from = from }
-  elseif given.kind == "array" then
-    for i = 0, given.count - 1 do
-      add_common(pieces, here.element, offset + i * here.element.size, given.element,
-        from + i * given.element.size)
-    end
-  else
-    for _, field in ipairs(given.fields) do
-      local part = here.by_name[field.name]
-      if part then
-        add_common(pieces, part.type, offset + part.offset, field.type, from + field.offset)
-      end
-    end
-  end
-  return pieces
+local function is_integer(key)
+  return type(key) == "number" and key % 1 == 0
 end
-
--- Store bytes at an offset, but for the header of a segment. Returns false on failure: also if a
--- memory has become inaccessible since `ends_before`, which may be that of `from`.
-local function store_bytes(of, offset, size, from, ends_before)
-  local kept = offset < of.reserved and math.min(of.reserved - offset, size) or 0
-  if size == kept then
-    return true
-  end
-  local to = memory.change(of, offset + kept, size - kept)
-  from = from + kept
-  if to == nil or memory.ends[0] ~= ends_before then
-    return false
-  end
-  ffi.copy(to, from, size - kept)
-  return true
-end
-
-local function store_pieces(of, pieces, base, ends_before)
-  for _, piece in ipairs(pieces) do
-    if not store_bytes(of, piece.offset, piece.type.size, base + piece.from, ends_before) then
-      return false
-    end
-  end
-  return true
-end
-
---- Copy a struct or array at an address that stays accessible to a place. Where their layouts
--- differ, only the fields that both have are copied. Returns false if the memory cannot be changed
--- now.
-function assign.copy_fields(of, type, offset, given, from)
-  return store_pieces(of, add_common({}, type, offset, given, 0), from, memory.ends[0])
-end
-
-local function check_source(x, given, of, type, offset)
-  view.check_access(x)
-  if not view.fits(given, type) then
-    errors.complain(of, type, offset, "%s is not a %s of the same layout%s", errors.shown(x),
-      type.name, view.difference(given, type))
-  end
-end
-
--- Drafts ---------------------------------------------------------------------------------------
-
--- A draft is a list of what to store: for each piece the type, the offset, and the scalar or the
--- bytes of a view or value. `reserved` is the memory's, or 0 while a header is checked that will
--- not be stored.
 
 local add_value
-
-local function add_piece(draft, type, offset, what)
-  local count = draft.count
-  draft[count + 1], draft[count + 2], draft[count + 3] = type, offset, what
-  draft.count = count + 3
-end
 
 local function add_scalar(draft, type, offset, x)
   local fits, stored = scalar.convert(type, x)
   if not fits then
-    scalar.complain(draft.memory, type, offset, x)
+    refusal.complain(draft.memory, type, offset, x)
   end
-  add_piece(draft, type, offset, stored)
-end
-
-local function add_source(draft, type, offset, x, given)
-  check_source(x, given, draft.memory, type, offset)
-  for _, piece in ipairs(add_common({}, type, offset, given, 0)) do
-    local part = piece.type
-    local what = view.copy(x, piece.from, part.size)
-    if part.is_scalar then
-      what = scalar.load(part, what)
-    end
-    add_piece(draft, part, piece.offset, what)
-  end
+  drafts.add(draft, type, offset, stored)
 end
 
 -- Whether a value is a complete header, as totable returns it. Raises if it is no header. Its
@@ -130,42 +54,159 @@ local function is_header(draft, type, offset, x)
   return true
 end
 
+local function complain_key(draft, type, offset, key)
+  if type.kind == "struct" then
+    errors.complain(draft.memory, type, offset, "no field %s", errors.shown(key))
+  elseif not is_integer(key) then
+    errors.complain(draft.memory, type, offset, "%s is not an index", errors.shown(key))
+  end
+  errors.complain(draft.memory, type, offset, "index %s is out of range (1 to %d)",
+    errors.shown(key), type.count)
+end
+
+local function first_missing(x)
+  local missing = 1
+  while rawget(x, missing) ~= nil do
+    missing = missing + 1
+  end
+  return missing
+end
+
+-- Structs --------------------------------------------------------------------------------------
+
+-- A list for a struct whose fields are scalars of one type: { 1, 2, 3 } for x, y and z.
+local function add_vector(draft, type, offset, x)
+  local count = 0
+  for i, value in each, x do
+    local field = type.fields[i]
+    if not is_integer(i) then
+      errors.complain(draft.memory, type, offset,
+        "a table for %s has either names or the numbers 1 to %d", type.name, #type.fields)
+    elseif not field then
+      complain_key(draft, type, offset, i)
+    end
+    add_scalar(draft, field.type, offset + field.offset, value)
+    count = count + 1
+  end
+  if count ~= #type.fields then
+    errors.complain(draft.memory, type, offset, "a list for %s has %d values, not %d", type.name,
+      #type.fields, count)
+  end
+end
+
 local function add_struct(draft, type, offset, x)
+  local start = draft.count
   for name, value in each, x do
     local field = type.by_name[name]
-    if not field then
-      errors.complain(draft.memory, type, offset, "no field %s", errors.shown(name))
+    if not field and type.is_uniform and is_integer(name) then
+      draft.count = start
+      return add_vector(draft, type, offset, x)
+    elseif not field then
+      complain_key(draft, type, offset, name)
     end
     local at = offset + field.offset
     if field.type.is_scalar and at >= draft.reserved then
       add_scalar(draft, field.type, at, value)
     elseif at >= draft.reserved or not is_header(draft, field.type, at, value) then
-      add_value(draft, field.type, at, value)
+      add_value(draft, field.type, at, value, field, at)
     end
   end
 end
 
-local function add_elements(draft, type, offset, x)
+-- Arrays ---------------------------------------------------------------------------------------
+
+-- A table with the keys 1 to n sets the whole array; one with other indices sets these elements.
+-- `field` and its offset, `base`: of what the array is, or is an element of; or nil.
+local function add_array(draft, type, offset, x, field, base)
   local element, last, count = type.element, 0, 0
   for i, value in each, x do
-    if _G.type(i) ~= "number" or i % 1 ~= 0 then
-      errors.complain(draft.memory, type, offset, "%s is not an index", errors.shown(i))
-    elseif i < 1 or i > type.count then
-      errors.complain(draft.memory, type, offset, "index %s is out of range (1 to %d)",
-        errors.shown(i), type.count)
+    if not is_integer(i) or i < 1 or i > type.count then
+      complain_key(draft, type, offset, i)
     end
-    add_value(draft, element, offset + (i - 1) * element.size, value)
+    add_value(draft, element, offset + (i - 1) * element.size, value, field, base)
     last, count = math.max(last, i), count + 1
   end
-  if count ~= last then
-    local missing = 1
-    while rawget(x, missing) ~= nil do
-      missing = missing + 1
-    end
-    errors.complain(draft.memory, type, offset,
-      "a table for an array has the keys 1 to n: %d is there, but not %d", last, missing)
+  if count == last then
+    drafts.add_initial(draft, element, offset + last * element.size, type.count - last, field, base)
   end
 end
+
+-- Whether a table is a flat list for an array of arrays.
+local function is_flat(type, x)
+  local first = rawget(x, 1)
+  local kind = _G.type(first)
+  return type.element.kind == "array" and types.innermost(type).is_scalar
+    and (kind == "number" or kind == "string" or kind == "boolean" or scalar.is_wide(first))
+end
+
+-- A flat list sets the innermost elements in memory order.
+local function add_flat(draft, type, offset, x, field, base)
+  local element, given, seen = types.innermost(type), rawlen(x), 0
+  local count = type.size / element.size
+  if given > count then
+    errors.complain(draft.memory, type, offset, "a list of %d values is too long: %s has %d", given,
+      type.name, count)
+  end
+  for i, value in each, x do
+    if not is_integer(i) or i < 1 or i > given then
+      complain_key(draft, type, offset, i)
+    end
+    add_scalar(draft, element, offset + (i - 1) * element.size, value)
+    seen = seen + 1
+  end
+  if seen ~= given then
+    errors.complain(draft.memory, type, offset, "the list has a gap: %d is there, but not %d",
+      given, first_missing(x))
+  end
+  drafts.add_initial(draft, element, offset + given * element.size, count - given, field, base)
+end
+
+-- Whole parts ----------------------------------------------------------------------------------
+
+-- A whole part, which has its defaults, but for what a value sets.
+local function add_whole(draft, type, offset, x)
+  if not type.is_scalar then
+    drafts.add_initial(draft, type, offset, 1)
+  end
+  add_value(draft, type, offset, x)
+end
+
+local function add_optional(draft, type, offset, x)
+  drafts.add(draft, initial.zeros(type.size), offset, nil)
+  if x ~= nil then
+    add_whole(draft, type.element, offset + type.inner, x)
+    drafts.add(draft, drafts.PRESENT, offset, true)
+  end
+end
+
+local function complain_gap(draft, type, offset, x, last)
+  errors.complain(draft.memory, type, offset,
+    "a table for a list has the keys 1 to n: %d is there, but not %d", last, first_missing(x))
+end
+
+-- A table with the keys 1 to n. The elements that a list had before do not show through.
+local function add_list(draft, type, offset, x)
+  local element, count, seen = type.element, rawlen(x), 0
+  if count > type.count then
+    errors.complain(draft.memory, type, offset, "a list of %d values is too long: %s holds %d",
+      count, type.name, type.count)
+  end
+  for i, value in each, x do
+    if not is_integer(i) or i < 1 or i > type.count then
+      complain_key(draft, type, offset, i)
+    elseif i > count then
+      complain_gap(draft, type, offset, x, i)
+    end
+    add_whole(draft, element, offset + type.inner + (i - 1) * element.size, value)
+    seen = seen + 1
+  end
+  if seen ~= count then
+    complain_gap(draft, type, offset, x, count)
+  end
+  drafts.add(draft, drafts.COUNT, offset, seen)
+end
+
+-- Values of any type ---------------------------------------------------------------------------
 
 local function check_reserved(draft, type, offset)
   if offset < draft.reserved then
@@ -173,94 +214,94 @@ local function check_reserved(draft, type, offset)
   end
 end
 
-function add_value(draft, type, offset, x)
+local ADD = { array = add_array, list = add_list, struct = add_struct }
+
+function add_value(draft, type, offset, x, field, base)
   check_reserved(draft, type, offset)
   local given = view.test(x)
   if type.is_scalar then
     add_scalar(draft, type, offset, x)
+  elseif type.kind == "optional" then
+    add_optional(draft, type, offset, x)
   elseif _G.type(x) == "table" then
     plain.check(x, draft.memory, type, offset)
-    local add = type.kind == "array" and add_elements or add_struct
-    add(draft, type, offset, x)
+    local add = type.kind == "array" and is_flat(type, x) and add_flat or ADD[type.kind]
+    add(draft, type, offset, x, field, base)
   elseif given then
-    add_source(draft, type, offset, x, given)
+    source.draft(draft, type, offset, x, given)
   else
     errors.complain(draft.memory, type, offset, "%s is neither a table nor a %s", errors.shown(x),
       type.name)
   end
 end
 
-local function store_piece(of, type, offset, what, ends_before)
-  if not type.is_scalar then
-    return store_bytes(of, offset, type.size, ffi.cast("uint8_t *", what), ends_before)
-  end
-  local at = memory.change(of, offset, type.size)
-  return at ~= nil and scalar.store(type, at, what, memory.ends, ends_before)
-end
-
-local function store_draft(draft)
-  local of, ends_before = draft.memory, memory.ends[0]
-  if not memory.is_accessible(of) then
-    return false
-  end
-  for i = 1, draft.count, 3 do
-    if not store_piece(of, draft[i], draft[i + 1], draft[i + 2], ends_before) then
-      return false
-    end
-  end
-  return true
-end
-
--- Whether two memories are the same, so that a copy between them needs care.
-local function is_same(a, b)
-  return a == b or a.bytes ~= nil and b.bytes ~= nil and a.base == b.base
-end
-
--- A whole view or value is copied in one piece if it has the place's type. It may overlap it.
-local function store_source(assignment)
-  local x, of = assignment.source, assignment.memory
-  local ends_before = memory.ends[0]
-  local source = view.memory(x)
-  if not (source and memory.is_accessible(source) and memory.is_accessible(of)) then
-    return false
-  elseif is_same(source, of) then
-    assignment.copy = view.copy(x, 0, assignment.given.size)
-    return store_pieces(of, assignment.pieces, ffi.cast("uint8_t *", assignment.copy), ends_before)
-  end
-  return store_pieces(of, assignment.pieces, view.address(x), ends_before)
-end
-
 -- ----------------------------------------------------------------------------------------------
+
+-- The innermost field that a part is in, or is, and the field's offset.
+local function field_of(of, type, offset)
+  local found, base
+  types.walk(of.type, type, offset, function(_, at, field)
+    if field then
+      found, base = field, at
+    end
+  end)
+  return found, base
+end
 
 --- Prepare the assignment of a value to a part of a memory. Raises if it does not fit.
 function assign.prepare(of, type, offset, x)
-  local given = not type.is_scalar and view.test(x)
+  local given = not (type.is_scalar or source.needs_check(type)) and view.test(x)
   if given then
-    memory.check_reserved(of, type, offset)
-    check_source(x, given, of, type, offset)
-    return {
-      memory = of, source = x, given = given, pieces = add_common({}, type, offset, given, 0),
-    }
+    return source.prepare(of, type, offset, x, given)
   end
-  local draft = { memory = of, reserved = of.reserved, count = 0 }
-  add_value(draft, type, offset, x)
+  local draft = drafts.new(of)
+  if type.kind == "array" then
+    add_value(draft, type, offset, x, field_of(of, type, offset))
+  else
+    add_value(draft, type, offset, x)
+  end
+  return draft
+end
+
+--- Prepare to add a value to the `count` elements of a list, as `prepare`.
+function assign.prepare_append(of, list, offset, count, x)
+  local draft = drafts.new(of)
+  if count >= list.count then
+    errors.complain(of, list, offset, "the list is full: %s", list.name)
+  end
+  add_whole(draft, list.element, offset + list.inner + count * list.element.size, x)
+  drafts.add(draft, drafts.COUNT, offset, count + 1)
   return draft
 end
 
 --- Store a prepared assignment. The memory must be accessible and writable. Returns false if the
 -- place cannot be changed, or if the source is no longer accessible; a part may have been stored.
 function assign.store(assignment)
-  return (assignment.source and store_source or store_draft)(assignment)
+  return (assignment.source and source.store or drafts.store)(assignment)
+end
+
+local function store_in_view(of, type, offset, assignment)
+  memory.check_access(of, type, offset)
+  if not assign.store(assignment) then
+    errors.complain(of, type, offset, "the value changed while it was assigned")
+  end
 end
 
 --- Assign a value to a part of an accessible memory: all of it, or nothing. Raises.
 function view.assign(of, type, offset, x)
   memory.check_writable(of, type, offset)
-  local assignment = assign.prepare(of, type, offset, x)
-  memory.check_access(of, type, offset)
-  if not assign.store(assignment) then
-    errors.complain(of, type, offset, "the value changed while it was assigned")
-  end
+  store_in_view(of, type, offset, assign.prepare(of, type, offset, x))
+end
+
+function elements.append(of, list, offset, count, x)
+  memory.check_writable(of, list, offset)
+  store_in_view(of, list, offset, assign.prepare_append(of, list, offset, count, x))
+end
+
+function elements.set_count(of, list, offset, count)
+  local draft = drafts.new(of)
+  drafts.add(draft, drafts.COUNT, offset, count)
+  store_in_view(of, list, offset, draft)
 end
 
 return assign

@@ -1,6 +1,8 @@
 -- The raw bytes of views and values, and views and values as plain tables.
 local ffi = require "ffi"
+local C = require "ipmmap.jit.library"
 local errors = require "ipmmap.jit.errors"
+local guards = require "ipmmap.jit.guards"
 local memory = require "ipmmap.jit.memory"
 local scalar = require "ipmmap.jit.scalar"
 local view = require "ipmmap.jit.view"
@@ -26,22 +28,32 @@ local function check_index(of, type, offset, index, absent, min, max)
   return number
 end
 
--- The elements of an array from index i to j: where their bytes begin in the array, how many bytes
--- and how many elements they are. Without indices, all bytes of a struct or array.
+-- The number of elements of a list at an address.
+local function check_count(of, type, offset, at)
+  local count = guards.count(at)
+  if count > type.count then
+    memory.complain_count(of, type, offset, count)
+  end
+  return count
+end
+
+-- The elements of an array or list from index i to j: where their bytes begin in it, how many bytes
+-- and how many elements they are. Without indices, all bytes of a struct, array or list.
 local function span(v, type, i, j)
   if i == nil and j == nil then
     return 0, type.size, type.count
   end
   view.check_access(v)
   local of, offset = view.memory(v), view.offset(v)
-  if type.kind ~= "array" then
+  if type.kind ~= "array" and type.kind ~= "list" then
     errors.complain(of, type, offset, "%s is not an array, so indices name no part of it",
       type.name)
   end
-  i = check_index(of, type, offset, i, 1, 1, type.count + 1)
-  j = check_index(of, type, offset, j, type.count, i - 1, type.count)
+  local last = type.kind == "list" and check_count(of, type, offset, view.address(v)) or type.count
+  i = check_index(of, type, offset, i, 1, 1, last + 1)
+  j = check_index(of, type, offset, j, last, i - 1, last)
   local element = type.element.size
-  return (i - 1) * element, (j - i + 1) * element, j - i + 1
+  return type.inner + (i - 1) * element, (j - i + 1) * element, j - i + 1
 end
 
 --- The bytes of a view or value, or of some elements of an array, as they lie in memory.
@@ -51,24 +63,59 @@ function bytes.bytes(v, i, j)
   return ffi.string(view.copy(v, from, size), size)
 end
 
--- Raise if the bytes of a text from the index on are no value of the type.
-local function check_raw(of, type, offset, text, from)
-  if type.kind == "bool" and text:byte(from) > 1 then
-    errors.complain(of, type, offset, "the byte %d is not a bool, which is 0 or 1",
-      text:byte(from))
-  elseif type.kind == "char" then
-    local nul = text:find("\0", from, true)
-    if nul and nul < from + type.size and text:find("[^%z]", nul) and
-        text:find("[^%z]", nul) < from + type.size then
-      errors.complain(of, type, offset,
-        "there are bytes after the NUL that ends the text, and %s is zero-filled", type.name)
+-- Whether only zeros follow the first zero of a text of units of so many bytes.
+local function is_zero_filled(text, from, size, unit)
+  local zero = ("\0"):rep(unit)
+  for at = from, from + size - 1, unit do
+    if text:sub(at, at + unit - 1) == zero then
+      return not text:sub(at, from + size - 1):find "[^%z]"
     end
-  elseif type.kind == "array" and type.is_particular then
-    for i = 0, type.count - 1 do
-      local at = i * type.element.size
-      check_raw(of, type.element, offset + at, text, from + at)
-    end
-  elseif type.kind == "struct" and type.is_particular then
+  end
+  return true
+end
+
+local UNITS = { char = 1, char16 = 2, char32 = 4 }
+
+local check_raw
+
+-- Check the first `count` elements of an array or list, or the value of an optional type.
+local function check_elements(of, type, offset, text, from, count)
+  for i = 0, count - 1 do
+    local at = type.inner + i * type.element.size
+    check_raw(of, type.element, offset + at, text, from + at)
+  end
+end
+
+local function check_bool(of, type, offset, byte)
+  if byte > 1 then
+    errors.complain(of, type, offset, "the byte %d is not a bool, which is 0 or 1", byte)
+  end
+end
+
+local function check_list(of, type, offset, text, from)
+  local count = guards.count(ffi.cast("const uint8_t *", text) + (from - 1))
+  if count > type.count then
+    errors.complain(of, type, offset, "%d elements are more than its %d", count, type.count)
+  end
+  check_elements(of, type, offset, text, from, count)
+end
+
+-- Raise if the bytes from the index on are no value of the type.
+function check_raw(of, type, offset, text, from)
+  local unit = UNITS[type.kind]
+  if not type.is_particular then
+    return
+  elseif type.kind == "bool" or type.kind == "optional" then
+    check_bool(of, type, offset, text:byte(from))
+    check_elements(of, type, offset, text, from, type.kind == "optional" and text:byte(from) or 0)
+  elseif unit and not is_zero_filled(text, from, type.size, unit) then
+    errors.complain(of, type, offset,
+      "there are bytes after the NUL that ends the text, and %s is zero-filled", type.name)
+  elseif type.kind == "list" then
+    check_list(of, type, offset, text, from)
+  elseif type.kind == "array" then
+    check_elements(of, type, offset, text, from, type.count)
+  elseif type.kind == "struct" then
     for _, field in ipairs(type.fields) do
       check_raw(of, field.type, offset + field.offset, text, from + field.offset)
     end
@@ -148,21 +195,33 @@ function bytes.pointer(v)
   return ffi.cast("void *", view.address(v)), type.size
 end
 
--- The table of a struct or array at an address in `bytes`.
-local function plain(type, at, kept)
+local plain
+
+local function plain_elements(of, type, offset, at, kept)
+  local result, element = {}, type.element
+  local count = type.kind == "list" and check_count(of, type, offset, at) or type.count
+  for i = 1, count do
+    local from = type.inner + (i - 1) * element.size
+    result[i] = plain(of, element, offset + from, at + from, kept)
+  end
+  return result
+end
+
+-- The value of a part at an address in `kept` as plain tables. It is at an offset of a memory.
+function plain(of, type, offset, at, kept)
   if type.is_scalar then
     return scalar.load(type, at)
+  elseif type.kind == "optional" then
+    if at[0] == 0 then
+      return nil
+    end
+    return plain(of, type.element, offset + type.inner, at + type.inner, kept)
+  elseif type.kind ~= "struct" then
+    return plain_elements(of, type, offset, at, kept)
   end
   local result = {}
-  if type.kind == "array" then
-    local element = type.element
-    for i = 1, type.count do
-      result[i] = plain(element, at + (i - 1) * element.size, kept)
-    end
-  else
-    for _, field in ipairs(type.fields) do
-      result[field.name] = plain(field.type, at + field.offset, kept)
-    end
+  for _, field in ipairs(type.fields) do
+    result[field.name] = plain(of, field.type, offset + field.offset, at + field.offset, kept)
   end
   return result
 end
@@ -174,14 +233,28 @@ function bytes.totable(v, i, j)
   local from, size, count = span(v, type, i, j)
   local copy = view.copy(v, from, size)
   local at = ffi.cast("uint8_t *", copy)
+  local of, offset = view.memory(v), view.offset(v)
   if size == type.size then
-    return plain(type, at, copy)
+    return plain(of, type, offset, at, copy)
   end
-  local result = {}
+  local result, element = {}, type.element
   for index = 1, count do
-    result[index] = plain(type.element, at + (index - 1) * type.element.size, copy)
+    local after = (index - 1) * element.size
+    result[index] = plain(of, element, offset + from + after, at + after, copy)
   end
   return result
+end
+
+--- Whether the values of a view or value are within limits, its lists have room for their elements,
+-- and its bools are valid. Otherwise false becomes nil and the first value that is refused.
+function bytes.check(v)
+  local type = view.check(v, 1, "check")
+  local copy = view.copy(v, 0, type.size)
+  if C.ipm_type_check(type.pointer, copy, errors.buffer) == C.IPM_OK then
+    return true
+  end
+  local rest = errors.message():sub(#type.name + 1)
+  return nil, memory.path(view.memory(v), type, view.offset(v)) .. rest
 end
 
 return bytes

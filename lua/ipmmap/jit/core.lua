@@ -11,6 +11,7 @@ if registry[NAME] then
 end
 
 local bytes = require "ipmmap.jit.bytes"
+local meaning = require "ipmmap.jit.meaning"
 local seconds = require "ipmmap.jit.seconds"
 local structs = require "ipmmap.jit.struct"
 local view = require "ipmmap.jit.view"
@@ -20,12 +21,15 @@ local handles = require "ipmmap.jit.handles"
 registry[NAME] = {
   version = ffi.string(C.ipm_version()),
   struct = structs.core,
-  structs = {}, -- the registered Structs, by name
+  structs = {}, -- the registered layouts, by name
+  enums = {}, -- the Enums, by name
+  number_text = meaning.number_text,
   describe = structs.describe,
   totable = bytes.totable,
   bytes = bytes.bytes,
   setbytes = bytes.setbytes,
   pointer = bytes.pointer,
+  check = bytes.check,
   now = function() return C.ipm_time() end,
   ticks = function() return tonumber(seconds.clock()) / 1e9 end,
   sleep = seconds.sleep,

@@ -7,11 +7,12 @@ local ffi = require "ffi"
 
 local C = require "ipmmap.jit.library"
 local errors = require "ipmmap.jit.errors"
+local guards = require "ipmmap.jit.guards"
 local handle = require "ipmmap.jit.handle"
 local memory = require "ipmmap.jit.memory"
-local scalar = require "ipmmap.jit.scalar"
 local seconds = require "ipmmap.jit.seconds"
 local types = require "ipmmap.jit.types"
+local values = require "ipmmap.jit.value"
 local wait = require "ipmmap.jit.wait"
 
 local FOREVER = 0x7fffffffffffffffLL
@@ -170,29 +171,49 @@ end
 
 -- What a commit changed ------------------------------------------------------------------------
 
--- The scalar that the byte at `offset` is in; the one before it if it is in none. Returns its type
--- and its offset.
-local function find_leaf(whole, offset)
-  local kind, begin = whole, 0
-  while not kind.is_scalar do
-    local part, at = types.descend(kind, offset - begin)
-    kind, begin = part, begin + at
+-- Whether the byte at an offset of a list or optional value is in an element in use, or in a value
+-- that is there. `at` is its address.
+local function is_used(kind, at, offset)
+  if kind.kind == "optional" then
+    return at[0] ~= 0
   end
-  return kind, begin
+  return math.floor((offset - kind.inner) / kind.element.size) < guards.count(at)
 end
 
--- The next scalar of the list: the present range from `list.at` on, and the ranges after it.
+-- The leaf that the byte at `offset` is in, or the one before it: a scalar, also an optional one,
+-- the count of a list, or the presence of another optional value. Returns its type and offset, the
+-- offset behind it, and whether it is used: it is not in an element that its list does not have, or
+-- in an absent value.
+local function find_leaf(of, offset)
+  local kind, begin = of.type, 0
+  while not kind.is_scalar and not (kind.kind == "optional" and kind.element.is_scalar) do
+    local inside = offset - begin
+    if kind.kind == "list" or kind.kind == "optional" then
+      if inside < kind.inner then
+        return kind, begin, begin + kind.inner, true
+      elseif not is_used(kind, of.base + begin, inside) then
+        return kind, begin, begin + kind.size, false
+      end
+    end
+    local part, at = types.descend(kind, inside)
+    kind, begin = part, begin + at
+  end
+  return kind, begin, begin + kind.size, true
+end
+
+-- The next leaf of the list: the present range from `list.at` on, and the ranges after it.
 local function next_leaf(state, list)
-  local whole = state.memory.type
   while true do
     while list.at < list.stop do
-      local kind, offset = find_leaf(whole, list.at)
-      local stop = offset + kind.size
-      if list.at < stop then
+      local kind, offset, stop, is_there = find_leaf(state.memory, list.at)
+      if list.at >= stop then
+        list.at = list.at + 1
+      else
         list.at = stop
-        return kind, offset
+        if is_there then
+          return kind, offset
+        end
       end
-      list.at = list.at + 1
     end
     if not C.ipm_feed_changes(open(state), list.range) then
       return nil
@@ -205,19 +226,20 @@ end
 
 local HEADER_STAMP = 8 -- what precedes it in the header never changes
 
--- The paths of the scalars and texts that have a marked byte.
-local function list_marked(whole, marks)
+-- The paths of the leaves that have a marked byte. `of`: the type of the whole, and its bytes.
+local function list_marked(of, marks)
   local paths = {}
   local at = HEADER_STAMP
-  while at < whole.size do
+  while at < of.type.size do
+    local stop = at + 1
     if marks[at] ~= 0 then
-      local kind, offset = find_leaf(whole, at)
-      if at < offset + kind.size then
-        paths[#paths + 1] = types.path(whole, kind, offset):gsub("^%.", "")
-        at = offset + kind.size - 1
+      local kind, offset, behind, is_there = find_leaf(of, at)
+      stop = math.max(stop, behind)
+      if at < behind and is_there then
+        paths[#paths + 1] = types.path(of.type, kind, offset):gsub("^%.", "")
       end
     end
-    at = at + 1
+    at = stop
   end
   return paths
 end
@@ -227,12 +249,14 @@ function handle.methods:changed(from)
   local here = of.memory
   local since = from ~= nil and check_version(of, from)
     or errors.refuse("%s: nil is not a version", of.name)
-  local marks = ffi.new("uint8_t[?]", here.type.size)
+  local size = here.type.size
+  local marks, bytes = ffi.new("uint8_t[?]", size), ffi.new("uint8_t[?]", size)
   if of.memory ~= here
-    or C.ipm_segment_mark_changed(live(of), since, marks, buffer) ~= C.IPM_OK then
+    or C.ipm_segment_mark_changed(live(of), since, marks, buffer) ~= C.IPM_OK
+    or C.ipm_segment_read(live(of), 0, size, bytes, buffer) ~= C.IPM_OK then
     return handle.retry(of, here) and self:changed(from)
   end
-  return list_marked(here.type, marks)
+  return list_marked({ type = here.type, base = bytes }, marks)
 end
 
 function Feed:changes()
@@ -247,7 +271,8 @@ function Feed:changes()
     local kind, offset = next_leaf(state, list)
     if kind then
       local path = types.path(state.memory.type, kind, offset):gsub("^%.", "")
-      return path, scalar.load(kind, state.memory.base + (open(state) and offset))
+      local at = state.memory.base + (open(state) and offset)
+      return path, values.load(state.memory.struct, kind, at)
     end
   end
 end

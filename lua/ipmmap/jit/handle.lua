@@ -115,8 +115,8 @@ local function block_of(self)
   local block = type(self) == "table" and rawget(self, BLOCK)
   if not block or block.segment == nil then
     refuse_closed(any(self))
-  elseif block.may_change and not is_active(block) then
-    handle.catch_up(rawget(self, STATE))
+  elseif block.follows and not is_active(block) then
+    handle.catch_up_layout(rawget(self, STATE))
     return rawget(self, BLOCK)
   end
   return block
@@ -157,11 +157,11 @@ end
 local function take_layout(state)
   local layout = C.ipm_segment_layout(live(state))
   local old = state.memory
-  if not C.ipm_type_equal(C.ipm_layout_type(layout), old.type.pointer) then
-    local struct = layout == structs.layout(state.definition) and state.definition
-      or structs.copy(layout)
+  local struct = layout == structs.layout(state.definition) and state.definition
+    or structs.copy(layout)
+  if structs.type(struct) ~= old.type then -- also if only attributes differ
     local new = memory.live(struct, live(state), state.is_writer)
-    new.block.epoch, new.block.may_change = old.block.epoch, old.block.may_change
+    new.block.epoch, new.block.follows = old.block.epoch, old.block.follows
     state.struct, state.memory = struct, new
     memory.end_of(old)
     if state.object then
@@ -193,6 +193,17 @@ function handle.catch_up(state)
   return code
 end
 
+--- Gives a handle that follows, and holds no lock, the present layout: that of the segment which
+-- replaces its own, or of the one that the core has opened in its place.
+-- @local
+function handle.catch_up_layout(state)
+  if state.may_change then
+    handle.catch_up(state)
+  elseif C.ipm_segment_openings(live(state)) ~= state.openings then
+    without_collector(take_layout, state)
+  end
+end
+
 --- Follows if a call of the core has just failed because the segment was replaced. If the result is
 -- true, the method begins again. So it does if the handle's memory is another one than `of`, where
 -- the method has found a place: then it has followed meanwhile.
@@ -222,7 +233,7 @@ function handle.new(state, follows, by_path)
   state.reported, state.turn = state.opened, 0
   state.follows, state.may_change = follows, follows and by_path
   state.memory = memory.live(state.definition, live(state), state.is_writer)
-  state.memory.block.may_change = state.may_change
+  state.memory.block.follows = follows
   without_collector(take_layout, state)
   state.object = setmetatable({
     [STATE] = state, [BLOCK] = state.memory.block, [ROOT] = state.memory.root,

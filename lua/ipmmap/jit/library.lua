@@ -53,7 +53,7 @@ typedef struct ipmmap_block {
   struct ipmmap_block *below; /* of the memories that may be accessed: the one before */
   int64_t limit;        /* the size of the type */
   double epoch;         /* a handle's: how many times it has tried to take its lock */
-  bool may_change;      /* a handle's: it follows, perhaps to another layout */
+  bool follows;         /* a handle's: it goes on with the segment that replaces its own */
 } ipmmap_block;
 int ipmmap_nanosleep(const void *, void *) __asm__("nanosleep");
 int ipmmap_clock_gettime(int, void *) __asm__("clock_gettime");

@@ -124,12 +124,19 @@ end
 --- The struct and the path of a part of a memory: "DemoMmapStructure.data_xy".
 function memory.path(self, type, offset)
   local path = types.path(self.type, type, offset)
-  return self.type.name .. (self.type.kind == "array" and path ~= "" and " " or "") .. path
+  return self.type.name .. (self.type.kind ~= "struct" and path ~= "" and " " or "") .. path
 end
 
 --- Raise "<struct>.<path>: <message>".
 function errors.complain(self, type, offset, format, ...)
   errors.refuse("%s: %s", memory.path(self, type, offset), format:format(...))
+end
+
+--- Raise an error: a list has a count for which it has no room.
+function memory.complain_count(self, type, offset, count)
+  errors.set(C.IPM_ECORRUPT, ("%s: %d elements are more than its %d"):format(
+    memory.path(self, type, offset), count, type.count))
+  errors.raise()
 end
 
 --- Whether the memory may be accessed now. Not so for a segment's in a fork's child.
@@ -226,15 +233,11 @@ end
 -- Raise an error about an address at which nothing can be changed.
 local function refuse_change(block, at)
   local self, offset = memory.locate(cast(uint64, block.first) + (at - block.base))
-  local type, from = self.type, offset
-  while not type.is_scalar do
-    local part, begin = types.descend(type, from)
-    type, from = part, from - begin
-  end
-  memory.check_access(self, type, offset)
-  memory.check_writable(self, type, offset)
-  memory.check_reserved(self, type, offset)
-  errors.complain(self, type, offset, "view used after its lock was released")
+  local type, begin = types.leaf(self.type, offset)
+  memory.check_access(self, type, begin)
+  memory.check_writable(self, type, begin)
+  memory.check_reserved(self, type, begin)
+  errors.complain(self, type, begin, "view used after its lock was released")
 end
 
 --- The slow part of a store to a view's field: prepare bytes for changes, or raise an error about

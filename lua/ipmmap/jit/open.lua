@@ -6,6 +6,7 @@ local errors = require "ipmmap.jit.errors"
 local handle = require "ipmmap.jit.handle"
 local seconds = require "ipmmap.jit.seconds"
 local structs = require "ipmmap.jit.struct"
+local value = require "ipmmap.jit.value"
 local wait = require "ipmmap.jit.wait"
 
 local open = {}
@@ -30,6 +31,7 @@ local function make_options(given)
     trust_count = #trust, migrate = given.migrate or 0, feed = given.feed or 0,
     match = given.layout == "compatible" and C.IPM_BY_PATH or C.IPM_EXACT,
     follow = given.follow or false,
+    init = given.init and value.pointer(given.init) or nil, -- a value that struct.initial has made
   }), users
 end
 

@@ -4,10 +4,19 @@
 local ffi = require "ffi"
 local bit = require "bit"
 local errors = require "ipmmap.jit.errors"
+local meaning = require "ipmmap.jit.meaning"
+local wide = require "ipmmap.jit.wide"
 
 local scalar = {}
 
+local from_int64, from_uint64, name_of = meaning.from_int64, meaning.from_uint64, meaning.name_of
 local tobit, floor = bit.tobit, math.floor
+
+--- Whether the values of a type are read as names.
+local function is_named(type)
+  return type.names ~= nil and not type.names.is_flags
+end
+scalar.is_named = is_named
 
 local SHORT_TEXT = 512
 local short_text = ffi.new("char[?]", SHORT_TEXT + 1)
@@ -42,19 +51,22 @@ local function from_uint32(value)
   return value
 end
 
---- A 64-bit integer as a number, if every number of its size is one.
-local function from_int64(value)
-  if value >= -0x20000000000000LL and value <= 0x20000000000000LL then
-    return tonumber(value)
-  end
-  return value
+-- The text of UTF-16 or UTF-32 at an address, of which Lua gets a private copy, too.
+local function wide_text(at, size, unit)
+  return wide.decode(ffi.string(at, size), unit)
 end
 
-local function from_uint64(value)
-  if value <= 0x20000000000000ULL then
-    return tonumber(value)
-  end
-  return value
+-- A number as a float holds it.
+local float = ffi.new "float[1]"
+local function narrow(x)
+  float[0] = x
+  return float[0]
+end
+
+-- The units of a text, if it is one that fits.
+local function encode(x, size, unit)
+  local units = type(x) == "string" and not x:find("\0", 1, true) and wide.encode(x, unit)
+  return units and #units <= size and units or nil
 end
 
 --[[
@@ -105,7 +117,17 @@ local kinds = {
     before_store = "local rest = at + #x",
     store = "copy(at, x, #x) fill(rest, SIZE - #x)",
   },
+  char16 = { unit = 2 },
+  char32 = { unit = 4 },
 }
+
+-- What is stored is not the text, but its units.
+for _, kind in pairs { kinds.char16, kinds.char32 } do
+  kind.c, kind.check = "char", "false"
+  kind.load = ("wide_text(at, SIZE, %d)"):format(kind.unit)
+  kind.encode = ("encode(x, SIZE, %d)"):format(kind.unit)
+  kind.before_store, kind.store = kinds.char.before_store, kinds.char.store
+end
 
 for _, kind in pairs(kinds) do
   kind.load = kind.load or "at[0]"
@@ -119,10 +141,10 @@ end
 
 --- What the code may use besides `pointer`.
 scalar.names = "cast, type, tobit, floor, find, copy, fill, make_room, text, "
-  .. "from_uint32, from_int64, from_uint64"
+  .. "from_uint32, from_int64, from_uint64, wide_text, encode, narrow, name_of"
 function scalar.values()
   return ffi.cast, type, tobit, floor, string.find, ffi.copy, ffi.fill, make_room,
-    text, from_uint32, from_int64, from_uint64
+    text, from_uint32, from_int64, from_uint64, wide_text, encode, narrow, name_of
 end
 scalar.kinds = kinds
 
@@ -151,7 +173,17 @@ end
 
 --- The scalar at an address that stays accessible.
 function scalar.load(type, at)
-  return kinds[type.kind].loads(at, type.size)
+  local value = kinds[type.kind].loads(at, type.size)
+  if is_named(type) then
+    return name_of(type.names.names, value)
+  end
+  return value
+end
+
+--- The same as `convert` would give it for a place of this type.
+function scalar.raw(type, at)
+  local kind = kinds[type.kind]
+  return kind.unit and ffi.string(at, type.size) or kind.loads(at, type.size)
 end
 
 --- Store what `convert` gave. With `ends` and `ends_before` it is stored only if they still agree:
@@ -175,8 +207,8 @@ function scalar.is_wide(x)
   return is_int64(x) or is_uint64(x)
 end
 
--- An integer of 64 bits for a kind of integers. `uint64` holds the 64 bits of any.
-local function convert_wide(kind, x)
+--- Convert an integer of 64 bits for a kind of integers. `uint64` holds the 64 bits of any.
+function scalar.convert_wide(kind, x)
   if kind.c == "uint64_t" then
     return true, ffi.cast("uint64_t", x)
   elseif is_uint64(x) and x > 0x7fffffffffffffffULL then
@@ -189,17 +221,19 @@ local function convert_wide(kind, x)
   return true, kind.c == "int64_t" and x or tonumber(x)
 end
 
---- Convert a value for a scalar's type. Returns whether it is a value of the type, and what to
--- store.
-function scalar.convert(type_, x)
+--- The same as scalar.convert, but limits and names do not count.
+function scalar.convert_kind(type_, x)
   local kind = kinds[type_.kind]
   if kind.checks(x, type_.size) then
     return true, x
+  elseif kind.unit then
+    local units = encode(x, type_.size, kind.unit)
+    return units ~= nil, units
   elseif scalar.is_wide(x) and (kind.min or kind.is_real) then
     if kind.is_real then
       return true, tonumber(x)
     end
-    return convert_wide(kind, x)
+    return scalar.convert_wide(kind, x)
   elseif type(x) ~= "number" then
     return false
   elseif kind.is_real then
@@ -210,104 +244,64 @@ function scalar.convert(type_, x)
   return false
 end
 
--- Adding ---------------------------------------------------------------------------------------
-
-local function is_finite(x)
-  return x - x == 0
+-- What is stored as it will be read, to be compared with limits.
+local function as_stored(kind, stored)
+  if kind == "uint64" then
+    return ffi.cast("uint64_t", stored)
+  elseif kind == "int64" then
+    return ffi.cast("int64_t", stored)
+  end
+  return kind == "float" and narrow(stored) or stored
 end
 
--- The sum as a 64-bit integer, or nil: it is out of the range of 64 bits, or the number is.
-local function add_wide(kind, old, n)
-  if type(n) == "number" and (n < -0x1p63 or n >= (kind.c == "uint64_t" and 0x1p64 or 0x1p63)) then
-    return nil
-  end
-  local is_negative = n < 0
-  if kind.c == "uint64_t" then
-    n = is_negative and ffi.cast("int64_t", n) or n -- a negative double has no uint64_t
-    old, n = ffi.cast("uint64_t", old), ffi.cast("uint64_t", n)
-  else
-    old, n = ffi.cast("int64_t", old), ffi.cast("int64_t", n)
-  end
-  local sum = old + n
-  if is_negative and sum > old or not is_negative and sum < old then
-    return nil
-  end
-  return sum
+--- Whether what `convert_kind` gave is within the limits of a type. NaN never is.
+function scalar.is_within(type_, stored)
+  local limits, x = type_.limits, as_stored(type_.kind, stored)
+  return x == x and (limits.min == nil or x >= limits.min)
+    and (limits.max == nil or x <= limits.max)
 end
 
---- The sum of a scalar and a number, to be stored, or nil: it is out of range. `n` is what
--- `is_number` allows. The sum of finite numbers must be finite.
-function scalar.add(type_, old, n)
-  local kind = kinds[type_.kind]
-  if kind.is_real then
-    n = tonumber(n)
-    local sum = old + n
-    local fits, stored = scalar.convert(type_, sum)
-    return fits and (is_finite(sum) or not is_finite(old) or not is_finite(n)) and stored or nil
+--- Convert a value for a scalar's type. Returns whether it is a value of the type, and what to
+-- store.
+function scalar.convert(type_, x)
+  if is_named(type_) then
+    x = type_.names.numbers[x] or x
   end
-  if is_uint64(n) and n > 0x7fffffffffffffffULL and kind.c ~= "uint64_t" then
-    return nil
+  local fits, stored = scalar.convert_kind(type_, x)
+  if fits and type_.limits and not scalar.is_within(type_, stored) then
+    return false
   end
-  local sum = add_wide(kind, old, n)
-  if sum == nil then
-    return nil
-  end
-  local fits, stored = convert_wide(kind, sum)
-  return fits and stored or nil
+  return fits, stored
 end
 
--- Refusals -------------------------------------------------------------------------------------
+-- Code for accessors ---------------------------------------------------------------------------
 
-local function show(limit)
-  return (tostring(limit):gsub("U?LL$", ""))
-end
-
---- The range of a type of numbers as messages show it.
-function scalar.range(type_)
-  if type_.kind == "float" then
-    return "-3.40282347e+38 to 3.40282347e+38"
-  elseif type_.kind == "double" then
-    return "-1.7976931348623157e+308 to 1.7976931348623157e+308"
+-- A limit in code that compares it with a number. Where a limit is outside of 2^53, the code leaves
+-- the numbers outside of 2^53 to `convert`.
+local function bound(limit, beyond)
+  if type(limit) == "number" then
+    return ("%.17g"):format(limit)
   end
-  local kind = kinds[type_.kind]
-  return ("%s to %s"):format(show(kind.min), show(kind.max))
+  return (limit > 0) == (beyond > 0) and ("%.17g"):format(beyond * 0x1p53)
+    or ("%.17g"):format(-beyond * 0x1p64)
 end
 
--- Infinity counts as whole, NaN does not.
-local function is_whole(x)
-  return type(x) == "number" and (x == math.huge or x == -math.huge or floor(x) == x)
-end
-
-local function has_expected_type(kind, x)
-  if kind.min then
-    return is_whole(x) or scalar.is_wide(x)
-  elseif kind.is_real then
-    return type(x) == "number" or scalar.is_wide(x)
+--- A condition that holds only for values which can be stored as they are.
+function scalar.check_code(type_)
+  local kind, limits = kinds[type_.kind], type_.limits
+  if not limits then
+    return kind.check
   end
-  return type(x) == (kind.c == "char" and "string" or "boolean")
+  local x = type_.kind == "float" and "narrow(x)" or "x"
+  return kind.check
+    .. (limits.min and (" and %s >= %s"):format(x, bound(limits.min, -1)) or "")
+    .. (limits.max and (" and %s <= %s"):format(x, bound(limits.max, 1)) or "")
 end
 
-local function expectation(kind)
-  return kind.min and "an integer" or kind.is_real and "a number"
-    or kind.c == "char" and "a string" or "a boolean"
-end
-
---- Raise an error that says why `convert` refused a value for a part of a memory.
-function scalar.complain(memory, type_, offset, x)
-  local kind = kinds[type_.kind]
-  local shown = errors.shown(x)
-  if not has_expected_type(kind, x) then
-    errors.complain(memory, type_, offset, "%s is not %s (%s)", shown, expectation(kind),
-      type_.name)
-  elseif kind.c == "char" and #x > type_.size then
-    errors.complain(memory, type_, offset, "%s has %d bytes, %s holds %d", shown, #x, type_.name,
-      type_.size)
-  elseif kind.c == "char" then
-    errors.complain(memory, type_, offset, "%s has a NUL in it, which would end %s", shown,
-      type_.name)
-  end
-  errors.complain(memory, type_, offset, "%s is out of range for %s (%s)", shown, type_.name,
-    scalar.range(type_))
+--- The code that loads a value, where `part` is the type.
+function scalar.load_code(type_)
+  local load = kinds[type_.kind].load
+  return is_named(type_) and ("name_of(part.names.names, %s)"):format(load) or load
 end
 
 return scalar

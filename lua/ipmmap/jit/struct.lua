@@ -5,6 +5,7 @@ local C = require "ipmmap.jit.library"
 local assign = require "ipmmap.jit.assign"
 local errors = require "ipmmap.jit.errors"
 local memory = require "ipmmap.jit.memory"
+local scalar = require "ipmmap.jit.scalar"
 local types = require "ipmmap.jit.types"
 local value = require "ipmmap.jit.value"
 local view = require "ipmmap.jit.view"
@@ -78,23 +79,38 @@ end
 
 memory.type_of = structs.type
 
--- A part found by its path, as { type, offset }. The library finds it, and says what is wrong.
-local function find(self, path)
-  local whole = structs.type(self)
-  local found, offset = ffi.new "const ipm_type *[1]", ffi.new "uint64_t[1]"
-  if C.ipm_type_find(whole.pointer, path, #path, found, offset, errors.buffer) ~= C.IPM_OK then
-    errors.raise()
-  end
-  local part, at = whole, tonumber(offset[0])
-  local left, name = at, ffi.string(found[0].name)
-  while part.name ~= name or left ~= 0 or part.size ~= tonumber(found[0].size) do
-    local inner, begin = types.descend(part, left)
-    part, left = inner, left - begin
-  end
-  return { type = part, offset = at }
+-- The lists and optional values on the way to a part, from the outside to the inside, as
+-- { type, offset, index }.
+local function guards_of(whole, part, offset)
+  local guards, begin = {}, 0
+  types.walk(whole, part, offset, function(_, at, _, index, around)
+    if around.kind == "list" or around.kind == "optional" then
+      guards[#guards + 1] = { type = around, offset = begin, index = index }
+    end
+    begin = at
+  end)
+  return guards
 end
 
---- The part of a Struct that a path leads to: { type, offset }. Raises if there is none.
+-- A part found by its path. The library finds it, and says what is wrong.
+local function find(self, path)
+  local whole = structs.type(self)
+  local found, at = ffi.new "const ipm_type *[1]", ffi.new "uint64_t[1]"
+  if C.ipm_type_find(whole.pointer, path, #path, found, at, errors.buffer) ~= C.IPM_OK then
+    errors.raise()
+  end
+  local part, offset = types.at(whole, found[0]), tonumber(at[0])
+  local guards = guards_of(whole, part, offset)
+  return {
+    type = part, offset = offset, guards = #guards > 0 and guards or nil,
+    from = #guards > 0 and guards[1].offset or offset,
+    is_guarded = #guards > 0 or part.kind == "optional",
+  }
+end
+
+--- The part of a Struct that a path leads to: { type, offset, guards, from }. Raises if there is
+-- none. `guards` are the lists and optional values that the part is in, or nil: see guards.lua. The
+-- first of them begins at the offset `from`. `is_guarded`: there are some, or the part is optional.
 function structs.find(self, path)
   local held = contents[self]
   local part = held.paths[path]
@@ -133,7 +149,7 @@ function core.parse(text)
   return result(C.ipm_layout_parse(text, #text, layout_out, errors.buffer))
 end
 
--- The registered types that the texts of types may name: every name in them.
+-- The registered structs and enumerations that the texts of types may name: every name in them.
 local function named_in(texts, registered)
   local parts, seen = {}, {}
   for _, text in ipairs(texts) do
@@ -181,16 +197,15 @@ local function parent_name(pointer)
   return pointer.parent == nil and "nothing" or ffi.string(pointer.parent.name)
 end
 
---- nil if two Structs of the same name are equal, otherwise the first difference as text.
+--- The first difference in memory of two Structs of the same name as text, or nil.
 function core.difference(old, new_struct)
   local there, here = contents[old].layout, contents[new_struct].layout
-  if text_of(there) == text_of(here) then
-    return nil
-  end
   local type_there, type_here = C.ipm_layout_type(there), C.ipm_layout_type(here)
   if C.ipm_type_compare(type_there, "there", type_here, "here", C.IPM_EXACT, errors.buffer)
       ~= C.IPM_OK then
     return errors.message()
+  elseif parent_name(type_there) == parent_name(type_here) then
+    return nil
   end
   return ("it extends %s there, %s here"):format(parent_name(type_there), parent_name(type_here))
 end
@@ -211,6 +226,11 @@ function core.align(self)
   return own_type(self, "align").align
 end
 
+--- Whether the layout is an enumeration or flags.
+function core.is_enum(self)
+  return own_type(self, "is_enum").names ~= nil
+end
+
 function core.is_shared(self)
   return C.ipm_type_is_shared(own_type(self, "is_shared"))
 end
@@ -224,38 +244,94 @@ function metatable.__tostring(self)
   return text_of(structs.check(self, 1, "tostring").layout)
 end
 
+local function assign_init(new_value, type, init)
+  if not assign.store(assign.prepare(view.memory(new_value), type, 0, init)) then
+    errors.refuse("the value changed while it was read")
+  end
+end
+
 --- A detached value, zeroed and then assigned from `init`.
 function core.new(self, init)
   structs.check(self, 1, "new")
   local type = structs.type(self)
   local new_value = value.new(self, type)
   if init ~= nil then
-    local of = view.memory(new_value)
-    if not assign.store(assign.prepare(of, type, 0, init)) then
-      errors.refuse("the value changed while it was read")
-    end
+    assign_init(new_value, type, init)
   end
+  return new_value
+end
+
+--- A value with the defaults of the fields, except for those that `init` sets. For the option
+-- `init` of a manager.
+function core.initial(self, init)
+  structs.check(self, 1, "initial")
+  local type = structs.type(self)
+  local new_value, pointer = value.new(self, type)
+  C.ipm_type_initialize(type.pointer, pointer)
+  assign_init(new_value, type, init)
   return new_value
 end
 
 -- Descriptions ---------------------------------------------------------------------------------
 
-local function describe(type, made)
+-- The default of a field: a value for each element, or a list of them.
+local function default_of(field)
+  local initial, base = field.initial, field.type
+  while base.element do
+    base = base.element
+  end
+  local bytes = ffi.cast("const uint8_t *", initial.bytes)
+  if initial.size < field.type.size or initial.size == base.size then
+    return scalar.load(base, bytes)
+  end
+  local list = {}
+  for i = 1, initial.size / base.size do
+    list[i] = scalar.load(base, bytes + (i - 1) * base.size)
+  end
+  return list
+end
+
+local describe
+
+local function describe_fields(type, made)
+  local fields = {}
+  for i, field in ipairs(type.fields) do
+    fields[i] = {
+      name = field.name, offset = field.offset, type = describe(field.type, made),
+      unit = field.unit, doc = field.doc, default = field.initial and default_of(field),
+    }
+  end
+  return fields
+end
+
+local function copy_names(list)
+  local copy = {}
+  for i, constant in ipairs(list) do
+    copy[i] = { name = constant.name, number = constant.number }
+  end
+  return copy
+end
+
+function describe(type, made)
   if made[type] then
     return made[type]
   end
   local description = { name = type.name, kind = type.kind, size = type.size, align = type.align }
   made[type] = description
-  if type.kind == "array" then
-    description.count = type.count
-    description.element = describe(type.element, made)
-  elseif type.kind == "struct" then
-    description.fields = {}
-    for i, field in ipairs(type.fields) do
-      description.fields[i] =
-        { name = field.name, offset = field.offset, type = describe(field.type, made) }
-    end
+  if type.kind == "struct" then
+    description.fields = describe_fields(type, made)
     description.parent = type.parent and describe(type.parent, made)
+    description.pack = type.pack ~= 0 and type.pack or nil
+  elseif type.element then
+    description.element = describe(type.element, made)
+    description.count = type.kind ~= "optional" and type.count or nil
+    description.inner = type.kind ~= "array" and type.inner or nil
+  end
+  if type.names then
+    description.names, description.flags = copy_names(type.names.list), type.names.is_flags
+  end
+  if type.limits then
+    description.min, description.max = type.limits.min, type.limits.max
   end
   return description
 end

@@ -4,9 +4,11 @@ local bit = require "bit"
 local ffi = require "ffi"
 
 local errors = require "ipmmap.jit.errors"
+local guards = require "ipmmap.jit.guards"
 local handle = require "ipmmap.jit.handle"
 local lock = require "ipmmap.jit.lock"
 local memory = require "ipmmap.jit.memory"
+local refusal = require "ipmmap.jit.refusal"
 local scalar = require "ipmmap.jit.scalar"
 local structs = require "ipmmap.jit.struct"
 
@@ -24,7 +26,7 @@ end
 local function convert(of, part, value)
   local fits, stored = scalar.convert(part.type, value)
   if not fits then
-    scalar.complain(of, part.type, part.offset, value)
+    refusal.complain(of, part.type, part.offset, value)
   end
   return stored
 end
@@ -39,8 +41,9 @@ local function update(_, self, path, fn)
   local new = fn(self:read(path))
   if not memory.is_active(of.block) or of.block.epoch ~= epoch then
     errors.refuse("%s: the function of update has released the lock", state.name)
-  elseif new == nil then
-    local part = find(of.struct, path)
+  end
+  local part = find(of.struct, path)
+  if new == nil and part.type.kind ~= "optional" then
     errors.complain(of, part.type, part.offset,
       "the function of update returned nil instead of the new value")
   end
@@ -95,6 +98,9 @@ end
 
 local function fold(state, part, n, name)
   local kind = part.type
+  if part.guards then
+    guards.check(state.memory, part)
+  end
   local at = state.memory.block.base + part.offset
   local old = as_stored(kind, load_scalar(kind, at))
   local new
@@ -118,10 +124,11 @@ end
 local function check_kind(of, part, name)
   local kind = part.type
   check_unreserved(of, part)
-  if not is_integer[kind.kind]
-    and (takes_integers[name] or kind.kind ~= "float" and kind.kind ~= "double") then
+  local is_bits, names = takes_integers[name], kind.names
+  local is_whole = is_integer[kind.kind] and (not names or is_bits and names.is_flags)
+  if not is_whole and (is_bits or kind.kind ~= "float" and kind.kind ~= "double") then
     errors.complain(of, kind, part.offset, "%s is not %s, which %s takes", kind.name,
-      takes_integers[name] and "an integer" or "a number", name)
+      is_bits and "an integer" or "a number", name)
   end
 end
 
@@ -137,7 +144,7 @@ local function fold_by(name)
       if is_done and is_folded then
         return result
       elseif is_done then
-        scalar.complain(of, part.type, part.offset, result)
+        refusal.complain(of, part.type, part.offset, result)
       end
       handle.retry(state, of)
     end
@@ -152,6 +159,9 @@ end
 
 local function swap(state, part, expected, new)
   local kind = part.type
+  if part.guards then
+    guards.check(state.memory, part)
+  end
   local old = load_scalar(kind, state.memory.block.base + part.offset)
   if old ~= expected and (old == old or expected == expected) then
     return true, false
@@ -164,9 +174,11 @@ local function swap(state, part, expected, new)
   return true, true
 end
 
+local is_text = { char = true, char16 = true, char32 = true }
+
 -- A value as `read` would return it if the field held it.
 local function as_read(type_, stored)
-  if type_.kind == "char" then
+  if is_text[type_.kind] then
     return stored
   end
   scalar.store(type_, scratch, stored)

@@ -8,6 +8,7 @@ whole value. After each cycle of the collector, the entries whose views are gone
 ]]
 local ffi = require "ffi"
 local memory = require "ipmmap.jit.memory"
+local scalar = require "ipmmap.jit.scalar"
 
 local value = {}
 
@@ -76,6 +77,22 @@ function value.new(_, type)
   local new = memory.class_for(false, type)(bytes, entry)
   views[entry] = new
   return new, ffi.cast(bytes_p, bytes)
+end
+
+--- What is at an address that stays accessible: a scalar, a copy of a struct, an array or a list,
+-- or the value of an optional type, or nil.
+function value.load(struct, type, at)
+  if type.is_scalar then
+    return scalar.load(type, at)
+  elseif type.kind == "optional" then
+    if at[0] == 0 then
+      return nil
+    end
+    return value.load(struct, type.element, at + type.inner)
+  end
+  local copy, pointer = value.new(struct, type)
+  ffi.copy(pointer, at, type.size)
+  return copy
 end
 
 return value

@@ -8,8 +8,10 @@ memory.lua and value.lua.
 local ffi = require "ffi"
 local C = require "ipmmap.jit.library"
 local accessors = require "ipmmap.jit.accessors"
+local elements = require "ipmmap.jit.elements"
 local errors = require "ipmmap.jit.errors"
 local memory = require "ipmmap.jit.memory"
+local refusal = require "ipmmap.jit.refusal"
 local scalar = require "ipmmap.jit.scalar"
 local value = require "ipmmap.jit.value"
 
@@ -105,14 +107,14 @@ function view.copy(self, from, size)
   end
 end
 
--- Raise an error: the key names no part of the struct or array.
+-- Raise an error: the key names no part of the struct, array or list.
 local function complain_key(self, key)
   check_access(self)
   local whole, of, offset = view.test(self), locate(self)
   local shown = errors.shown(key)
   if whole.kind == "struct" then
     errors.complain(of, whole, offset, "no field %s", shown)
-  elseif not scalar.is_wide(key) and (type(key) ~= "number" or key % 1 ~= 0) then
+  elseif not elements.is_index(key) then
     errors.complain(of, whole, offset, "%s is not an index", shown)
   end
   errors.complain(of, whole, offset, "index %s is out of range (1 to %d)", shown, whole.count)
@@ -136,7 +138,7 @@ end
 
 -- Assigning ------------------------------------------------------------------------------------
 
---- Assigns a value to a part of a view, which is a struct or an array. assign.lua sets it.
+--- Assigns a value to a part of a view, which is no scalar. assign.lua sets it.
 function view.assign() end
 
 -- What to store for a value of a scalar part of a view, or an error that refuses it. A reader is
@@ -148,7 +150,7 @@ local function convert(self, part, span, x)
   memory.check_reserved(of, part, offset + span)
   local fits, stored = scalar.convert(part, x)
   if not fits then
-    scalar.complain(of, part, offset + span, x)
+    refusal.complain(of, part, offset + span, x)
   end
   return stored
 end
@@ -170,10 +172,34 @@ local function users(is_live)
   }
 end
 
+-- The type of what a part of a view is read as.
+local function value_type(part)
+  return part.kind == "optional" and part.element or part
+end
+
 local function getter(is_live, whole, part, offset, use)
-  local nested = not part.is_scalar and class_for(is_live, part)
+  local value_of = value_type(part)
+  local nested = not value_of.is_scalar and class_for(is_live, value_of)
   return accessors.get(is_live, whole, part, offset, nested, use)
 end
+
+local function setter(is_live, whole, part, offset)
+  local function assign(self, x)
+    assign_part(self, part, offset, x)
+  end
+  if whole.name == HEADER or not value_type(part).is_scalar then
+    return assign
+  end
+  local use = users(is_live)
+  use.clear = assign
+  return accessors.set(is_live, whole, part, offset, use)
+end
+
+-- What elements.lua needs of views.
+local element_tools = {
+  users = users, getter = getter, locate = locate, check_access = check_access,
+  complain_key = complain_key, assign_part = assign_part,
+}
 
 -- A name that no type has, whether this module is loaded once or again, for text in C: hosts, such
 -- as busted, keep what ffi.typeof has given for a text.
@@ -216,10 +242,7 @@ local function struct_metamethods(is_live, whole)
     if not field then
       complain_key(self, key)
     end
-    local part, offset = field.type, field.offset
-    setters[key] = part.is_scalar and whole.name ~= HEADER
-      and accessors.set(is_live, whole, part, offset, use)
-      or function(me, new) assign_part(me, part, offset, new) end
+    setters[key] = setter(is_live, whole, field.type, field.offset)
     setters[key](self, x)
   end
   return {
@@ -236,51 +259,6 @@ local function struct_metamethods(is_live, whole)
         return set(self, x)
       end
       return first_set(self, key, x)
-    end,
-  }
-end
-
--- The index that an integer of 64 bits is, as a number.
-local function to_index(whole, i)
-  if scalar.is_wide(i) and i >= 1 and i <= whole.count then
-    return tonumber(i)
-  end
-end
-
-local function array_metamethods(is_live, whole)
-  local part = whole.element
-  local get_use, set_use = users(is_live), users(is_live)
-  local get = getter(is_live, whole, part, nil, get_use)
-  local set
-  function get_use.index(self, i)
-    local index = to_index(whole, i)
-    if index then
-      return get(self, index)
-    elseif i ~= whole.count + 1 then -- the element after the last one is nil
-      complain_key(self, i)
-    end
-    check_access(self)
-  end
-  function set_use.index(self, i, x)
-    local index = to_index(whole, i)
-    if not index then
-      complain_key(self, i)
-    end
-    return set(self, index, x)
-  end
-  set = part.is_scalar and accessors.set(is_live, whole, part, nil, set_use)
-    or function(self, i, x)
-      if not (type(i) == "number" and i >= 1 and i <= whole.count and i % 1 == 0) then
-        return set_use.index(self, i, x)
-      end
-      assign_part(self, part, (i - 1) * part.size, x)
-    end
-  return {
-    __index = get,
-    __newindex = set,
-    __len = function(self)
-      check_access(self)
-      return whole.count
     end,
   }
 end
@@ -327,8 +305,8 @@ function class_for(is_live, whole)
   classes[tonumber(made)] = {
     type = whole, is_live = is_live, is_pointer = made ~= with_metamethods,
   }
-  local new = whole.kind == "struct" and struct_metamethods or array_metamethods
-  local metamethods = new(is_live, whole)
+  local metamethods = whole.kind == "struct" and struct_metamethods(is_live, whole)
+    or elements.metamethods(is_live, whole, element_tools)
   metamethods.__tostring, metamethods.__eq = show, is_same
   metamethods.__pairs, metamethods.__ipairs = view.pairs, view.ipairs -- where Lua uses them
   ffi.metatype(with_metamethods, metamethods)
@@ -363,7 +341,7 @@ end
 
 local function next_element(self, i)
   local index = (i or 0) + 1
-  if index <= view.test(self).count then
+  if index <= #self then
     return index, self[index]
   end
 end
@@ -372,7 +350,9 @@ end
 function view.pairs(x)
   local whole = view.test(x)
   if not whole then
-    return pairs(x)
+    local metatable = type(x) == "table" and getmetatable(x)
+    local own = type(metatable) == "table" and rawget(metatable, "__pairs") -- that of an Enum
+    return (own or pairs)(x)
   end
   check_access(x)
   return whole.kind == "struct" and next_field or next_element, x, nil

@@ -9,7 +9,6 @@ local C = require "ipmmap.jit.library"
 local errors = require "ipmmap.jit.errors"
 local handle = require "ipmmap.jit.handle"
 local memory = require "ipmmap.jit.memory"
-local scalar = require "ipmmap.jit.scalar"
 local seconds = require "ipmmap.jit.seconds"
 local structs = require "ipmmap.jit.struct"
 local values = require "ipmmap.jit.value"
@@ -60,6 +59,10 @@ end
 -- its bytes.
 local function look_for_change(state, of, path, deadline)
   local part = structs.find(of.struct, path)
+  if part.guards then
+    errors.complain(of, part.type, part.offset,
+      "it may come and go: wait for the whole list or optional field")
+  end
   local size = part.type.size
   local into = ffi.new("uint8_t[?]", size)
   while true do
@@ -81,16 +84,6 @@ local function look_for_change(state, of, path, deadline)
 end
 jit.off(look_for_change)
 
-local function changed_value(of, part, bytes)
-  local kind = part.type
-  if kind.is_scalar then
-    return scalar.load(kind, bytes)
-  end
-  local value, pointer = values.new(of.struct, kind)
-  ffi.copy(pointer, bytes, kind.size)
-  return value
-end
-
 local function wait_for_field(state, path, timeout)
   local deadline = seconds.deadline(seconds.check(timeout, FOREVER, state.name))
   local of, code, part, bytes
@@ -99,7 +92,7 @@ local function wait_for_field(state, path, timeout)
     code, part, bytes = look_for_change(state, of, path, deadline)
   until code == C.IPM_OK or not handle.again(state, of)
   if code == C.IPM_OK then
-    return changed_value(of, part, bytes)
+    return values.load(of.struct, part.type, bytes)
   elseif not errors.is(C.IPM_ETIMEOUT) then
     return errors.fail()
   end
