@@ -3,6 +3,8 @@
 local check = require "ipmmap.check"
 local compat = require "ipmmap.compat"
 
+local pairs = require("ipmmap.loops").pairs
+
 local core, is_integer = compat.core, compat.is_integer
 local refuse = check.refuse
 

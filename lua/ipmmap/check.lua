@@ -1,5 +1,6 @@
 -- Checks of the arguments of definitions, and their messages.
 local compat = require "ipmmap.compat"
+local pairs = require("ipmmap.loops").pairs
 
 local is_integer = compat.is_integer
 

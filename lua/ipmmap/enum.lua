@@ -5,6 +5,7 @@ local check = require "ipmmap.check"
 local compat = require "ipmmap.compat"
 local registry = require "ipmmap.registry"
 local types = require "ipmmap.types"
+local pairs = require("ipmmap.loops").pairs
 
 local core, is_integer = compat.core, compat.is_integer
 local is_name, refuse, show = check.is_name, check.refuse, check.show

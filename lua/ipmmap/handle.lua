@@ -3,6 +3,7 @@
 
 local compat = require "ipmmap.compat"
 local struct = require "ipmmap.struct"
+local pairs = require("ipmmap.loops").pairs
 
 local core, is_integer = compat.core, compat.is_integer
 

@@ -6,8 +6,10 @@ local attributes = require "ipmmap.attributes"
 local check = require "ipmmap.check"
 local compat = require "ipmmap.compat"
 local enum = require "ipmmap.enum"
+local loops = require "ipmmap.loops"
 local registry = require "ipmmap.registry"
 local types = require "ipmmap.types"
+local next, pairs = loops.next, loops.pairs
 
 local core, is_integer = compat.core, compat.is_integer
 local is_array, new_array = array.is, array.new

@@ -1,5 +1,6 @@
 -- Waiting for the change of one of several fields: the form of `wait` that takes a table.
 local compat = require "ipmmap.compat"
+local pairs = require("ipmmap.loops").pairs
 
 local core, is_integer = compat.core, compat.is_integer
 local methods = core.methods

@@ -12,6 +12,7 @@ local ffi = require "ffi"
 local errors = require "ipmmap.jit.errors"
 local memory = require "ipmmap.jit.memory"
 local scalar = require "ipmmap.jit.scalar"
+local pairs = require("ipmmap.loops").pairs
 
 local accessors = {}
 

@@ -14,10 +14,11 @@ local scalar = require "ipmmap.jit.scalar"
 local source = require "ipmmap.jit.source"
 local types = require "ipmmap.jit.types"
 local view = require "ipmmap.jit.view"
+local loops = require "ipmmap.loops"
 
 -- Under another name, because LuaJIT's compiler of loops over `pairs` and `next` has a defect: if
 -- the body calls the function that the loop is in, the loop may go on with wrong variables.
-local each = next
+local each, pairs = loops.next, loops.pairs
 
 local rawlen = rawget(_G, "rawlen") or function(t) return #t end
 

@@ -123,11 +123,12 @@ end
 -- No debug hook runs during a call into the core, nor in compiled code.
 local function keep_following(state, timeout_ns)
   local deadline = seconds.deadline(timeout_ns)
-  local code, slice_ns
+  local code, is_last
   repeat
-    slice_ns = seconds.slice(deadline)
+    local slice_ns = seconds.slice(deadline)
+    is_last = slice_ns == 0
     code = C.ipm_feed_next(open(state), slice_ns, version, missed, buffer)
-  until not wait.goes_on(code, slice_ns)
+  until not wait.goes_on(code, is_last)
   return code
 end
 jit.off(keep_following)

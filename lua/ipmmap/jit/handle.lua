@@ -16,6 +16,7 @@ local C = require "ipmmap.jit.library"
 local errors = require "ipmmap.jit.errors"
 local memory = require "ipmmap.jit.memory"
 local structs = require "ipmmap.jit.struct"
+local pairs = require("ipmmap.loops").pairs
 
 local handle = {}
 

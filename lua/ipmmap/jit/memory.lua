@@ -20,6 +20,7 @@ local ffi = require "ffi"
 local C = require "ipmmap.jit.library"
 local errors = require "ipmmap.jit.errors"
 local types = require "ipmmap.jit.types"
+local pairs = require("ipmmap.loops").pairs
 
 local memory = {}
 

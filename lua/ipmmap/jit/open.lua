@@ -47,12 +47,13 @@ local function open_or_wait(state, given, options)
   local wait_ns = seconds.check(given.wait, 0, state.name)
   local deadline = seconds.deadline(wait_ns)
   local layout = structs.layout(state.definition)
-  local code, slice_ns
+  local code, is_last
   repeat
-    slice_ns = seconds.slice(deadline)
+    local slice_ns = seconds.slice(deadline)
+    is_last = slice_ns == 0
     options.wait_ns = wait_ns > 0 and (slice_ns > 0 and slice_ns or 1) or 0
     code = C.ipm_segment_open(ROLES[state.role], layout, options, state.opened_at, buffer)
-  until not wait.goes_on(code, slice_ns)
+  until not wait.goes_on(code, is_last)
   return code
 end
 jit.off(open_or_wait)

@@ -11,6 +11,7 @@ a list of { name, type, offset, unit, doc, initial }, `by_name` with the same ta
 local ffi = require "ffi"
 local C = require "ipmmap.jit.library"
 local meaning = require "ipmmap.jit.meaning"
+local pairs = require("ipmmap.loops").pairs
 
 local types = {}
 

@@ -14,6 +14,7 @@ local memory = require "ipmmap.jit.memory"
 local refusal = require "ipmmap.jit.refusal"
 local scalar = require "ipmmap.jit.scalar"
 local value = require "ipmmap.jit.value"
+local pairs = require("ipmmap.loops").pairs
 
 local view = {}
 

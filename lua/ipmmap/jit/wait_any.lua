@@ -37,7 +37,7 @@ end
 
 -- Whether the handle that failed follows, so that the wait goes on.
 local function member_follows(state)
-  return errors.is(C.IPM_EREPLACED) and state.follows
+  return state.follows
     and not memory.is_active(state.memory.block) and handle.catch_up(state) == C.IPM_OK
 end
 
@@ -55,13 +55,18 @@ local function wait_any(list, timeout)
   while true do
     local slice_ns = seconds.slice(deadline)
     local first, last = list_members(states, segments, versions)
+    local is_last = slice_ns == 0
     local code = C.ipm_wait_any(segments, versions, count, first, slice_ns, which, version, buffer)
+    local is_over = code ~= C.IPM_OK and not wait.goes_on(code, is_last)
+    local failed, message, name
+    if is_over then
+      failed, message, name = errors.fail() -- before the cdata of `which`, as for wait.goes_on
+    end
     local state = states[tonumber(which[0]) + 1]
     if code == C.IPM_OK then
       state.reported, state.turn = tonumber(version[0]), last + 1
       return state.object, state.reported
-    elseif not wait.goes_on(code, slice_ns) and not member_follows(state) then
-      local failed, message, name = errors.fail()
+    elseif is_over and not (name == "replaced" and member_follows(state)) then
       if code == C.IPM_ETIMEOUT then
         return failed, message, name
       end
