@@ -408,7 +408,7 @@ function Reader:versioned_snapshot(into) end
 ---`handle:wait { "a.b", "c", version = v, seconds = 1 }`. If the table has a `version`, and one of the
 ---fields may have changed since that version (see `changed`), it returns at once. The version that it
 ---returns can be given to the next call, which then misses no change.
----@param version integer|string|table a version, as `version` or `wait` returned it; the path of a field; or a table of paths, with `version` and `seconds` if they are wanted
+---@param version integer|string|table a version, as `version` or `wait` returned it; the path of a field that is not in a list or in an optional field; or a table of paths, with `version` and `seconds` if they are wanted
 ---@param seconds? number how long to wait at most; without it the call waits for ever
 ---@return integer|boolean|number|string|ipmmap.Value|nil # with a version or a table, the present version; with a path, the field's new value, as `read` returns it
 ---@return string? message
@@ -431,10 +431,11 @@ function Editor:write(path, value) end
 
 ---Convert a struct of another layout, such as a value that was stored before the definition changed.
 ---Each field that both have, by its path, is copied if its type is the same, a wider number of the
----same kind, a longer text, or a longer array; structs are converted field by field. All other fields
----are zero. What could lose a value is refused, unless `how` is `"lossy"`. Then each value is stored
----if assignment would take it, and otherwise is zero; a text that is too long is cut after a whole
----UTF-8 character.
+---same kind (an enumeration counts as its integer), a longer text, or a longer array or list; an array
+---may become a list, and a value may become optional. Structs are converted field by field. All other
+---fields have their default, or zero. What could lose a value, also by the new limits, is refused,
+---unless `how` is `"lossy"`. Then each value is stored if assignment would take it, and otherwise is
+---lost: its field has the default, or zero. A text that is too long is cut after a whole character.
 ---@param from ipmmap.View|ipmmap.Value a struct, whatever its name
 ---@param how? string `"lossy"`
 ---@return ipmmap.Value|nil

@@ -29,7 +29,8 @@ fields may have changed since that version (see `changed`), it returns at once. 
 returns can be given to the next call, which then misses no change.
 @function Handle:wait
 @tparam integer|string|table version a version, as `version` or `wait` returned it; the path of a
-field; or a table of paths, with `version` and `seconds` if they are wanted
+field that is not in a list or in an optional field; or a table of paths, with `version` and
+`seconds` if they are wanted
 @tparam[opt] number seconds how long to wait at most; without it the call waits for ever
 @treturn[1] integer|boolean|number|string|value with a version or a table, the present version; with
 a path, the field's new value, as `read` returns it
