@@ -8,6 +8,8 @@ local ipmmap = require "ipmmap"
 local refused = require "spec.helper.refused"
 local segment = require "spec.helper.segment"
 
+local integer = either.integer
+
 ipmmap.enum("MeaningJitMode", "uint8", { "idle", "walk", "run" })
 ipmmap.enum("MeaningJitBig", "int64", { low = -2 ^ 60, high = 2 ^ 60 })
 ipmmap.struct("MeaningJitItem", {
@@ -168,19 +170,19 @@ describe("in LuaJIT, a limit or a name of an integer of 64 bits", function()
 
   it("is exact", function()
     value.wide = 2 ^ 60
-    value.wide = 1152921504606846976LL
+    value.wide = integer "1152921504606846976"
     refused("MeaningJit.wide: 1152921504606846977 is above the limit of 1152921504606846976",
-      function() value.wide = 1152921504606846977LL end)
+      function() value.wide = integer "1152921504606846977" end)
     value.wide = -2 ^ 60
     refused("MeaningJit.wide: -1152921504606846977 is below the limit of -1152921504606846976",
-      function() value.wide = -1152921504606846977LL end)
-    refused("MeaningJit.far: 1152921504606846975 is below", function() value.far = 1152921504606846975LL end)
+      function() value.wide = integer "-1152921504606846977" end)
+    refused("MeaningJit.far: 1152921504606846975 is below", function() value.far = integer "1152921504606846975" end)
     value.far = 2 ^ 61
     assert.has_error(function() value.far = 2 ^ 59 end)
     assert.has_error(function() value.bits = 9 end)
     value.bits = 10
     value.bits = -1 -- the largest one
-    assert.is_true(value.bits == 0xffffffffffffffffULL)
+    assert.is_true(value.bits == either.uint64_max)
   end)
 
   it("is found by either kind of number", function()
@@ -188,11 +190,11 @@ describe("in LuaJIT, a limit or a name of an integer of 64 bits", function()
     assert.equal("high", value.big)
     value.big = -2 ^ 60
     assert.equal("low", value.big)
-    value.big = 1152921504606846976LL
+    value.big = integer "1152921504606846976"
     assert.equal("high", value.big)
-    value.big = 1152921504606846977LL
-    assert.is_true(value.big == 1152921504606846977LL)
-    assert.is_true(ipmmap.lookup "MeaningJitBig".high == 1152921504606846976LL)
+    value.big = integer "1152921504606846977"
+    assert.is_true(value.big == integer "1152921504606846977")
+    assert.is_true(ipmmap.lookup "MeaningJitBig".high == integer "1152921504606846976")
     assert.same({ "low", "high" }, (function()
       local names = {}
       for name in ipmmap.pairs(ipmmap.lookup "MeaningJitBig") do names[#names + 1] = name end
