@@ -22,7 +22,7 @@ local S = ipmmap.base:extend("MeaningJit", {
   { "items", "MeaningJitItem[<=1000]" }, { "numbers", "int32[<=1000]", max = 5000 }, { "left", "int32?" },
   { "item", "MeaningJitItem?" }, { "text", "char16[16]" }, { "packed", "MeaningJitPacked[100]" },
   { "big", "MeaningJitBig" }, { "wide", "int64", min = -2 ^ 60, max = 2 ^ 60 }, { "bits", "uint64", min = 10 },
-  { "far", "int64", min = 2 ^ 60 },
+  { "far", "int64", min = 2 ^ 60 }, { "tenth", "float", max = 0.1 },
 })
 
 local function fill(v)
@@ -51,7 +51,7 @@ local function expected(count)
   return 3 * count + count * (count + 1) / 2 + math.floor(count / 2)
 end
 
-describe("in compiled code, a list", function()
+describe("in compiled code, a list or a limit", function()
   local manager, reader, _
   before_each(function() _, manager, reader = segment.make(S, { "reader" }) end)
   after_each(segment.close)
@@ -81,6 +81,18 @@ describe("in compiled code, a list", function()
       for i = 1, 6000 do value.numbers[7] = i end
     end)
     assert.equal(5000, value.numbers[7])
+  end)
+
+  it("compares a float with its limits as it is stored", function()
+    local value, refusals = S:new(), 0
+    local function store(x) value.tenth = x end
+    for i = 1, 200 do
+      value.tenth = 0.1
+      value.tenth = 0.100000004 -- the same float
+      if i % 2 == 0 and not pcall(store, 0.100000006) then refusals = refusals + 1 end
+    end
+    assert.equal(100, refusals)
+    assert.equal(0.1, tonumber(("%.7g"):format(value.tenth)))
   end)
 
   it("is used no further than it goes at that moment", function()
