@@ -110,8 +110,8 @@
 --   `try_lock` raise an error.
 -- - A coroutine that is forgotten while it is suspended in `with` keeps the lock until its handle
 --   is closed or collected. Ctrl-C ends a wait for the lock after a second or more.
--- - `pairs` and `ipairs` do not take views and values, nor `pairs` an Enum: write `ipmmap.pairs` and
---   `ipmmap.ipairs`, which also work in Lua. `#` and `ipmmap.len` work with arrays and lists.
+-- - `pairs` and `ipairs` do not take views and values, nor `pairs` an Enum: write `ipmmap.pairs`
+--   and `ipmmap.ipairs`, which also work in Lua. `#` and `ipmmap.len` work with arrays and lists.
 -- - A field of type `int64` or `uint64` is read as a number if it is within 2^53, so that every
 --   integer of its size is a number, and otherwise as `int64_t` or `uint64_t` cdata. An integer
 --   field takes both kinds of cdata and integral numbers, if they are in its range. A `uint64`
