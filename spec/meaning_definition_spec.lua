@@ -160,6 +160,10 @@ describe("an attribute", function()
     assert.has_match("a: %w+ %(default walk%)", tostring(S))
     assert.has_match("b: %w+ %(default walk%)", tostring(S))
     assert.has_match("c: %w+%[2%] %(default %[walk%]%)", tostring(S))
+    local fields = S:type().fields
+    assert.same({ "walk", "walk", { "walk", "idle" } }, { fields[1].default, fields[2].default, fields[3].default })
+    assert.same({ { name = "idle", number = 0 }, { name = "walk", number = 1 } }, fields[1].type.names)
+    assert.is_false(fields[1].type.flags)
   end)
 
   it("is refused by name if it is unknown or has a bad value", function()
