@@ -71,7 +71,8 @@ BUSTED  = busted --output=spec/helper/tap.lua
 JIT_SPECS = $(patsubst %,spec/%_spec.lua,helper versions struct value view assign bytes update jit \
               constructor error handle lock access coroutine wait_any changed listen feed \
               feed_changes follow migrate compatible adopt appear trust resident processes \
-              supervision jit_hook meaning_definition meaning_value meaning_list meaning_handle)
+              supervision jit_hook meaning_definition meaning_value meaning_list meaning_handle \
+              meaning_jit)
 SUMMARY = .ci/summary $(if $(VERBOSE),all)
 
 TO_BUILD = gcc libc6-dev liblua$(LUA_VERSION)-dev

@@ -8,6 +8,7 @@ if not either.is_jit then return end
 
 local S = ipmmap.base:extend("JitHookSpec", {
   { "number", "int32" }, { "twin", "int32" }, { "real", "double" }, { "text", "char[8]" },
+  { "items", "int32[<=4]", max = 9 }, { "left", "int32?" },
 })
 
 describe("each instruction of LuaJIT's binding", function()
@@ -76,6 +77,15 @@ describe("each instruction of LuaJIT's binding", function()
     ["with of a reader"] = function() reader:with(function(data) return data.number end) end,
     ["set"] = function() editor:set { number = 7, twin = 7 } end,
     ["set of a value"] = function() editor:set(S:new { number = 8, twin = 8 }) end,
+    ["write of a list and of its next element"] = function()
+      editor:write("items", { 1, 2 })
+      editor:write("items[3]", 3)
+    end,
+    ["write of a limited element and of an optional field"] = function()
+      editor:set { items = { 1 }, left = 4 }
+      editor:write("items[1]", 9)
+      editor:write("left", nil)
+    end,
     ["touch"] = function() editor:touch() end,
     ["clear"] = function() editor:clear() end,
   }

@@ -9,6 +9,7 @@ local process = require "spec.helper.process"
 local refused = require "spec.helper.refused"
 local segment = require "spec.helper.segment"
 
+ipmmap.enum("JitSpecMode", "uint8", { "idle", "walk" })
 ipmmap.struct("JitSpecPoint", { { "x", "double" }, { "y", "double" } })
 local S = ipmmap.base:extend("JitSpec", {
   { "n", "int32" }, { "small", "uint8" }, { "wide", "int64" }, { "bits", "uint64" }, { "flag", "bool" },
@@ -200,8 +201,10 @@ describe("a finalizer that closes the handle or releases its lock", function()
   local Text = ipmmap.base:extend("JitSpecText", {
     { "n", "int32" }, { "wide", "int64" }, { "text", "char[40]" }, { "long", "char[3000]" },
     { "point", "JitSpecPoint" }, { "points", "JitSpecPoint[50]" }, { "list", "int16[50]" },
+    { "items", "JitSpecPoint[<=50]" }, { "few", "int16[<=50]", max = 99 }, { "left", "int32?" },
+    { "place", "JitSpecPoint?" }, { "mode", "JitSpecMode" }, { "utf", "char16[600]" },
   })
-  local value = Text:new { n = 3, point = { x = 1, y = 2 } }
+  local value = Text:new { n = 3, point = { x = 1, y = 2 }, items = { {}, {} }, few = { 1, 2 }, left = 1 }
   local uses = {
     function(v) v.n, v.wide, v.text, v.long = 5, 2 ^ 53, "hello", ("z"):rep(2000) end,
     function(v) return v.n, v.wide, v.text, v.long, #v.points, tostring(v.points[5]) end,
@@ -212,6 +215,13 @@ describe("a finalizer that closes the handle or releases its lock", function()
     function(v) ipmmap.setbytes(v.point, ("\0"):rep(16)) end,
     function(v) return Text:new(v), Text:convert(v) end,
     function(v) for i = 1, 50 do v.list[i] = i + v.list[51 - i] % 9 end end,
+    function(v) v.items, v.few, v.left, v.place = value.items, { 5, 6 }, 7, { x = 1 } end,
+    function(v) v.items[#v.items + 1], v.few[#v.few + 1] = { x = 2 }, 3 end,
+    function(v) for i = 1, #v.few do v.few[i] = v.few[#v.few] % 9 + i end end,
+    function(v) v.left, v.place, v.few[#v.few + 1] = nil, value.place, nil end,
+    function(v) if #v.few > 0 then v.few[#v.few] = nil end end,
+    function(v) v.mode, v.utf = "walk", ("\226\130\172"):rep(500) end,
+    function(v) return v.mode, v.utf, v.left, v.place and v.place.x, ipmmap.check(v), v.items[1].x end,
   }
 
   -- In a process of its own, because a wrong address would end the process.

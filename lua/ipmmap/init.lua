@@ -110,12 +110,13 @@
 --   `try_lock` raise an error.
 -- - A coroutine that is forgotten while it is suspended in `with` keeps the lock until its handle
 --   is closed or collected.
--- - `pairs` and `ipairs` do not take views and values: write `ipmmap.pairs` and `ipmmap.ipairs`,
---   which also work in Lua. `#` and `ipmmap.len` work with arrays.
+-- - `pairs` and `ipairs` do not take views and values, nor `pairs` an Enum: write `ipmmap.pairs`
+--   and `ipmmap.ipairs`, which also work in Lua. `#` and `ipmmap.len` work with arrays and lists.
 -- - A field of type `int64` or `uint64` is read as a number if it is within 2^53, so that every
 --   integer of its size is a number, and otherwise as `int64_t` or `uint64_t` cdata. An integer
 --   field takes both kinds of cdata and integral numbers, if they are in its range. A `uint64`
---   takes the 64 bits of any of them, of negative ones too, as in Lua.
+--   takes the 64 bits of any of them, of negative ones too, as in Lua. Limits and the numbers of
+--   an Enum are such numbers, too.
 -- - A view is cdata. Two views of the same part are equal by `==`, but not as keys of a table. A
 --   number as the key of a struct raises LuaJIT's own error.
 -- @module ipmmap

@@ -53,7 +53,9 @@ end
 
 -- The text of UTF-16 or UTF-32 at an address, of which Lua gets a private copy, too.
 local function wide_text(at, size, unit)
-  return wide.decode(ffi.string(at, size), unit)
+  local copy = size > SHORT_TEXT and long_text or short_text
+  ffi.copy(copy, at, size)
+  return wide.decode(ffi.string(copy, size), unit)
 end
 
 -- A number as a float holds it.
@@ -126,7 +128,8 @@ for _, kind in pairs { kinds.char16, kinds.char32 } do
   kind.c, kind.check = "char", "false"
   kind.load = ("wide_text(at, SIZE, %d)"):format(kind.unit)
   kind.encode = ("encode(x, SIZE, %d)"):format(kind.unit)
-  kind.before_store, kind.store = kinds.char.before_store, kinds.char.store
+  kind.before_load, kind.before_store = kinds.char.before_load, kinds.char.before_store
+  kind.store = kinds.char.store
 end
 
 for _, kind in pairs(kinds) do
