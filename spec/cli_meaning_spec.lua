@@ -176,6 +176,10 @@ describe("the command, on types with meaning,", function()
       assert.same({ { id = 9, left = 1, level = "warn", name = "" },
         { id = 0, level = "warn", name = "" } }, items)
       refuses("Sound.few", "few[3]=1")
+      assert.equal(0, (set("items[*].level=info", "few[1]+=2")))
+      assert.same({ "info", "info", 6 }, { manager:read("items[1].level"),
+        manager:read("items[2].level"), manager:read("few[1]") })
+      refuses("Sound.few[1]", "few[1]+=4")
       refuses("Sound.few", "few=[1, 2, 3, 4]")
       assert.equal(0, (set("few=[]")))
       assert.equal(0, #manager:read("few"))

@@ -95,6 +95,14 @@ describe("the command", function()
       assert.equal(15, manager:read("count"))
     end)
 
+    it("sets each element that a wildcard matches, in one transaction", function()
+      local version = manager:version()
+      cli.output { "set", file, "points[*].x=2", "points[2..3].x+=1", "points[1].x=9" }
+      assert.equal(version + 1, manager:version())
+      assert.equal("9.0\n3.0\n3.0\n2.0\n", cli.output { "get", file, "points[1..4].x" })
+      fails("index 25 is outside 1%.%.24 in 'points%[1%.%.25%]%.x'", "set", file, "points[1..25].x=0")
+    end)
+
     it("loses no addition of several processes", function()
       local adders = {}
       for i = 1, 8 do adders[i] = cli.start { "set", file, "count+=1", "twin-=2" } end

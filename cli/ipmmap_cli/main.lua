@@ -13,6 +13,7 @@ end
 
 local function run(arguments)
   stop.survive_limit()
+  stop.die_at_interrupt()
   local parser = new_parser()
   local args = parser:parse(arguments)
   return require("ipmmap_cli." .. args.command)(args, parser)

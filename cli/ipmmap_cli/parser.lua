@@ -139,7 +139,8 @@ local commands = {
       "ipmmap set .mmap/Demo_.mmap count=5 text='hello' 'at={\"x\": 1}'")
     add_file(set)
     add_argument(set, "PATH=VALUE", "assignments", "What to set; structs, arrays and lists as " ..
-      "JSON. PATH+=VALUE and PATH-=VALUE add to a number and subtract from it.")
+      "JSON. PATH+=VALUE and PATH-=VALUE add to a number and subtract from it. An index can be " ..
+      "* or 2..4, as for get.")
       :args("*")
     set:flag("--json", "Every VALUE is JSON, as get and show print it with --json. That of a " ..
       "PATH alone, or with no PATH the whole struct, comes from standard input.")

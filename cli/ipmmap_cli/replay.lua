@@ -67,12 +67,23 @@ local function draw(done, about, frame)
     ("."):rep(BAR - filled), part * 100, frame.time - about.first, about.last - about.first))
 end
 
+-- Waits for the lock. Returns nil if the command is asked to stop.
+local function lock(manager)
+  while not stop.is_asked() do
+    local view, message, code = manager:try_lock(SLICE)
+    if view then return view end
+    if code ~= "timeout" then failure.raise(code, "%s", message) end
+  end
+end
+
 -- A function that stores a state in the segment, with one commit. Of a log of some parts, it stores
--- those only. The header's code stays; its time is that of the commit.
+-- those only. The header's code stays; its time is that of the commit. The function returns false
+-- if the command is asked to stop before it has the lock.
 local function new_put(opened, manager)
   local chosen = chosen_parts(opened)
   return function(state, bytes, is_touched)
-    local view <close> = manager:lock()
+    local view <close> = lock(manager)
+    if not view then return false end
     if #opened.paths == 0 then
       ipmmap.setbytes(view, ipmmap.bytes(view.header) .. bytes:sub(HEADER_BYTES + 1))
     end
@@ -83,6 +94,7 @@ local function new_put(opened, manager)
       end
     end
     if is_touched then manager:touch() end
+    return true
   end
 end
 
@@ -105,7 +117,7 @@ local function replay(opened, manager, about, speed)
   opened.consequence = "it was changed while it was replayed"
   for state, frame, bytes in recording.states(opened, function() end) do
     if not sleep_until(started + (frame.time - about.first) / speed) then break end
-    put(state, bytes, bytes:sub(1, HEADER_BYTES) ~= header and number > 0)
+    if not put(state, bytes, bytes:sub(1, HEADER_BYTES) ~= header and number > 0) then break end
     header, number = bytes:sub(1, HEADER_BYTES), number + 1
     if has_bar and (ipmmap.now() - drawn >= FRAME or number == about.states) then
       draw(number, about, frame)

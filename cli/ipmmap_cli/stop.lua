@@ -24,6 +24,14 @@ function stop.survive_limit()
   signal:unref()
 end
 
+--- Lets Ctrl-C end the process at once until `notice` is called. The interpreter would raise an
+-- error instead, but only after the library's call, which can be a long wait.
+function stop.die_at_interrupt()
+  local signal = uv.new_signal()
+  signal:start("sigint", function() end)
+  signal:close() -- which restores the system's default
+end
+
 --- Whether a signal has come.
 function stop.is_asked()
   uv.run("nowait")
