@@ -70,7 +70,8 @@ BUSTED  = busted --output=spec/helper/tap.lua
 # The specs of what LuaJIT does as Lua does: they run with both.
 JIT_SPECS = $(patsubst %,spec/%_spec.lua,helper versions struct value view assign bytes jit \
               constructor error handle lock access listen feed feed_changes follow migrate \
-              compatible adopt appear trust resident processes jit_hook)
+              compatible adopt appear trust resident processes jit_hook \
+              meaning_definition meaning_value meaning_list meaning_handle)
 SUMMARY = .ci/summary $(if $(VERBOSE),all)
 
 TO_BUILD = gcc libc6-dev liblua$(LUA_VERSION)-dev

@@ -21,6 +21,27 @@ local Size = ipmmap.struct("Size", { { "width", "uint16" }, { "height", "uint16"
 local Screen = ipmmap.struct("Screen", { { "size", Size }, { "pixels", "uint8[4][4]" } })
 print(Size.size, Size.align, Screen.size)               --> 4	2	20
 
+--- enum
+local Mode = ipmmap.enum("Mode", "uint8", { "idle", "walk" })
+local Robot = ipmmap.base:extend("Robot", { { "mode", Mode } })
+local robot = Robot:new { mode = "walk" }
+print(robot.mode, Mode.walk)                            --> walk	1
+robot.mode = 0
+print(robot.mode)                                       --> idle
+print(select(2, pcall(function() robot.mode = 300 end)))
+--> example.lua:19: Robot.mode: 300 is out of range for Mode (0 to 255)
+
+--- flags
+local Rights = ipmmap.flags("Rights", "uint32", { "read", "write" })
+local File = ipmmap.struct("File", { { "rights", Rights } })
+local file = File:new { rights = Rights.read + Rights.write }
+print(file.rights)                                      --> 3
+
+--- redefine
+local old = ipmmap.struct("Door", { { "open", "bool" } })
+local new = ipmmap.redefine("Door", { { "angle", "float" } })
+print(old.size, new.size, ipmmap.lookup "Door" == new)  --> 1	4	true
+
 --- base
 print(ipmmap.base.size)                                 --> 16
 print(reader:read "header.header_code")                 --> 4392
@@ -301,6 +322,13 @@ local route = reader:read "route"
 ipmmap.setbytes(route, string.pack("dddddd", 1, 2, 3, 4, 5, 6))
 editor:write("route", route)
 print(reader:read "route[3].y")                         --> 6.0
+
+--- check
+local Gauge = ipmmap.struct("Gauge", { { "level", "float", min = 0, max = 1 } })
+local gauge = Gauge:new { level = 1 }
+print(ipmmap.check(gauge))                              --> true
+ipmmap.setbytes(gauge, string.pack("f", 1.5))           -- as a program in C may do it
+print(select(2, ipmmap.check(gauge)))                   --> Gauge.level: 1.5 is above the limit of 1
 
 --- pairs
 editor:set { at = { x = 1, y = 2 } }

@@ -4,7 +4,7 @@ local tmpdir = require "spec.helper.tmpdir"
 
 describe("the guides", function()
   for _, page in ipairs {
-    "feeds", "state-messages-queues", "coroutines", "several-segments", "migration", "following",
+    "feeds", "state-messages-queues", "coroutines", "several-segments", "migration", "following", "meaning",
   } do
     it("have Lua blocks that run as one program and print what their comments say: " .. page, function()
       local dir = tmpdir()

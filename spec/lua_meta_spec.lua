@@ -130,8 +130,15 @@ describe("the annotations of the library", function()
       local _ <close> = manager:lock()
       assert.same(sorted_keys(manager:users()[1]), fields_of "ipmmap%.User")
     end
-    local child = S:extend("AnnotatedMore", { { "list", "int8[2]" } }):type()
-    assert.same(without_marks "ipmmap%.Type", keys(child, child.fields[#child.fields].type))
+    ipmmap.enum("AnnotatedMode", "uint8", { "idle" })
+    local part = ipmmap.struct("AnnotatedPart", { { "n", "int8", min = 0, max = 1 } }, { pack = 1 }):type()
+    local child = S:extend("AnnotatedMore", {
+      { "mode", "AnnotatedMode" }, { "list", "int8[<=2]" }, { "n2", "int8", default = 1, unit = "m", doc = "n" },
+    }):type()
+    local last = child.fields[#child.fields]
+    assert.same(without_marks "ipmmap%.Type", keys(child, part, part.fields[1].type,
+      child.fields[#child.fields - 1].type, child.fields[#child.fields - 2].type))
+    assert.same(without_marks "ipmmap%.TypeField", keys(last))
   end)
 
   it("have the classes of schema --luals for the base, and no other class that a struct could have", function()

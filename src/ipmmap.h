@@ -156,8 +156,8 @@ struct ipm_field {
     const ipm_type *type;
     uint64_t offset;        /* from the start of the struct */
     const char *unit, *doc; /* NULL: none */
-    const void *initial; /* its default: `initial_size` bytes, which repeat until the field's end;
-                            NULL: none */
+    const void *initial; /* its default: `initial_size` bytes, which repeat until the field's end:
+                            those of an element, or of the whole field; NULL: none */
     uint64_t initial_size;
 };
 
@@ -290,8 +290,10 @@ IPM_API void ipm_type_initialize(const ipm_type *type, void *into);
 IPM_API int ipm_type_check(const ipm_type *type, const void *bytes, ipm_error *error);
 
 /*
- * Find a part by its path, such as "pts[3].x": names after dots, indices from 1 in brackets.
- * returns  IPM_EINVALID: the text names the struct, the path and what is wrong with it
+ * Find a part by its path, such as "pts[3].x": names after dots, indices from 1 in brackets. The
+ * path goes through an optional value to its parts. An index of a list may be any up to its
+ * capacity: whether the list has the element, and the optional a value, is for those who use the
+ * values. returns  IPM_EINVALID: the text names the struct, the path and what is wrong with it
  */
 IPM_API int ipm_type_find(const ipm_type *type, const char *path, size_t length,
                           const ipm_type **found, uint64_t *offset, ipm_error *error);

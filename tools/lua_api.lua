@@ -3,8 +3,9 @@
 local lua_comments = require "tools.lua_comments"
 
 local SECTIONS <const> = {
-  { "Structs", "struct", "base", "Struct:extend", "lookup", "load", "parse", "describe",
-    "Struct:new", "Struct:offsetof", "Struct:type", "Struct:convert" },
+  { "Structs", "struct", "base", "Struct:extend", "redefine", "lookup", "load", "parse",
+    "describe", "Struct:new", "Struct:offsetof", "Struct:type", "Struct:convert" },
+  { "Enumerations", "enum", "flags" },
   { "Open and close", "manager", "editor", "reader", "Handle:close", "Handle:destroy", "repair",
     "adopt" },
   { "Lock", "Handle:lock", "Handle:try_lock", "Handle:unlock", "Handle:rollback", "Handle:with",
@@ -16,9 +17,12 @@ local SECTIONS <const> = {
   { "Follow every commit", "Handle:feed", "Feed:next", "Feed:commits", "Feed:changes", "Feed:time",
     "Feed:close" },
   { "Inspect a segment", "Handle:info", "Handle:users", "Handle:last_update" },
-  { "Views and values", "totable", "bytes", "setbytes", "pairs", "ipairs", "len" },
+  { "Views and values", "totable", "bytes", "setbytes", "check", "pairs", "ipairs", "len" },
   { "Time", "now", "sleep" },
 }
+
+-- The classes whose descriptions begin sections.
+local CLASSES <const> = { Structs = "Struct", Enumerations = "Enum" }
 
 local COMMENTS <const> = "the comments of the sources"
 local EXAMPLES <const> = "docs/lua_examples.lua"
@@ -156,8 +160,9 @@ local entries, examples = lua_comments.read(), read_examples()
 
 local function add_section(out, section)
   out[#out + 1] = "\n## " .. section[1]
-  if section[1] == "Structs" then
-    out[#out + 1] = "\n" .. take(entries, "Struct", COMMENTS).text
+  local class = CLASSES[section[1]]
+  if class then
+    out[#out + 1] = "\n" .. take(entries, class, COMMENTS).text
   end
   for i = 2, #section do
     add_entry(out, take(entries, section[i], COMMENTS), take(examples, section[i], EXAMPLES))

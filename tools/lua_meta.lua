@@ -35,7 +35,14 @@ local PREFACE <const> = [[
 ---@class ipmmap.ArrayType
 ---@field [integer] ipmmap.ArrayType
 
----@alias ipmmap.Field { [1]: string, [2]: string|ipmmap.Struct|ipmmap.ArrayType }
+---@class ipmmap.Field
+---@field [1] string
+---@field [2] string|ipmmap.Struct|ipmmap.Enum|ipmmap.ArrayType
+---@field default? boolean|number|string|(boolean|number|string)[]
+---@field min? number
+---@field max? number
+---@field unit? string
+---@field doc? string
 
 ---@class ipmmap.Type
 ---@field name string
@@ -44,8 +51,22 @@ local PREFACE <const> = [[
 ---@field align integer
 ---@field count? integer
 ---@field element? ipmmap.Type
----@field fields? { name: string, offset: integer, type: ipmmap.Type }[]
+---@field inner? integer
+---@field fields? ipmmap.TypeField[]
 ---@field parent? ipmmap.Type
+---@field pack? integer
+---@field names? { name: string, number: integer }[]
+---@field flags? boolean
+---@field min? number
+---@field max? number
+
+---@class ipmmap.TypeField
+---@field name string
+---@field offset integer
+---@field type ipmmap.Type
+---@field default? boolean|number|string|(boolean|number|string)[]
+---@field unit? string
+---@field doc? string
 
 ---@class ipmmap.Info
 ---@field name string
@@ -88,6 +109,11 @@ local Feed = {}
 ---@field [integer] ipmmap.ArrayType
 local Struct = {}
 
+---An enumeration or flags: the number of each name.
+---@class ipmmap.Enum
+---@field [string] integer
+---@field [integer] ipmmap.ArrayType
+
 ---@class ipmmap.Reader
 local Reader = {}
 
@@ -104,12 +130,16 @@ local ipmmap = {}
 ]]
 
 local TYPES <const> = {
-  Struct = "ipmmap.Struct", Feed = "ipmmap.Feed", view = "ipmmap.View", value = "ipmmap.Value",
+  Struct = "ipmmap.Struct", Enum = "ipmmap.Enum", Feed = "ipmmap.Feed", view = "ipmmap.View",
+  value = "ipmmap.Value",
 }
 
 -- Parameters and results for which the comments have no more than "table" or "Handle".
 local PARAMETERS <const> = {
   ["struct fields"] = "ipmmap.Field[]", ["Struct:extend fields"] = "ipmmap.Field[]",
+  ["struct options"] = "{ pack?: 1|2|4|8 }", ["Struct:extend options"] = "{ pack?: 1|2|4|8 }",
+  ["enum names"] = "string[]|table<string, integer>",
+  ["flags names"] = "string[]|table<string, integer>",
   ["manager options"] = "ipmmap.ManagerOptions", ["editor options"] = "ipmmap.Options",
   ["reader options"] = "ipmmap.Options", ["repair options"] = "ipmmap.RepairOptions",
   ["adopt options"] = "ipmmap.AdoptOptions",
@@ -118,7 +148,7 @@ local RESULTS <const> = {
   manager = "ipmmap.Manager", editor = "ipmmap.Editor", reader = "ipmmap.Reader",
   ["Struct:type"] = "ipmmap.Type", ["Handle:info"] = "ipmmap.Info",
   ["Handle:users"] = "ipmmap.User[]", ["Feed:commits"] = "fun(): ipmmap.Value, integer, integer",
-  ["Feed:changes"] = "fun(): string, boolean|number|string",
+  ["Feed:changes"] = "fun(): string, any",
 }
 
 -- A type as lua-language-server writes it: `{string,...}` is `string[]`.

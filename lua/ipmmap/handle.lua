@@ -115,8 +115,8 @@ local MIGRATE = { [false] = 0, [true] = 1, lossy = 2 }
 local function check_role(name, role)
   if of_managers[name] and role ~= "manager" then
     return ("option '%s' is for a manager, not for this %s: a table that both share has no create, "
-      .. "force, migrate, mode, max_readers, feed and init; give the manager a copy with them"):format(
-        name, role)
+      .. "force, migrate, mode, max_readers, feed and init; give the manager a copy with them"
+      ):format(name, role)
   elseif name == "wait" and role == "manager" then
     return "option 'wait' is for editors and readers, not for this manager: a manager makes the "
       .. "segment with 'create'"

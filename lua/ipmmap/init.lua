@@ -56,8 +56,8 @@
 --   filled with zeros, and a read stops at the first NUL. A longer string, or one that contains a
 --   NUL, raises an error.
 -- - `char16`, `char32`: with a count, as in `"char16[32]"`, text that is UTF-16 or UTF-32 in memory
---   and UTF-8 in Lua. The count is in units of 16 or 32 bits. Text that is not UTF-8 raises an error.
---   Unpaired surrogates are read, and taken, in their form of three bytes.
+--   and UTF-8 in Lua. The count is in units of 16 or 32 bits. Text that is not UTF-8 raises an
+--   error. Unpaired surrogates are read, and taken, in their form of three bytes.
 --
 -- An integer field takes a float only if it is integral. No value is ever wrapped or truncated. If
 -- a value is refused, the field keeps its old value.
@@ -73,11 +73,12 @@
 -- assigning nil makes it absent.
 --
 -- A field may have attributes: `{ "volume", "float", default = 0.8, min = 0, max = 1, unit = "dB",
--- doc = "how loud" }`. `min` and `max` are the limits of the numbers that it takes, also as elements
--- of an array, a list or an optional field; NaN is outside all limits. A number for a `float` is
--- compared as it is stored. `default` is a value, or for an array one value for all elements or a
--- list of the first ones; the creation of a segment, `clear`, and new elements of lists store it.
--- `Struct:new` stores zeros. `unit` and `doc` are for tools and readers: see `Struct:type`.
+-- doc = "how loud" }`. `min` and `max` are the limits of the numbers that it takes, also as
+-- elements of an array, a list or an optional field; NaN is outside all limits. A number for a
+-- `float` is compared as it is stored. `default` is a value, or for an array one value for all
+-- elements or a list of the first ones; the creation of a segment, `clear`, and new elements of
+-- lists store it. `Struct:new` stores zeros. `unit` and `doc` are for tools and readers: see
+-- `Struct:type`.
 --
 -- ## Views and values
 --
@@ -97,8 +98,9 @@
 --
 -- For an array, a table with the elements 1 to n, where n is at most the array's count, sets all of
 -- it: the elements after n get their default, or zeros. A table with other indices, such as
--- `{ [3] = 5 }`, sets only these elements. An array of arrays also takes one flat list. A list takes
--- a table with the elements 1 to n, and then has n elements.
+-- `{ [3] = 5 }`, sets only these elements. An array of arrays also takes one flat list. A list
+-- takes a table with the elements 1 to n, and then has n elements. An optional struct takes a table
+-- as a new struct does: fields that it does not contain get their default, or zero.
 --
 -- ## LuaJIT
 --

@@ -26,7 +26,14 @@
 ---@class ipmmap.ArrayType
 ---@field [integer] ipmmap.ArrayType
 
----@alias ipmmap.Field { [1]: string, [2]: string|ipmmap.Struct|ipmmap.ArrayType }
+---@class ipmmap.Field
+---@field [1] string
+---@field [2] string|ipmmap.Struct|ipmmap.Enum|ipmmap.ArrayType
+---@field default? boolean|number|string|(boolean|number|string)[]
+---@field min? number
+---@field max? number
+---@field unit? string
+---@field doc? string
 
 ---@class ipmmap.Type
 ---@field name string
@@ -35,8 +42,22 @@
 ---@field align integer
 ---@field count? integer
 ---@field element? ipmmap.Type
----@field fields? { name: string, offset: integer, type: ipmmap.Type }[]
+---@field inner? integer
+---@field fields? ipmmap.TypeField[]
 ---@field parent? ipmmap.Type
+---@field pack? integer
+---@field names? { name: string, number: integer }[]
+---@field flags? boolean
+---@field min? number
+---@field max? number
+
+---@class ipmmap.TypeField
+---@field name string
+---@field offset integer
+---@field type ipmmap.Type
+---@field default? boolean|number|string|(boolean|number|string)[]
+---@field unit? string
+---@field doc? string
 
 ---@class ipmmap.Info
 ---@field name string
@@ -79,6 +100,11 @@ local Feed = {}
 ---@field [integer] ipmmap.ArrayType
 local Struct = {}
 
+---An enumeration or flags: the number of each name.
+---@class ipmmap.Enum
+---@field [string] integer
+---@field [integer] ipmmap.ArrayType
+
 ---@class ipmmap.Reader
 local Reader = {}
 
@@ -103,6 +129,7 @@ local ipmmap = {}
 ---@field mode? string the permission bits of both files, in octal. If a directory is made, it gets the matching x bits, and the setgid bit of the directory above
 ---@field max_readers? integer how many readers can hold the lock at the same time, 1 to 128
 ---@field feed? integer with `create`: the bytes of a ring in the data file, which keeps what the last commits changed, for feeds. In the ring each commit takes 40 bytes, 8 for each 8 bytes that it changed, and 8 for each 256 bytes of the struct that contain them. The ring must be large enough for a change of the whole struct. An existing segment keeps its ring, or has none
+---@field init? table|ipmmap.Value with `create`: the first values of a segment that is made or, with `force`, reset: a table, as for `Handle:set`, or a value of the struct. Fields that a table does not have get their defaults, or zeros. The values are checked before anything is made
 ---@field prefault? boolean touch each page at opening, so that later accesses cause no page faults
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. `ulimit -l` limits how much memory a process can keep
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
@@ -134,7 +161,7 @@ local ipmmap = {}
 
 ---The fields whose bytes were changed by the commit that was told last, in memory order. If commits
 ---before it were missed, the fields whose bytes differ from those of the commit told before.
----@return fun(): string, boolean|number|string # an iterator of path and value, for `for path, value in feed:changes() do`: each scalar and each text, with paths as `read` takes them, such as `"trail[3].x"`. It raises after the feed went on
+---@return fun(): string, any # an iterator of path and value, for `for path, value in feed:changes() do`: each scalar and each text, with paths as `read` takes them, such as `"trail[3].x"`. For a list, its own path and a copy of it if its count may have changed, and then those of its elements that it has; for an optional struct or array, its own path, and a copy or nil, if its presence may have changed. It raises after the feed went on
 function Feed:changes() end
 
 ---Close the feed. To close it again has no effect. A feed is also closed at the end of its block if it
@@ -168,8 +195,8 @@ function Feed:time() end
 ---@return number # the new value
 function Editor:add(path, n) end
 
----Set every field and the time stamp to zero; the header's code stays. Like `write`, this is a
----transaction of its own unless the handle holds its lock. Editors and managers.
+---Set every field to its default or to zero, and the time stamp to zero; the header's code stays. Like
+---`write`, this is a transaction of its own unless the handle holds its lock. Editors and managers.
 function Editor:clear() end
 
 ---Close the handle. If it holds its lock, the lock is released, and an editor's changes are rolled
@@ -234,7 +261,7 @@ function Reader:lock() end
 ---Read one field. If the handle holds its lock, the result includes the handle's own changes.
 ---Otherwise it is the field as last committed, and the call waits for no writer.
 ---@param path string such as `"multi_pts.multi_points[3].x"`; indices start at 1
----@return boolean|integer|number|string|ipmmap.Value # a scalar; or, for a struct or an array, a detached value
+---@return boolean|integer|number|string|ipmmap.Value|nil # a scalar; or, for a struct, an array or a list, a detached value; nil for an optional field that is absent and all in it, and for the element after the last one of a list
 function Reader:read(path) end
 
 ---Undo all changes since the lock was taken, and release the lock. Editors and managers.
@@ -318,15 +345,16 @@ function Reader:with(fn, ...) end
 ---Write one field. If the handle holds its lock, the write is part of that transaction. Otherwise it
 ---waits for the lock and is a transaction of its own. Editors and managers.
 ---@param path string such as `"multi_pts.multi_points[3].x"`; indices start at 1
----@param value boolean|integer|number|string|table|ipmmap.View|ipmmap.Value a value of the field's type; for a struct or an array a table, or a view or value of the same type
+---@param value boolean|integer|number|string|table|ipmmap.View|ipmmap.Value a value of the field's type; for a struct or an array a table, or a view or value of the same type; nil makes an optional field absent. A path to the element after the last one of a list appends the value
 function Editor:write(path, value) end
 
 ---Convert a struct of another layout, such as a value that was stored before the definition changed.
 ---Each field that both have, by its path, is copied if its type is the same, a wider number of the
----same kind, a longer text, or a longer array; structs are converted field by field. All other fields
----are zero. What could lose a value is refused, unless `how` is `"lossy"`. Then each value is stored
----if assignment would take it, and otherwise is zero; a text that is too long is cut after a whole
----UTF-8 character.
+---same kind (an enumeration counts as its integer), a longer text, or a longer array or list; an array
+---may become a list, and a value may become optional. Structs are converted field by field. All other
+---fields have their default, or zero. What could lose a value, also by the new limits, is refused,
+---unless `how` is `"lossy"`. Then each value is stored if assignment would take it, and otherwise is
+---lost: its field has the default, or zero. A text that is too long is cut after a whole character.
 ---@param from ipmmap.View|ipmmap.Value a struct, whatever its name
 ---@param how? string `"lossy"`
 ---@return ipmmap.Value|nil
@@ -338,8 +366,9 @@ function Struct:convert(from, how) end
 ---offsets, followed by its own.
 ---@param name string
 ---@param fields ipmmap.Field[] as for `struct`; may be empty
+---@param options? { pack?: 1|2|4|8 } as for `struct`. A struct that descends from `base` cannot be packed itself, but its fields can be of packed structs
 ---@return ipmmap.Struct
-function Struct:extend(name, fields) end
+function Struct:extend(name, fields, options) end
 
 ---Make a detached value in this process's memory. All its bytes are zero, except for the fields that
 ---`init` sets.
@@ -352,12 +381,27 @@ function Struct:new(init) end
 ---@return integer # bytes from the start of the struct
 function Struct:offsetof(path) end
 
----Describe the struct and all types in it. Each type is described by a table with `name`, as in a
----definition (`"char[256]"`, `"Point2D[24]"`); `kind` (`"bool"`, `"int8"`, … `"double"`, `"char"`,
----`"array"`, `"struct"`); `size` and `align` in bytes. For an array it also has `count` and `element`,
----the description of the elements' type. For a struct it also has `fields`, a list of
----`{ name, offset, type }` in memory order with offsets in bytes from the struct's start; and
----`parent`, the description of the struct that it extends, or nil.
+---Describe the struct and all types in it. Each type is described by a table with
+---
+---- `name`, as in a definition (`"char[256]"`, `"Point2D[24]"`, `"Item[<=64]"`, `"int32?"`);
+---- `kind`: `"bool"`, `"int8"`, … `"double"`, `"char"`, `"char16"`, `"char32"`, `"array"`, `"list"`,
+---  `"optional"`, `"struct"`; of an enumeration and of flags, that of the integer type;
+---- `size` and `align` in bytes.
+---
+---Further keys are, for
+---
+---- enumerations and flags: `names`, a list of `{ name, number }` in the order of declaration; and
+---  `flags`, whether these are flags;
+---- numbers with limits: `min` and `max`, each a number or nil;
+---- arrays: `count`, and `element`, the description of the elements' type;
+---- lists: `count`, the greatest number of elements; `element`; and `inner`, the offset of the first
+---  element. The number of elements in use is a uint32 at offset 0;
+---- optional fields: `element`, the description of the value's type; and `inner`, its offset. Whether
+---  there is a value is a bool at offset 0;
+---- structs: `fields`, a list of `{ name, offset, type, unit, doc, default }` in memory order, with
+---  offsets in bytes from the struct's start; `parent`, the description of the struct that it extends,
+---  or nil; and `pack`, or nil. `default` is nil, a value for the field or for each of its elements,
+---or a list of values for its elements in memory order.
 ---@return ipmmap.Type # the description of the struct. A type that occurs several times has one table
 function Struct:type() end
 
@@ -379,6 +423,14 @@ function ipmmap.adopt(shared, path, options) end
 ---@return string # as many bytes as `v` has
 function ipmmap.bytes(v) end
 
+---Check the values of a view or value against the limits of its fields, the counts of its lists
+---against the numbers of elements that they hold, and its bools. Assignments are always checked, but
+---`setbytes` does not check limits, and a program in C may store anything.
+---@param v ipmmap.View|ipmmap.Value
+---@return boolean|nil # true
+---@return string? message the first value that is refused, and its path
+function ipmmap.check(v) end
+
 ---Make a Struct from the schema in a segment's data file. This is for tools that open any segment. The
 ---Struct is not registered, so it can be opened but not nested.
 ---@param path string the path of the data file
@@ -395,6 +447,25 @@ function ipmmap.describe(path) end
 ---@return ipmmap.Code? code as for `manager`
 function ipmmap.editor(shared, options) end
 
+---Define and register an enumeration: names for the values of an integer type. A field of this
+---type is read as the name of its number, or as the number if it has no name. It takes a name, or
+---any number of the integer type.
+---
+---If the name is registered with the same enumeration already, the result is the registered Enum.
+---@param name string letters, digits and `_`, at most 63 characters
+---@param type string an integer type, such as `"uint8"`
+---@param names string[]|table<string, integer> a list of names, whose numbers are 0, 1, 2, …; or a table of numbers by name
+---@return ipmmap.Enum
+function ipmmap.enum(name, type, names) end
+
+---Define and register flags: names for the bits of an integer type. The values of a field of this
+---type are numbers. A program combines and tests them by `|` and `&`.
+---@param name string as for `enum`
+---@param type string as for `enum`
+---@param names string[]|table<string, integer> a list of names, whose numbers are 1, 2, 4, …; or a table of numbers by name, where a number may have several bits
+---@return ipmmap.Enum
+function ipmmap.flags(name, type, names) end
+
 ---Iterate over the elements of an array as the standard `ipairs` does in Lua. See `pairs`.
 ---@param v ipmmap.View|ipmmap.Value|table
 ---@return any ... # three values, for the loop `for i, element in ipmmap.ipairs(v) do`
@@ -410,15 +481,15 @@ function ipmmap.len(v) end
 ---@return any ... # what each module returned, in the same order
 function ipmmap.load(modules) end
 
----The Struct that is registered under a name.
+---The Struct or Enum that is registered under a name.
 ---@param name string
----@return ipmmap.Struct|nil # nil if no Struct has the name
+---@return ipmmap.Struct|ipmmap.Enum|nil # nil if none has the name
 function ipmmap.lookup(name) end
 
 ---Open a segment as its manager. A manager may create, reset and destroy the segment, and do
 ---everything that an editor may.
 ---@param shared ipmmap.Struct|string the struct, or its registered name; it must descend from `base`
----@param options? ipmmap.ManagerOptions the options below. `create`, `force`, `migrate`, `mode`, `max_readers` and `feed` are for managers only, and the other roles refuse them. If several roles share a table, leave these six out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
+---@param options? ipmmap.ManagerOptions the options below. `create`, `force`, `migrate`, `mode`, `max_readers`, `feed` and `init` are for managers only, and the other roles refuse them. If several roles share a table, leave these seven out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
 ---@return ipmmap.Manager|nil
 ---@return string? message
 ---@return ipmmap.Code? code `"not_found"`, `"layout"`, `"corrupt"`, `"permission"`, `"no_space"`, `"system"`, `"incompatible"`, `"timeout"`
@@ -438,7 +509,7 @@ function ipmmap.pairs(v) end
 ---Make a Struct from schema text, as `tostring` of a Struct gives it. This is for tools that work
 ---with any struct. The Struct is not registered, so it can be opened but not nested.
 ---@param text string
----@return ipmmap.Struct|nil # the last struct that the text defines
+---@return ipmmap.Struct|ipmmap.Enum|nil # the last struct or enumeration that the text defines
 ---@return string? message what is wrong with the text
 function ipmmap.parse(text) end
 
@@ -452,6 +523,16 @@ function ipmmap.parse(text) end
 ---@return ipmmap.Code? code as for `manager`
 function ipmmap.reader(shared, options) end
 
+---Define a struct or an enumeration, and register it in the place of what has its name. Objects of
+---the old definition, such as handles, values, and structs that contain it, go on working. A new
+---struct cannot contain the old definition.
+---@param name string
+---@param what table|ipmmap.Struct|string the fields, as for `struct`; or the parent, as for `extend`; or an integer type, as for `enum`, or for `flags` if `name` is the name of flags
+---@param more? table the options; or the fields of the child; or the names
+---@param options? table those of the child
+---@return ipmmap.Struct|ipmmap.Enum
+function ipmmap.redefine(name, what, more, options) end
+
 ---Repair a data file that is `"corrupt"`. Only damage that can be repaired without a guess is
 ---repaired: a header code that another program has overwritten is set again. This is a transaction,
 ---so other processes may use the segment at the same time.
@@ -464,7 +545,7 @@ function ipmmap.repair(path, options) end
 
 ---Set the raw bytes of a view or value.
 ---@param v ipmmap.View|ipmmap.Value the view or value to overwrite
----@param bytes string exactly as many bytes as `v` has. Each bool is 0 or 1. Only zeros follow the first NUL of a text. If `v` is the view of a whole segment, the bytes begin with the segment's header as it is, because only creation, `touch` and `clear` set it
+---@param bytes string exactly as many bytes as `v` has. Each bool is 0 or 1. Only zeros follow the first NUL of a text. If `v` is the view of a whole segment, the bytes begin with the segment's header as it is, because only creation, `touch` and `clear` set it. Limits are not checked: see `check`
 function ipmmap.setbytes(v, bytes) end
 
 ---Sleep. Ctrl-C ends the sleep.
@@ -474,13 +555,14 @@ function ipmmap.sleep(seconds) end
 ---Define and register a plain struct. Other structs can nest it.
 ---If the name is registered with the same layout already, the result is the registered Struct.
 ---@param name string letters, digits and `_`, at most 63 characters
----@param fields ipmmap.Field[] a list of `{ name, type }` in memory order. A type is `bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float double char`, the name of a registered struct, or a Struct. Any number of `[N]` may follow: `"char[256]"`, `"float[4][4]"`, `"Point2D[24]"`
+---@param fields ipmmap.Field[] a list of `{ name, type }` in memory order. A type is `bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float double char char16 char32`, the name of a registered struct or enumeration, a Struct, or an Enum. Any number of `[N]` may follow: `"char[256]"`, `"float[4][4]"`, `"Point2D[24]"`; and after those, in text, `[<=N]` for a list of at most N elements, or `?` for an optional field. A field may also have the attributes `default`, `min`, `max`, `unit` and `doc`, as in `{ "volume", "float", default = 0.8, min = 0, max = 1 }`
+---@param options? { pack?: 1|2|4|8 } `pack`: 1, 2, 4 or 8, the greatest alignment of a field, as with C's `#pragma pack`
 ---@return ipmmap.Struct
-function ipmmap.struct(name, fields) end
+function ipmmap.struct(name, fields, options) end
 
 ---Copy a view or value into plain tables, including all nested structs and arrays.
 ---@param v ipmmap.View|ipmmap.Value
----@return table # for a struct, a table by field name; for an array, a list
+---@return table # for a struct, a table by field name, which lacks the optional fields that are absent; for an array or a list, a list
 function ipmmap.totable(v) end
 
 return ipmmap

@@ -162,21 +162,21 @@ end
 -- struct cannot contain the old definition.
 -- @function redefine
 -- @tparam string name
--- @param ... either `fields` and `options`, as for `struct`; or `parent`, `fields` and `options`,
--- as for `extend`; or `type` and `names`, as for `enum`, or as for `flags` if `name` is the name of
--- flags
+-- @tparam table|Struct|string what the fields, as for `struct`; or the parent, as for `extend`; or
+-- an integer type, as for `enum`, or for `flags` if `name` is the name of flags
+-- @tparam[opt] table more the options; or the fields of the child; or the names
+-- @tparam[opt] table options those of the child
 -- @treturn Struct|Enum
 -- @raise as for `struct`, `extend`, `enum` and `flags`
-function struct.redefine(name, ...)
-  local first, second, third = ...
-  if is_struct(first) then
-    return define(name, first, second, third, true, 2)
-  elseif type(first) == "string" then
+function struct.redefine(name, what, more, options)
+  if is_struct(what) then
+    return define(name, what, more, options, true, 2)
+  elseif type(what) == "string" then
     local old = registry.layout(name)
     local is_flags = old ~= nil and core.struct.is_enum(old) and core.struct.type(old).flags
-    return enum.define(name, first, second, is_flags, true, 2)
+    return enum.define(name, what, more, is_flags, true, 2)
   end
-  return define(name, nil, first, second, true, 2)
+  return define(name, nil, what, more, true, 2)
 end
 
 --- Load modules that define structs, so that these structs are registered.

@@ -115,6 +115,7 @@ static void ignores_the_locale(void) {
     snprintf(command, sizeof command,
              "localedef -i de_DE -f UTF-8 '%s/de_DE.UTF-8' >/dev/null 2>&1", place);
     int made = system(command);
+    uselocale(LC_GLOBAL_LOCALE);
     setenv("LOCPATH", place, 1);
     bool is_set = made == 0 && setlocale(LC_ALL, "de_DE.UTF-8") != NULL;
     snprintf(text, sizeof text, "%.1f", 0.5);
@@ -152,6 +153,9 @@ static void bounds_integers(void) {
         char field[200], why[400];
         snprintf(field, sizeof field, "%s (default %s, min %s, max %s)", type, ranges[i].most,
                  ranges[i].least, ranges[i].most);
+        accepts_field(field, field);
+        snprintf(field, sizeof field, "%s[2] (default [%s, 1], min %s)", type, ranges[i].least,
+                 ranges[i].least);
         accepts_field(field, field);
         const char *const outside[] = {ranges[i].below, ranges[i].above,
                                        "99999999999999999999999999"};
@@ -253,6 +257,40 @@ static void keeps_limits_with_the_elements(void) {
     ipm_layout_free(layout);
 }
 
+/* Types with different limits are different types, also if a number that is not used is equal. */
+static void keeps_limits_apart(void) {
+    ipm_layout *layout =
+        parse("struct S { a: int32; b: int32 (min 0); c: int32 (max 0); d: int32 (min 0, max 0);"
+              "e: int32 (min 1); f: int32 (max 1); g: uint32 (min 0); h: float (min 0); i: char[4];"
+              "j: char16[2]; k: int32 (min 0, max 1); l: int32 (min 1, max 1); m: int32[1] (min 0);"
+              "n: int32[1] (max 0); o: int32[1] }");
+    if (layout == NULL)
+        return;
+    const ipm_type *type = ipm_layout_type(layout);
+    for (uint64_t i = 0; i < type->count; i++)
+        for (uint64_t j = 0; j < i; j++)
+            if (!CHECK(type->fields[i].type != type->fields[j].type))
+                printf("# %s and %s\n", type->fields[i].name, type->fields[j].name);
+    ipm_layout_free(layout);
+}
+
+static void says_what_arrays_hold(void) {
+    ipm_layout *layout = parse("struct P { v: int16 (default -2) } struct Q { a: int8? }"
+                               "struct S { a: P[3]; b: Q[2]; c: int8[2]; d: P[<=2]; e: P? }");
+    if (layout == NULL)
+        return;
+    const ipm_field *fields = ipm_layout_type(layout)->fields;
+    CHECK(ipm_node_of(fields[0].type)->has_initial && !ipm_node_of(fields[0].type)->is_dynamic);
+    CHECK(ipm_node_of(fields[1].type)->is_dynamic && ipm_node_of(fields[1].type)->has_bool);
+    CHECK(!ipm_node_of(fields[1].type)->has_initial);
+    CHECK(!ipm_node_of(fields[2].type)->is_dynamic && !ipm_node_of(fields[2].type)->has_bool);
+    CHECK(ipm_node_of(fields[3].type)->has_initial && ipm_node_of(fields[4].type)->has_initial);
+    CHECK_INT(ipm_node_of(fields[0].type)->index, 0);
+    CHECK_INT(ipm_node_of(fields[1].type)->index, 1);
+    CHECK_INT(ipm_node_of(ipm_layout_type(layout))->index, 2);
+    ipm_layout_free(layout);
+}
+
 static void stores_defaults(void) {
     ipm_layout *layout = parse(
         "struct P { v: int16 (default -2) }"
@@ -310,15 +348,22 @@ static void takes_texts(void) {
     accepts_field("char32[2] (default \"a\xf0\x9d\x84\x9e\")",
                   "char32[2] (default \"a\xf0\x9d\x84\x9e\")");
     accepts_field("char16 (default \"\xed\xa0\x80\")", "char16 (default \"\xed\xa0\x80\")");
+    accepts_field("char16[2] (default \"\xed\xb4\x9e\xed\xa0\xb4\")",
+                  "char16[2] (default \"\xed\xb4\x9e\xed\xa0\xb4\")");
+    accepts_field("char16[2] (default \"\xed\xa0\xb4z\")", "char16[2] (default \"\xed\xa0\xb4z\")");
+    accepts_field("char16[2] (default \"\xed\xa0\xb4\xed\xb4\x9e\")",
+                  "char16[2] (default \"\xf0\x9d\x84\x9e\")");
+    accepts_field("char32[2] (default \"\xf4\x8f\xbf\xbf\xc2\x80\")",
+                  "char32[2] (default \"\xf4\x8f\xbf\xbf\xc2\x80\")");
     static const char *const bad[] = {"\xff",
                                       "\xc3",
                                       "\xc0\x80",
                                       "\xe0\x80\x80",
                                       "\xf0\x80\x80\x80",
                                       "\xf4\x90\x80\x80",
+                                      "\xf8\x88\x80\x80\x80",
                                       "\x80",
-                                      "\xc3"
-                                      "a"};
+                                      "\xc3z"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char text[100];
         snprintf(text, sizeof text, "struct S { x: char16[9] (default \"%s\") }", bad[i]);
@@ -431,6 +476,8 @@ int main(void) {
     run("refuses what is not a decimal number", refuses_bad_numbers);
     run("refuses limits and defaults that contradict each other", refuses_bad_limits);
     run("keeps limits with the type of the innermost elements", keeps_limits_with_the_elements);
+    run("keeps types with different limits apart", keeps_limits_apart);
+    run("says which arrays and lists have defaults, lists and bools inside", says_what_arrays_hold);
     run("stores a default as bytes that repeat", stores_defaults);
     run("writes a default of several values without the zeros at its end",
         writes_lists_without_zeros);

@@ -46,6 +46,7 @@ static void describes_enumerations(void) {
     CHECK_INT(mode->kind, IPM_UINT8);
     CHECK_INT(mode->size, 1);
     CHECK_INT(mode->align, 1);
+    CHECK_INT(ipm_node_of(mode)->depth, 0);
     CHECK(mode->fields == NULL && mode->parent == NULL && mode->element == NULL);
     CHECK(!mode->names->is_flags);
     CHECK_INT(mode->names->count, 3);
@@ -63,8 +64,13 @@ static void finds_constants(void) {
     const ipm_type *type = ipm_layout_type(layout);
     for (size_t i = 0; i < type->names->count; i++) {
         const ipm_constant *constant = &type->names->constants[i];
-        CHECK(ipm_constant_named(type, constant->name, strlen(constant->name)) == constant);
-        CHECK(ipm_constant_of(type, constant->number) == constant);
+        const ipm_constant *named =
+            ipm_constant_named(type, constant->name, strlen(constant->name));
+        const ipm_constant *numbered = ipm_constant_of(type, constant->number);
+        if (!CHECK(named != NULL && numbered != NULL))
+            continue;
+        CHECK_INT(named->number.i, constant->number.i);
+        CHECK_STR(numbered->name, constant->name);
     }
     CHECK(ipm_constant_named(type, "abcd", 4) == NULL);
     CHECK(ipm_constant_named(type, "", 0) == NULL);

@@ -303,6 +303,8 @@ static void bounds_lists(void) {
     refuses("struct S { x: int8[<=0] }", "S: line 1: a list holds 1 to 4294967295 elements, not 0");
     refuses("struct S { x: int8[1099511627776][<=1] }",
             "S: line 1: 1099511627780 bytes are more than 1099511627776");
+    accepts("struct S { x: int8[1099511627772][<=1] }",
+            "struct S {\n  x: int8[1099511627772][<=1]\n}\n");
     refuses("struct S { x: int8[1099511627776]? }",
             "S: line 1: 1099511627777 bytes are more than 1099511627776");
     refuses("struct S { x: int8[1099511627776][<=2] }",
@@ -313,7 +315,7 @@ static void bounds_lists(void) {
     refuses("struct S { x: int8[<=4][<=2] }",
             "S: line 1: an array of lists: put the list into a struct");
     refuses("struct S { x: int8[<=4]? }",
-            "S: line 1: an optional value of 'int8[<=4]': put that into a struct");
+            "S: line 1: an optional list: put the list into a struct");
     refuses("struct S { x: int8?[2] }",
             "S: line 1: an array of optional values: put the optional value into a struct");
     refuses("struct S { x: int8?? }", "S: line 1: expected a field name or '}', but there is '?'");

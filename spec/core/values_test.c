@@ -356,6 +356,35 @@ static void puts_one_value(void) {
     ipm_layout_free(items);
 }
 
+static void follows_and_puts(peer *test) {
+    ipm_options options = {.follow = true};
+    ipm_segment *editor = open_ok(IPM_EDITOR, layout, options);
+    const int64_t n = 9;
+    tell(test, 'o');
+    tell(test, ipm_segment_put(editor, "n", &n, sizeof n, &error) == IPM_EINVALID &&
+                       strcmp(error.text, "Demo: n: int64: 9 is above the limit of 5") == 0
+                   ? 'r'
+                   : 'x');
+}
+
+/* The segment is replaced while the call waits for its lock. */
+static void puts_by_the_limits_of_the_segment_that_it_has_locked(void) {
+    ipm_layout *narrow = layout_of(DEMO("n: int64 (default 1, max 5); gains: float[4]; z: double"));
+    ipm_segment *manager = open_ok(IPM_MANAGER, layout, create);
+    CHECK_INT(ipm_segment_lock(manager, 0, &error), IPM_OK);
+    peer editor = start(follows_and_puts);
+    CHECK_INT(hear(&editor), 'o');
+    await_futex(&editor);
+    ipm_segment *forced = open_ok(IPM_MANAGER, narrow, force);
+    CHECK_INT(ipm_segment_rollback(manager, &error), IPM_OK);
+    CHECK_INT(hear(&editor), 'r');
+    CHECK_INT(finish(&editor), 0);
+    are(forced, 1, 0, 0);
+    ipm_segment_close(manager, NULL);
+    end(forced);
+    ipm_layout_free(narrow);
+}
+
 /* A foreign program stores what it likes. */
 static void refuses_counts_of_damaged_files(void) {
     ipm_layout *items = layout_of(ITEM DEMO("items: Item[<=3]; end: int64"));
@@ -397,6 +426,8 @@ int main(void) {
     run("migrates other attributes", migrates_other_attributes);
     run("follows to other attributes", follows_to_other_attributes);
     run("puts one value", puts_one_value);
+    run("puts one value by the limits of the segment that it has locked",
+        puts_by_the_limits_of_the_segment_that_it_has_locked);
     run("refuses counts of damaged files", refuses_counts_of_damaged_files);
     ipm_layout_free(layout);
     return tear_down();

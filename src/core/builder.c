@@ -140,7 +140,7 @@ int ipm_builder_end_named(ipm_builder *builder, const ipm_type **type) {
 static int append(ipm_builder *builder, const ipm_field *field) {
     ipm_type *current = &builder->current.type;
     const ipm_node *part = ipm_node_of(field->type);
-    const char *name;
+    const char *name = NULL;
     if (builder->field_total == IPM_MAX_FIELDS)
         return ipm_builder_refuse(builder, "more than %d fields in all structs together",
                                   IPM_MAX_FIELDS);

@@ -152,18 +152,8 @@ static int build_headed(ipm_builder *builder, ipm_kind kind, const ipm_type *ele
     return *type != NULL ? IPM_OK : keep(builder, &made, suffixed(builder, &made.type), type);
 }
 
-static int check_element(ipm_builder *builder, const ipm_type *element, const char *whole) {
-    if (element->kind == IPM_LIST || element->kind == IPM_OPTIONAL)
-        return ipm_builder_refuse(builder, "%s of '%s': put that into a struct", whole,
-                                  element->name);
-    return IPM_OK;
-}
-
 int ipm_builder_list(ipm_builder *builder, const ipm_type *element, uint64_t count,
                      const ipm_type **type) {
-    int code = check_element(builder, element, "a list");
-    if (code != IPM_OK)
-        return code;
     if (count == 0 || count > UINT32_MAX)
         return ipm_builder_refuse(builder, "a list holds 1 to 4294967295 elements, not %" PRIu64,
                                   count);
@@ -171,9 +161,9 @@ int ipm_builder_list(ipm_builder *builder, const ipm_type *element, uint64_t cou
 }
 
 int ipm_builder_optional(ipm_builder *builder, const ipm_type *element, const ipm_type **type) {
-    int code = check_element(builder, element, "an optional value");
-    return code == IPM_OK ? build_headed(builder, IPM_OPTIONAL, element, 1, sizeof(bool), type)
-                          : code;
+    if (element->kind == IPM_LIST)
+        return ipm_builder_refuse(builder, "an optional list: put the list into a struct");
+    return build_headed(builder, IPM_OPTIONAL, element, 1, sizeof(bool), type);
 }
 
 static int limit_number(ipm_builder *builder, const ipm_type *type, const ipm_limits *limits,
@@ -191,10 +181,10 @@ static int limit_number(ipm_builder *builder, const ipm_type *type, const ipm_li
 
 int ipm_builder_limit(ipm_builder *builder, const ipm_type *type, const ipm_limits *limits,
                       const ipm_type **limited) {
-    const ipm_type *element;
-    if (type->element == NULL)
+    const ipm_type *element = type->element;
+    if (element == NULL)
         return limit_number(builder, type, limits, limited);
-    int code = ipm_builder_limit(builder, type->element, limits, &element);
+    int code = ipm_builder_limit(builder, element, limits, &element);
     if (code != IPM_OK)
         return code;
     if (type->kind == IPM_ARRAY)

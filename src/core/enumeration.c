@@ -44,23 +44,20 @@ int ipm_builder_constant(ipm_builder *builder, const char *name, ipm_number numb
 }
 
 static int order_by_name(const void *a, const void *b) {
-    const ipm_constant *const *left = a, *const *right = b;
-    return strcmp((*left)->name, (*right)->name);
+    return strcmp(((const ipm_constant *)a)->name, ((const ipm_constant *)b)->name);
 }
 
 static int order_by_number(const void *a, const void *b) {
-    const ipm_constant *const *left = a, *const *right = b;
-    return ((*left)->number.u > (*right)->number.u) - ((*left)->number.u < (*right)->number.u);
+    const ipm_constant *left = a, *right = b;
+    return (left->number.u > right->number.u) - (left->number.u < right->number.u);
 }
 
-static const ipm_constant **sorted(ipm_builder *builder, const ipm_enum *names,
-                                   int (*order)(const void *, const void *)) {
-    const ipm_constant **list = ipm_layout_alloc(builder->layout, names->count * sizeof *list);
-    if (list == NULL)
-        return NULL;
-    for (size_t i = 0; i < names->count; i++)
-        list[i] = &names->constants[i];
-    qsort(list, names->count, sizeof *list, order);
+/* returns  a sorted copy of the constants; NULL: no memory */
+static const ipm_constant *sorted(ipm_builder *builder, const ipm_enum *names,
+                                  int (*order)(const void *, const void *)) {
+    ipm_constant *list = ipm_builder_copy(builder, builder->constants, names->count * sizeof *list);
+    if (list != NULL)
+        qsort(list, names->count, sizeof *list, order);
     return list;
 }
 
@@ -75,34 +72,33 @@ int ipm_builder_end_enum(ipm_builder *builder, const ipm_type **type) {
     current->type.names = ipm_builder_copy(builder, names, sizeof *names);
     if (names->constants == NULL || current->type.names == NULL)
         return ipm_builder_no_memory(builder);
-    const ipm_constant **by_number = sorted(builder, names, order_by_number);
+    const ipm_constant *by_number = sorted(builder, names, order_by_number);
     current->by_number = by_number;
     current->by_name = sorted(builder, names, order_by_name);
     if (by_number == NULL || current->by_name == NULL)
         return ipm_builder_no_memory(builder);
     for (size_t i = 1; i < names->count; i++)
-        if (by_number[i - 1]->number.u == by_number[i]->number.u) {
+        if (by_number[i - 1].number.u == by_number[i].number.u) {
             char text[IPM_NUMBER_TEXT];
             return ipm_builder_refuse(
-                builder, "'%s' and '%s' have the same number, %s", by_number[i - 1]->name,
-                by_number[i]->name,
-                ipm_number_write(current->type.kind, by_number[i]->number, text));
+                builder, "'%s' and '%s' have the same number, %s", by_number[i - 1].name,
+                by_number[i].name, ipm_number_write(current->type.kind, by_number[i].number, text));
         }
     return ipm_builder_end_named(builder, type);
 }
 
 const ipm_constant *ipm_constant_named(const ipm_type *type, const char *name, size_t length) {
-    const ipm_constant *const *list = ipm_node_of(type)->by_name;
+    const ipm_constant *list = ipm_node_of(type)->by_name;
     size_t first = 0, end = type->names->count;
     while (first < end) {
         size_t middle = first + (end - first) / 2;
-        const char *found = list[middle]->name;
+        const char *found = list[middle].name;
         size_t found_length = strlen(found);
         int order = memcmp(name, found, length < found_length ? length : found_length);
         if (order == 0)
             order = (length > found_length) - (length < found_length);
         if (order == 0)
-            return list[middle];
+            return &list[middle];
         if (order > 0)
             first = middle + 1;
         else
@@ -112,13 +108,13 @@ const ipm_constant *ipm_constant_named(const ipm_type *type, const char *name, s
 }
 
 const ipm_constant *ipm_constant_of(const ipm_type *type, ipm_number number) {
-    const ipm_constant *const *list = ipm_node_of(type)->by_number;
+    const ipm_constant *list = ipm_node_of(type)->by_number;
     size_t first = 0, end = type->names->count;
     while (first < end) {
         size_t middle = first + (end - first) / 2;
-        if (list[middle]->number.u == number.u)
-            return list[middle];
-        if (list[middle]->number.u < number.u)
+        if (list[middle].number.u == number.u)
+            return &list[middle];
+        if (list[middle].number.u < number.u)
             first = middle + 1;
         else
             end = middle;

@@ -23,15 +23,15 @@
  * is_dynamic   lists or optional values
  * has_bool     bools, also those of optional values
  *
- * by_name, by_number  an enumeration's or flags' constants in the order of the names (as strcmp)
- *                     and of the numbers (as unsigned 64-bit numbers)
+ * by_name, by_number  copies of an enumeration's or flags' constants, in the order of the names (as
+ * strcmp) and of the numbers (as unsigned 64-bit numbers)
  */
 typedef struct ipm_node {
     ipm_type type;
     uint32_t depth;
     uint32_t index;
     bool has_initial, is_limited, is_dynamic, has_bool;
-    const ipm_constant *const *by_name, *const *by_number;
+    const ipm_constant *by_name, *by_number;
 } ipm_node;
 
 static inline const ipm_node *ipm_node_of(const ipm_type *type) {

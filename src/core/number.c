@@ -100,7 +100,7 @@ ipm_reading ipm_number_read(const char *text, ipm_kind kind, ipm_number *number)
     if (ipm_kind_is_integer(kind))
         return read_integer(text, kind, number);
     double value = read_real(text);
-    if (kind == IPM_FLOAT && fabs(value) <= DBL_MAX)
+    if (kind == IPM_FLOAT)
         value = (double)(float)value;
     if (isinf(value))
         return IPM_READING_OUTSIDE;
@@ -108,6 +108,8 @@ ipm_reading ipm_number_read(const char *text, ipm_kind kind, ipm_number *number)
     return IPM_READING_DONE;
 }
 
+/* "%g" leaves out zeros at the end. So the search begins with the digits that every decimal keeps
+ * in this kind, but for subnormal numbers, which keep fewer. */
 static void write_real(ipm_kind kind, double value, char text[IPM_NUMBER_TEXT]) {
     const double whole = 1e15; /* integers below it are written without an exponent */
     if (isnan(value) || isinf(value)) {
@@ -118,9 +120,8 @@ static void write_real(ipm_kind kind, double value, char text[IPM_NUMBER_TEXT]) 
         snprintf(text, IPM_NUMBER_TEXT, "%.0f", value);
         return;
     }
-    int digits = fabs(value) < DBL_MIN ? 1 : kind == IPM_FLOAT ? FLT_DIG : DBL_DIG;
-    if (kind == IPM_FLOAT && fabs(value) < FLT_MIN)
-        digits = 1;
+    const double normal = kind == IPM_FLOAT ? (double)FLT_MIN : DBL_MIN;
+    int digits = fabs(value) < normal ? 1 : kind == IPM_FLOAT ? FLT_DIG : DBL_DIG;
     for (; digits <= DBL_DECIMAL_DIG; digits++) {
         snprintf(text, IPM_NUMBER_TEXT, "%.*g", digits, value);
         double read = strtod(text, NULL);

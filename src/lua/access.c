@@ -29,7 +29,7 @@ static const lipm_part *check_part(lua_State *L, const lipm_handle *handle) {
     return lipm_checkpath(L, 2, lua_gettop(L), handle->layout);
 }
 
-static lipm_place place_of(const lipm_handle *handle, const lipm_part *part) {
+static lipm_place placed(const lipm_handle *handle, const lipm_part *part) {
     return (lipm_place){handle->memory, part->type, part->offset};
 }
 
@@ -94,7 +94,7 @@ int lipm_handle_read(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);
     lua_settop(L, 2);
     const lipm_part *part = check_part(L, handle);
-    lipm_place place = place_of(handle, part);
+    lipm_place place = placed(handle, part);
     ipm_error error;
     if (part->guard_count > 0 || part->type->kind == IPM_OPTIONAL)
         return read_absent(L, handle, part);
@@ -236,7 +236,7 @@ static lipm_gap find_gap(const lipm_handle *handle, const lipm_part *part) {
  * above it on the stack is the Struct. `method` is the caller. */
 static int assign(lua_State *L, int index, lipm_handle *handle, const lipm_part *part,
                   lua_CFunction method) {
-    const lipm_place place = place_of(handle, part);
+    const lipm_place place = placed(handle, part);
     lipm_assignment assignment;
     lipm_gap gap = {NULL, 0};
     int owner = index + 1;
@@ -259,7 +259,8 @@ static int assign(lua_State *L, int index, lipm_handle *handle, const lipm_part 
 }
 
 /* Whether the path leads to the element after the last one of a list at present. */
-static bool is_next(lua_State *L, lipm_handle *handle, const lipm_part *part, uint64_t *count) {
+static bool is_behind_last(lua_State *L, lipm_handle *handle, const lipm_part *part,
+                           uint64_t *count) {
     const lipm_guard *first = &part->guards[0];
     uint64_t size = part->offset - first->offset;
     unsigned char *bytes = lua_newuserdatauv(L, size, 0);
@@ -276,7 +277,7 @@ static bool is_next(lua_State *L, lipm_handle *handle, const lipm_part *part, ui
  * elements under the lock. The Struct is at index 4.
  * returns  false: the list has changed in between
  */
-static bool append(lua_State *L, lipm_handle *handle, const lipm_part *part, uint64_t count) {
+static bool append_value(lua_State *L, lipm_handle *handle, const lipm_part *part, uint64_t count) {
     const lipm_guard *list = &part->guards[part->guard_count - 1];
     const lipm_place place = {handle->memory, list->type, list->offset};
     lipm_assignment assignment;
@@ -315,9 +316,9 @@ int lipm_handle_write(lua_State *L) {
     do {
         lua_settop(L, 3);
         part = check_part(L, handle);
-        if (part->guard_count == 0 || !is_next(L, handle, part, &count))
+        if (part->guard_count == 0 || !is_behind_last(L, handle, part, &count))
             return assign(L, 3, handle, part, lipm_handle_write);
-    } while (!append(L, handle, part, count));
+    } while (!append_value(L, handle, part, count));
     return 0;
 }
 
@@ -398,7 +399,7 @@ int lipm_handle_add(lua_State *L) {
     lipm_handle *handle = lipm_pinwriter(L);
     lua_settop(L, 3);
     const lipm_part *part = check_part(L, handle);
-    lipm_place place = place_of(handle, part);
+    lipm_place place = placed(handle, part);
     check_number(L, &place);
     lipm_checkopen(L, handle);
     bool has_begun;

@@ -94,7 +94,10 @@ static IPM_COLD void draft_vector(lipm_draft *draft, int index, int key, const l
     if (!lua_isinteger(L, key) || !is_vector(type))
         lipm_complain_key(L, key, place);
     for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1), count++) {
-        lua_Integer i = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+        lua_Integer i = lua_tointeger(L, -2);
+        if (!lua_isinteger(L, -2))
+            lipm_complain(L, place, "a table for %s has either names or the numbers 1 to %I",
+                          type->name, (lua_Integer)type->count);
         if (i < 1 || (uint64_t)i > type->count)
             lipm_complain_key(L, lua_absindex(L, -2), place);
         lipm_place part = lipm_fieldplace(place, &type->fields[i - 1]);
@@ -293,31 +296,47 @@ static void draft_count(lipm_draft *draft, const lipm_place *list, uint64_t coun
     memcpy(lipm_pieceat(draft, at)->bytes, &number, sizeof number);
 }
 
+/* Add pieces for the element of a list with the index `i`, from 1. `row`: the piece for all
+ * elements if these are numbers or bools, otherwise 0. */
+static void draft_element(lipm_draft *draft, int index, const lipm_place *list, uint64_t i,
+                          const lipm_names *names, uint64_t row) {
+    const ipm_type *element = list->type->element;
+    lipm_place part = lipm_elementplace(list, i - 1);
+    if (element->kind < IPM_CHAR) {
+        ipm_field number = {.type = element, .offset = (i - 1) * element->size};
+        lipm_place first = {list->memory, list->type, list->offset + list->type->inner};
+        draft_scalar(draft, index, row, &first, &number);
+    } else {
+        draft_whole(draft, index, &part, names->element);
+    }
+}
+
 /* A table with the keys 1 to n. The elements that a list had before do not show through. */
 static void draft_list(lipm_draft *draft, int index, const lipm_place *place,
                        const lipm_names *names) {
     lua_State *L = draft->L;
     const ipm_type *type = place->type;
-    uint64_t count = lua_rawlen(L, index), seen = 0;
+    uint64_t count = lua_rawlen(L, index), seen = 0, row = 0;
+    lua_Integer last = (lua_Integer)count;
     if (count > type->count)
         lipm_complain(L, place, "a list of %I values is too long: %s holds %I", (lua_Integer)count,
                       type->name, (lua_Integer)type->count);
+    if (type->element->kind < IPM_CHAR)
+        row = lipm_addpiece(draft, place->offset + type->inner, count * type->element->size);
     for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1), seen++) {
         int key = lua_absindex(L, -2);
         lua_Integer i = lua_isinteger(L, key) ? lua_tointeger(L, key) : 0;
         if (i < 1 || (uint64_t)i > type->count)
             lipm_complain_key(L, key, place);
-        if ((uint64_t)i > count)
-            lipm_complain(L, place,
-                          "a table for a list has the keys 1 to n: %I is there, but not "
-                          "%I",
-                          i, first_missing(L, index));
-        lipm_place part = lipm_elementplace(place, (uint64_t)i - 1);
-        draft_whole(draft, key + 1, &part, names->element);
+        last = i > last ? i : last;
+        if ((uint64_t)i <= count)
+            draft_element(draft, key + 1, place, (uint64_t)i, names, row);
     }
-    if (seen != count)
+    if (seen != (uint64_t)last)
         lipm_complain(L, place, "a table for a list has the keys 1 to n: %I is there, but not %I",
-                      (lua_Integer)count, first_missing(L, index));
+                      last, first_missing(L, index));
+    if ((uint64_t)last != count) /* by a finalizer */
+        lipm_complain(L, place, "the value changed while it was assigned");
     draft_count(draft, place, count);
 }
 

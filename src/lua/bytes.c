@@ -56,15 +56,15 @@ static bool is_zero_filled(const ipm_type *type, const unsigned char *text) {
 static void check_raw(lua_State *L, const lipm_place *place, const unsigned char *bytes);
 
 /* Check the first `count` elements of an array or list, or the value of an optional part. */
-static void check_elements(lua_State *L, const lipm_place *place, const unsigned char *bytes,
-                           uint64_t count) {
+static void check_raw_elements(lua_State *L, const lipm_place *place, const unsigned char *bytes,
+                               uint64_t count) {
     for (uint64_t i = 0; i < count && is_particular(place->type->element); i++) {
         lipm_place part = lipm_elementplace(place, i);
         check_raw(L, &part, bytes + (part.offset - place->offset));
     }
 }
 
-static void check_fields(lua_State *L, const lipm_place *place, const unsigned char *bytes) {
+static void check_raw_fields(lua_State *L, const lipm_place *place, const unsigned char *bytes) {
     for (uint64_t i = 0; i < place->type->count; i++) {
         lipm_place part = lipm_fieldplace(place, &place->type->fields[i]);
         check_raw(L, &part, bytes + (part.offset - place->offset));
@@ -85,13 +85,13 @@ static void check_raw(lua_State *L, const lipm_place *place, const unsigned char
         lipm_complain(L, place, "%I elements are more than its %I",
                       (lua_Integer)lipm_loadcount(bytes), (lua_Integer)type->count);
     if (type->kind == IPM_STRUCT)
-        check_fields(L, place, bytes);
+        check_raw_fields(L, place, bytes);
     else if (type->kind == IPM_LIST)
-        check_elements(L, place, bytes, lipm_loadcount(bytes));
+        check_raw_elements(L, place, bytes, lipm_loadcount(bytes));
     else if (type->kind == IPM_OPTIONAL)
-        check_elements(L, place, bytes, *bytes);
+        check_raw_elements(L, place, bytes, *bytes);
     else if (type->kind == IPM_ARRAY)
-        check_elements(L, place, bytes, type->count);
+        check_raw_elements(L, place, bytes, type->count);
 }
 
 /***

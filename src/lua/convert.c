@@ -46,10 +46,11 @@ static int push_report(lua_State *L) {
 /***
 Convert a struct of another layout, such as a value that was stored before the definition changed.
 Each field that both have, by its path, is copied if its type is the same, a wider number of the
-same kind, a longer text, or a longer array; structs are converted field by field. All other fields
-are zero. What could lose a value is refused, unless `how` is `"lossy"`. Then each value is stored
-if assignment would take it, and otherwise is zero; a text that is too long is cut after a whole
-UTF-8 character.
+same kind (an enumeration counts as its integer), a longer text, or a longer array or list; an array
+may become a list, and a value may become optional. Structs are converted field by field. All other
+fields have their default, or zero. What could lose a value, also by the new limits, is refused,
+unless `how` is `"lossy"`. Then each value is stored if assignment would take it, and otherwise is
+lost: its field has the default, or zero. A text that is too long is cut after a whole character.
 @function Struct:convert
 @tparam view|value from a struct, whatever its name
 @tparam[opt] string how `"lossy"`

@@ -4,7 +4,7 @@
 #include "list.h"
 #include "part.h"
 
-static const lipm_view *check_list(lua_State *L) {
+static const lipm_view *check_list_view(lua_State *L) {
     const lipm_view *self = lipm_checkself(L);
     if (self->place.type->kind != IPM_LIST)
         luaL_typeerror(L, 1, "view of a list");
@@ -19,7 +19,7 @@ static IPM_COLD int refuse_index(lua_State *L, const lipm_view *self, uint64_t i
 
 /* The element after the last one is nil, so that ipairs ends there. */
 static int list_index(lua_State *L) {
-    const lipm_view *self = check_list(L);
+    const lipm_view *self = check_list_view(L);
     uint64_t count = lipm_checkcount(L, &self->place), index = lipm_toindex(L);
     if (index - 1 < count)
         return lipm_pushpart(L, index, self, lipm_elementplace(&self->place, index - 1));
@@ -53,7 +53,7 @@ static int append_scalar(lua_State *L, const lipm_place *list, uint64_t count) {
     return set_count(L, list, count + 1);
 }
 
-static int append(lua_State *L, const lipm_view *self, uint64_t count) {
+static int append_element(lua_State *L, const lipm_view *self, uint64_t count) {
     const lipm_place *list = &self->place;
     lipm_assignment assignment;
     if (count == list->type->count)
@@ -82,7 +82,7 @@ static int remove_last(lua_State *L, const lipm_view *self, uint64_t index, uint
 }
 
 static int list_newindex(lua_State *L) {
-    const lipm_view *self = check_list(L);
+    const lipm_view *self = check_list_view(L);
     uint64_t count = lipm_checkcount(L, &self->place), index = lipm_toindex(L);
     if (index - 1 > count)
         return refuse_index(L, self, index, count);
@@ -90,13 +90,13 @@ static int list_newindex(lua_State *L) {
         return lipm_setpart(L, lipm_elementplace(&self->place, index - 1), self->names->element);
     if (!self->place.memory->is_writable)
         return lipm_complain_write(L, &self->place);
-    return lua_isnil(L, 3) ? remove_last(L, self, index, count) : append(L, self, count);
+    return lua_isnil(L, 3) ? remove_last(L, self, index, count) : append_element(L, self, count);
 }
 
 /* next(view, index) */
 static int list_next(lua_State *L) {
     lua_settop(L, 2);
-    const lipm_view *self = check_list(L);
+    const lipm_view *self = check_list_view(L);
     uint64_t count = lipm_checkcount(L, &self->place);
     uint64_t index = lua_isnil(L, 2) ? 0 : lipm_toindex(L);
     if (index >= count)
@@ -106,7 +106,7 @@ static int list_next(lua_State *L) {
 }
 
 static int list_len(lua_State *L) {
-    lua_pushinteger(L, (lua_Integer)lipm_checkcount(L, &check_list(L)->place));
+    lua_pushinteger(L, (lua_Integer)lipm_checkcount(L, &check_list_view(L)->place));
     return 1;
 }
 

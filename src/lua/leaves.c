@@ -21,11 +21,11 @@ typedef struct change_list {
 
 /* A leaf: a scalar, also an optional one, the count of a list, or the presence of another optional
  * part. */
-typedef struct leaf {
+typedef struct feed_leaf {
     lipm_place place;
     uint64_t end; /* the offset behind the bytes that it stands for */
     bool is_used; /* false: it is in an element that its list does not have, or in an absent part */
-} leaf;
+} feed_leaf;
 
 /* Whether the byte at `offset` of a list or optional part is in an element in use, or in a value
  * that is there. */
@@ -38,7 +38,7 @@ static bool is_used(const lipm_place *place, uint64_t offset) {
 }
 
 /* The leaf that the byte at `offset` is in; the one before it if it is in none. */
-static leaf find_leaf(lipm_memory *memory, uint64_t offset) {
+static feed_leaf find_leaf(lipm_memory *memory, uint64_t offset) {
     lipm_place place = {memory, memory->type, 0};
     while (!lipm_is_scalar(place.type)) {
         const ipm_type *type = place.type;
@@ -47,21 +47,21 @@ static leaf find_leaf(lipm_memory *memory, uint64_t offset) {
             break;
         if (type->kind == IPM_LIST || type->kind == IPM_OPTIONAL) {
             if (inside < type->inner)
-                return (leaf){place, place.offset + type->inner, true};
+                return (feed_leaf){place, place.offset + type->inner, true};
             if (!is_used(&place, inside))
-                return (leaf){place, place.offset + type->size, false};
+                return (feed_leaf){place, place.offset + type->size, false};
         }
         lipm_step step = lipm_descend(type, offset - place.offset);
         place.type = step.type;
         place.offset += step.offset;
     }
-    return (leaf){place, place.offset + place.type->size, true};
+    return (feed_leaf){place, place.offset + place.type->size, true};
 }
 
 static bool next_leaf(change_list *list, lipm_place *place) {
     for (;;) {
         for (; list->at < list->range.offset + list->range.size; list->at++) {
-            leaf found = find_leaf(&list->feed->value->memory, list->at);
+            feed_leaf found = find_leaf(&list->feed->value->memory, list->at);
             if (list->at < found.end) {
                 list->at = found.end;
                 *place = found.place;

@@ -236,8 +236,8 @@ static bool add_number(ipm_kind kind, lua_Number old, lua_Number n, uint64_t *su
            lipm_fromnumber(kind, result, sum);
 }
 
-static bool add_scalar(lua_State *L, int index, const ipm_type *type, const void *old,
-                       lipm_scalar *sum) {
+static bool add_any(lua_State *L, int index, const ipm_type *type, const void *old,
+                    lipm_scalar *sum) {
     lua_Integer n = lua_tointeger(L, index);
     switch (type->kind) {
     case IPM_INT8:
@@ -269,7 +269,7 @@ static bool add_scalar(lua_State *L, int index, const ipm_type *type, const void
 
 bool lipm_addscalar(lua_State *L, int index, const ipm_type *type, const void *old,
                     lipm_scalar *sum) {
-    return add_scalar(L, index, type, old, sum) && ipm_within(type, sum->bits);
+    return add_any(L, index, type, old, sum) && ipm_within(type, sum->bits);
 }
 
 const char *lipm_pushrange(lua_State *L, const ipm_type *type) {

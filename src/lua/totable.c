@@ -13,7 +13,7 @@ Views and values as plain tables.
 
 static void push_plain(lua_State *L, const lipm_place *place);
 
-static void push_optional(lua_State *L, const lipm_place *place) {
+static void push_plain_optional(lua_State *L, const lipm_place *place) {
     lipm_place value = lipm_valueplace(place);
     if (lipm_is_present(place->memory->base + place->offset))
         push_plain(L, &value);
@@ -33,7 +33,7 @@ static void push_plain(lua_State *L, const lipm_place *place) {
     }
     luaL_checkstack(L, 4, "struct nested too deeply");
     if (type->kind == IPM_OPTIONAL) {
-        push_optional(L, place);
+        push_plain_optional(L, place);
         return;
     }
     uint64_t parts = type->kind == IPM_LIST ? lipm_checkcount(L, place) : type->count;

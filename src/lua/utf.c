@@ -7,13 +7,13 @@
 /* Text is converted in portions of this many units. */
 #define PORTION 128
 
-static bool is_zero(ipm_kind kind, const void *unit) {
+static bool is_zero_unit(ipm_kind kind, const void *unit) {
     return kind == IPM_CHAR16 ? ipm_load_u16(unit) == 0 : ipm_load_u32(unit) == 0;
 }
 
 size_t lipm_utflength(ipm_kind kind, const void *units, size_t size) {
     size_t unit = ipm_unit_size(kind), length = 0;
-    while (length < size && !is_zero(kind, (const char *)units + length))
+    while (length < size && !is_zero_unit(kind, (const char *)units + length))
         length += unit;
     return length;
 }
