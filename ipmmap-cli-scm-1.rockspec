@@ -8,8 +8,8 @@ source = {
 description = {
   summary = "A command to look into shared memory segments of ipmmap, and to work on them",
   detailed = [[
-    Shows, sets, watches, compares, records and replays the values of any segment, without its
-    definition in Lua; tells who holds its lock, and what went wrong.
+    Shows, sets, watches, compares, records, replays, exports and plots the values of any segment,
+    without its definition in Lua; tells who holds its lock, and what went wrong.
   ]],
   homepage = "https://github.com/ipmmap/ipmmap",
   license = "MIT",

@@ -6,7 +6,7 @@ CLI_GENERATED  = $(addprefix $(BUILD)/cli/,ipmmap.1 ipmmap.bash ipmmap.zsh ipmma
 
 TO_CLI   = lua$(LUA_VERSION) lua-argparse lua-luv
 TO_DEMO += $(TO_CLI)
-TO_TEST += lua-dkjson python3
+TO_TEST += lua-dkjson python3 gnuplot-nox
 
 CLI_DIR  = $(DESTDIR)$(PREFIX)/share/lua/$(LUA_VERSION)/ipmmap_cli
 

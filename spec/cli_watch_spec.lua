@@ -183,6 +183,15 @@ describe("ipmmap watch", function()
     assert.matches("\27%[%?1049l.*ipmmap: .*was replaced or destroyed", terminal.output)
   end)
 
+  it("draws a value for each commit, and none while there is no commit", function()
+    local terminal = watch(60, 10, { "count" })
+    terminal:wait_for(shows("count +0 +▁\n"))
+    ipmmap.sleep(1.2) -- the descriptor reports something at least every second
+    manager:write("count", 1)
+    terminal:wait_for(shows("count +1 +▁█\n"))
+    quit(terminal, "q")
+  end)
+
   local function selects(path)
     path = path:gsub("%p", "%%%0")
     return function(_, output)
@@ -361,8 +370,8 @@ describe("ipmmap watch", function()
   end)
 
   it("costs what it shows, not the struct, and misses no commit of a ring", function()
-    ipmmap.struct("BigItem", { { "id", "int32" }, { "x", "double" }, { "n", "int64" } })
-    local Big <const> = ipmmap.base:extend("Big", { { "count", "int64" }, { "items", "BigItem[5000]" } })
+    ipmmap.struct("WatchBigItem", { { "id", "int32" }, { "x", "double" }, { "n", "int64" } })
+    local Big <const> = ipmmap.base:extend("WatchBig", { { "count", "int64" }, { "items", "WatchBigItem[5000]" } })
     local big <close> = assert(ipmmap.manager(Big, { create = true, mmap_dir = dir, feed = 1 << 24 }))
     local child = cli.start { "watch", big:info().path, "count" }
     child:expect "version 0: count = 0"

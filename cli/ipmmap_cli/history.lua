@@ -32,9 +32,10 @@ function History:reshape()
   self.scalars = self.tracker.scalars
 end
 
---- Adds a state. Afterwards `rows` has a row for each scalar: path, type, text, data, samples (of
--- a number), and changed (the time of the last change, or nil).
+--- Adds a state, unless its version is the last one's. Afterwards `rows` has a row for each scalar:
+-- path, type, text, data, samples (of a number), and changed (the time of the last change, or nil).
 function History:add(data, version, now)
+  if version == self.version then return end
   local changed = self.tracker:changed(data)
   if self.tracker.scalars ~= self.scalars then self:reshape() end
   for _, scalar in ipairs(changed) do
@@ -61,6 +62,6 @@ end
 --- @param paths the parts that it remembers; none: all
 return function(S, paths)
   return setmetatable({
-    rows = {}, tracker = new_tracker(S, paths), commits = {}, version = 0,
+    rows = {}, tracker = new_tracker(S, paths), commits = {}, version = nil,
   }, History)
 end
