@@ -176,6 +176,10 @@ describe("the command, on types with meaning,", function()
       assert.same({ { id = 9, left = 1, level = "warn", name = "" },
         { id = 0, level = "warn", name = "" } }, items)
       refuses("Sound.few", "few[3]=1")
+      assert.equal(0, (set("items[*].level=info", "few[1]+=2")))
+      assert.same({ "info", "info", 6 }, { manager:read("items[1].level"),
+        manager:read("items[2].level"), manager:read("few[1]") })
+      refuses("Sound.few[1]", "few[1]+=4")
       refuses("Sound.few", "few=[1, 2, 3, 4]")
       assert.equal(0, (set("few=[]")))
       assert.equal(0, #manager:read("few"))
@@ -349,6 +353,57 @@ describe("the command, on types with meaning,", function()
       assert.matches("nothing was replayed", err)
       assert.equal(before, ipmmap.bytes(other:snapshot()))
     end)
+  end)
+
+  describe("migrates", function()
+    -- A Lua file that defines the segment's struct with other attributes.
+    local function define(from, to)
+      local path = dir .. "/sound.lua"
+      local out <close> = assert(io.open(path, "w"))
+      out:write((cli.output { "schema", "--lua", file }:gsub(from, to)))
+      return path .. ":Sound"
+    end
+
+    it("a segment to other attributes, with its values", function()
+      local new = define("max = 1.0", "max = 2.0")
+      local before = data(manager)
+      local preview = cli.output { "migrate", file, "--struct", new, "--dry-run" }
+      assert.equal("kept     volume\n", preview:sub(1, 16))
+      assert.is_nil(preview:find("added", 1, true) or preview:find("dropped", 1, true))
+      assert.equal(preview, cli.output { "migrate", file, "--struct", new })
+      assert.matches("has this layout already", cli.output { "migrate", file, "--struct", new })
+      local T = ipmmap.describe(file)
+      local again = segment.open("manager", T, { mmap_dir = dir })
+      assert.equal(before, data(again))
+      again:write("volume", 2)
+    end)
+
+    it("values that pass a new limit only with --lossy", function()
+      manager:write("volume", 0.95)
+      local new = define("max = 1.0", "max = 0.9")
+      local status, _, err = cli.run { "migrate", file, "--struct", new }
+      assert.equal(4, status)
+      assert.matches("volume", err)
+      assert.equal("0.95", get("volume"))
+      assert.matches("\ndropped  volume\n", cli.output { "migrate", file, "--struct", new, "--lossy" })
+    end)
+  end)
+
+  it("adopts a plain file, and doctor finds what is wrong with its values", function()
+    local plain = dir .. "/Sound_plain.mmap"
+    local bytes = ipmmap.bytes(manager:snapshot())
+    local at = S:offsetof("few")
+    local out = assert(io.open(plain, "wb"))
+    out:write(bytes:sub(1, at), "\xff\xff\xff\x7f", bytes:sub(at + 5))
+    out:close()
+    local definition = assert(io.open(dir .. "/sound.lua", "w"))
+    definition:write(cli.output { "schema", "--lua", file })
+    definition:close()
+    cli.output { "adopt", plain, "--struct", dir .. "/sound.lua:Sound" }
+    assert.equal("warn\n", cli.output { "get", plain, "level" })
+    local status, found = cli.run { "doctor", plain }
+    assert.equal(1, status)
+    assert.matches("Sound.few: 2147483647 elements are more than its 3", found)
   end)
 
   describe("finds", function()

@@ -21,20 +21,20 @@ local function bytes_of(type, data)
   return string.pack(FORMATS[type.kind], value.number(type, data))
 end
 
--- The runs of scalars { offset, type, data }, sorted by offset. Scalars that follow each other
--- without a gap are one run.
-local function runs_of(scalars)
+-- The runs of scalars, which an iterator of offset, type and data returns in the order of memory.
+-- Scalars that follow each other without a gap are one run.
+local function runs_of(next_scalar)
   local runs, texts, start, ending = {}, {}, 0, 0
   local function flush()
     if #texts > 0 then runs[#runs + 1] = { start, table.concat(texts) } end
   end
-  for _, scalar in ipairs(scalars) do
-    if scalar.offset ~= ending then
+  for offset, type, data in next_scalar do
+    if offset ~= ending then
       flush()
-      texts, start = {}, scalar.offset
+      texts, start = {}, offset
     end
-    texts[#texts + 1] = bytes_of(scalar.type, scalar.data)
-    ending = scalar.offset + scalar.type.size
+    texts[#texts + 1] = bytes_of(type, data)
+    ending = offset + type.size
   end
   flush()
   return runs
@@ -82,12 +82,13 @@ local function of_changes(S, feed, first)
   local leaf_at = new_leaves(S)
   local bytes = new_tidy(S)(first)
   return log.difference(("\0"):rep(#bytes), bytes), function()
-    local list = {}
-    for path, data in feed:changes() do
+    local next_change = feed:changes()
+    return runs_of(function()
+      local path, data = next_change()
+      if not path then return nil end
       local leaf = leaf_at(path)
-      list[#list + 1] = { offset = leaf.offset, type = leaf.type, data = data }
-    end
-    return runs_of(list)
+      return leaf.offset, leaf.type, data
+    end)
   end
 end
 
@@ -95,10 +96,15 @@ end
 local function of_parts(S, paths, first)
   local tracker, leaf_at = new_tracker(S, paths), new_leaves(S)
   local function runs(whole)
-    local changed = tracker:changed(whole)
+    local changed, at = tracker:changed(whole), 0
+    if #changed == 0 then return nil end
     for _, change in ipairs(changed) do change.offset = leaf_at(change.path).offset end
     table.sort(changed, function(a, b) return a.offset < b.offset end)
-    return #changed > 0 and runs_of(changed) or nil
+    return runs_of(function()
+      at = at + 1
+      local change = changed[at]
+      if change then return change.offset, change.type, change.data end
+    end)
   end
   return runs(first), runs
 end

@@ -3,6 +3,7 @@ local failure = require "ipmmap_cli.failure"
 local input = require "ipmmap_cli.input"
 local parts = require "ipmmap_cli.parts"
 local segment = require "ipmmap_cli.segment"
+local types = require "ipmmap_cli.types"
 
 -- Splits an argument PATH=VALUE, PATH+=VALUE or PATH-=VALUE.
 -- @return path, "+", "-" or "", value; the argument, "" and nil if it has no "="
@@ -13,29 +14,30 @@ end
 
 -- Adds what an argument assigns: one value, or one for each element that a wildcard matches. With
 -- --json it can be a PATH alone, whose value comes from standard input.
-local function add_assignments(list, S, argument, is_json)
+-- @param whole the struct's value, whose lists decide what a wildcard matches
+local function add_assignments(list, S, argument, is_json, whole)
   local pattern, sign, written = split(argument)
   if not written and not is_json then
     failure.raise("usage", "'%s' is not PATH=VALUE", argument)
   end
   local read = is_json and input.read_json or input.read
   written = written or io.read("a")
-  for _, part in ipairs(parts.of(S, { pattern })) do
-    local path = part.path
+  for _, part in ipairs(parts.of(S, { pattern }, whole)) do
+    local assignment = { path = part.path }
     if sign == "" then
-      local data, cleared = read(S, path, written)
-      list[#list + 1] = { path = path, data = data, cleared = cleared }
+      assignment.data, assignment.cleared = read(S, part.path, written)
     else
-      list[#list + 1] = { path = path, addend = input.read_addend(S, path, sign, written) }
+      assignment.addend = input.read_addend(S, part.path, sign, written)
     end
+    list[#list + 1] = assignment
   end
 end
 
-local function read_assignments(S, args)
+local function read_assignments(editor, S, args)
   if #args.assignments == 0 then return input.read_struct(S, io.read("a")) end
-  local list = {}
+  local list, whole = {}, types.is_dynamic(types.of(S)) and editor:snapshot() or nil
   for _, argument in ipairs(args.assignments) do
-    add_assignments(list, S, argument, args.json)
+    add_assignments(list, S, argument, args.json, whole)
   end
   return list
 end
@@ -73,7 +75,7 @@ end
 return function(args)
   check(args)
   local editor <close>, S = segment.open("editor", args.file, args)
-  local assignments = read_assignments(S, args)
+  local assignments = read_assignments(editor, S, args)
   local _ <close> = failure.assert(editor:try_lock(args.timeout))
   for _, assignment in ipairs(assignments) do assign(editor, assignment) end
 end
