@@ -362,7 +362,9 @@ describe("a handle", function()
           print "ready"
         ]] .. waiting, dir)
         child:expect "ready"
-        while not waiting:find "wait%(" and not waiting:find "sleep" and not waiting:find "next" and not waiting:find "any" and not is_waiting() do
+        local is_for_the_lock = not (waiting:find "wait%(" or waiting:find "sleep"
+          or waiting:find "next" or waiting:find "any")
+        while is_for_the_lock and not is_waiting() do
           ipmmap.sleep(0.001)
         end
         local before = ipmmap.now()

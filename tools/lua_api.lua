@@ -19,7 +19,8 @@ local SECTIONS <const> = {
   { "Follow every commit", "Handle:feed", "Feed:next", "Feed:commits", "Feed:changes", "Feed:time",
     "Feed:close" },
   { "Inspect a segment", "Handle:info", "Handle:users", "Handle:last_update" },
-  { "Views and values", "totable", "bytes", "setbytes", "pointer", "check", "pairs", "ipairs", "len" },
+  { "Views and values", "totable", "bytes", "setbytes", "pointer", "check", "pairs", "ipairs",
+    "len" },
   { "Time", "now", "sleep" },
 }
 

@@ -123,12 +123,11 @@ end
 -- No debug hook runs during a call into the core, nor in compiled code.
 local function keep_following(state, timeout_ns)
   local deadline = seconds.deadline(timeout_ns)
-  local code, is_last
+  local code, slice_ns
   repeat
-    local slice_ns = seconds.slice(deadline)
-    is_last = slice_ns == 0
+    slice_ns = seconds.slice(deadline)
     code = C.ipm_feed_next(open(state), slice_ns, version, missed, buffer)
-  until not wait.goes_on(code, is_last)
+  until not wait.goes_on(code, slice_ns)
   return code
 end
 jit.off(keep_following)

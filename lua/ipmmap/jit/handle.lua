@@ -213,6 +213,7 @@ function handle.again(state, of)
   return of ~= nil and of ~= state.memory or errors.is(C.IPM_EREPLACED) and state.follows
     and not is_active(state.memory.block) and handle.catch_up(state) == C.IPM_OK
 end
+jit.off(handle.again) -- see errors.lua
 
 --- The same, but raises the error if the method does not begin again.
 -- @local

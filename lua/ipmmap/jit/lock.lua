@@ -44,9 +44,8 @@ local function wait(state, timeout_ns)
     local asks = hooks.can_ask and not hooks.is_set()
     local slice_ns = not asks and turn_ns < left_ns and turn_ns or left_ns
     C.ipm_segment_ask(live(state), asks and hooks.ask or nil, hooks.state)
-    local is_last = left_ns <= slice_ns -- before the call, as for wait.goes_on
     local code = segment_lock(live(state), slice_ns, buffer)
-    if code ~= C.IPM_EINTERRUPTED and (code ~= C.IPM_ETIMEOUT or is_last) then
+    if code ~= C.IPM_EINTERRUPTED and (code ~= C.IPM_ETIMEOUT or left_ns <= slice_ns) then
       return code
     end
     turn_ns = turn_ns * 2

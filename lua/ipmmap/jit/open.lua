@@ -47,13 +47,12 @@ local function open_or_wait(state, given, options)
   local wait_ns = seconds.check(given.wait, 0, state.name)
   local deadline = seconds.deadline(wait_ns)
   local layout = structs.layout(state.definition)
-  local code, is_last
+  local code, slice_ns
   repeat
-    local slice_ns = seconds.slice(deadline)
-    is_last = slice_ns == 0
+    slice_ns = seconds.slice(deadline)
     options.wait_ns = wait_ns > 0 and (slice_ns > 0 and slice_ns or 1) or 0
     code = C.ipm_segment_open(ROLES[state.role], layout, options, state.opened_at, buffer)
-  until not wait.goes_on(code, is_last)
+  until not wait.goes_on(code, slice_ns)
   return code
 end
 jit.off(open_or_wait)

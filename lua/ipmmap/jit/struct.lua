@@ -107,6 +107,7 @@ local function find(self, path)
     is_guarded = #guards > 0 or part.kind == "optional",
   }
 end
+jit.off(find) -- see errors.lua
 
 --- The part of a Struct that a path leads to: { type, offset, guards, from }. Raises if there is
 -- none. `guards` are the lists and optional values that the part is in, or nil: see guards.lua. The

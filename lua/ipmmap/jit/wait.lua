@@ -24,22 +24,20 @@ local methods = handle.methods
 local now = ffi.new "uint64_t[1]"
 local descriptor = ffi.new "int[1]"
 
---- Whether a wait has ended only because its turn was over, or because a signal came. `is_last`:
--- whether its time is over. That is found out before the call: it takes cdata, so a finalizer may
--- run and call the library, and errors.buffer is then about that call.
+--- Whether a wait has ended only because its turn was over, or because a signal came.
 -- @local
-function wait.goes_on(code, is_last)
-  return code == C.IPM_EINTERRUPTED or code == C.IPM_ETIMEOUT and not is_last
+function wait.goes_on(code, slice_ns)
+  return code == C.IPM_EINTERRUPTED or code == C.IPM_ETIMEOUT and slice_ns ~= 0
 end
+jit.off(wait.goes_on) -- see errors.lua
 
 -- Waits for a commit after a version. Returns a code of the core.
 local function wait_for_commit(state, version, deadline)
-  local code, is_last
+  local code, slice_ns
   repeat
-    local slice_ns = seconds.slice(deadline)
-    is_last = slice_ns == 0
+    slice_ns = seconds.slice(deadline)
     code = C.ipm_segment_wait(live(state), version, slice_ns, now, buffer)
-  until not wait.goes_on(code, is_last)
+  until not wait.goes_on(code, slice_ns)
   return code
 end
 jit.off(wait_for_commit)

@@ -55,12 +55,11 @@ local function wait_any(list, timeout)
   while true do
     local slice_ns = seconds.slice(deadline)
     local first, last = list_members(states, segments, versions)
-    local is_last = slice_ns == 0
     local code = C.ipm_wait_any(segments, versions, count, first, slice_ns, which, version, buffer)
-    local is_over = code ~= C.IPM_OK and not wait.goes_on(code, is_last)
+    local is_over = code ~= C.IPM_OK and not wait.goes_on(code, slice_ns)
     local failed, message, name
     if is_over then
-      failed, message, name = errors.fail() -- before the cdata of `which`, as for wait.goes_on
+      failed, message, name = errors.fail() -- first: with the cdata of `which` a finalizer may run
     end
     local state = states[tonumber(which[0]) + 1]
     if code == C.IPM_OK then
