@@ -3,7 +3,7 @@
  *
  * Each file of the binding uses only those before it in this order: memory, view, error, utf,
  * scalar, list, names, plain, fill, draft, flat, source, assign, path, layout, literal, type,
- * part, elements, index, value, span, totable, bytes, check, feed, follow, handle, slice, lock,
+ * field, elements, index, value, span, totable, bytes, check, feed, follow, handle, slice, lock,
  * own, access, update, fold, changed, wait, wait_any, commits, leaves, listen, convert, info,
  * member, open, core.
  */
