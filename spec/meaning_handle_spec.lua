@@ -272,6 +272,7 @@ describe("a handle whose file has other attributes", function()
     local value = Definition:new { level = 6, mode = 1, grid = { 1, 2, 3 } }
     editor:set(value)
     assert.same({ 6, "on" }, { editor:read "level", editor:read "mode" })
+    assert.equal(0x1128, editor:read "header.header_code")
     editor:write("grid", Definition:new({ grid = { 7 } }).grid)
     assert.equal(7, editor:read "grid[1]")
     assert.equal(6, editor:snapshot(value).level)
