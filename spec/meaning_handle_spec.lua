@@ -184,6 +184,31 @@ describe("a segment", function()
     assert.equal(0, #reader:read "items")
   end)
 
+  it("refuses changes of lists and optional fields by readers, in feeds' values and after the lock", function()
+    editor:set { items = { {} }, item = {} }
+    local function refuses(text, v)
+      local before = ipmmap.bytes(v)
+      refused(text, function() v.items[2] = {} end)
+      refused(text, function() v.items[1] = nil end)
+      refused(text, function() v.items[1].id = 1 end)
+      refused(text, function() v.items = {} end)
+      refused(text, function() v.item = nil end)
+      refused(text, function() v.left = 1 end)
+      assert.equal(before, ipmmap.bytes(v))
+    end
+    reader:with(function(v) refuses("a reader cannot write", v) end)
+    refuses("a feed's value cannot be written", (reader:feed(0):next(1)))
+    local items, item
+    editor:with(function(v) items, item = v.items, v.item end)
+    local text = "view used after its lock was released"
+    refused(text, function() return #items end)
+    refused(text, function() return items[1] end)
+    refused(text, function() items[2] = {} end)
+    refused(text, function() items[1] = nil end)
+    refused(text, function() return item.id end)
+    refused(text, function() for _ in ipmmap.pairs(items) do error "visited" end end)
+  end)
+
   it("takes any byte but 0 for the presence of an optional field", function()
     poke(editor, "left", "\255")
     assert.equal(0, reader:read "left")
