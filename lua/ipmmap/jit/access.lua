@@ -293,7 +293,7 @@ local function check_number(of, part, n)
   local kind, offset = part.type, part.offset
   if offset < of.reserved then
     errors.complain(of, kind, offset, "set only by creation, touch and clear")
-  elseif not is_number[kind.kind] or kind.names then
+  elseif not is_number[kind.kind] or scalar.is_named(kind) then
     errors.complain(of, kind, offset, "%s is not a number to add to", kind.name)
   elseif type(n) ~= "number" and not is_integer_cdata(n) then
     errors.complain(of, kind, offset, "%s is not a number to add", errors.shown(n))

@@ -37,21 +37,36 @@ local function access(view PARAMETERS, x)
   INDEX
   CONVERT
   ACCESS
+  IF_IN_LIST
+  local at = start + DISTANCE
+  PREPARE
+  at = cast(pointer, at)
+  BEFORE
+  HEAD_TO_SET
+  AGAIN
+  STORE
+end
+return access]]
+
+local APPEND = [[
+local function access(view, i, x)
+  CONVERT
+  ACCESS
+  PREPARE_HEAD
   local at = start + DISTANCE
   PREPARE
   at = cast(pointer, at)
   BEFORE
   HEAD
   AGAIN
-  GUARD
   STORE
+  head[0] = tobit(i)
 end
 return access]]
 
 local COUNT_OF = [[
 local function access(view PARAMETERS)
   ACCESS
-  local at = start
   HEAD
   AGAIN
   local count = from_uint32(head[0])
@@ -86,11 +101,13 @@ local LIST = {
   if i > count or count > COUNT then return use.index(view, i AGAIN_WITH) end
 ]],
   IF_THERE = "HEAD\nAGAIN\nGUARD",
+  IF_IN_LIST = "IF_THERE",
 }
 local OPTIONAL = {
   HEAD = "local head = start + HEAD_DISTANCE",
   GUARD = "if head[0] == 0 then return nil end",
   IF_THERE = LIST.IF_THERE,
+  HEAD_TO_SET = "HEAD",
 }
 
 -- The access to a segment or a feed, by the view's number.
@@ -116,6 +133,11 @@ local live = {
     prepare(block, FROM, LENGTH, at, ends_before)
   end
 ]],
+  PREPARE_HEAD = [[
+  if start < block.ready or start + 4 > block.ready_end then
+    prepare(block, start, 4, start, ends_before)
+  end
+]],
   AGAIN = "if ends[0] ~= ends_before then return access(view PARAMETERS AGAIN_WITH) end",
 }
 
@@ -130,6 +152,7 @@ local detached = {
   return made
 ]],
   PREPARE = "",
+  PREPARE_HEAD = "",
   AGAIN = "",
 }
 
@@ -191,7 +214,8 @@ local function words_for(is_live, whole, part, offset, besides)
     LENGTH = ("%.0f"):format(is_small and whole.size or part.size),
     MAKE = part.kind == "struct" and "cast(nested, number + DISTANCE)"
       or "nested(cast(void_p, number + DISTANCE))",
-    HEAD = "", GUARD = "", IF_THERE = "", AGAIN_WITH = "BESIDES", RESULT = "NESTED",
+    HEAD = "", GUARD = "", IF_THERE = "", IF_IN_LIST = "", HEAD_TO_SET = "",
+    AGAIN_WITH = "BESIDES", RESULT = "NESTED",
   }
   add(words, is_live and live or detached)
   if part.is_scalar then
@@ -242,7 +266,7 @@ function accessors.set(is_live, whole, part, offset, use)
   if part.kind == "optional" then
     local is_small = words.FROM == "start"
     add(words, {
-      CONVERT = CLEAR .. words.CONVERT, GUARD = "",
+      CONVERT = CLEAR .. words.CONVERT,
       STORE = words.STORE .. "\nhead[0] = 1",
       FROM = is_small and "start" or "(start + HEAD_DISTANCE)",
       LENGTH = is_small and words.LENGTH or ("%.0f"):format(part.size),
@@ -252,6 +276,14 @@ function accessors.set(is_live, whole, part, offset, use)
     words.CONVERT = REMOVE .. words.CONVERT
   end
   return compile(SET, words, scalar.kinds[element.kind].pointer, whole, element, nil, use)
+end
+
+--- The function that assigns a scalar to the element after the last one of a list, which has room
+-- for it, and adds one to the count: `append(view, i, x)`.
+function accessors.append(is_live, whole, use)
+  local part = whole.element
+  local words = words_for(is_live, whole, part, nil, ", x")
+  return compile(APPEND, words, scalar.kinds[part.kind].pointer, whole, part, nil, use)
 end
 
 --- The function that returns the number of elements of a list: `count(view)`. It calls

@@ -103,6 +103,8 @@ local function list_writer(is_live, whole, tools, count_of, refuse)
     return convert(self, element, span, x)
   end
 
+  local append = part.is_scalar and accessors.append(is_live, whole, use)
+
   -- Only the last element can be removed. To remove one behind it changes nothing.
   function use.remove(self, i)
     local count = count_of(self)
@@ -127,6 +129,8 @@ local function list_writer(is_live, whole, tools, count_of, refuse)
       return use.remove(self, i)
     elseif i ~= count + 1 then
       refuse(self, i, count)
+    elseif append and count < whole.count then
+      return append(self, i, x)
     end
     local of, offset = tools.locate(self)
     elements.append(of, whole, offset, count, x)
