@@ -56,7 +56,7 @@ static void show_string(lua_State *L, const char *text, size_t length) {
 }
 
 /* The name of an object's class, as "ipmmap.editor", or else of its type. */
-static void push_class(lua_State *L, int index) {
+static void push_type_name(lua_State *L, int index) {
     index = lua_absindex(L, index);
     if (lua_type(L, index) == LUA_TUSERDATA && lua_getmetatable(L, index)) {
         lua_pushliteral(L, "__name");
@@ -94,7 +94,7 @@ void lipm_pushshown(lua_State *L, int index) {
         if (view != NULL && view->place.memory->layout->layout != NULL) {
             lua_pushfstring(L, "a %s", view->place.type->name);
         } else {
-            push_class(L, index);
+            push_type_name(L, index);
             text = lua_tostring(L, -1);
             lua_pushfstring(L, "%s %s", *text == 'i' ? "an" : "a", text);
             lua_remove(L, -2);
