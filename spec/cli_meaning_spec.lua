@@ -341,6 +341,22 @@ describe("the command, on types with meaning,", function()
       assert.same({ "info", 0.5 }, { again:read("level"), again:read("volume") })
     end)
 
+    it("what export prints with empty cells, and plot draws", function()
+      record({ "few", "left", "level" }, {
+        function() manager:set { few = { 9, 8, 7 }, level = "debug" } end,
+        function() manager:write("left", nil) end,
+      })
+      local rows = cli.output { "export", log }:gsub("\n(%d+),[%d.]+,", "\n%1,TIME,")
+      assert.equal("version,time,#few,few[1],few[2],few[3],left,level\n" ..
+        "2,TIME,3,9,8,7,4,debug\n3,TIME,3,9,8,7,,debug\n", rows)
+      local last = cli.output { "export", "--jsonl", log, "few", "left" }:match("([^\n]*)\n$")
+      assert.truthy(last:find('"#few":3,"few[1]":9,"few[2]":8,"few[3]":7,"left":null}', 1, true), last)
+      if os.execute("command -v gnuplot >/dev/null") then
+        cli.output { "plot", log, "left", "level", "few[1]", "-o", dir .. "/sound.svg" }
+        assert.is_true(cli.size(dir .. "/sound.svg") > 1000)
+      end
+    end)
+
     it("nothing into a segment whose limits it passes", function()
       manager:write("volume", 0.75)
       record({}, { function() manager:write("volume", 1) end })
