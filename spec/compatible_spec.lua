@@ -199,3 +199,62 @@ describe("the option layout", function()
     end
   end)
 end)
+
+describe("lists and optional fields in a file whose elements have more fields", function()
+  local Lists = ipmmap.base:extend("CompatibleLists", {
+    { "route", "CompatiblePoint[<=3]" }, { "at", "CompatiblePoint?" }, { "number", "int32", max = 9 },
+  })
+  local Wider = assert(ipmmap.parse [[
+struct MmapStructureHeader { header_code: int16; time_stamp: double }
+struct BaseMmapStructure { header: MmapStructureHeader }
+struct CompatiblePoint { z: int64; y: double; x: double }
+struct CompatibleLists : BaseMmapStructure {
+  at: CompatiblePoint?
+  route: CompatiblePoint[<=3]
+  number: int32
+}
+]])
+  local dir, other, editor
+  before_each(function()
+    dir, other = segment.make(Wider)
+    editor = segment.open("editor", Lists, { mmap_dir = dir, layout = "compatible" })
+  end)
+  after_each(segment.close)
+
+  it("are filled in a value of the program's Struct by a snapshot", function()
+    other:set { route = { { x = 1, z = 5 }, { y = 2 } }, at = { x = 3 } }
+    local copy = ipmmap.totable(editor:snapshot(Lists:new()))
+    assert.same({ { x = 1, y = 0 }, { x = 0, y = 2 } }, copy.route)
+    assert.same({ x = 3, y = 0 }, copy.at)
+  end)
+
+  it("take a value of the program's Struct", function()
+    local value = Lists:new { route = { { x = 1 }, { y = 2 } }, at = { x = 3 } }
+    editor:set(value)
+    assert.same({ { x = 1, y = 0, z = 0 }, { x = 0, y = 2, z = 0 } }, ipmmap.totable(other:read "route"))
+    assert.equal(3, other:read "at.x")
+    value.route, value.at = {}, nil
+    editor:write("route", value.route)
+    assert.equal(0, #other:read "route")
+    editor:set(value)
+    assert.is_nil(other:read "at")
+  end)
+
+  it("refuse a value whose list has a count that is larger than it", function()
+    local _, damaged = segment.make(Lists)
+    local path, bytes = damaged:info().path, ipmmap.bytes(damaged:snapshot())
+    local file = assert(io.open(path, "r+b"))
+    local start = assert(file:read "*a":find(bytes, 1, true))
+    file:seek("set", start - 1 + Lists:offsetof "route")
+    file:write "\4\0\0\0"
+    file:close()
+    local value = damaged:snapshot()
+    editor:write("number", 3)
+    local is_done, raised = pcall(editor.set, editor, value)
+    assert.is_false(is_done)
+    assert.equal("corrupt", type(raised) == "table" and raised.code or raised)
+    assert.truthy(raised.message:find("CompatibleLists.route: 4 elements are more than its 3", 1, true), raised.message)
+    assert.equal(0, #other:read "route")
+    assert.equal(3, other:read "number")
+  end)
+end)

@@ -180,6 +180,17 @@ describe_both("a list", function(make)
     assert.same({ nil, "MeaningList.numbers[2]: 99 is above the limit of 10" }, { is_valid, message })
   end)
 
+  it("may be in the elements of another list", function()
+    v.items = { {}, { tags = { 1 } } }
+    local tags = v.items[2].tags
+    tags[#tags + 1] = 5
+    assert.same({ 1, 5 }, numbers(v.items[2].tags))
+    v.items[1] = v.items[2]
+    v.items[2].tags[2] = nil
+    assert.same({ 1, 5 }, numbers(v.items[1].tags))
+    assert.same({ 1 }, numbers(tags))
+  end)
+
   it("shows its path", function()
     assert.has_match("^MeaningList%.items %(MeaningListItem%[<=4%]%)", tostring(v.items))
     v.items[1] = {}

@@ -327,7 +327,7 @@ function Reader:versioned_snapshot(into) end
 ---saw last through this handle. The first wait for a field has no such value: it returns at once if
 ---there was a commit since the handle was opened, and otherwise after the next commit that changes the
 ---field.
----@param version integer|string a version, as `version` or `wait` returned it; or the path of a field
+---@param version integer|string a version, as `version` or `wait` returned it; or the path of a field, which is not in a list or in an optional field
 ---@param seconds? number how long to wait at most; without it the call waits for ever
 ---@return integer|boolean|number|string|ipmmap.Value|nil # with a version, the present version; with a path, the field's new value, as `read` returns it
 ---@return string? message

@@ -343,7 +343,8 @@ static void check_number(lua_State *L, const lipm_place *place) {
     ipm_kind kind = place->type->kind;
     if (place->offset < place->memory->reserved)
         lipm_complain(L, place, "set only by creation, touch and clear");
-    if (kind == IPM_BOOL || kind >= IPM_CHAR || place->type->names != NULL)
+    const ipm_enum *names = place->type->names;
+    if (kind == IPM_BOOL || kind >= IPM_CHAR || (names != NULL && !names->is_flags))
         lipm_complain(L, place, "%s is not a number to add to", place->type->name);
     if (lua_type(L, 3) != LUA_TNUMBER) {
         lipm_pushshown(L, 3);

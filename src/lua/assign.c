@@ -8,12 +8,12 @@
 #include "assign.h"
 
 #include "error.h"
+#include "flat.h"
 #include "fill.h"
 #include "list.h"
 #include "plain.h"
 #include "scalar.h"
 #include "source.h"
-#include "utf.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -38,23 +38,6 @@ static IPM_OFTEN void draft_scalar(const lipm_draft *draft, int index, uint64_t 
     lipm_storescalar(lipm_pieceat(draft, at)->bytes + field->offset, field->type, &scalar);
 }
 
-/* Add a piece for a scalar alone. */
-static void add_scalar(lipm_draft *draft, int index, const lipm_place *place) {
-    lipm_scalar scalar;
-    if (!lipm_toscalar(draft->L, index, place->type, &scalar))
-        lipm_complain_scalar(draft->L, index, place);
-    const ipm_type *type = place->type;
-    uint64_t size = lipm_is_text(type) ? scalar.size : type->size;
-    lipm_piece *piece = lipm_pieceat(draft, lipm_addpiece(draft, place->offset, size));
-    if (type->kind == IPM_CHAR)
-        memcpy(piece->bytes, scalar.text, size);
-    else if (lipm_is_text(type))
-        lipm_storeutf(piece->bytes, type->kind, scalar.text, scalar.length);
-    else
-        lipm_storescalar(piece->bytes, type, &scalar);
-    piece->zeros = type->size - size;
-}
-
 /* ---- Structs ----------------------------------------------------------------------------- */
 
 /* Whether the value at `index` is a complete header, as totable returns it. Raises if it is no
@@ -77,37 +60,6 @@ static IPM_COLD bool is_header(lipm_draft *draft, int index, const lipm_place *p
     return true;
 }
 
-/* Whether a list can stand for the struct: its fields are all of one scalar type. */
-static bool is_vector(const ipm_type *type) {
-    for (uint64_t i = 0; i < type->count; i++)
-        if (!lipm_is_scalar(type->fields[i].type) ||
-            strcmp(type->fields[i].type->name, type->fields[0].type->name) != 0)
-            return false;
-    return true;
-}
-
-/* The table has a key that is no field's name. It may be a list that stands for the struct. */
-static IPM_COLD void draft_vector(lipm_draft *draft, int index, int key, const lipm_place *place) {
-    lua_State *L = draft->L;
-    const ipm_type *type = place->type;
-    uint64_t count = 0;
-    if (!lua_isinteger(L, key) || !is_vector(type))
-        lipm_complain_key(L, key, place);
-    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1), count++) {
-        lua_Integer i = lua_tointeger(L, -2);
-        if (!lua_isinteger(L, -2))
-            lipm_complain(L, place, "a table for %s has either names or the numbers 1 to %I",
-                          type->name, (lua_Integer)type->count);
-        if (i < 1 || (uint64_t)i > type->count)
-            lipm_complain_key(L, lua_absindex(L, -2), place);
-        lipm_place part = lipm_fieldplace(place, &type->fields[i - 1]);
-        add_scalar(draft, lua_absindex(L, -1), &part);
-    }
-    if (count != type->count)
-        lipm_complain(L, place, "a list for %s has %I values, not %I", type->name,
-                      (lua_Integer)type->count, (lua_Integer)count);
-}
-
 /* If the place is a whole segment, the table may have a complete header, which is not assigned. An
  * incomplete header is refused. */
 static void draft_struct(lipm_draft *draft, int index, const lipm_place *place,
@@ -122,7 +74,7 @@ static void draft_struct(lipm_draft *draft, int index, const lipm_place *place,
         const lipm_name *name = lipm_findname(L, key, names, place->type);
         if (name == NULL) {
             draft->size = start;
-            draft_vector(draft, index, key, place);
+            lipm_draftvector(draft, index, key, place);
             lua_settop(L, key - 1);
             return;
         }
@@ -144,29 +96,6 @@ static void draft_struct(lipm_draft *draft, int index, const lipm_place *place,
 }
 
 /* ---- Arrays ------------------------------------------------------------------------------ */
-
-static lua_Integer first_missing(lua_State *L, int index) {
-    lua_Integer key = 1;
-    while (lua_rawgeti(L, index, key) != LUA_TNIL) {
-        lua_pop(L, 1);
-        key++;
-    }
-    return key;
-}
-
-/* Add a piece for the elements of an array from `first` on, from 0: their defaults, or zeros. */
-static void draft_rest(lipm_draft *draft, const lipm_place *place, uint64_t first) {
-    uint64_t size = (place->type->count - first) * place->type->element->size;
-    uint64_t offset = place->offset + first * place->type->element->size;
-    if (size == 0)
-        return;
-    if (!lipm_has_initial(place)) {
-        lipm_pieceat(draft, lipm_addpiece(draft, offset, 0))->zeros = size;
-        return;
-    }
-    uint64_t at = lipm_addpiece(draft, offset, size);
-    lipm_fill(place, offset - place->offset, size, lipm_pieceat(draft, at)->bytes);
-}
 
 /*
  * Draft the elements that the table has. Numbers and bools from 1 to `row` are one piece. Any other
@@ -213,52 +142,11 @@ static void draft_array(lipm_draft *draft, int index, const lipm_place *place,
     }
     lua_Integer count = draft_elements(draft, index, place, names, row);
     if (count >= 0) {
-        draft_rest(draft, place, (uint64_t)count);
+        lipm_draftrest(draft, place, (uint64_t)count);
     } else if (row > 0) {
         draft->size = start;
         draft_elements(draft, index, place, names, 0);
     }
-}
-
-/* Whether the table at `index` is a flat list for an array of arrays. */
-static bool is_flat(lua_State *L, int index, const ipm_type *type) {
-    if (type->kind != IPM_ARRAY || type->element->kind != IPM_ARRAY ||
-        !lipm_is_scalar(ipm_innermost(type)))
-        return false;
-    int first = lua_rawgeti(L, index, 1);
-    bool is_scalar = first == LUA_TNUMBER || first == LUA_TSTRING || first == LUA_TBOOLEAN;
-    lua_pop(L, 1);
-    return is_scalar;
-}
-
-/* A flat list for an array of arrays sets the innermost elements in memory order. */
-static void draft_flat(lipm_draft *draft, int index, const lipm_place *place) {
-    lua_State *L = draft->L;
-    const ipm_type *element = ipm_innermost(place->type);
-    uint64_t count = place->type->size / element->size, given = lua_rawlen(L, index), seen = 0;
-    const ipm_type whole = {
-        .kind = IPM_ARRAY,
-        .align = element->align,
-        .size = place->type->size,
-        .count = count,
-        .name = place->type->name,
-        .element = element,
-    };
-    const lipm_place flat = {place->memory, &whole, place->offset};
-    if (given > count)
-        lipm_complain(L, place, "a list of %I values is too long: %s has %I", (lua_Integer)given,
-                      whole.name, (lua_Integer)count);
-    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1), seen++) {
-        lua_Integer i = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
-        if (i < 1 || (uint64_t)i > given)
-            lipm_complain_key(L, lua_absindex(L, -2), place);
-        lipm_place part = lipm_elementplace(&flat, (uint64_t)i - 1);
-        add_scalar(draft, lua_absindex(L, -1), &part);
-    }
-    if (seen != given)
-        lipm_complain(L, place, "the list has a gap: %I is there, but not %I", (lua_Integer)given,
-                      first_missing(L, index));
-    draft_rest(draft, &(lipm_place){place->memory, &whole, place->offset}, given);
 }
 
 /* ---- Whole parts ------------------------------------------------------------------------- */
@@ -334,7 +222,7 @@ static void draft_list(lipm_draft *draft, int index, const lipm_place *place,
     }
     if (seen != (uint64_t)last)
         lipm_complain(L, place, "a table for a list has the keys 1 to n: %I is there, but not %I",
-                      last, first_missing(L, index));
+                      last, lipm_firstmissing(L, index));
     if ((uint64_t)last != count) /* by a finalizer */
         lipm_complain(L, place, "the value changed while it was assigned");
     draft_count(draft, place, count);
@@ -354,8 +242,8 @@ static void draft_table(lipm_draft *draft, int index, const lipm_place *place,
         draft_struct(draft, index, place, names);
     else if (place->type->kind == IPM_LIST)
         draft_list(draft, index, place, names);
-    else if (is_flat(draft->L, index, place->type))
-        draft_flat(draft, index, place);
+    else if (lipm_is_flat(draft->L, index, place->type))
+        lipm_draftflat(draft, index, place);
     else
         draft_array(draft, index, place, names);
 }
@@ -366,7 +254,7 @@ static void draft_value(lipm_draft *draft, int index, const lipm_place *place,
     const lipm_view *source;
     check_reserved(L, place);
     if (lipm_is_scalar(place->type)) {
-        add_scalar(draft, index, place);
+        lipm_draftscalar(draft, index, place);
     } else if (place->type->kind == IPM_OPTIONAL) {
         draft_optional(draft, index, place, names);
     } else if (lua_istable(L, index)) {

@@ -2,8 +2,8 @@
  * The C module ipmmap.core, on which the Lua files in lua/ipmmap are built.
  *
  * Each file of the binding uses only those before it in this order: memory, view, error, utf,
- * scalar, list, names, plain, fill, draft, source, assign, path, layout, literal, type, part,
- * elements, index, value, totable, bytes, check, feed, follow, handle, slice, lock, access,
+ * scalar, list, names, plain, fill, draft, flat, source, assign, path, layout, literal, type,
+ * field, elements, index, value, totable, bytes, check, feed, follow, handle, slice, lock, access,
  * changed, wait, commits, leaves, listen, convert, info, member, open, core.
  */
 #include "error.h"

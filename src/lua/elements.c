@@ -2,7 +2,7 @@
 
 #include "assign.h"
 #include "list.h"
-#include "part.h"
+#include "field.h"
 
 static const lipm_view *check_list_view(lua_State *L) {
     const lipm_view *self = lipm_checkself(L);

@@ -8,7 +8,7 @@
 
 #include "elements.h"
 #include "error.h"
-#include "part.h"
+#include "field.h"
 
 /* ---- Structs ----------------------------------------------------------------------------- */
 

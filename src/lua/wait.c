@@ -23,7 +23,8 @@ saw last through this handle. The first wait for a field has no such value: it r
 there was a commit since the handle was opened, and otherwise after the next commit that changes the
 field.
 @function Handle:wait
-@tparam integer|string version a version, as `version` or `wait` returned it; or the path of a field
+@tparam integer|string version a version, as `version` or `wait` returned it; or the path of a field,
+which is not in a list or in an optional field
 @tparam[opt] number seconds how long to wait at most; without it the call waits for ever
 @treturn[1] integer|boolean|number|string|value with a version, the present version; with a path,
 the field's new value, as `read` returns it

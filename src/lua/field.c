@@ -1,4 +1,4 @@
-#include "part.h"
+#include "field.h"
 
 #include "assign.h"
 #include "index.h"

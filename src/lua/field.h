@@ -2,8 +2,8 @@
  * What the metamethods of views do with the part that a key stands for. Each is a closure with the
  * Struct as an upvalue, and has the view at index 1.
  */
-#ifndef LIPM_PART_H
-#define LIPM_PART_H
+#ifndef LIPM_FIELD_H
+#define LIPM_FIELD_H
 
 #include "error.h"
 #include "names.h"
