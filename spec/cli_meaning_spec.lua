@@ -463,6 +463,8 @@ describe("the command, on types with meaning,", function()
         assert.equal(5, code, argv[1] .. ": " .. err)
         assert.matches("few", err)
       end
+      local shown = select(2, cli.run { "show", file })
+      assert.truthy(shown:find("\nfew = (damaged)\ngrid = [[0, 0], [0, 0]]\n", 1, true), shown)
       assert.equal("0.8", get("volume"))
       assert.equal(0, (set("few=[1]")))
       assert.same({ 1 }, ipmmap.totable(manager:read("few")))
