@@ -269,6 +269,28 @@ describe("the command, on types with meaning,", function()
       terminal:send("q")
       assert.same({ "exit", 0 }, { terminal:finish() })
     end)
+
+    it("on a screen, where an edit takes names and refuses what passes a limit", function()
+      local terminal = cli.terminal(80, 24, { "watch", file, "volume", "level",
+        env = { "NO_COLOR=1" } })
+      local function shows(pattern)
+        terminal:wait_for(function(lines) return table.concat(lines, "\n"):find(pattern) end)
+      end
+      shows("> volume +0.8 dB")
+      terminal:send("\r")
+      shows("Enter sets the value")
+      terminal:send("\0217\r") -- Ctrl-U clears the line
+      shows("Sound.volume: 7 is above the limit of 1")
+      terminal:send("\0210.5\r")
+      shows("volume +%*?0.5 dB")
+      terminal:send("j\r")
+      shows("Enter sets the value")
+      terminal:send("\021debug\r")
+      shows("level +%*?debug.*\nq quits")
+      assert.equal("debug", manager:read("level"))
+      terminal:send("q")
+      assert.same({ "exit", 0 }, { terminal:finish() })
+    end)
   end)
 
   it("diff names attributes that differ, and values", function()
@@ -299,8 +321,8 @@ describe("the command, on types with meaning,", function()
 
     before_each(function() log = dir .. "/sound.log" end)
 
-    local function record(paths, commits)
-      local argv = { "record", file, "-o", log, "--commits", tostring(#commits), errors = dir .. "/err" }
+    local function record(paths, commits, recorded)
+      local argv = { "record", recorded or file, "-o", log, "--commits", tostring(#commits), errors = dir .. "/err" }
       local child = cli.start(table.move(paths, 1, #paths, #argv + 1, argv))
       while not posix.poll(child.from, 0) and cli.size(log) < 100 do ipmmap.sleep(0.005) end
       for i, commit in ipairs(commits) do
@@ -325,6 +347,33 @@ describe("the command, on types with meaning,", function()
         again:read("best.id") })
       assert.is_nil(again:read("left"))
       assert.same({ 9, 8, 7 }, ipmmap.totable(again:read("few")))
+    end)
+
+    it("enumerations, flags and packed structs, and replays them", function()
+      local Plain = assert(ipmmap.parse(BASE .. [[
+enum Level : int16 { low = -2
+  high = 7 }
+flags Bits : uint64 { top = 9223372036854775808 }
+struct Packed (pack 1) { c: uint8
+  level: Level
+  d: double (max 9) }
+struct Plain : BaseMmapStructure { start: int8 (min 1)
+  level: Level
+  bits: Bits
+  packed: Packed[2] }]]))
+      local plain = segment.open("manager", Plain, { create = true, mmap_dir = dir, feed = 65536 })
+      for _, paths in ipairs { {}, { "level", "bits", "packed[2]" } } do
+        plain:set { level = 0, bits = 0, packed = { {}, {} } }
+        record(paths, {
+          function() plain:set { level = "low", packed = { {}, { level = "high", d = 1.5 } } } end,
+          function() plain:set { level = 99, bits = math.mininteger } end,
+        }, dir .. "/Plain_.mmap")
+        local status, _, err = cli.run { "replay", log, dir, "--tag", "r" .. #paths, "--speed", "max" }
+        assert.equal(0, status, err)
+        local again = segment.open("reader", Plain, { mmap_dir = dir, tag = "r" .. #paths })
+        assert.equal(data(plain), data(again))
+        os.remove(log)
+      end
     end)
 
     it("some parts, and replays these", function()
