@@ -45,6 +45,9 @@ struct Pair (pack 2) {
   c: uint8
   d: double
 }
+struct Meaning_left {
+  count: int8
+}
 struct Meaning : BaseMmapStructure {
   volume: float (default 0.8, min 0, max 1, unit "dB", doc "how \"loud\" */ \x1B[2J ''' \"\"\" \\ # ]] é")
   gains: float[4] (default 1)
@@ -59,6 +62,7 @@ struct Meaning : BaseMmapStructure {
   pair: Pair
   left: int32? (min -5)
   best: Item?
+  clash: Meaning_left[<=2]
   title: char16[32] (default "Grüße")
   name: char[8] (default "a\"\\b")
   glyphs: char32[4]

@@ -269,6 +269,28 @@ describe("the command, on types with meaning,", function()
       terminal:send("q")
       assert.same({ "exit", 0 }, { terminal:finish() })
     end)
+
+    it("on a screen, where an edit takes names and refuses what passes a limit", function()
+      local terminal = cli.terminal(80, 24, { "watch", file, "volume", "level",
+        env = { "NO_COLOR=1" } })
+      local function shows(pattern)
+        terminal:wait_for(function(lines) return table.concat(lines, "\n"):find(pattern) end)
+      end
+      shows("> volume +0.8 dB")
+      terminal:send("\r")
+      shows("Enter sets the value")
+      terminal:send("\0217\r") -- Ctrl-U clears the line
+      shows("Sound.volume: 7 is above the limit of 1")
+      terminal:send("\0210.5\r")
+      shows("volume +%*?0.5 dB")
+      terminal:send("j\r")
+      shows("Enter sets the value")
+      terminal:send("\021debug\r")
+      shows("level +%*?debug.*\nq quits")
+      assert.equal("debug", manager:read("level"))
+      terminal:send("q")
+      assert.same({ "exit", 0 }, { terminal:finish() })
+    end)
   end)
 
   it("diff names attributes that differ, and values", function()
@@ -299,8 +321,8 @@ describe("the command, on types with meaning,", function()
 
     before_each(function() log = dir .. "/sound.log" end)
 
-    local function record(paths, commits)
-      local argv = { "record", file, "-o", log, "--commits", tostring(#commits), errors = dir .. "/err" }
+    local function record(paths, commits, recorded)
+      local argv = { "record", recorded or file, "-o", log, "--commits", tostring(#commits), errors = dir .. "/err" }
       local child = cli.start(table.move(paths, 1, #paths, #argv + 1, argv))
       while not posix.poll(child.from, 0) and cli.size(log) < 100 do ipmmap.sleep(0.005) end
       for i, commit in ipairs(commits) do
@@ -327,6 +349,33 @@ describe("the command, on types with meaning,", function()
       assert.same({ 9, 8, 7 }, ipmmap.totable(again:read("few")))
     end)
 
+    it("enumerations, flags and packed structs, and replays them", function()
+      local Plain = assert(ipmmap.parse(BASE .. [[
+enum Level : int16 { low = -2
+  high = 7 }
+flags Bits : uint64 { top = 9223372036854775808 }
+struct Packed (pack 1) { c: uint8
+  level: Level
+  d: double (max 9) }
+struct Plain : BaseMmapStructure { start: int8 (min 1)
+  level: Level
+  bits: Bits
+  packed: Packed[2] }]]))
+      local plain = segment.open("manager", Plain, { create = true, mmap_dir = dir, feed = 65536 })
+      for _, paths in ipairs { {}, { "level", "bits", "packed[2]" } } do
+        plain:set { level = 0, bits = 0, packed = { {}, {} } }
+        record(paths, {
+          function() plain:set { level = "low", packed = { {}, { level = "high", d = 1.5 } } } end,
+          function() plain:set { level = 99, bits = math.mininteger } end,
+        }, dir .. "/Plain_.mmap")
+        local status, _, err = cli.run { "replay", log, dir, "--tag", "r" .. #paths, "--speed", "max" }
+        assert.equal(0, status, err)
+        local again = segment.open("reader", Plain, { mmap_dir = dir, tag = "r" .. #paths })
+        assert.equal(data(plain), data(again))
+        os.remove(log)
+      end
+    end)
+
     it("some parts, and replays these", function()
       record({ "few", "left" }, {
         function() manager:set { few = { 9, 8, 7 }, level = "debug" } end,
@@ -339,6 +388,22 @@ describe("the command, on types with meaning,", function()
       assert.same({ 9, 8, 7 }, ipmmap.totable(again:read("few")))
       assert.is_nil(again:read("left"))
       assert.same({ "info", 0.5 }, { again:read("level"), again:read("volume") })
+    end)
+
+    it("what export prints with empty cells, and plot draws", function()
+      record({ "few", "left", "level" }, {
+        function() manager:set { few = { 9, 8, 7 }, level = "debug" } end,
+        function() manager:write("left", nil) end,
+      })
+      local rows = cli.output { "export", log }:gsub("\n(%d+),[%d.]+,", "\n%1,TIME,")
+      assert.equal("version,time,#few,few[1],few[2],few[3],left,level\n" ..
+        "2,TIME,3,9,8,7,4,debug\n3,TIME,3,9,8,7,,debug\n", rows)
+      local last = cli.output { "export", "--jsonl", log, "few", "left" }:match("([^\n]*)\n$")
+      assert.truthy(last:find('"#few":3,"few[1]":9,"few[2]":8,"few[3]":7,"left":null}', 1, true), last)
+      if os.execute("command -v gnuplot >/dev/null") then
+        cli.output { "plot", log, "left", "level", "few[1]", "-o", dir .. "/sound.svg" }
+        assert.is_true(cli.size(dir .. "/sound.svg") > 1000)
+      end
     end)
 
     it("nothing into a segment whose limits it passes", function()
@@ -447,6 +512,8 @@ describe("the command, on types with meaning,", function()
         assert.equal(5, code, argv[1] .. ": " .. err)
         assert.matches("few", err)
       end
+      local shown = select(2, cli.run { "show", file })
+      assert.truthy(shown:find("\nfew = (damaged)\ngrid = [[0, 0], [0, 0]]\n", 1, true), shown)
       assert.equal("0.8", get("volume"))
       assert.equal(0, (set("few=[1]")))
       assert.same({ 1 }, ipmmap.totable(manager:read("few")))

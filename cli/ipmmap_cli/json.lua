@@ -65,8 +65,8 @@ function encode(value, indent)
   return tostring(value)
 end
 
---- The JSON text of a value. The value consists of booleans, strings, finite numbers, objects and
--- arrays.
+--- The JSON text of a value. The value consists of booleans, strings, finite numbers, objects,
+-- arrays and null.
 -- @param is_indented whether to write it over several indented lines, for people
 function json.encode(value, is_indented)
   return encode(value, is_indented and "" or nil)

@@ -2,6 +2,7 @@
 local output = require "ipmmap_cli.output"
 local parts = require "ipmmap_cli.parts"
 local segment = require "ipmmap_cli.segment"
+local types = require "ipmmap_cli.types"
 local value = require "ipmmap_cli.value"
 local visible = require("ipmmap_cli.text").visible
 
@@ -82,10 +83,27 @@ function print_parts(type, data, indent)
   end
 end
 
+-- Prints all fields, also those after a damaged one; then raises the error of the first such one.
+local function print_fields(struct, data)
+  local first
+  for _, field in ipairs(struct.fields) do
+    local ok, problem = pcall(function()
+      print_part(field.name, field.type, data[field.name], "", field.unit)
+    end)
+    if not ok and not (type(problem) == "table" and problem.code == "corrupt") then
+      error(problem, 0)
+    elseif not ok then
+      output.print("%s = (damaged)", output.paint("cyan", field.name))
+      first = first or problem
+    end
+  end
+  if first then error(first, 0) end
+end
+
 local function print_all(S, data, version, tag)
   output.print("%s", output.paint("bold", ("%s%s, version %d"):format(S.name,
     tag ~= "" and (" '%s'"):format(tag) or "", version)))
-  print_parts(S:type(), data, "")
+  print_fields(types.of(S), data)
 end
 
 return function(args)
