@@ -1,6 +1,7 @@
 local cli = require "spec.helper.cli"
 local ipmmap = require "ipmmap"
 local json = require "dkjson"
+local process = require "spec.helper.process"
 local tmpdir = require "spec.helper.tmpdir"
 
 -- Names that are keywords or clash, limits and constants at the edges of their types, and texts that
@@ -95,9 +96,12 @@ describe("ipmmap schema, of types with meaning,", function()
   end
 
   local function try(command)
-    local pipe = assert(io.popen(("cd '%s' && { %s; } 2>&1"):format(dir, command)))
-    local output = pipe:read("a")
-    assert(pipe:close(), command .. "\n" .. output)
+    local child = process.start { "sh", "-c", command .. " 2>&1", cwd = dir }
+    local lines = {}
+    for line in function() return child:line() end do lines[#lines + 1] = line .. "\n" end
+    local how, status = child:wait()
+    local output = table.concat(lines)
+    assert.same({ "exit", 0 }, { how, status }, command .. "\n" .. output)
     return output
   end
 

@@ -93,7 +93,7 @@ describe("a read or a write of a field with a meaning", function()
   it("allocates nothing", function()
     local _, manager = segment.make(S)
     manager:set { items = { { id = 1 } }, left = 3, item = { id = 4 } }
-    local v = segment.lock(manager)
+    local v <close> = manager:lock()
     local item, items, numbers = v.item, v.items, v.numbers
     local function use()
       v.mode = 1

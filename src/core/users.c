@@ -38,15 +38,16 @@ static bool is_next(const ipm_lockfile *file, const ipm_user *waiter) {
 /* returns  false: nobody waits there */
 static bool look_at_waiter(const ipm_lockfile *file, int i, ipm_user *user) {
     const ipm_waiter *waiter = &file->head->waiters.waiter[i];
+    int32_t tid = atomic_load_explicit(&waiter->tid, memory_order_acquire);
     *user = (ipm_user){
         .pid = atomic_load_explicit(&waiter->pid, memory_order_relaxed),
         .writes = atomic_load_explicit(&waiter->writes, memory_order_relaxed) != 0,
         .waits = true,
         .since = atomic_load_explicit(&waiter->since, memory_order_relaxed),
-        .tid = atomic_load_explicit(&waiter->tid, memory_order_relaxed),
+        .tid = tid,
     };
     user->next = is_next(file, user);
-    return ipm_process_is_alive(user->pid);
+    return tid != 0 && ipm_process_is_alive(user->pid);
 }
 
 static void add_waiters(list *to, const ipm_lockfile *file) {

@@ -28,12 +28,14 @@ ipm_waiter *ipm_waiters_enter(ipm_waiters *waiters, int32_t pid, bool writes) {
     if (waiter != NULL) {
         atomic_store_explicit(&waiter->writes, writes, memory_order_relaxed);
         atomic_store_explicit(&waiter->since, (uint32_t)time(NULL), memory_order_relaxed);
-        atomic_store_explicit(&waiter->tid, (int32_t)syscall(SYS_gettid), memory_order_relaxed);
+        atomic_store_explicit(&waiter->tid, (int32_t)syscall(SYS_gettid), memory_order_release);
     }
     return waiter;
 }
 
 void ipm_waiters_leave(ipm_waiter *waiter) {
-    if (waiter != NULL)
-        atomic_store_explicit(&waiter->pid, 0, memory_order_relaxed);
+    if (waiter == NULL)
+        return;
+    atomic_store_explicit(&waiter->tid, 0, memory_order_relaxed);
+    atomic_store_explicit(&waiter->pid, 0, memory_order_release);
 }

@@ -13,7 +13,8 @@
 
 typedef struct ipm_waiter {
     _Atomic int32_t pid; /* 0: free */
-    _Atomic int32_t tid; /* the thread's id, as the kernel has it in the mutexes that it holds */
+    _Atomic int32_t tid; /* the thread's id, as the kernel has it in the mutexes that it holds; it
+                            is set last, and 0 while the entry is free or not complete */
     _Atomic uint32_t writes;
     _Atomic uint32_t since; /* Unix seconds, modulo 2^32 */
 } ipm_waiter;
