@@ -210,7 +210,7 @@ static void lists_as_many_waiters_as_it_has_room_for(void) {
     peer writer = holding(writes), dead = waiting(writes);
     for (int i = 0; i < IPM_MAX_WAITERS; i++)
         if (waiters->waiter[i].pid == 0)
-            waiters->waiter[i].pid = getpid();
+            waiters->waiter[i].pid = waiters->waiter[i].tid = getpid();
     peer unlisted = waiting(reads);
     list();
     CHECK_INT(count, 1 + IPM_MAX_WAITERS);
@@ -227,7 +227,7 @@ static void lists_as_many_waiters_as_it_has_room_for(void) {
     CHECK_INT(hear(&reader), 'l');
     for (int i = 0; i < IPM_MAX_WAITERS; i++)
         if (waiters->waiter[i].pid == getpid())
-            waiters->waiter[i].pid = 0;
+            waiters->waiter[i].pid = waiters->waiter[i].tid = 0;
     lets_go(&unlisted);
     lets_go(&reader);
     end();
