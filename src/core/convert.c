@@ -124,12 +124,12 @@ static int run_number(conversion_run *r, const ipm_step *s, const unsigned char 
     char text[IPM_REFUSAL_TEXT];
     ipm_number number;
     ipm_number old = ipm_number_load(s->from_type->kind, from);
-    if (!convert_number(s->from_type->kind, old, type->kind, &number)) {
-        lose(r, s->fate);
-    } else if (type->limits == NULL ||
-               ipm_limits_fit(type->limits, type->kind, number) == IPM_FITS) {
+    bool is_lost = !convert_number(s->from_type->kind, old, type->kind, &number);
+    bool fits = !is_lost && (type->limits == NULL ||
+                             ipm_limits_fit(type->limits, type->kind, number) == IPM_FITS);
+    if (fits) {
         ipm_number_store(type->kind, number, into);
-    } else if (r->plan->lossy) {
+    } else if (is_lost || r->plan->lossy) {
         lose(r, s->fate);
     } else {
         const char *path = r->plan->fates[s->fate].path;

@@ -109,7 +109,7 @@ static bool has_versions_that_go_on(const ipm_datafile *file) {
 static int prepare_past(ipm_segment *segment, ipm_error *error) {
     if (segment->data.described == NULL)
         return IPM_OK;
-    void *past = realloc(segment->past, (segment->past_count + 1) * sizeof *segment->past);
+    void *past = realloc(segment->past, (segment->past_count + 1) * sizeof(ipm_layout *));
     if (past == NULL)
         return ipm_fail_errno(error, ENOMEM, "cannot follow %s", segment->names.path);
     segment->past = past;

@@ -13,13 +13,13 @@ static inline ipm_number ipm_number_of_bits(ipm_kind kind, uint64_t bits) {
     ipm_number number = {.u = bits};
     switch ((int)kind) {
     case IPM_INT8:
-        number.i = (int8_t)bits;
+        number.i = (int64_t)(bits << 56) >> 56;
         break;
     case IPM_INT16:
-        number.i = (int16_t)bits;
+        number.i = (int64_t)(bits << 48) >> 48;
         break;
     case IPM_INT32:
-        number.i = (int32_t)bits;
+        number.i = (int64_t)(bits << 32) >> 32;
         break;
     case IPM_FLOAT: {
         uint32_t narrow = (uint32_t)bits;

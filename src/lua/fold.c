@@ -96,7 +96,7 @@ static bool store_fold(lua_State *L, const lipm_place *place, fold how, fold_wor
     const unsigned char *base = ipm_segment_data(place->memory->segment);
     fold_word old = word_at(base + place->offset, type);
     *value = fold_words(L, type, how, old, given);
-    if (memcmp(value, &old, sizeof old) == 0)
+    if (value->bits == old.bits)
         return true;
     lipm_pushscalar(L, type, value);
     bool fits = lipm_toscalar(L, -1, type, &scalar);

@@ -20,6 +20,7 @@ static lipm_handle *push_member(lua_State *L, lua_Integer index) {
         lipm_pushshown(L, -1);
         luaL_error(L, "wait_any takes a list of handles, and its element %I is %s", index,
                    lua_tostring(L, -1));
+        return NULL; /* never: luaL_error raises */
     }
     lipm_checkopen(L, handle);
     return handle;
