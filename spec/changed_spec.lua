@@ -42,6 +42,13 @@ describe("changed", function()
     assert.is_true(contains(editor:changed(version), "a"))
   end)
 
+  it("lists no padding as an element after the last one", function()
+    local Padded = ipmmap.base:extend("ChangedSpecPadded", { { "odd", "int16[3]" }, { "last", "int32" } })
+    local _, editor = segment.make(Padded)
+    editor:write("last", 1)
+    assert.same({ "header.time_stamp", "odd[1]", "odd[2]", "odd[3]", "last" }, editor:changed(0))
+  end)
+
   it("lists exactly the fields that were changed if the ring has all commits", function()
     local _, editor, reader = segment.make(S, { "reader" }, { feed = 8192 })
     local version = reader:version()
