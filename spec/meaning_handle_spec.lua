@@ -92,6 +92,13 @@ describe("a segment", function()
     assert.is_true(segment.is_free(manager))
   end)
 
+  it("keeps limits in bor and band", function()
+    editor:write("total", 64)
+    refused("MeaningHandle.total: 127 is above the limit of 100", editor.bor, editor, "total", 63)
+    assert.equal(64, editor:band("total", 100))
+    assert.equal(96, editor:bor("total", 32))
+  end)
+
   it("reads and writes enumerations by path", function()
     assert.equal("walk", reader:read "mode")
     editor:write("mode", "idle")
