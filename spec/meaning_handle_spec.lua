@@ -67,8 +67,10 @@ describe("a segment", function()
 
   it("refuses an update of what is not there before it calls the function", function()
     local function never() error "called" end
-    refused("MeaningHandle.items: index 1 is out of range: the list is empty", editor.update, editor, "items[1]", never)
-    refused("MeaningHandle.items: index 1 is out of range: the list is empty", editor.update, editor, "items[1].id", never)
+    refused("MeaningHandle.items: index 1 is out of range: the list is empty", editor.update, editor,
+      "items[1]", never)
+    refused("MeaningHandle.items: index 1 is out of range: the list is empty", editor.update, editor,
+      "items[1].id", never)
     refused("MeaningHandle.item.id: MeaningHandle.item is absent", editor.update, editor, "item.id", never)
     editor:write("items", { {}, {} })
     assert.equal(9, editor:update("items[2].id", function(old) return old + 2 end))
