@@ -124,6 +124,10 @@ describe("wait for one of several fields", function()
     child:join()
   end)
 
+  it("refuses seconds beside the list, which would be of no use", function()
+    refused("wait: seconds and version are keys of the list", reader.wait, reader, { "a", seconds = 0 }, 5)
+  end)
+
   it("tells false from an optional field that is absent", function()
     local Optional = ipmmap.base:extend("ChangedSpecOptional", { { "flag", "bool?" } })
     local at, _, waiting = segment.make(Optional, { "reader" })

@@ -13,7 +13,7 @@ end
 
 local NAN, ABSENT = {}, {}
 
--- What a field holds, to be compared: a scalar, or the bytes of a struct or an array; NAN or ABSENT.
+-- What a field holds, to be compared: a scalar, the bytes of a struct or an array, NAN or ABSENT.
 local function held(self, path)
   local ok, value = pcall(methods.read, self, path)
   if not ok then
@@ -149,6 +149,9 @@ end
 --- Waits for a commit or a field, as the core does; or for one of several fields.
 function methods:wait(version, seconds)
   if type(version) == "table" then
+    if seconds ~= nil then
+      error("wait: seconds and version are keys of the list, not more arguments", 2)
+    end
     return wait_for_fields(self, version)
   end
   return wait_once(self, version, seconds)
