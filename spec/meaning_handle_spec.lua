@@ -52,6 +52,35 @@ describe("a segment", function()
     check_defaults()
   end)
 
+  it("updates an optional field by a function, which gets nil where it is absent", function()
+    assert.equal(3, editor:update("left", function(old)
+      assert.is_nil(old)
+      return 3
+    end))
+    assert.equal(4, editor:update("left", function(old) return old + 1 end))
+    refused("MeaningHandle.left: 6 is above the limit of 5", editor.update, editor, "left", function() return 6 end)
+    assert.equal(7, editor:update("item", function() return {} end).id)
+    assert.equal(8, editor:update("item", function(old) return { id = old.id + 1 } end).id)
+    assert.is_nil(editor:update("left", function() end))
+    assert.same({ nil, 8 }, { reader:read "left", reader:read "item.id" })
+  end)
+
+  it("refuses an update of what is not there before it calls the function", function()
+    local function never() error "called" end
+    refused("MeaningHandle.items: index 1 is out of range: the list is empty", editor.update, editor,
+      "items[1]", never)
+    refused("MeaningHandle.items: index 1 is out of range: the list is empty", editor.update, editor,
+      "items[1].id", never)
+    refused("MeaningHandle.item.id: MeaningHandle.item is absent", editor.update, editor, "item.id", never)
+    editor:write("items", { {}, {} })
+    assert.equal(9, editor:update("items[2].id", function(old) return old + 2 end))
+    refused("MeaningHandle.items: index 2 is out of range (1 to 1)", editor.update, editor, "items[2]", function()
+      editor:write("items", { {} })
+      return {}
+    end)
+    assert.equal(2, #reader:read "items")
+  end)
+
   it("keeps limits in write, set and add", function()
     refused("MeaningHandle.volume: 1.5 is above the limit of 1", editor.write, editor, "volume", 1.5)
     refused("MeaningHandle.parts[2].id: -1 is below the limit of 0", editor.set, editor,
@@ -63,6 +92,13 @@ describe("a segment", function()
     assert.equal(0.5, reader:read "volume")
     assert.equal(100, editor:add("total", 100))
     assert.is_true(segment.is_free(manager))
+  end)
+
+  it("keeps limits in bor and band", function()
+    editor:write("total", 64)
+    refused("MeaningHandle.total: 127 is above the limit of 100", editor.bor, editor, "total", 63)
+    assert.equal(64, editor:band("total", 100))
+    assert.equal(96, editor:bor("total", 32))
   end)
 
   it("reads and writes enumerations by path", function()

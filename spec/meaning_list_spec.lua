@@ -113,6 +113,12 @@ describe_both("a list", function(make)
     assert.same({ 1, 2, 3 }, numbers(v.numbers))
   end)
 
+  it("refuses more bytes than it holds, and names the index that was given", function()
+    v.numbers = { 1, 2, 3 }
+    refused("MeaningList.numbers: 2 elements given from index 3 on, int32[<=3] has 3", ipmmap.setbytes, v.numbers,
+      ("\0"):rep(8), 3)
+  end)
+
   it("refuses an index beyond its end", function()
     v.numbers = { 1 }
     refused("MeaningList.numbers: index 3 is out of range (1 to 1)", function() return v.numbers[3] end)

@@ -112,6 +112,19 @@ describe("migrate", function()
       manager:info().migrated)
   end)
 
+  it("keeps the elements of an optional array that becomes a list, and makes an empty list of another value", function()
+    local before = layout("array: int16[3]?; absent: int16[3]?; number: int16?; after: int8")
+    local value = before:new { array = { 4, 5, 6 }, number = 7, after = 8 }
+    local made, report = layout("array: int16[<=4]; absent: int16[<=4]; number: int16[<=2]; after: int8")
+      :convert(value, "lossy")
+    assert.same({ array = { 4, 5, 6 }, absent = {}, number = {}, after = 8 }, (function()
+      local plain = ipmmap.totable(made)
+      plain.header = nil
+      return plain
+    end)())
+    assert.same({ "number" }, report.dropped)
+  end)
+
   it("keeps values that fit their narrower types", function()
     old:set { hp = -128, name = "four" }
     local manager = keep(migrate(NARROW, "lossy"))

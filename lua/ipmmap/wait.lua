@@ -11,7 +11,9 @@ local function show(value)
   return type(value) == "string" and ("'%s'"):format(value) or tostring(value)
 end
 
--- What a field holds, to be compared: a scalar, or the bytes of a struct or an array.
+local NAN, ABSENT = {}, {}
+
+-- What a field holds, to be compared: a scalar, the bytes of a struct or an array, NAN or ABSENT.
 local function held(self, path)
   local ok, value = pcall(methods.read, self, path)
   if not ok then
@@ -19,7 +21,12 @@ local function held(self, path)
   elseif type(value) == "userdata" or type(value) == "cdata" and not tonumber(value) then
     return core.bytes(value)
   end
-  return value == value and value or "NaN"
+  if value == nil then
+    return ABSENT
+  elseif value ~= value then
+    return NAN
+  end
+  return value
 end
 
 -- What the fields hold, or nil and why one cannot be read.
@@ -39,7 +46,8 @@ local function is_below(path, of)
   return path == of or path:sub(1, #of) == of and path:find("^[.%[]", #of + 1) ~= nil
 end
 
--- Whether a field may have changed after a version.
+-- Whether a field may have changed after a version. A list or an optional field that is told by its
+-- own path may have got or lost what is in it.
 local function has_changed(self, paths, version)
   local ok, changed = pcall(methods.changed, self, version)
   if not ok then
@@ -47,7 +55,7 @@ local function has_changed(self, paths, version)
   end
   for _, path in ipairs(changed) do
     for _, of in ipairs(paths) do
-      if is_below(path, of) then
+      if is_below(path, of) or is_below(of, path) then
         return true
       end
     end
@@ -141,6 +149,9 @@ end
 --- Waits for a commit or a field, as the core does; or for one of several fields.
 function methods:wait(version, seconds)
   if type(version) == "table" then
+    if seconds ~= nil then
+      error("wait: seconds and version are keys of the list, not more arguments", 2)
+    end
     return wait_for_fields(self, version)
   end
   return wait_once(self, version, seconds)

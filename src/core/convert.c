@@ -165,7 +165,7 @@ static void store_count(const ipm_type *type, uint64_t count, unsigned char *int
     const uint32_t used = (uint32_t)count;
     if (type->kind == IPM_LIST)
         memcpy(into, &used, sizeof used);
-    else if (type->kind == IPM_OPTIONAL)
+    else
         *into = count != 0;
 }
 
@@ -175,7 +175,7 @@ static int run_each(conversion_run *r, const ipm_step *s, size_t first, const un
     const ipm_type *old = ipm_step_element(a, b), *new = ipm_step_element(b, a);
     const unsigned char *old_at = from + (old == a ? 0 : a->inner);
     unsigned char *new_at = into + (new == b ? 0 : b->inner);
-    const bool is_new = b->kind == IPM_LIST || b->kind == IPM_OPTIONAL;
+    const bool is_new = new != b && b->kind != IPM_ARRAY;
     const uint64_t room = new == b ? 1 : b->count, lost = r->lost;
     uint64_t count;
     int code = count_old(r, s, from, &count);
@@ -191,7 +191,8 @@ static int run_each(conversion_run *r, const ipm_step *s, size_t first, const un
     }
     if (b->kind == IPM_OPTIONAL && ipm_family_of(new->kind) != IPM_NO_NUMBER && r->lost != lost)
         count = 0; /* rather absent than another value */
-    store_count(b, count, into);
+    if (is_new)
+        store_count(b, count, into);
     return code;
 }
 

@@ -126,7 +126,7 @@ static int fold_in(lua_State *L, fold how, lua_CFunction method) {
     if (gap.guard != NULL)
         return lipm_complain_gap(L, place.memory, part, &gap);
     lipm_pushscalar(L, place.type, &value);
-    return fits ? 1 : lipm_complain_scalar(L, -1, &place);
+    return fits ? 1 : lipm_complain_scalar(L, lua_gettop(L), &place);
 }
 
 /***

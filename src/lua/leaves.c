@@ -46,6 +46,8 @@ static feed_leaf find_leaf(lipm_memory *memory, uint64_t offset, const unsigned 
     while (!lipm_is_scalar(place.type)) {
         const ipm_type *type = place.type;
         uint64_t inside = offset - place.offset;
+        if (inside >= type->size) /* the padding behind it */
+            break;
         if (type->kind == IPM_OPTIONAL && lipm_is_scalar(type->element))
             break;
         if (type->kind == IPM_LIST || type->kind == IPM_OPTIONAL) {

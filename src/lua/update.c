@@ -46,8 +46,10 @@ static void push_present(lua_State *L, const lipm_handle *handle, const lipm_par
     if (base == NULL)
         lipm_complain_access(L, &place);
     ipm_copy_from_shared(bytes, base + place.offset, type->size);
-    if (value == NULL)
+    if (value == NULL) {
         lipm_pushcopy(L, UPDATE_OWNER, handle->layout, type, bytes);
+        lua_remove(L, -2);
+    }
 }
 
 static void assign_new(lua_State *L, const lipm_handle *handle, const lipm_part *part) {

@@ -138,7 +138,7 @@ local function check_target(v, type, text, i)
       "%d bytes given, which are no whole number of elements of %d bytes", #text, element)
   elseif #text > room then
     errors.complain(of, type, offset, "%d elements given from index %d on, %s has %d",
-      #text / element, from / element + 1, type.name, type.count)
+      #text / element, (from - type.inner) / element + 1, type.name, type.count)
   end
   return from
 end

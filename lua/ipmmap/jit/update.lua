@@ -31,6 +31,13 @@ local function convert(of, part, value)
   return stored
 end
 
+-- Raises if the part is missing. The handle holds its lock.
+local function check_there(of, part)
+  if part.guards then
+    guards.check(of, part)
+  end
+end
+
 -- update ---------------------------------------------------------------------------------------
 
 -- Calls the function and writes what it returns, under the lock.
@@ -38,6 +45,7 @@ local function update(_, self, path, fn)
   local state = handle.check(self)
   local of = state.memory
   local epoch = of.block.epoch
+  check_there(of, find(of.struct, path))
   local new = fn(self:read(path))
   if not memory.is_active(of.block) or of.block.epoch ~= epoch then
     errors.refuse("%s: the function of update has released the lock", state.name)
@@ -47,6 +55,7 @@ local function update(_, self, path, fn)
     errors.complain(of, part.type, part.offset,
       "the function of update returned nil instead of the new value")
   end
+  check_there(of, part)
   self:write(path, new)
   return self:read(path)
 end
@@ -98,9 +107,7 @@ end
 
 local function fold(state, part, n, name)
   local kind = part.type
-  if part.guards then
-    guards.check(state.memory, part)
-  end
+  check_there(state.memory, part)
   local at = state.memory.block.base + part.offset
   local old = as_stored(kind, load_scalar(kind, at))
   local new
@@ -159,9 +166,7 @@ end
 
 local function swap(state, part, expected, new)
   local kind = part.type
-  if part.guards then
-    guards.check(state.memory, part)
-  end
+  check_there(state.memory, part)
   local old = load_scalar(kind, state.memory.block.base + part.offset)
   if old ~= expected and (old == old or expected == expected) then
     return true, false
