@@ -341,6 +341,23 @@ describe("the command, on types with meaning,", function()
       assert.same({ "info", 0.5 }, { again:read("level"), again:read("volume") })
     end)
 
+    it("parts of elements and of optional fields, and makes room for them", function()
+      manager:set { items = {}, few = {} }
+      record({ "items[*].id", "best.id", "items[4].left", "few[2]" }, {
+        function() manager:set { items = { { id = 5 }, { id = 6 } }, best = { id = 3 }, few = { 1, 5 } } end,
+        function() manager:write("items", { { id = 7 } }) end,
+      })
+      local rows = cli.output { "export", log, "items[1..2].id", "best.id" }
+      assert.same({ "5,6,3", "7,,3" }, { rows:match("\n%d+,[%d.]+,(.*)\n%d+,[%d.]+,(.*)\n") })
+      local again = segment.open("manager", S, { create = true, mmap_dir = dir, tag = "again" })
+      local status, _, err = cli.run { "replay", log, dir, "--tag", "again", "--speed", "max" }
+      assert.equal(0, status, err)
+      assert.same({ 2, 7, 6, "warn", 3 }, { #again:read("items"), again:read("items[1].id"),
+        again:read("items[2].id"), again:read("items[2].level"), again:read("best.id") })
+      assert.is_nil(again:read("items[2].left"))
+      assert.same({ 5, 5 }, ipmmap.totable(again:read("few")))
+    end)
+
     it("nothing into a segment whose limits it passes", function()
       manager:write("volume", 0.75)
       record({}, { function() manager:write("volume", 1) end })
