@@ -154,7 +154,9 @@ describe("the command, on types with meaning,", function()
       assert.equal(18, manager:read("rights"))
       assert.equal(0, (set("--json", "rights=18446744073709551615")))
       assert.equal(-1, manager:read("rights"))
-      refuses("'read|run' is neither of the names read, write, top, joined by '|', nor a number",
+      refuses("'-1' is neither of the names read, write, top, joined by '|', nor an integer from 0 to "
+        .. "18446744073709551615", "rights=-1")
+      refuses("'read|run' is neither of the names read, write, top, joined by '|', nor an integer",
         "rights=read|run")
     end)
 
