@@ -271,6 +271,26 @@ describe("the command, on types with meaning,", function()
       terminal:send("q")
       assert.same({ "exit", 0 }, { terminal:finish() })
     end)
+
+    it("edits no other value if that which is edited is gone", function()
+      local terminal = cli.terminal(80, 24, { "watch", file, "few", "gains",
+        env = { "TERM=xterm", "LC_ALL=C.UTF-8" } })
+      local function shows(pattern)
+        terminal:wait_for(function(lines) return table.concat(lines, "\n"):find(pattern) end)
+      end
+      shows("gains%[3%]")
+      terminal:send("jj\r")
+      shows("few%[2%] +2 .*\nEnter sets the value")
+      manager:write("few", {})
+      shows("\nfew%[2%] is gone")
+      terminal:send("\0213\r\27") -- Enter begins to edit the row that is selected now
+      shows("gains%[1%] +1.0 dB.*\nq quits")
+      terminal:send("g\r")
+      shows("\n#few cannot be edited: set the elements, or few as a whole")
+      terminal:send("q")
+      assert.same({ "exit", 0 }, { terminal:finish() })
+      assert.same({ 1, 1, 1 }, ipmmap.totable(manager:read("gains")))
+    end)
   end)
 
   it("diff names attributes that differ, and values", function()
