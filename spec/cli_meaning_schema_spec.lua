@@ -212,6 +212,26 @@ except ValueError as error:
       :gsub("<Rights.read|write: 3>", "<Rights.write|read: 3>")))
   end)
 
+  it("is a Python module with members that Python would take for its own", function()
+    if not os.execute("command -v python3 >/dev/null") then pending("there is no python3") end
+    local T = assert(ipmmap.parse(SCHEMA:match("^.-enum") .. [[ E : uint8 { _x = 1
+      _y_ = 2
+      __z = 3
+      __init__ = 4
+      ____w = 5
+      _ = 6 }
+      struct Odd : BaseMmapStructure { e: E }]]))
+    do local _ <close> = assert(ipmmap.manager(T, { create = true, mmap_dir = dir })) end
+    write("odd.py", cli.output { "schema", "--python", dir .. "/Odd_.mmap" })
+    write("main.py", [[
+import sys
+sys.dont_write_bytecode = True
+import odd
+print([member.value for member in odd.E], [member.name for member in odd.E][0])
+]])
+    assert.equal("[1, 2, 3, 4, 5, 6] _x\n", try "python3 main.py")
+  end)
+
   it("is annotations with the names of enumerations and optional fields", function()
     local out = schema "--luals"
     assert.matches('\n%-%-%-@alias Mode\n%-%-%-| "idle" # 0\n%-%-%-| "walk" # 4\n', out)

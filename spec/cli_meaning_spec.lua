@@ -154,7 +154,9 @@ describe("the command, on types with meaning,", function()
       assert.equal(18, manager:read("rights"))
       assert.equal(0, (set("--json", "rights=18446744073709551615")))
       assert.equal(-1, manager:read("rights"))
-      refuses("'read|run' is neither of the names read, write, top, joined by '|', nor a number",
+      refuses("'-1' is neither of the names read, write, top, joined by '|', nor an integer from 0 to "
+        .. "18446744073709551615", "rights=-1")
+      refuses("'read|run' is neither of the names read, write, top, joined by '|', nor an integer",
         "rights=read|run")
     end)
 
@@ -291,6 +293,26 @@ describe("the command, on types with meaning,", function()
       terminal:send("q")
       assert.same({ "exit", 0 }, { terminal:finish() })
     end)
+
+    it("edits no other value if that which is edited is gone", function()
+      local terminal = cli.terminal(80, 24, { "watch", file, "few", "gains",
+        env = { "TERM=xterm", "LC_ALL=C.UTF-8" } })
+      local function shows(pattern)
+        terminal:wait_for(function(lines) return table.concat(lines, "\n"):find(pattern) end)
+      end
+      shows("gains%[3%]")
+      terminal:send("jj\r")
+      shows("few%[2%] +2 .*\nEnter sets the value")
+      manager:write("few", {})
+      shows("\nfew%[2%] is gone")
+      terminal:send("\0213\r\27") -- Enter begins to edit the row that is selected now
+      shows("gains%[1%] +1.0 dB.*\nq quits")
+      terminal:send("g\r")
+      shows("\n#few cannot be edited: set the elements, or few as a whole")
+      terminal:send("q")
+      assert.same({ "exit", 0 }, { terminal:finish() })
+      assert.same({ 1, 1, 1 }, ipmmap.totable(manager:read("gains")))
+    end)
   end)
 
   it("diff names attributes that differ, and values", function()
@@ -404,6 +426,23 @@ struct Plain : BaseMmapStructure { start: int8 (min 1)
         cli.output { "plot", log, "left", "level", "few[1]", "-o", dir .. "/sound.svg" }
         assert.is_true(cli.size(dir .. "/sound.svg") > 1000)
       end
+    end)
+
+    it("parts of elements and of optional fields, and makes room for them", function()
+      manager:set { items = {}, few = {} }
+      record({ "items[*].id", "best.id", "items[4].left", "few[2]" }, {
+        function() manager:set { items = { { id = 5 }, { id = 6 } }, best = { id = 3 }, few = { 1, 5 } } end,
+        function() manager:write("items", { { id = 7 } }) end,
+      })
+      local rows = cli.output { "export", log, "items[1..2].id", "best.id" }
+      assert.same({ "5,6,3", "7,,3" }, { rows:match("\n%d+,[%d.]+,(.*)\n%d+,[%d.]+,(.*)\n") })
+      local again = segment.open("manager", S, { create = true, mmap_dir = dir, tag = "again" })
+      local status, _, err = cli.run { "replay", log, dir, "--tag", "again", "--speed", "max" }
+      assert.equal(0, status, err)
+      assert.same({ 2, 7, 6, "warn", 3 }, { #again:read("items"), again:read("items[1].id"),
+        again:read("items[2].id"), again:read("items[2].level"), again:read("best.id") })
+      assert.is_nil(again:read("items[2].left"))
+      assert.same({ 5, 5 }, ipmmap.totable(again:read("few")))
     end)
 
     it("nothing into a segment whose limits it passes", function()

@@ -113,7 +113,8 @@ describe("the command", function()
     it("refuses what is no number, or does not fit, and changes nothing", function()
       fails("Demo.text is char%[256%]: '%+=' is for numbers only", "set", file, "count=1", "text+=1")
       fails("Demo.points%[1%] is Point2D: '%-=' is for numbers only", "set", file, "points[1]-={}")
-      fails("Demo.count is int64: 'x' is not an integer of 64 bits", "set", file, "count+=x")
+      fails("Demo.count is int64: 'x' is not an integer from %-9223372036854775807 to 9223372036854775807",
+        "set", file, "count+=x")
       fails("Demo.count is int64: '0.5' is not an integer", "set", file, "count+=0.5")
       fails("Demo.count is int64: '%-9223372036854775808' is not", "set", file,
         "count-=-9223372036854775808")

@@ -52,6 +52,9 @@ function modes.move(self, key, room)
   elseif (key == "n" or key == "N") and self.wanted then
     local step = key == "n" and 1 or -1
     self:find(self.selected + step, step)
+  elseif key == "enter" and self.row.path:find("^#") then
+    self.message = ("%s cannot be edited: set the elements, or %s as a whole"):format(self.row.path,
+      self.row.path:sub(2))
   elseif key == "enter" then
     self.mode, self.line = "edit", new_line(editable(self.row))
   end
@@ -98,18 +101,22 @@ end
 -- @return "quit", or nil
 function Cursor:press(key, room)
   if key == "interrupt" then return "quit" end
+  self:settle()
   local result = modes[self.mode](self, key, room)
-  self.row = self.rows[self.selected]
+  if not self:edits() then self.row = self.rows[self.selected] end
   return result
 end
 
---- Keeps the selected row after rows came or went.
+--- Keeps the selected row after rows came or went. If it went, its editing ends.
 function Cursor:settle()
   self.selected = math.max(1, math.min(self.selected, #self.rows))
-  if self.row and self.rows[self.selected] ~= self.row then
-    for number, row in ipairs(self.rows) do
-      if row == self.row then self.selected = number end
-    end
+  local is_there = self.rows[self.selected] == self.row
+  for number, row in ipairs(self.rows) do
+    if not is_there and row == self.row then self.selected, is_there = number, true end
+  end
+  if not is_there and self:edits() then
+    if self.mode == "wait" then self.give_up() end
+    self.mode, self.line, self.message = "move", nil, self.row.path .. " is gone"
   end
   if not self:edits() then self.row = self.rows[self.selected] end
 end

@@ -70,6 +70,7 @@ local EXPECTED <const> = {
   char16 = "a JSON string", char32 = "a JSON string",
   struct = 'a JSON object, such as {"x": 1}', array = "a JSON array, such as [1, 2]",
   list = "a JSON array, such as [1, 2]",
+  addend = "an integer from -9223372036854775807 to 9223372036854775807",
 }
 
 local function names_of(type)
@@ -80,7 +81,7 @@ end
 local function refuse(S, path, type, text)
   local expected = "not " .. (EXPECTED[type.kind] or "an integer of 64 bits")
   if type.names then
-    expected = ("neither %s nor a number"):format(names_of(type))
+    expected = ("neither %s nor %s"):format(names_of(type), EXPECTED[type.kind] or "a number")
   end
   failure.raise("usage", "%s.%s is %s: '%s' is %s", S.name, path, type.name, text, expected)
 end
@@ -224,7 +225,7 @@ function input.read_addend(S, path, sign, text)
   local is_float = type.kind == "float" or type.kind == "double"
   local number = (is_float and read_number or read_integer)(text)
   if number == nil or sign == "-" and number == math.mininteger then
-    refuse(S, path, is_float and type or { name = type.name }, text)
+    refuse(S, path, is_float and type or { name = type.name, kind = "addend" }, text)
   end
   return sign == "-" and -number or number
 end

@@ -119,6 +119,33 @@ function parts.read(whole, keys, count)
   return whole
 end
 
+--- One step of a part's keys.
+-- @return the type of what the key leads to, and its offset, if the given type is at an offset
+function parts.step(type, at, key)
+  if type.kind == "optional" then type, at = type.element, at + type.inner end
+  if math.type(key) then
+    local first = type.kind == "list" and type.inner or 0
+    return type.element, at + first + (key - 1) * type.element.size
+  end
+  local field = value.field(type, key)
+  return field.type, at + field.offset
+end
+
+--- What directly holds the part that the keys lead to. It is made if it is not there: lists on the
+-- way get more elements, and optional parts hold something then.
+function parts.reach(whole, keys)
+  for i = 1, #keys - 1 do
+    local key = keys[i]
+    if whole[key] == nil and math.type(key) then
+      for index = #whole + 1, key do whole[index] = {} end
+    elseif whole[key] == nil then
+      whole[key] = {}
+    end
+    whole = whole[key]
+  end
+  return whole
+end
+
 --- The value of a part in a value of the struct. Ends the command if the part is in an element that
 -- its list does not have.
 function parts.value(S, whole, part)

@@ -35,8 +35,11 @@ local function is_field_reserved(name)
   return KEYWORDS[name] or ATTRIBUTES[name] or name:find("^_.*_$") ~= nil
 end
 
+-- Python keeps _x_ and __x__ in an enumeration for itself, and __x and __x_ are private there.
 local function is_member_reserved(name)
-  return KEYWORDS[name] or MEMBERS[name] or name:find("^_") ~= nil
+  if KEYWORDS[name] or MEMBERS[name] then return true end
+  if name:find("__$") then return name:find("^__[^_].*[^_]__$") or name:find("^__[^_]__$") end
+  return name:find("^__.") or name:find("^_.+_$")
 end
 
 -- A reference to a class from inside another class, where a name like __x would mean another name.
@@ -119,7 +122,8 @@ end
 --- Adds the class of an enumeration.
 function python_class.add_enum(add, enum, called)
   add("\nclass %s(enum.%s):", called[enum.name], enum.flags and "IntFlag" or "IntEnum")
-  local members = types.rename(types.names(enum.names), is_member_reserved)
+  local members = types.rename(types.names(enum.names), is_member_reserved,
+    function(_, name) return is_member_reserved(name) end)
   for _, constant in ipairs(enum.names) do
     add("    %s = %s", members[constant.name], value.write({ kind = enum.kind }, constant.number))
   end

@@ -22,6 +22,23 @@ local function chosen_parts(opened)
   return chosen
 end
 
+-- Stores a part of a state. What the state does not have stays as it is, except that a recorded
+-- optional part is cleared.
+local function put_part(whole, part, data)
+  local keys = part.keys
+  local key = keys[#keys]
+  if data ~= nil then
+    local container = parts.reach(whole, keys)
+    if math.type(key) then -- elements before it, which neither the list nor the log has
+      for index = #container + 1, key - 1 do container[index] = data end
+    end
+    container[key] = data
+  elseif part.type.kind == "optional" then
+    local container = parts.read(whole, keys, #keys - 1)
+    if container ~= nil then container[key] = nil end
+  end
+end
+
 -- A function that raises an error if the segment cannot have a state, because of its limits. The
 -- segment's struct may differ from the log's in its attributes. If it does not, a log of everything
 -- has only what such a segment had.
@@ -30,9 +47,7 @@ local function new_check(opened, path)
   local value, chosen = T:new(), chosen_parts(opened)
   return function(state, bytes)
     for _, part in ipairs(chosen) do
-      local keys = part.keys
-      local container, data = parts.read(value, keys, #keys - 1), parts.read(state, keys)
-      if container ~= nil and data ~= nil then container[keys[#keys]] = data end
+      put_part(value, part, parts.read(state, part.keys))
     end
     if #opened.paths == 0 and tostring(T) ~= tostring(opened.S) then
       ipmmap.setbytes(value, bytes)
@@ -88,10 +103,7 @@ local function new_put(opened, manager)
       ipmmap.setbytes(view, ipmmap.bytes(view.header) .. bytes:sub(HEADER_BYTES + 1))
     end
     for _, part in ipairs(chosen) do
-      local data = parts.read(state, part.keys)
-      if data ~= nil or part.type.kind == "optional" then
-        failure.of_user(manager.write, manager, part.path, data)
-      end
+      failure.of_user(put_part, view, part, parts.read(state, part.keys))
     end
     if is_touched then manager:touch() end
     return true

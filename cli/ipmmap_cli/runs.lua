@@ -49,32 +49,52 @@ local function needs_bytes(type)
   return type.element ~= nil and needs_bytes(type.element)
 end
 
--- The bytes of the chosen parts; all others are zero. If none is chosen, all bytes.
-local function only(chosen, bytes)
-  if #chosen == 0 then return bytes end
-  local kept = ("\0"):rep(#bytes)
-  for _, part in ipairs(chosen) do
-    local offset, size = part.offset, part.type.size
-    kept = kept:sub(1, offset) .. bytes:sub(offset + 1, offset + size)
-      .. kept:sub(offset + size + 1)
+-- Where the chosen parts are, sorted, as { first, ending }; and of the lists and optional parts on
+-- the way to them, the number of elements, or whether it holds something.
+local function places_of(S, chosen)
+  local places, known = {}, {}
+  local function add(at, size)
+    if known[at] == size then return end
+    known[at] = size
+    places[#places + 1] = { at, at + size }
   end
-  return kept
+  for _, part in ipairs(chosen) do
+    local type, at = types.of(S), 0
+    for _, key in ipairs(part.keys) do
+      if types.is_wrapper(type) then add(at, type.kind == "list" and 4 or 1) end
+      type, at = parts.step(type, at, key)
+    end
+    add(at, part.type.size)
+  end
+  table.sort(places, function(a, b) return a[1] < b[1] end)
+  return places
+end
+
+-- The bytes at the places; all others are zero. If there are none, all bytes.
+local function only(places, bytes)
+  if #places == 0 then return bytes end
+  local texts, at = {}, 0
+  for _, place in ipairs(places) do
+    local first, ending = math.max(place[1], at), place[2]
+    if ending > first then
+      texts[#texts + 1] = ("\0"):rep(first - at) .. bytes:sub(first + 1, ending)
+      at = ending
+    end
+  end
+  return table.concat(texts) .. ("\0"):rep(#bytes - at)
 end
 
 -- For a recording of a struct whose bytes do not follow from the scalars alone. It costs the whole
 -- struct.
 local function of_bytes(S, paths, first)
-  local chosen, before, tidy = {}, ("\0"):rep(S.size), new_tidy(S)
-  for i, part in ipairs(parts.of(S, paths)) do
-    chosen[i] = { offset = S:offsetof(part.path), type = part.type }
-  end
+  local places, before, tidy = places_of(S, parts.of(S, paths)), ("\0"):rep(S.size), new_tidy(S)
   local function runs(whole)
-    local bytes = only(chosen, tidy(whole))
+    local bytes = only(places, tidy(whole))
     local difference = log.difference(before, bytes)
     before = bytes
     return (#paths == 0 or #difference > 0) and difference or nil
   end
-  return runs(first), runs
+  return runs(first) or {}, runs
 end
 
 -- For a recording of everything.

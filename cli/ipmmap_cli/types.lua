@@ -89,7 +89,7 @@ end
 
 --- Gives each name an identifier. A reserved or taken name gets "_" appended until it differs from
 -- all others, and from words such as __asm__, which compilers have.
--- @param taken a set of further names that must not be used
+-- @param taken a set of further names that must not be used, or a function for __index
 -- @return a table from the names to their identifiers
 function types.rename(names, is_reserved, taken)
   local called, used = {}, setmetatable({}, { __index = taken })
