@@ -11,7 +11,6 @@
 #include "cold.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,6 +25,9 @@
 #define IPM_MUTEX_KIND_OFFSET 0 /* musl */
 #define IPM_MUTEX_WORD_OFFSET 4
 #endif
+
+/* FUTEX_TID_MASK of linux/futex.h, which not every libc comes with. */
+#define IPM_TID_MASK 0x3fffffff
 
 /* Each mutex has a cache line of its own. */
 #define IPM_CACHE_LINE 64
@@ -51,7 +53,7 @@ static inline uint32_t ipm_mutex_kind(const pthread_mutex_t *mutex) {
  * says where in the word it is. */
 static inline int32_t ipm_mutex_owner(const pthread_mutex_t *mutex) {
     const void *word = (const char *)mutex + IPM_MUTEX_WORD_OFFSET;
-    return (int32_t)(__atomic_load_n((const uint32_t *)word, __ATOMIC_RELAXED) & FUTEX_TID_MASK);
+    return (int32_t)(__atomic_load_n((const uint32_t *)word, __ATOMIC_RELAXED) & IPM_TID_MASK);
 }
 
 /* The kind of a fresh mutex; 0: none can be made. */
