@@ -10,7 +10,7 @@ local hooks = { can_ask = false }
 -- Any coroutine will do, and its address is in the text that stands for it. It is kept here. A host
 -- may refuse to make one while it starts, as nginx does in init_worker_by_lua.
 local is_made, thread = pcall(coroutine.create, function() end)
-local address = is_made and tonumber(tostring(thread):match "0x%x+")
+local address = is_made and tonumber(tostring(thread):match "0x%x+") or nil
 
 --- What `hooks.ask` is called with.
 hooks.state = address and ffi.cast("void *", address)
