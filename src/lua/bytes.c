@@ -30,8 +30,6 @@ int lipm_bytes(lua_State *L) {
     const lipm_view *view = lipm_checkview(L, 1);
     lipm_span range = lipm_checkspan(L, 2, &view->place);
     luaL_Buffer buffer;
-    if (lipm_base(view->place.memory) == NULL)
-        return lipm_complain_access(L, &view->place);
     char *into = luaL_buffinitsize(L, &buffer, range.size);
     const unsigned char *base = lipm_base(view->place.memory);
     if (base == NULL)

@@ -19,14 +19,14 @@ static lua_Integer check_element(lua_State *L, int index, const lipm_place *plac
 }
 
 lipm_span lipm_checkspan(lua_State *L, int index, const lipm_place *place) {
+    if (lipm_base(place->memory) == NULL) /* then its type may be gone, too */
+        lipm_complain_access(L, place);
     const ipm_type *type = place->type;
     lipm_span whole = {place->offset, type->size, 0, type->count};
     if (lua_isnoneornil(L, index) && lua_isnoneornil(L, index + 1))
         return whole;
     if (type->kind != IPM_ARRAY && type->kind != IPM_LIST)
         lipm_complain(L, place, "%s is not an array, so indices name no part of it", type->name);
-    if (lipm_base(place->memory) == NULL)
-        lipm_complain_access(L, place);
     lua_Integer count =
         type->kind == IPM_LIST ? (lua_Integer)lipm_checkcount(L, place) : (lua_Integer)type->count;
     lua_Integer i = check_element(L, index, place, 1, 1, count + 1);
