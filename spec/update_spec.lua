@@ -18,13 +18,7 @@ describe("a change that depends on the value", function()
   before_each(function() _, editor, other, reader = segment.make(S, { "editor", "reader" }) end)
   after_each(segment.close)
 
-  local function is_unchanged_by(fn)
-    local before, version = ipmmap.bytes(reader:snapshot()), reader:version()
-    fn()
-    assert.equal(before, ipmmap.bytes(reader:snapshot()))
-    assert.equal(version, reader:version())
-    assert.is_true(segment.is_free(other))
-  end
+  local function is_unchanged_by(fn) segment.is_unchanged_by(reader, other, fn) end
 
   describe("by update", function()
     it("is one transaction", function()

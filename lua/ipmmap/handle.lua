@@ -1,6 +1,7 @@
 --- Opening segments: the three roles and their options.
 -- @submodule ipmmap
 
+local check = require "ipmmap.check"
 local compat = require "ipmmap.compat"
 local struct = require "ipmmap.struct"
 local pairs = require("ipmmap.loops").pairs
@@ -125,10 +126,7 @@ local function check_role(name, role)
 end
 
 local function show(value)
-  if type(value) == "table" then
-    return "the table"
-  end
-  return type(value) == "string" and ("'%s'"):format(value) or tostring(value)
+  return type(value) == "table" and "the table" or check.show(value)
 end
 
 -- Checks the options. Returns a copy for the core, or nil and what is wrong.
@@ -144,14 +142,14 @@ local function check_options(role, options)
     end
   end
   local checked = {}
-  for name, check in pairs(checks) do
+  for name, check_option in pairs(checks) do
     local value = options[name] -- may be inherited by __index
     if value ~= nil then
       local misplaced = check_role(name, role)
       if misplaced then
         return nil, misplaced
       end
-      local wrong = check(value)
+      local wrong = check_option(value)
       if wrong then
         return nil, ("option '%s': %s %s"):format(name, show(value), wrong)
       end

@@ -1,15 +1,12 @@
 -- Waiting for the change of one of several fields: the form of `wait` that takes a table.
 local compat = require "ipmmap.compat"
 local pairs = require("ipmmap.loops").pairs
+local show = require("ipmmap.check").show
 
 local core, is_integer = compat.core, compat.is_integer
 local methods = core.methods
 local wait_once = core.wait_once or methods.wait -- this file may be loaded again
 core.wait_once = wait_once
-
-local function show(value)
-  return type(value) == "string" and ("'%s'"):format(value) or tostring(value)
-end
 
 local NAN, ABSENT = {}, {}
 

@@ -1,41 +1,5 @@
 /* Schema text: which text is accepted, the errors, and the canonical text. */
-#include "../../src/ipmmap.h"
-#include "tap.h"
-
-static ipm_error error;
-
-static ipm_layout *parse(const char *text) {
-    ipm_layout *layout = NULL;
-    int code = ipm_layout_parse(text, strlen(text), &layout, &error);
-    if (code != IPM_OK)
-        printf("# %s\n", error.text);
-    return layout;
-}
-
-static void accepts(const char *text, const char *canonical) {
-    ipm_layout *layout = parse(text);
-    if (CHECK(layout != NULL)) {
-        size_t length;
-        CHECK_STR(ipm_layout_text(layout, &length), canonical);
-        CHECK_INT(length, strlen(canonical));
-    }
-    ipm_layout_free(layout);
-}
-
-static void refuses_bytes(const char *text, size_t length, const char *why) {
-    ipm_layout *const untouched = (ipm_layout *)&error;
-    ipm_layout *layout = untouched;
-    memset(&error, 0, sizeof error);
-    CHECK_INT(ipm_layout_parse(text, length, &layout, &error), IPM_EINVALID);
-    CHECK_STR(error.text, why);
-    CHECK_INT(error.code, IPM_EINVALID);
-    CHECK(layout == untouched);
-    CHECK_INT(ipm_layout_parse(text, length, &layout, NULL), IPM_EINVALID);
-}
-
-static void refuses(const char *text, const char *why) {
-    refuses_bytes(text, strlen(text), why);
-}
+#include "schema_text.h"
 
 /* A growing text, for cases that are too long for a string literal. */
 static struct {
@@ -278,26 +242,8 @@ static void takes_many_structs(void) {
 /* A text that differs from a correct one in one byte is refused, or its canonical text is parsed to
  * the same text. */
 static void survives_damage(void) {
-    char text[1024];
-    size_t length = strlen(demo), parsed = 0;
-    for (size_t i = 0; i < length; i++)
-        for (int byte = 0; byte < 256; byte++) {
-            memcpy(text, demo, length);
-            text[i] = (char)byte;
-            ipm_layout *layout, *again;
-            if (ipm_layout_parse(text, length, &layout, NULL) != IPM_OK)
-                continue;
-            parsed++;
-            size_t size;
-            const char *canonical = ipm_layout_text(layout, &size);
-            if (CHECK_INT(ipm_layout_parse(canonical, size, &again, NULL), IPM_OK)) {
-                CHECK_STR(ipm_layout_text(again, NULL), canonical);
-                CHECK(ipm_type_equal(ipm_layout_type(layout), ipm_layout_type(again)));
-                ipm_layout_free(again);
-            }
-            ipm_layout_free(layout);
-        }
-    CHECK(parsed > length);
+    size_t length = strlen(demo);
+    survives_changed_bytes(demo);
     for (size_t i = 0; i + 1 < length; i++) {
         ipm_layout *layout;
         if (ipm_layout_parse(demo, i, &layout, NULL) == IPM_OK) {

@@ -2,6 +2,7 @@
 --
 --    before_each(function() dir, manager, reader = segment.make(S, { "reader" }) end)
 --    after_each(segment.close)
+local assert = require "luassert"
 local ipmmap = require "ipmmap"
 local tmpdir = require "spec.helper.tmpdir"
 
@@ -61,6 +62,18 @@ function segment.close()
     handles[i] = nil
   end
   holding = {}
+end
+
+--- Asserts that a function changes nothing, makes no commit, and leaves no lock held.
+-- @tparam Handle reader a handle of the segment
+-- @tparam Handle other a handle that can take the write lock
+-- @tparam function fn
+function segment.is_unchanged_by(reader, other, fn)
+  local before, version = ipmmap.bytes(reader:snapshot()), reader:version()
+  fn()
+  assert.equal(before, ipmmap.bytes(reader:snapshot()))
+  assert.equal(version, reader:version())
+  assert.is_true(segment.is_free(other))
 end
 
 --- Whether the lock can be had at once through a handle.
