@@ -204,7 +204,9 @@ proctype Redis() {
   :: d_step { request[1].waits -> execute(request[1]); answer[1] = result; granted[1] = server.granted; clear(request[1]); result = 0 }
   :: d_step { late.waits -> execute(late); clear(late); result = 0 }
 #if LOSSES
+#ifdef OLD
   :: d_step { !kept && losses < LOSSES -> kept = 1; copy_server(old, server) }
+#endif
   :: atomic {
        losses < LOSSES ->
        losses++;
@@ -402,6 +404,10 @@ proctype Share(byte me) {
   bit stored, entry;           /* what was read of the server */
   byte at_epoch, at_state, from_epoch, from;
 
+  if
+  :: me == 0 -> epoch = 1; prev = 1; goto serve
+  :: else
+  fi;
 start:
   {
     do
@@ -432,13 +438,14 @@ start:
             until[me] = 0; granted[me] = 0; epoch = 0; base = 0; prev = 0; fresh = 0;
             if
 #ifdef GIVES_UP_WHEN_HELD
-            :: file[me].home -> give_up()
+            :: file[me].home
 #else
-            :: file[me].home && server.stored && IS_BEHIND(server.epoch, server.state) -> give_up()
+            :: file[me].home && server.stored && IS_BEHIND(server.epoch, server.state)
 #endif
-            :: else
+            :: else -> goto start
             fi
-          }
+          };
+          give_up()
        :: atomic { lose(); epoch = 0; base = 0; prev = 0; fresh = 0 }
        fi
     od;
@@ -449,15 +456,7 @@ compare:
       read_meta();
 #endif
       if
-      :: stored && IS_BEHIND(at_epoch, at_state) ->
-         fresh = 0; base = at_state; prev = at_epoch;
-         if
-         :: file[me].home -> give_up()
-         :: else
-         fi;
-#ifndef NOT_CAUGHT_UP
-         catch_up()
-#endif
+      :: stored && IS_BEHIND(at_epoch, at_state) -> fresh = 0; base = at_state; prev = at_epoch
       :: stored && !IS_BEHIND(at_epoch, at_state) && file[me].epoch == at_epoch &&
          (file[me].home || file[me].state == at_state) ->
          d_step {
@@ -466,11 +465,22 @@ compare:
            :: version[base] > version[at_state] -> base = parent[base]
            :: else -> break
            od;
-           skip
+           forget_meta()
          }
-      :: else -> fresh = 1; base = 0; prev = 0
+      :: else -> fresh = 1; base = 0; prev = 0; forget_meta()
       fi
     };
+#ifndef NOT_CAUGHT_UP
+    if
+    :: stored ->
+       if
+       :: file[me].home -> give_up()
+       :: else
+       fi;
+       catch_up()
+    :: else
+    fi;
+#endif
 #ifdef FILE_AFTERWARDS
     atomic { forget_meta(); LOCK; file[me].epoch = (file[me].home -> file[me].epoch : epoch) };
 #else
@@ -478,6 +488,7 @@ compare:
 #endif
     d_step { file[me].home = 1; file[me].left = until[me]; until[me] = 0; UNLOCK };
 
+serve:
     do
     :: atomic { ask(RENEW, epoch) };
        if
