@@ -14,13 +14,13 @@
  * machines count versions alike (`ahead` is 0).
  */
 #ifndef COMMITS
-#define COMMITS 2
+#define COMMITS 1
 #endif
 #ifndef GRANTS
-#define GRANTS 3
+#define GRANTS 1
 #endif
 #ifndef DEATHS
-#define DEATHS 1
+#define DEATHS 0
 #endif
 #ifndef REBOOTS
 #define REBOOTS 0
@@ -29,7 +29,7 @@
 #define LOSSES 0
 #endif
 #ifndef LATES
-#define LATES 1
+#define LATES 0
 #endif
 
 #ifndef LEASE
@@ -371,26 +371,16 @@ inline give_up() {
 /* Take what the server had: the last commit's patch, or the whole. While the file changes from one
  * epoch to another, it has none. */
 inline catch_up() {
-#ifdef POSITION_BEFORE_LOCK
-  atomic { continues = CONTINUES };
   atomic {
     LOCK;
-#else
-  atomic {
-    LOCK;
-    continues = CONTINUES && !file[me].home;
-#endif
     if
-    :: continues -> assert(file[me].state == from)
+    :: CONTINUES -> assert(file[me].state == from)
     :: else
     fi;
-#ifndef NOT_THROUGH_ZERO
     if
-    :: continues && at_epoch == file[me].epoch
+    :: CONTINUES && at_epoch == file[me].epoch
     :: else -> file[me].epoch = 0
-    fi;
-#endif
-    continues = 0
+    fi
   };
   d_step { take_state(at_state) };
   d_step { file[me].epoch = at_epoch; UNLOCK }
@@ -399,7 +389,7 @@ inline catch_up() {
 proctype Share(byte me) {
   byte epoch;                  /* of the lease */
   byte base, prev, sent;       /* what is published; what is sent */
-  bit fresh, mine, continues;
+  bit fresh, mine;
   byte gone;
   bit stored, entry;           /* what was read of the server */
   byte at_epoch, at_state, from_epoch, from;
@@ -537,7 +527,7 @@ serve:
   };
   skip;
   d_step {
-    killed[me] = 0; epoch = 0; base = 0; prev = 0; sent = 0; fresh = 0; mine = 0; continues = 0;
+    killed[me] = 0; epoch = 0; base = 0; prev = 0; sent = 0; fresh = 0; mine = 0;
     gone = 0; until[me] = 0;
     forget_meta()
   };
