@@ -4,6 +4,9 @@
 #include "fixture.h"
 #include "peer.h"
 
+#include <pthread.h>
+#include <sys/mman.h>
+
 #define RING 16384
 
 #define BAG_TEXT                                                                                   \
@@ -81,8 +84,19 @@ static patch number_at(const char *path, int64_t number) {
     return run_at(path, &number, sizeof number);
 }
 
+/* A copy of the patch, behind which no byte can be read. */
+static const void *at_an_end(const patch *p) {
+    enum { ROOM = 8192 };
+    static unsigned char *pages;
+    if (pages == NULL) {
+        pages = mmap(NULL, 2 * ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        CHECK_INT(mprotect(pages + ROOM, ROOM, PROT_NONE), 0);
+    }
+    return memcpy(pages + ROOM - p->size, p->bytes, p->size);
+}
+
 static int apply(const patch *p, uint64_t version) {
-    return ipm_segment_apply(sharer, p->bytes, p->size, version, 0, &error);
+    return ipm_segment_apply(sharer, at_an_end(p), p->size, version, 0, &error);
 }
 
 static int64_t number_of(const char *path) {
@@ -513,6 +527,42 @@ static void tells_no_version_that_was_skipped_after_falling_behind(void) {
     }
 }
 
+static atomic_bool is_over;
+
+static void *applies_thirds(void *unused) {
+    (void)unused;
+    for (uint64_t version = 3; !is_over; version += 3) {
+        const patch p = number_at("plain[1]", (int64_t)version);
+        if (ipm_segment_apply(sharer, p.bytes, p.size, version, 0, NULL) != IPM_OK)
+            break;
+    }
+    return NULL;
+}
+
+static void tells_what_was_committed_beside_a_busy_writer(void) {
+    pthread_t thread;
+    uint64_t version, missed;
+    int wrong = 0;
+    fresh(SMALL_RING);
+    is_over = false;
+    pthread_create(&thread, NULL, applies_thirds, NULL);
+    for (int i = 0; i < 1000; i++) {
+        ipm_feed *feed;
+        const int64_t now = version_of(reader);
+        CHECK_INT(ipm_feed_open(reader, now > 900 ? (uint64_t)now - 900 : 0, &feed, &error),
+                  IPM_OK);
+        for (int told = 0; told < 20; told++) {
+            CHECK_INT(ipm_feed_next(feed, 10 * SECOND, &version, &missed, &error), IPM_OK);
+            wrong += version % 3 != 0 || told_number(feed, "plain[1]") != (int64_t)version;
+        }
+        ipm_feed_close(feed);
+    }
+    is_over = true;
+    pthread_join(thread, NULL);
+    CHECK_INT(wrong, 0);
+    finished();
+}
+
 static bool is_listed(uint64_t version, uint64_t offset) {
     for (ipm_range range = {0, 0};
          ipm_segment_changed(reader, version, &range, &error) == IPM_OK && range.size > 0;)
@@ -606,9 +656,11 @@ static void lead_from_one_machine_to_another(uint64_t ring) {
     options.feed = ring;
     ipm_segment *home;
     CHECK_INT(ipm_segment_open(IPM_MANAGER, bag, &options, &home, &error), IPM_OK);
-    CHECK_INT(ipm_feed_open(home, 0, &feed, &error), IPM_OK);
-    /* The first time stamps differ. */
     CHECK_INT(ipm_segment_touch(home, &error), IPM_OK);
+    CHECK_INT(ipm_feed_open(home, 1, &feed, &error), IPM_OK);
+    patch stamp = {.size = 0}; /* in which alone the two differ */
+    add_run(&stamp, 8, (const char *)ipm_feed_value(feed) + 8, 8);
+    CHECK_INT(apply(&stamp, 1), IPM_OK);
     for (int i = 0; i < 300; i++) {
         for (unsigned commits = random_below(4) == 0 ? random_below(150) : 1; commits > 0;
              commits--)
@@ -820,6 +872,8 @@ int main(void) {
         opens_feeds_at_versions_that_were_skipped);
     run("a feed that has fallen behind tells no version that was skipped",
         tells_no_version_that_was_skipped_after_falling_behind);
+    run("a feed tells what was committed beside a writer that skips versions without a pause",
+        tells_what_was_committed_beside_a_busy_writer);
     run("what changed since a version is listed, also where versions were skipped",
         lists_what_changed_since_any_version);
     run("patches of a feed with a ring lead from one machine to another", lead_on_with_a_ring);
