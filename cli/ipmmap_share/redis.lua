@@ -12,24 +12,23 @@ local redis = {}
 
 local LIMIT = 64 * 2 ^ 20 -- bytes
 local LONGEST_LINE = 64 * 2 ^ 10
-local CLOSED = "the server closed the connection"
 
 local Connection = {}
 Connection.__index = Connection
 
-local function failure(self, message, code)
-  return nil, self.name .. ": " .. message, code
+local function failure(self, message, code) return nil, self.name .. ": " .. message, code end
+
+local function lost(why)
+  return why and why ~= errno.EPIPE and errno.strerror(why) or "the server closed the connection"
 end
 
-local function left(self)
-  return math.max(0, self.deadline - cqueues.monotime())
-end
+local function left(self) return math.max(0, self.deadline - cqueues.monotime()) end
 
 local function receive(self, what)
   local data, why = self.socket:xread(what, "b", left(self))
   if data then return data end
   if why == errno.ETIMEDOUT then return nil, "the server did not answer in time", "timeout" end
-  local message = why and errno.strerror(why) or CLOSED
+  local message = lost(why)
   if not self.is_known then
     message = message .. "; " .. (self.tls and tls.refused or "it may want TLS, which is rediss://")
   end
@@ -40,9 +39,7 @@ local function exchange(self, request, count)
   if self.is_known then
     local early, why = self.socket:recv(-1, "b")
     if early then return failure(self, "the server sent more than it was asked for", "corrupt") end
-    if why ~= errno.EAGAIN then
-      return failure(self, why and errno.strerror(why) or CLOSED, "system")
-    end
+    if why ~= errno.EAGAIN then return failure(self, lost(why), "system") end
   end
   local sent, why = self.socket:xwrite(request, "bn", left(self))
   if not sent and why == errno.ETIMEDOUT then
@@ -101,7 +98,7 @@ end
 --   `self.closed` is set, a message, and nobody knows whether the server did it. But a call that
 --   was not sent, as those of others took too long, leaves the connection open: `"timeout"`.
 function Connection:call(...)
-  return (call(self, self.timeout, ...))
+  return call(self, self.timeout, ...)
 end
 
 --- As `call`, for a command that the server may answer `seconds` later than others.
@@ -144,18 +141,6 @@ local function open(self, address)
   return failure(self, errno.strerror(reason), "system")
 end
 
-local function start_tls(self, address)
-  local client, message = tls.client(address)
-  if not client then return failure(self, message, "system") end
-  local done, why = self.socket:starttls(client, left(self))
-  if done then return true end
-  if why == errno.ETIMEDOUT then
-    return failure(self, "no TLS in time; it may not speak TLS on that port", "timeout")
-  end
-  local text = why and errno.strerror(why) or CLOSED
-  return failure(self, "TLS: " .. tls.reason(client, text), "system")
-end
-
 -- A call that must be answered with OK.
 local function log_in(self, password, ...)
   local reply, message, code = call(self, left(self), ...)
@@ -170,7 +155,10 @@ end
 
 local function begin(self, address)
   local fine, message, code = open(self, address)
-  if fine and address.tls then fine, message, code = start_tls(self, address) end
+  if fine and address.tls then
+    fine, message, code = tls.start(self.socket, address, left(self))
+    if not fine then return failure(self, message, code) end
+  end
   local user, password = address.user, address.password
   if fine and user then
     fine, message, code = log_in(self, password, "AUTH", user, password or "")

@@ -95,13 +95,8 @@ local function expect_host(context, host)
   return host
 end
 
---- The client's side of a connection, which verifies the server's certificate and its host name or
--- IP address.
--- @tparam table address see `url.options`
--- @return[1] an SSL object for `starttls` of cqueues
--- @return[2] nil
--- @treturn[2] string message, about a file, or a package that is not there
-function tls.client(address)
+-- The client's side of a connection, or nil, message.
+local function new_client(address)
   local ssl, message = needed "openssl.ssl"
   if not ssl then return nil, message end
   local contexts = require "openssl.ssl.context"
@@ -117,11 +112,8 @@ function tls.client(address)
   return client
 end
 
---- What was wrong in a handshake that failed.
--- @param client the SSL object
--- @tparam string text OpenSSL's
--- @treturn string
-function tls.reason(client, text)
+-- What was wrong in a handshake that failed. `text` is what OpenSSL says.
+local function reason(client, text)
   local result = client:getVerifyResult()
   if result ~= 0 then
     return REASONS[result]
@@ -133,6 +125,27 @@ function tls.reason(client, text)
     return ("it ended the handshake; %s (%s)"):format(tls.refused, text)
   end
   return text
+end
+
+--- Makes the handshake, and verifies the server's certificate and its host name or IP address.
+-- @param socket a connected socket of cqueues, whose `onerror` returns the number of an error
+-- @tparam table address see `url.options`
+-- @tparam number seconds for the handshake
+-- @treturn[1] boolean true
+-- @return[2] nil
+-- @treturn[2] string message
+-- @treturn[2] string code: `"timeout"`, or `"system"` for all else
+function tls.start(socket, address, seconds)
+  local client, message = new_client(address)
+  if not client then return nil, message, "system" end
+  local done, why = socket:starttls(client, seconds)
+  if done then return true end
+  local errno = require "cqueues.errno"
+  if why == errno.ETIMEDOUT then
+    return nil, "no TLS in time; it may not speak TLS on that port", "timeout"
+  end
+  local text = why and errno.strerror(why) or "the server closed the connection"
+  return nil, "TLS: " .. reason(client, text), "system"
 end
 
 return tls
