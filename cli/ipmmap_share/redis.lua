@@ -39,9 +39,8 @@ end
 
 local function exchange(self, request, count)
   if self.is_known then
-    local early, why = self.socket:recv(-1, "b")
+    local early = self.socket:recv(-1, "b")
     if early then return failure(self, "the server sent more than it was asked for", "corrupt") end
-    if why ~= errno.EAGAIN then return failure(self, lost(why), "system") end
   end
   local sent, why = self.socket:xwrite(request, "bn", left(self))
   if not sent and why == errno.ETIMEDOUT then
