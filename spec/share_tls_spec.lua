@@ -72,6 +72,31 @@ describe("TLS", function()
     assert.equal(UNKNOWN_CA, refusal { ca = false })
   end)
 
+  it("reads files again that were changed since the last connection", function()
+    local dir = tmpdir()
+    local address = changed { ca = dir .. "/ca.pem" }
+    shell.run(("cp %s/ca.pem %s/ca.pem"):format(at, dir))
+    for _ = 1, 3 do assert(redis.connect(address, 30)) end
+    shell.run(("cp %s/other-ca.pem %s/ca.pem"):format(at, dir))
+    assert.matches("not from a CA that is known", fails("system", redis.connect(address, 30)))
+    shell.run(("cp %s/ca.pem %s/ca.pem"):format(at, dir))
+    assert(redis.connect(address, 30))
+  end)
+
+  it("needs no more memory for many attempts", function()
+    local function resident()
+      for line in io.lines "/proc/self/status" do
+        local size = line:match("^VmRSS:%s+(%d+) kB")
+        if size then return tonumber(size) end
+      end
+    end
+    local address = changed { ca = false }
+    fails("system", redis.connect(address, 30))
+    local before = resident()
+    for _ = 1, 100 do fails("system", redis.connect(address, 30)) end
+    assert.is_true(resident() - before < 20 * 1024)
+  end)
+
   it("says what may be wrong if a server wants a client's certificate", function()
     local hint = "it may want a client's certificate (--cert, --key) from a CA that it knows"
     for _, changes in ipairs { { cert = false, key = false },
