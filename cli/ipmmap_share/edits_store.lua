@@ -31,7 +31,7 @@ end
 --- Sends an edit to the home. After a lost answer look at `replies` before it is sent again; if it
 -- is there twice, it is taken once.
 -- @tparam table edit `id` (32 hexadecimal digits), `expires` (milliseconds, in the server's
--- `time`), `base` (position), `expect`, `patch`
+-- `time`), `server` (the `server` to which it was sent first), `base` (position), `expect`, `patch`
 -- @treturn[1] boolean true
 -- @return[2] nil, message, code
 function methods:send(edit)
@@ -39,24 +39,23 @@ function methods:send(edit)
   local bytes = #edit.expect + #edit.patch
   if bytes > edits_store.LARGEST then error(("an edit of %d bytes"):format(bytes), 2) end
   local reply, message, code = self:command(key, "XADD", key, "MAXLEN", "~", MOST_EDITS, "*",
-    "id", edit.id, "expires", edit.expires, "base", wire.written(edit.base),
-    "expect", edit.expect, "d", edit.patch)
+    "id", edit.id, "expires", edit.expires, "server", edit.server,
+    "base", wire.written(edit.base), "expect", edit.expect, "d", edit.patch)
   if reply == nil then return nil, message, code end
   return true
 end
 
 --- Takes an edit: only one home can, and once, even if it was sent several times. Asking again
 -- after a lost answer, for the same one and with the same lease, is answered with `"taken"` again
--- until there is a reply. A server that was restarted from an old file may have forgotten that an
--- edit was taken: remember the ids of those that were made.
+-- until there is a reply.
 -- @tparam table lease
 -- @tparam table edit of `edits`
--- @treturn[1] string `"taken"`; `"gone"`: its time is over, or it was taken before; `"lost"`: the
--- lease has ended
+-- @treturn[1] string `"taken"`; `"gone"`: its time is over, it was taken before, or the server has
+-- restarted since it was sent; `"lost"`: the lease has ended
 -- @return[2] nil, message, code
 function methods:take(lease, edit)
   return self:ask("take", { "lease", "edits", self:replies_key(edit.id) },
-                  wire.of_lease(lease, edit.at, edit.expires))
+                  wire.of_lease(lease, edit.at, edit.expires, edit.server))
 end
 
 --- Removes an edit that is malformed.

@@ -83,7 +83,7 @@ local function holds(lease, token, epoch)
   return text and text:find(token .. " " .. epoch .. " ", 1, true) == 1
 end
 
--- Whether this server is the one of the last call, and since when it can have granted leases.
+-- Whether this server is the one of the last call, and since when it can have granted leases, in ms.
 local function server_now(now, known, since)
   local info = call("INFO", "server", "replication", "memory")
   local policy = info:match("maxmemory_policy:(%S+)")
@@ -94,21 +94,23 @@ local function server_now(now, known, since)
   local server = info:match("run_id:(%x+)") .. info:match("master_replid:(%x+)")
   if server == known and since then return server, math.min(since, now) end
   local promoted = info:match("master_replid2:(%x+)"):find("[^0]")
-  -- Both ends of the uptime are whole seconds, so it can be a second too long.
+  -- The uptime is the difference of two whole seconds, and so up to one too long.
   local uptime = promoted and 0 or math.max(0, info:match("uptime_in_seconds:(%d+)") - 1)
   return server, now - uptime * 1000
 end
 
--- keys: lease, epoch, meta; token, machine, ms of the lease, the least epoch that was ever seen, 1 from
--- who had the lease until now, the revision that is needed.
--- After a restart of the server all may be forgotten. So a lease that was granted before may be in
--- use for as long as leases last, and in this time nobody else gets one.
+-- keys: lease, epoch, meta; token, machine, ms of the lease, the greatest epoch that was seen, claim, the
+-- revision that is needed.
+-- After a restart the server may have forgotten a lease that is in use. So nobody else (claim 0 and 1)
+-- gets it for as long as leases last. The last home (1), which has commits that nobody else has, is to
+-- be the first after that: others (0) wait twice as long. Who has the lease now (2) need not wait.
+-- All epochs may be forgotten too. So a new one is at least the time, in ms: none is granted twice.
 local function acquire(keys, args)
   local lease, epoch_key, meta = keys[1], keys[2], keys[3]
   local token, machine = hexadecimal(args[1], "the token", 16), args[2]
   local ttl = number(args[3], "the lease", 1, 86400000)
-  local least = number(args[4], "the least epoch", 0, LAST)
-  local reclaim = number(args[5], "reclaim", 0, 1) == 1
+  local seen = number(args[4], "the epoch", 0, LAST)
+  local claim = number(args[5], "the claim", 0, 2)
   if number(args[6], "the revision", 1, LAST) > REVISION then
     refuse("OLD the functions in the server are of revision %d", REVISION)
   end
@@ -125,15 +127,15 @@ local function acquire(keys, args)
   local now = now_ms()
   local server, since = server_now(now, known[2], stored(epoch_key, "since", known[3]))
   local held = call("GET", lease)
-  local epoch = math.max(granted, of_meta, least) + 1
+  local epoch = math.max(granted + 1, of_meta + 1, seen + 1, now)
   if epoch > LAST then refuse("CORRUPT %s: there is no greater epoch", epoch_key) end
 
   call("HSET", epoch_key, "server", server, "since", ("%.0f"):format(since))
   if held and held:sub(1, 17) ~= token .. " " then
     return { "held", held, call("PTTL", lease) }
   end
-  local left = since + math.max(ttl, longest) - now
-  if left > 0 and not reclaim then return { "grace", left } end
+  local left = since + math.max(ttl, longest) * (2 - claim) - now
+  if left > 0 and claim < 2 then return { "grace", left } end
   epoch = ("%.0f"):format(epoch)
   call("HSET", epoch_key, "epoch", epoch, "ttl", args[3])
   call("SET", lease, token .. " " .. epoch .. " " .. machine, "PX", args[3])
@@ -166,11 +168,17 @@ local function read_meta(meta, state)
 end
 
 -- What a commit is answered if it does not follow the stored one; nil if it does. Versions of one
--- epoch are one home's, so that one which is not greater than the stored one is there already.
+-- epoch are one home's: one that is not greater than the stored one is there already, and is not made
+-- again by a call that comes late.
 local function out_of_order(at, epoch, before, version)
   if not at then return { "behind" } end
   if at.epoch == epoch and tonumber(version) <= tonumber(at.version) then return { "again" } end
   if before ~= at.epoch .. "-" .. at.version then return { "behind", at.epoch, at.version } end
+end
+
+-- The least version that may follow: the first commit of a new home may have the stored one.
+local function next_version(at, epoch)
+  return at.epoch == epoch and at.version + 1 or tonumber(at.version)
 end
 
 local function each_run(patch, fn)
@@ -225,9 +233,9 @@ local function commit(keys, args)
   number(args[#args - 2], "the version", 0, LAST)
   local answer = out_of_order(at, epoch, before, args[#args - 2])
   if answer then return answer end
-  local version = tonumber(at.version)
+  local least = next_version(at, epoch)
   for i = 4, #args, 3 do
-    version = number(args[i], "the version", version + 1, LAST)
+    least = number(args[i], "the version", least, LAST) + 1
     time_ns(args[i + 1])
     check_patch(args[i + 2], at.size)
   end
@@ -313,7 +321,7 @@ local function finish(keys, args)
   local at = read_meta(meta, state)
   local answer = out_of_order(at, epoch, before, version)
   if answer and not (fresh and answer[1] == "behind") then return answer end
-  if not fresh then number(version, "the version", at.version + 1, LAST) end
+  if not fresh then number(version, "the version", next_version(at, epoch), LAST) end
   expect(epoch_key, "hash")
   expect(next_key, "string")
   expect(log, "stream")
@@ -346,9 +354,11 @@ local function finish(keys, args)
   return { "ok" }
 end
 
--- keys: lease, edits, replies; token, epoch, the edit's id in the stream, when it expires.
+-- keys: lease, edits, replies; token, epoch, the edit's id in the stream, when it expires, the run_id of
+-- the server that it was sent to.
 -- An edit is sent again if its answer was lost, and is taken once all the same: the first entry of its
--- replies says by which home, and which of its copies.
+-- replies says by which home, and which of its copies. A server that has restarted may have forgotten
+-- that entry, so edits that were sent before are not taken.
 local function take(keys, args)
   local lease, edits, replies = unpack(keys)
   local at = args[3]
@@ -358,6 +368,7 @@ local function take(keys, args)
   expect(edits, "stream")
   expect(replies, "stream")
   may("XDEL", edits, at)
+  may("INFO", "server")
   may("XADD", replies, "*", "r", "")
   may("PEXPIRE", replies, "1")
   local by = args[2] .. " " .. at
@@ -368,7 +379,8 @@ local function take(keys, args)
     local fields = known[1][2]
     return { #known == 1 and fields[4] == by and "taken" or "gone" }
   end
-  if now_ms() > expires then return { "gone" } end
+  local server = call("INFO", "server"):match("run_id:(%x+)")
+  if now_ms() > expires or server ~= args[5] then return { "gone" } end
   call("XADD", replies, "*", "r", "taken", "by", by)
   call("PEXPIRE", replies, ANSWERED_MS)
   return { "taken" }

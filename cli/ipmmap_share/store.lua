@@ -34,6 +34,8 @@ store.LARGEST_EDIT = edits_store.LARGEST
 local AT_ONCE = 8 -- pieces that are asked for together
 local ENTRIES = 100 -- that are asked for together
 
+local CLAIMS = { none = 0, last = 1, held = 2 }
+
 local Store = setmetatable({}, { __index = Calls })
 Store.__index = Store
 for name, method in pairs(edits_store.methods) do Store[name] = method end
@@ -90,8 +92,10 @@ end
 -- greater than all that the server remembers and than `min_epoch`. Asking again is harmless.
 -- @tparam table wanted `token`; `machine`: the name that others are told, up to 255 bytes; `ttl`:
 -- seconds, the same on all machines; `min_epoch`: the greatest epoch that this machine has seen;
--- `reclaim`: true for who has the lease until now (its own deadline has not passed): it need not
--- wait after a restart of the server, in the time in which a forgotten lease may still be in use
+-- `claim`: what holds after a restart of the server, which may have forgotten a lease that is in
+-- use. `"held"`: this machine has the lease, as the deadline of its file has not passed, and gets
+-- it at once; `"last"`: its file is a home's whose deadline has passed: it waits for `ttl`; nil: it
+-- waits for twice that
 -- @treturn[1] string `"granted"`
 -- @treturn[1] integer epoch
 -- @treturn[2] string `"held"`: another token has it
@@ -105,7 +109,8 @@ function Store:acquire(wanted)
   if not fine then return nil, why, kind end
   local reply, message, code = self:fcall("acquire", { "lease", "epoch", "meta" }, {
     ("%016x"):format(wanted.token), wanted.machine, milliseconds(wanted.ttl), wanted.min_epoch,
-    wanted.reclaim and 1 or 0, functions.revision(),
+    CLAIMS[wanted.claim or "none"] or error(("claim '%s'"):format(wanted.claim), 2),
+    functions.revision(),
   })
   if reply == nil then return nil, message, code end
   local word, second, third = wire.acquired(reply)
@@ -147,7 +152,8 @@ function Store:holder()
   return holder
 end
 
---- Publishes commits, all of them or none. Asking again after a lost answer is harmless.
+--- Publishes commits, all of them or none. Asking again after a lost answer is harmless. The first
+-- commit of a new epoch may have the stored version, with an empty patch: it tells the epoch.
 -- @tparam table lease
 -- @tparam table before the position that the first of them follows
 -- @tparam table commits a list of { `version`, `time`, `patch` }, with rising versions; their
@@ -298,6 +304,17 @@ function Store:entries(after, seconds)
     entries[i], last = entry, entry
   end
   return entries
+end
+
+--- Which process the server is: another one after each restart.
+-- @treturn[1] string 40 hexadecimal digits
+-- @return[2] nil, message, code
+function Store:server()
+  local reply, message, code = self:command("INFO", "INFO", "server")
+  if reply == nil then return nil, message, code end
+  local server = wire.server(reply)
+  if not server then return self:corrupt("INFO", "no run_id") end
+  return server
 end
 
 --- The server's time.

@@ -141,23 +141,32 @@ function wire.entry(raw, last)
   return entry
 end
 
-local function is_edit_id(text)
-  return type(text) == "string" and #text == 32 and not text:find("[^%da-f]")
+local function is_hexadecimal(text, digits)
+  return type(text) == "string" and #text == digits and not text:find("[^%da-f]")
+end
+
+--- Which process the server is, in what INFO tells.
+function wire.server(reply)
+  local id = type(reply) == "string" and reply:match("run_id:(%x+)")
+  return is_hexadecimal(id, 40) and id or nil
 end
 
 --- An entry of the stream of edits.
 -- @param largest bytes of its patches
--- @return { at, id, expires, base, expect, patch }; or { at, problem } with an id if it is known
+-- @return { at, id, expires, server, base, expect, patch }; or { at, problem } with an id if it is
+-- known
 function wire.edit(raw, largest)
   local at, fields = raw[1], raw[2]
   local edit = {
     at = at, id = fields.id, base = wire.position(fields.base),
-    expires = integer(fields.expires, 0, wire.LAST), expect = fields.expect, patch = fields.d,
+    expires = integer(fields.expires, 0, wire.LAST), server = fields.server,
+    expect = fields.expect, patch = fields.d,
   }
   local problem
-  if not is_edit_id(edit.id) then
+  if not is_hexadecimal(edit.id, 32) then
     edit.id, problem = nil, "an edit without an id"
-  elseif not (edit.base and edit.expires and edit.expect and edit.patch) then
+  elseif not (edit.base and edit.expires and edit.expect and edit.patch)
+         or not is_hexadecimal(edit.server, 40) then
     problem = "an edit without all its fields"
   elseif #edit.expect + #edit.patch > largest then
     problem = ("an edit of more than %d bytes"):format(largest)
