@@ -179,7 +179,7 @@ end
 local function stage(self, lease, before, size, pieces, between, last)
   local id = ("%016x"):format(math.random(0))
   local word, detail, code = self:ask("begin",
-    { "lease", "epoch", "meta", "state", "next" }, wire.of_lease(lease, before, id))
+    { "lease", "epoch", "meta", "state", "next" }, wire.of_lease(lease, before, id, last[1]))
   for piece in pieces do
     if word ~= "ok" then return word, detail, code end
     word, detail, code = self:ask("stage", { "lease", "epoch", "next" },
