@@ -139,7 +139,7 @@ local function acquire(keys, args)
     return { "held", held, held_ms }
   end
   local left = tonumber(since) + math.max(ttl, longest) * (2 - claim) - now
-  if left > 0 and claim < 2 then return { "grace", left } end
+  if left > 0 then return { "grace", left } end
   epoch = ("%.0f"):format(epoch)
   call("HSET", epoch_key, "epoch", epoch, "ttl", args[3])
   call("SET", lease, token .. " " .. epoch .. " " .. machine, "PX", args[3])
