@@ -62,7 +62,7 @@ _Static_assert(sizeof(ipm_slot) <= IPM_CACHE_LINE, "a cache line");
 _Static_assert(offsetof(ipm_rwlock_shared, writing) == 64, "file format");
 _Static_assert(offsetof(ipm_rwlock_shared, queue) == 72, "file format");
 _Static_assert(offsetof(ipm_rwlock_shared, places) == 128, "file format");
-_Static_assert(offsetof(ipm_place, ticket) == offsetof(ipm_slot, holder), "file format");
+_Static_assert(offsetof(ipm_queue_place, ticket) == offsetof(ipm_slot, holder), "file format");
 _Static_assert(offsetof(ipm_rwlock_shared, slots) == 128 + IPM_PLACES * IPM_CACHE_LINE,
                "file format");
 
