@@ -67,12 +67,12 @@ function claim.ask(member)
   -- The file's own lease may go on only while it is certainly this machine's.
   local lives = share.place == "home" and (share.deadline or 0) > sent
   local token = lives and share.token or new_token()
-  local word, detail, seconds = member.link:call("acquire", {
+  local word, detail = member.link:call("acquire", {
     token = token, machine = member.machine, ttl = member.ttl, min_epoch = share.epoch,
-    reclaim = lives,
+    claim = lives and "held" or share.place == "home" and "last" or nil,
   })
   if word == "held" then return wait_for(member, share, detail) end
-  if word == "grace" then return wait_in_grace(member, share, detail or seconds) end
+  if word == "grace" then return wait_in_grace(member, share, detail) end
   home.lease(member, token, detail, sent)
   return "settle"
 end

@@ -9,7 +9,6 @@ local edits = {}
 
 local BLOCK <const> = 2 -- seconds
 local PATIENCE <const> = 5 -- seconds in which the write lock must be had
-local MOST_KNOWN <const> = 10000
 
 local Edits = {}
 Edits.__index = Edits
@@ -19,8 +18,7 @@ Edits.__index = Edits
 function edits.new(home)
   return setmetatable({
     home = home, ended = condition.new(), is_over = true, has_ended = true,
-    answers = {},           -- those that are owed: { id, result, detail }
-    known = {}, order = {}, -- the answers to edits that were made, by their id; the ids, oldest first
+    answers = {}, -- those that are owed, in the order of the edits: { id, result, detail }
   }, Edits)
 end
 
@@ -62,17 +60,6 @@ local function make(self, edit)
   })
 end
 
--- Keeps an answer, because a server that was restarted from an old file gives the edit once more.
-local function remember(self, answer)
-  local known, order = self.known, self.order
-  known[answer.id] = answer
-  order[#order + 1] = answer.id
-  if #order > MOST_KNOWN then
-    for i = 1, MOST_KNOWN // 2 do known[order[i]] = nil end
-    self.order = table.move(order, MOST_KNOWN // 2 + 1, #order, 1, {})
-  end
-end
-
 local function refuse(self, edit)
   self.link:call("drop", edit)
   if edit.id then self.link:call("reply", edit.id, "refused", edit.problem) end
@@ -83,8 +70,7 @@ local function take(self, edit)
   local word = self.link:call("take", self.home.lease, edit)
   if word == "lost" then trouble.raise("lost", "the lease has ended") end
   if word ~= "taken" then return end
-  if not self.known[edit.id] then remember(self, make(self, edit)) end
-  table.insert(self.answers, self.known[edit.id])
+  table.insert(self.answers, make(self, edit))
 end
 
 -- Gives the answers that are owed, each when its commit is published.

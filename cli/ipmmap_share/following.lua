@@ -1,11 +1,11 @@
 --- A replica follows its home.
+local cqueues = require "cqueues"
 local home = require "ipmmap_share.home"
 local ipmmap = require "ipmmap"
 local position = require "ipmmap_share.position"
 local replica = require "ipmmap_share.replica"
 
-local BLOCK <const> = 2 -- seconds of a wait for commits
-local FULL <const> = 100 -- so many commits at once mean that there are more
+local BLOCK <const> = 10 -- seconds of a wait for commits, at most
 
 local function tell(member, at, meta)
   local lag, age = 0, 0
@@ -29,15 +29,8 @@ local function take(member, entries)
   return true
 end
 
-local function wait_time(member)
-  if member.lease then return 0 end
-  return member.is_standby and member.ttl / 10 or BLOCK
-end
-
--- There was no commit, and `meta` is not after the replica's position. Returns the next state; nil to
--- go on.
+-- The log has no more, and the server has what the replica has, or less.
 local function look_around(member, at, meta)
-  if member.lease then return "settle" end
   if not meta or position.compare(meta, at) < 0 then
     member.voice:tell { role = "waiting" }
     member.voice:once("the server has %s, and this replica has %s: waiting for a home",
@@ -46,41 +39,51 @@ local function look_around(member, at, meta)
     member.voice:fine()
     tell(member, at, meta)
   end
-  if member.home_epoch ~= at.epoch then
-    local holder = member.link:call("holder")
-    if holder then
-      member.home_epoch = at.epoch
-      member.voice:tell { home = holder.machine }
-    end
+  local holder = member.home_epoch ~= at.epoch and member.link:call("holder")
+  if holder then
+    member.home_epoch = at.epoch
+    member.voice:tell { home = holder.machine }
   end
-  if member.is_standby and ipmmap.boottime() >= member.claim_at then return "claim" end
+end
+
+-- How long to wait for commits. It is random, so that followers do not all ask at once.
+local function wait_time(member)
+  return member.is_standby and member.ttl / 10 or BLOCK * (0.75 + math.random() / 4)
 end
 
 --- Follows, until the replica must join anew, or may become the home, or the member is stopping.
 -- @return the next state
 return function(member)
-  local handle, is_behind = member.handle, false -- whether the server has more than the log told
+  local handle = member.handle
+  local seconds = 0 -- to wait for the next commit
+  local looked, is_behind = -math.huge, false -- whether the server has more than the log told
   while not member.is_stopping do
     local share = handle:share()
     if share.epoch == 0 then return "join" end
     if member.lease then home.keep(member) end
     local at = position.of(share, handle:version())
-    local entries = member:wait_for("entries", at, is_behind and 0 or wait_time(member))
+    local entries = member:wait_for("entries", at, seconds)
     member.link:worked()
+    seconds = member.lease and 0 or wait_time(member)
     if #entries > 0 then
-      is_behind = false
       if not take(member, entries) then return "join" end
       member.voice:fine()
-      if member.voice:is_due() then
-        tell(member, entries[#entries], #entries >= FULL and member.link:call("meta") or nil)
-      end
-    else
+      tell(member, entries[#entries])
+      looked, is_behind = -math.huge, false
+    elseif cqueues.monotime() - looked >= member.ttl then
       local meta = member.link:call("meta")
-      local is_after = meta and position.compare(meta, at) > 0
-      if is_after and is_behind then return "join" end
-      is_behind = is_after
-      local next_state = not is_after and look_around(member, at, meta)
-      if next_state then return next_state end
+      if meta and position.compare(meta, at) > 0 then
+        if is_behind then return "join" end
+        seconds, is_behind = 0, true
+      else
+        looked, is_behind = cqueues.monotime(), false
+        if member.lease then return "settle" end
+        look_around(member, at, meta)
+      end
+    end
+    if not is_behind and #entries == 0 and member.is_standby
+       and ipmmap.boottime() >= member.claim_at then
+      return "claim"
     end
   end
 end

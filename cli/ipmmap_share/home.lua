@@ -113,7 +113,7 @@ local function work(member)
       member.bell:signal() -- for the edits that wait for this
       member.link:worked()
       member.voice:fine()
-      if member.voice:is_due() then tell(member) end
+      tell(member)
     else
       tell(member)
       wait(member)

@@ -1,5 +1,4 @@
 --- Fetches the whole state of a segment while its home goes on, and makes it that of the replica.
-local image = require "ipmmap_share.image"
 local ipmmap = require "ipmmap"
 local patch = require "ipmmap_share.patch"
 local position = require "ipmmap_share.position"
@@ -11,21 +10,16 @@ local join = {}
 
 local LARGEST_RING <const> = 1 << 30 -- bytes; a larger one is not made here
 
--- Applies the entries of the log after a position to the image, up to another position at least.
+-- Applies the entries of the log after a position to the pieces, up to another position at least.
 -- Returns the last entry; or nil if the log does not have them all.
-local function catch_up(link, bytes, from, to)
+local function catch_up(link, pieces, size, from, to)
   local last = from
   while position.compare(last, to) < 0 do
     local entries = link:call("entries", last, 0)
     if #entries == 0 then return nil end
     for _, entry in ipairs(entries) do
       if not entry.patch or not position.equal(entry.before, last) then return nil end
-      for offset, run in patch.runs(entry.patch) do
-        if offset + #run > bytes.size then
-          trouble.raise_remote("corrupt", "a commit in the server does not fit into the struct")
-        end
-        bytes:put(offset, run)
-      end
+      trouble.check_remote(patch.apply(pieces, size, entry.patch))
       last = entry
     end
   end
@@ -35,22 +29,22 @@ end
 --- Fetches the state, once.
 -- @param link the connection to the server
 -- @param between called after each piece of the state
--- @return { schema, feed, bytes, epoch, version, time }; false if there is none; nil if the state was
--- replaced, or the log trimmed, while it was read
+-- @return { schema, feed, bytes, epoch, version, time }; false if there is none; nil if the state
+-- was replaced, or the log trimmed, while it was read
 function join.fetch(link, between)
   local schema, start = link:call("schema"), link:call("meta")
   if not start or not schema then return false end
-  local bytes = image.new()
+  local pieces = {}
   local is_whole = link:call("state", start.size, function(piece)
-    bytes:append(piece)
+    pieces[#pieces + 1] = piece
     between()
   end)
   local ending = link:call("meta")
-  if not is_whole or not ending then return nil end
-  local last = catch_up(link, bytes, start, ending)
+  if not is_whole or not ending or ending.size ~= start.size then return nil end
+  local last = catch_up(link, pieces, start.size, start, ending)
   if not last or link:call("schema") ~= schema then return nil end
   return {
-    schema = schema, feed = start.feed, bytes = bytes:bytes(),
+    schema = schema, feed = start.feed, bytes = table.concat(pieces),
     epoch = last.epoch, version = last.version, time = last.time,
   }
 end

@@ -1,5 +1,4 @@
 --- A connection to the server that is made again after it was lost, with pauses that grow.
-local cqueues = require "cqueues"
 local trouble = require "ipmmap_share.trouble"
 
 local link = {}

@@ -47,7 +47,7 @@ end
 
 -- Writes the log. Returns how many commits after `published` it has.
 local function write(file, handle, S, tag, published)
-  local count, runs, frame = 0, nil, nil
+  local count, runs = 0, nil
   local feed <close> = handle:feed(math.max(0, published - 1))
   local bytes, sum = log.header(tostring(S), tag)
   check(uv.fs_write(file, bytes, -1))
@@ -58,6 +58,7 @@ local function write(file, handle, S, tag, published)
     else
       changed, runs = new_runs(S, {}, feed, value)
     end
+    local frame
     frame, sum = log.frame(time, version, changed, sum)
     check(uv.fs_write(file, frame, -1))
     if version > published then count = count + 1 end

@@ -1,9 +1,5 @@
 --- What a member tells people and programs: lines of a log, and its status.
-local cqueues = require "cqueues"
-
 local voice = {}
-
-local QUIET <const> = 0.2 -- seconds between two reports of what changes all the time
 
 local Voice = {}
 Voice.__index = Voice
@@ -12,7 +8,7 @@ Voice.__index = Voice
 -- @param[opt] status an object of ipmmap_share.status
 function voice.new(say, status)
   return setmetatable({
-    write = say, status = status, told = {}, told_at = 0, reported = {}, is_in_trouble = false,
+    write = say, status = status, told = {}, reported = {}, is_in_trouble = false,
   }, Voice)
 end
 
@@ -24,12 +20,8 @@ function Voice:tell(fields)
   for name, value in pairs(fields) do
     if self.told[name] ~= value then self.told[name], is_new = value, true end
   end
-  self.told_at = cqueues.monotime()
   if is_new and self.status then self.status:set(fields) end
 end
-
---- Whether it is time to tell again what changes all the time.
-function Voice:is_due() return cqueues.monotime() - self.told_at >= QUIET end
 
 --- Reports a failure that does not end the work. The same one is said once until the work goes on.
 -- @param problem { message, is_remote }
