@@ -9,6 +9,7 @@ local home = {}
 local RENEW <const>, LIVE <const> = 1 / 3, 0.8 -- parts of the lease's time
 local LOOK <const> = 1 -- seconds between two looks at the segment, though no commit was notified
 local LOOK_OFTEN <const> = 0.02 -- the same if the system notifies of no commit
+local PAST <const> = 1e-8 -- seconds after the boot: a deadline that has passed
 local LAST_WORDS <const> = 5 -- seconds to publish what is left, at the end
 
 -- The lease --------------------------------------------------------------------------------------
@@ -59,7 +60,7 @@ end
 -- @return true; or nil if `meanwhile` has ended the wait
 function home.freeze(handle, meanwhile)
   local share = handle:share()
-  share.deadline = 0
+  share.deadline = PAST
   handle:set_share(share)
   return hold(handle, function() return true end, meanwhile)
 end
