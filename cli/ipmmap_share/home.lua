@@ -60,8 +60,10 @@ end
 -- @return true; or nil if `meanwhile` has ended the wait
 function home.freeze(handle, meanwhile)
   local share = handle:share()
-  share.deadline = PAST
-  handle:set_share(share)
+  if share.deadline then -- it is of this boot; otherwise nobody may commit anyhow
+    share.deadline = PAST
+    handle:set_share(share)
+  end
   return hold(handle, function() return true end, meanwhile)
 end
 

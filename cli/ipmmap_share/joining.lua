@@ -6,6 +6,7 @@ local join = require "ipmmap_share.join"
 local position = require "ipmmap_share.position"
 local trouble = require "ipmmap_share.trouble"
 
+local BLOCK <const> = 10 -- seconds of a wait for a home's first commit, at most
 local SHORT <const>, LONG <const> = 0.05, 2 -- seconds between two attempts
 
 -- Fetches the state. Nil if there is none, or if the member is stopping.
@@ -49,7 +50,8 @@ return function(member)
     if member.lease then return "settle" end
     member.voice:tell { role = "waiting" }
     member.voice:once("the server has nothing of that name yet: waiting for a home")
-    member:rest(LONG)
+    member:wait_for("entries", { epoch = 0, version = 0 }, BLOCK)
+    member:rest(SHORT)
     return "join"
   end
   open(member, fetched)
