@@ -26,7 +26,9 @@ local function left(self) return math.max(0, self.deadline - cqueues.monotime())
 
 local function receive(self, what)
   local data, why = self.socket:xread(what, "b", left(self))
-  if data then return data end
+  if data and (#data == what or what == "*L" and data:find("\n$") or #data == LONGEST_LINE) then
+    return data
+  end -- Else what is there of it, if the connection ended.
   if why == errno.ETIMEDOUT then return nil, "the server did not answer in time", "timeout" end
   local message = lost(why)
   if not self.is_known then
@@ -37,9 +39,8 @@ end
 
 local function exchange(self, request, count)
   if self.is_known then
-    local early, why = self.socket:recv(-1, "b")
+    local early = self.socket:recv(-1, "b")
     if early then return failure(self, "the server sent more than it was asked for", "corrupt") end
-    if why ~= errno.EAGAIN then return failure(self, lost(why), "system") end
   end
   local sent, why = self.socket:xwrite(request, "bn", left(self))
   if not sent and why == errno.ETIMEDOUT then
@@ -71,11 +72,12 @@ local function run(self, request, count, seconds)
   self.is_busy, self.deadline = true, deadline
   local fine, replies, message, code, refused = pcall(exchange, self, request, count)
   self.is_busy = false
-  if not fine or not replies and code ~= "server" then
-    self.closed = self.closed or tostring(fine and message or replies)
-  end
-  if self.closed then self.socket:close() end
   self.turn:signal()
+  if self.closed then replies, message, code = nil, self.closed, "system" end -- by `close`
+  if not fine or not replies and code ~= "server" then
+    self.closed = tostring(fine and message or replies)
+    self.socket:close()
+  end
   if not fine then error(replies, 0) end
   return replies, message, code, refused
 end
@@ -122,11 +124,7 @@ end
 --- Closes the connection. A call of another coroutine that waits for its reply fails.
 function Connection:close()
   self.closed = self.closed or self.name .. ": the connection was closed"
-  if self.is_busy then
-    self.socket:shutdown("rw")
-  else
-    self.socket:close()
-  end
+  if self.is_busy then self.socket:shutdown("rw") else self.socket:close() end
 end
 
 local function open(self, address)
@@ -142,14 +140,11 @@ local function open(self, address)
 end
 
 -- A call that must be answered with OK.
-local function log_in(self, password, ...)
+local function demand(self, ...)
   local reply, message, code = call(self, left(self), ...)
   if reply == "OK" then return true end
   if reply ~= nil then return failure(self, "the server sent a malformed reply", "corrupt") end
   if code ~= "server" then return nil, message, code end
-  if password and message:find(password, 1, true) then
-    message = "the server refused the password, in a message that contains it"
-  end
   return failure(self, message, code)
 end
 
@@ -159,15 +154,16 @@ local function begin(self, address)
     fine, message, code = tls.start(self.socket, address, left(self))
     if not fine then return failure(self, message, code) end
   end
-  local user, password = address.user, address.password
-  if fine and user then
-    fine, message, code = log_in(self, password, "AUTH", user, password or "")
-  elseif fine and password then
-    fine, message, code = log_in(self, password, "AUTH", password)
+  if fine and (address.user or address.password) then
+    local password = address.password or ""
+    fine, message, code = demand(self, "AUTH", address.user or "default", password)
+    if message and password ~= "" and message:find(password, 1, true) then
+      message = self.name .. ": the server refused the password, in a message that contains it"
+    end
   end
-  if fine and address.db > 0 then fine, message, code = log_in(self, nil, "SELECT", address.db) end
+  if fine and address.db > 0 then fine, message, code = demand(self, "SELECT", address.db) end
   if fine then
-    fine, message, code = log_in(self, nil, "CLIENT", "SETNAME", "ipmmap")
+    fine, message, code = demand(self, "CLIENT", "SETNAME", "ipmmap")
     if code == "server" and message:find(": NOPERM", 1, true) then return true end -- it has no name
   end
   return fine, message, code
@@ -181,7 +177,7 @@ end
 -- @treturn[2] string message
 -- @treturn[2] string code, as for `call`
 function redis.connect(address, timeout)
-  local message, code
+  local fine, message, code
   cqueues, message, code = needed "cqueues"
   if not cqueues then return nil, message, code end
   errno, sockets = require "cqueues.errno", require "cqueues.socket"
@@ -190,7 +186,6 @@ function redis.connect(address, timeout)
     name = url.show(address), tls = address.tls, timeout = timeout, limit = LIMIT,
     deadline = cqueues.monotime() + timeout, turn = condition.new(),
   }, Connection)
-  local fine
   fine, message, code = begin(self, address)
   if fine then return self end
   if self.socket then self.socket:close() end

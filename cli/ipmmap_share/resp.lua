@@ -19,7 +19,7 @@ function resp.encode(call)
     local argument = call[i]
     if type(argument) == "number" and argument % 1 == 0 then argument = ("%d"):format(argument) end
     if type(argument) ~= "string" then
-      error(("argument %d of a call is neither a string nor an integer"):format(i), 4)
+      error(("argument %d of a call is neither a string nor an integer"):format(i), 3)
     end
     parts[#parts + 1] = ("$%d\r\n%s\r\n"):format(#argument, argument)
   end
@@ -41,7 +41,7 @@ local function read_string(reading, length)
   if not within then return nil, why, kind end
   local data, message, code = reading.receive(length + 2)
   if not data then return nil, message, code end
-  if #data ~= length + 2 or data:sub(-2) ~= "\r\n" then return malformed "a string's end" end
+  if data:sub(-2) ~= "\r\n" then return malformed "a string's end" end
   return data:sub(1, -3)
 end
 

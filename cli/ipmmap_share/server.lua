@@ -32,7 +32,7 @@ local function expect(key, kind)
   end
 end
 
--- Refuses users who may not do all that is to be written, before a part of it is.
+-- Refuses users who may not do all that follows a write, before anything is written.
 local function may(...)
   if not redis.acl_check_cmd(...) then
     refuse("NOPERM the user may not %s %s", (...), (select(2, ...)))
@@ -54,11 +54,12 @@ local function hexadecimal(text, what, digits)
   return text
 end
 
-local function time_ns(text)
-  if not text or #text > 19 or not text:find("^%d+$") then
+-- Refuses what is no time of a commit, in ns: an integer of 63 bits, of which Lua 5.1 has none.
+local function check_time(text)
+  if not text or text:find("[^%d]") or text ~= "0" and not text:find("^[1-9]") or #text > 19
+     or #text == 19 and text > "9223372036854775807" then
     refuse("ERR the time of a commit is no number of nanoseconds")
   end
-  return text
 end
 
 -- What is stored, as a number; nil if nothing is.
@@ -126,15 +127,18 @@ local function acquire(keys, args)
   local of_meta = stored(meta, "epoch", call("HGET", meta, "epoch")) or 0
   local now = now_ms()
   local server, since = server_now(now, known[2], stored(epoch_key, "since", known[3]))
-  local held = call("GET", lease)
+  local held, held_ms = call("GET", lease), call("PTTL", lease)
   local epoch = math.max(granted + 1, of_meta + 1, seen + 1, now)
   if epoch > LAST then refuse("CORRUPT %s: there is no greater epoch", epoch_key) end
 
-  call("HSET", epoch_key, "server", server, "since", ("%.0f"):format(since))
-  if held and held:sub(1, 17) ~= token .. " " then
-    return { "held", held, call("PTTL", lease) }
+  since = ("%.0f"):format(since)
+  if server ~= known[2] or since ~= known[3] then
+    call("HSET", epoch_key, "server", server, "since", since)
   end
-  local left = since + math.max(ttl, longest) * (2 - claim) - now
+  if held and held:sub(1, 17) ~= token .. " " then
+    return { "held", held, held_ms }
+  end
+  local left = tonumber(since) + math.max(ttl, longest) * (2 - claim) - now
   if left > 0 and claim < 2 then return { "grace", left } end
   epoch = ("%.0f"):format(epoch)
   call("HSET", epoch_key, "epoch", epoch, "ttl", args[3])
@@ -181,15 +185,6 @@ local function next_version(at, epoch)
   return at.epoch == epoch and at.version + 1 or tonumber(at.version)
 end
 
-local function each_run(patch, fn)
-  local at = 1
-  while at <= #patch do
-    local offset, _, count = struct.unpack("<I4I4I4", patch, at)
-    fn(offset, patch:sub(at + 12, at + 11 + count))
-    at = at + 12 + count
-  end
-end
-
 local function check_patch(patch, size)
   local at, free = 1, 0
   while at <= #patch do
@@ -203,8 +198,23 @@ local function check_patch(patch, size)
   end
 end
 
+-- Stores a patch that was checked.
 local function store_patch(key, patch)
-  each_run(patch, function(offset, bytes) call("SETRANGE", key, offset, bytes) end)
+  local at = 1
+  while at <= #patch do
+    local offset, _, count = struct.unpack("<I4I4I4", patch, at)
+    call("SETRANGE", key, offset, patch:sub(at + 12, at + 11 + count))
+    at = at + 12 + count
+  end
+end
+
+-- What the log needs when a commit is added.
+local function may_log(log)
+  expect(log, "stream")
+  may("XLEN", log)
+  may("XRANGE", log, "-", "+")
+  may("XADD", log, "*", "t", "")
+  may("XDEL", log, "1-1")
 end
 
 -- Removes the oldest entries beyond the log's bounds, and returns the bytes of the others, as text.
@@ -236,12 +246,10 @@ local function commit(keys, args)
   local least = next_version(at, epoch)
   for i = 4, #args, 3 do
     least = number(args[i], "the version", least, LAST) + 1
-    time_ns(args[i + 1])
+    check_time(args[i + 1])
     check_patch(args[i + 2], at.size)
   end
-  expect(log, "stream")
-  may("XADD", log, "*", "d", "")
-  may("XDEL", log, "1-1")
+  may_log(log)
   may("SETRANGE", state, 0, "")
   may("HSET", meta, "version", "")
 
@@ -258,18 +266,27 @@ local function commit(keys, args)
   return { "ok" }
 end
 
+-- The same for a staged commit. A fresh one follows anything but a later one of its own epoch.
+local function staged_out_of_order(at, epoch, before, version)
+  local answer = out_of_order(at, epoch, before, version)
+  if before == "fresh" then return answer and answer[1] == "again" and answer end
+  if not answer then number(version, "the version", next_version(at, epoch), LAST) end
+  return answer
+end
+
 -- A change that is too large for one call is made in a copy of the state, the key `next`, which
 -- then takes the state's name.
 -- keys: lease, epoch, meta, state, next; token, epoch, the id of the stored commit or `fresh`, the
--- stage: a random number which calls of an earlier stage do not have
+-- stage: a random number which calls of an earlier stage do not have, the version
 local function begin(keys, args)
   local lease, epoch_key, meta, state, next_key = unpack(keys)
   local stage = hexadecimal(args[4], "the stage", 16)
+  number(args[5], "the version", 0, LAST)
   if not holds(lease, args[1], args[2]) then return { "lost" } end
   expect(epoch_key, "hash")
   expect(next_key, "string")
   local fresh = args[3] == "fresh"
-  local answer = not fresh and out_of_order(read_meta(meta, state), "", args[3], "0")
+  local answer = staged_out_of_order(read_meta(meta, state), args[2], args[3], args[5])
   if answer then return answer end
   may("HSET", epoch_key, "stage", "")
   may("SET", next_key, "")
@@ -313,25 +330,22 @@ local function finish(keys, args)
   local epoch, before, version = args[2], args[3], args[5]
   local fresh = before == "fresh"
   number(version, "the version", 0, LAST)
-  time_ns(args[6])
+  check_time(args[6])
   local size = number(args[7], "the size", 1, LARGEST)
   if fresh then number(args[8], "the feed", 0, LAST) end
   if #args ~= (fresh and 9 or 7) then refuse("ERR a staged commit has %d arguments", #args) end
   if not holds(lease, args[1], epoch) then return { "lost" } end
   local at = read_meta(meta, state)
-  local answer = out_of_order(at, epoch, before, version)
-  if answer and not (fresh and answer[1] == "behind") then return answer end
-  if not fresh then number(version, "the version", next_version(at, epoch), LAST) end
+  local answer = staged_out_of_order(at, epoch, before, version)
+  if answer then return answer end
   expect(epoch_key, "hash")
   expect(next_key, "string")
-  expect(log, "stream")
   expect(schema, "string")
   if call("HGET", epoch_key, "stage") ~= args[4] or call("STRLEN", next_key) ~= size
      or not fresh and at.size ~= size then
     return { "gone" }
   end
-  may("XADD", log, "*", "t", "")
-  may("XDEL", log, "1-1")
+  may_log(log)
   may("DEL", log, meta)
   may("RENAME", next_key, state)
   may("PERSIST", state)
@@ -368,19 +382,18 @@ local function take(keys, args)
   expect(edits, "stream")
   expect(replies, "stream")
   may("XDEL", edits, at)
-  may("INFO", "server")
   may("XADD", replies, "*", "r", "")
   may("PEXPIRE", replies, "1")
   local by = args[2] .. " " .. at
   local known = call("XRANGE", replies, "-", "+", "COUNT", 2)
+  local in_time = now_ms() <= expires and call("INFO", "server"):match("run_id:(%x+)") == args[5]
 
   call("XDEL", edits, at)
   if known[1] then
     local fields = known[1][2]
     return { #known == 1 and fields[4] == by and "taken" or "gone" }
   end
-  local server = call("INFO", "server"):match("run_id:(%x+)")
-  if now_ms() > expires or server ~= args[5] then return { "gone" } end
+  if not in_time then return { "gone" } end
   call("XADD", replies, "*", "r", "taken", "by", by)
   call("PEXPIRE", replies, ANSWERED_MS)
   return { "taken" }

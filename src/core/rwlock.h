@@ -114,6 +114,7 @@ bool ipm_rwlock_is_sound(const ipm_rwlock_shared *shared, uint32_t slots);
  *             IPM_EDEADLOCK      not held: this thread holds it already through another handle
  *             IPM_EREPLACED      not held: the segment was retired, or go_on returned ECANCELED
  *             IPM_EINTERRUPTED   not held: go_on returned EINTR
+ *             IPM_ENOTHOME       not held: go_on returned EACCES
  *             IPM_EINCOMPATIBLE  not held: the memory is not, or no longer, a lock
  *             IPM_ESYSTEM        not held: see `system`
  * owner       the calling thread, which alone may unlock; never in a fork's child

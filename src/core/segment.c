@@ -71,7 +71,13 @@ static IPM_COLD int lock_new_one(ipm_segment *segment, int64_t timeout_ns, ipm_e
 }
 
 static IPM_COLD int explain(ipm_segment *segment, int code, int64_t timeout_ns, ipm_error *error) {
+    int refused = ipm_segment_check_home(segment, error);
+    if (refused != IPM_OK)
+        return refused;
     switch (code) {
+    case IPM_ENOTHOME:
+        return ipm_fail(error, code, 0, "%s: this machine was not its home during the wait",
+                        segment->name);
     case IPM_ETIMEOUT:
         return ipm_fail(error, code, 0, "%s: the lock was not free in time", segment->name);
     case IPM_EDEADLOCK:
@@ -138,7 +144,7 @@ static IPM_COLD int retired_meanwhile(ipm_segment *segment, int64_t timeout_ns, 
     return lock_new_one(segment, timeout_ns, error);
 }
 
-/* The lock was taken, and the segment is shared: an editor may perhaps not write. */
+/* The lock was taken, and the segment is shared: perhaps the handle may not write. */
 static IPM_COLD int check_place(ipm_segment *segment, ipm_error *error) {
     int code = ipm_segment_check_home(segment, error);
     segment->edited = false;
@@ -154,8 +160,6 @@ int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error)
     if (segment->view != NULL || segment->refusal.code != IPM_OK)
         return refuse_lock(segment, error);
     bool reads = segment->role == IPM_READER;
-    if (!reads && (code = ipm_segment_check_home(segment, error)) != IPM_OK)
-        return code;
     code = reads ? ipm_rwlock_read(&segment->lock, timeout_ns)
                  : ipm_rwlock_write(&segment->lock, timeout_ns);
     if (code != IPM_OK)
@@ -163,7 +167,7 @@ int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error)
     segment->view = reads ? readable(segment) : writable(segment);
     if (ipm_datafile_is_retired(&segment->data))
         return retired_meanwhile(segment, timeout_ns, error);
-    return reads || !ipm_is_shared(&segment->data.memory) ? IPM_OK : check_place(segment, error);
+    return ipm_is_shared(&segment->data.memory) ? check_place(segment, error) : IPM_OK;
 }
 
 static int unlock_reader(ipm_segment *segment, ipm_error *error) {

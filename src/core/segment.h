@@ -26,12 +26,8 @@ int ipm_segment_check_locked(const ipm_segment *segment, ipm_error *error);
  */
 int ipm_segment_enter(ipm_segment *segment, bool *own, ipm_error *error);
 
-/* Fail if the segment is shared, and this handle may not write to it now. */
-static inline int ipm_segment_check_home(const ipm_segment *segment, ipm_error *error) {
-    return ipm_is_shared(&segment->data.memory) && !segment->options.shares
-               ? ipm_share_check(ipm_share_of(&segment->data.memory), segment->name, error)
-               : IPM_OK;
-}
+/* Fail if the handle is a writer's, but may not write now because the segment is shared. */
+int ipm_segment_check_home(const ipm_segment *segment, ipm_error *error);
 
 /* Take turns of a snapshot of the segment until one succeeds. */
 void ipm_segment_take(ipm_segment *segment, ipm_snapshot *snapshot);

@@ -101,6 +101,13 @@ int ipm_share_check(const ipm_share_block *block, const char *name, ipm_error *e
     return ipm_fail(error, IPM_ENOTHOME, 0, "%s: %s", name, why_not_home(&state, &self));
 }
 
+int ipm_segment_check_home(const ipm_segment *segment, ipm_error *error) {
+    const ipm_memory *memory = &segment->data.memory;
+    return ipm_is_shared(memory) && segment->role != IPM_READER && !segment->options.shares
+               ? ipm_share_check(ipm_share_of(memory), segment->name, error)
+               : IPM_OK;
+}
+
 /* ---- The interface ----------------------------------------------------------------------- */
 
 int ipm_segment_share(ipm_segment *segment, ipm_share *share, ipm_error *error) {
