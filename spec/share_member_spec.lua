@@ -170,6 +170,29 @@ describe("a shared segment", function()
     home:finish()
   end)
 
+  it("is followed beside readers that hold the lock in turns", function()
+    local home, replica = share:home(Score), share:replica(Score)
+    local readers = {}
+    for i = 1, 2 do
+      readers[i] = process.spawn([[
+        local ipmmap = require "ipmmap"
+        local dir, tag = ...
+        local S = ipmmap.describe(dir .. "/Score_" .. tag .. ".mmap")
+        local reader = assert(ipmmap.reader(S, { mmap_dir = dir, tag = tag }))
+        print("begins")
+        while true do reader:with(function() ipmmap.sleep(0.003) end) end
+      ]], replica.dir, share.tag)
+      readers[i]:expect("begins")
+    end
+    for i = 1, 10 do
+      home.editor:set { count = i, twin = i }
+      sharing.assert_same(home.reader, replica.reader)
+    end
+    for _, reader in ipairs(readers) do reader:kill() end
+    home:finish()
+    replica:finish()
+  end)
+
   it("waits for its home, if the follower comes first", function()
     local dir = tmpdir()
     local early = share:follow(Score, dir, "beta")

@@ -7,7 +7,7 @@ local trouble = require "ipmmap_share.trouble"
 
 local edits = {}
 
-local BLOCK <const> = 2 -- seconds
+local BLOCK <const> = 10 -- seconds of a wait for edits
 local PATIENCE <const> = 5 -- seconds in which the write lock must be had
 
 local Edits = {}

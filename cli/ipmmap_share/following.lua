@@ -36,7 +36,7 @@ local function look_around(member, at, meta)
     member.voice:once("the server has %s, and this replica has %s: waiting for a home",
       meta and position.show(meta) or "nothing", position.show(at))
   else
-    member.voice:fine()
+    member:worked()
     tell(member, at, meta)
   end
   local holder = member.home_epoch ~= at.epoch and member.link:call("holder")
@@ -63,11 +63,10 @@ return function(member)
     if member.lease then home.keep(member) end
     local at = position.of(share, handle:version())
     local entries = member:wait_for("entries", at, seconds)
-    member.link:worked()
     seconds = member.lease and 0 or wait_time(member)
     if #entries > 0 then
       if not take(member, entries) then return "join" end
-      member.voice:fine()
+      member:worked()
       tell(member, entries[#entries])
       looked, is_behind = -math.huge, false
     elseif cqueues.monotime() - looked >= member.ttl then

@@ -56,7 +56,7 @@ function join.describe(fetched, name)
   if not S then trouble.raise_remote("corrupt", "the schema in the server: %s", message) end
   local tag = name:sub(1, #S.name + 1) == S.name .. "_" and name:sub(#S.name + 2)
   if not tag or not segment.is_tag(tag) or S.size ~= #fetched.bytes then
-    trouble.raise_remote("corrupt", "the schema in the server is of the struct %s of %d bytes, and the state has %d",
+    trouble.raise_remote("corrupt", "the server has a %s of %d bytes, and %d bytes of its state",
       S.name, S.size, #fetched.bytes)
   end
   return S, tag
@@ -83,8 +83,8 @@ function join.create(S, fetched, options)
   return ipmmap.manager(S, options)
 end
 
--- A patch that leads from one state to another, of whole blocks: that is quick, and the segment's own
--- feeds tell what has changed exactly.
+-- A patch that leads from one state to another, of whole blocks: that is quick, and the segment's
+-- own feeds tell what has changed exactly.
 local function difference(old, new)
   local runs, start = {}, nil
   for at = 0, #new, BLOCK do

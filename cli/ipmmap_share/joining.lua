@@ -1,5 +1,5 @@
---- A replica reads the whole state, because it has none yet, or because the log does not lead from its
--- own state to that of its home.
+--- A replica reads the whole state, because it has none yet, or because the log does not lead from
+-- its own state to that of its home.
 local file = require "ipmmap_share.file"
 local home = require "ipmmap_share.home"
 local join = require "ipmmap_share.join"
@@ -58,7 +58,7 @@ return function(member)
   join.install(member.handle, fetched)
   member.joins, member.bytes_in = member.joins + 1, member.bytes_in + #fetched.bytes
   member.voice:tell { joins = member.joins, bytes_in = member.bytes_in }
-  member.voice:fine()
+  member:worked()
   member.voice:say("joined at %s", position.show(fetched))
   return member.lease and "settle" or "follow"
 end

@@ -11,7 +11,8 @@ Link.__index = Link
 --- @param open a function that connects: it returns a store; or nil, message, code
 -- @param[opt] longest seconds of a pause, at most
 function link.new(open, longest)
-  return setmetatable({ open = open, longest = math.min(longest or LONGEST, LONGEST), failures = 0 }, Link)
+  longest = math.min(longest or LONGEST, LONGEST)
+  return setmetatable({ open = open, longest = longest, failures = 0 }, Link)
 end
 
 local function fail(self, message, code)
