@@ -134,6 +134,23 @@ describe("a segment's home", function()
     standby:finish()
   end)
 
+  it("that was stopped past its lease goes on if no other machine became the home", function()
+    begin(1)
+    standby:finish()
+    home:stop()
+    local deadline = home.reader:share().deadline
+    home.editor:set { count = 2, twin = 2 }
+    repeat ipmmap.sleep(0.01) until ipmmap.boottime() > deadline + 1
+    assert.is_true(is_refused(home))
+    home:continue()
+    home:says("is the home")
+    local follower = share:follow(Score, standby.dir, "beta")
+    sharing.wait_for(standby.reader, "count", 2)
+    assert_follows(standby, home, 3)
+    follower:finish()
+    home:finish()
+  end)
+
   it("publishes at last what it could not, if no other machine became the home", function()
     begin(2)
     standby:finish()

@@ -68,14 +68,14 @@ return function(member)
       if not take(member, entries) then return "join" end
       member:worked()
       tell(member, entries[#entries])
-      looked, is_behind = -math.huge, false
+      looked, is_behind, member.has_followed = -math.huge, false, true
     elseif cqueues.monotime() - looked >= member.ttl then
       local meta = member.link:call("meta")
       if meta and position.compare(meta, at) > 0 then
         if is_behind then return "join" end
         seconds, is_behind = 0, true
       else
-        looked, is_behind = cqueues.monotime(), false
+        looked, is_behind, member.has_followed = cqueues.monotime(), false, true
         if member.lease then return "settle" end
         look_around(member, at, meta)
       end

@@ -11,7 +11,7 @@ local LONGEST_TRY <const>, LONGEST_PAUSE <const> = 0.02, 0.25
 -- at once.
 -- @param manager a handle with the option `shares`
 -- @param fn called as fn(view), and must not yield. What it changes is committed when it returns
--- @param[opt] meanwhile called between two attempts. If it returns true, there is no further one
+-- @param[opt] meanwhile called before each further attempt. If it returns true, there is none
 -- @return what fn returned; or nil, message, `timeout`. Other failures are raised
 return function(manager, fn, meanwhile)
   local patience, pause = 0, FIRST
@@ -19,10 +19,9 @@ return function(manager, fn, meanwhile)
     local results = table.pack(manager:try_with(patience, fn))
     if results[1] ~= nil or results[3] ~= "timeout" then
       return trouble.check(table.unpack(results, 1, results.n))
-    elseif meanwhile and meanwhile() then
-      return table.unpack(results, 1, 3)
     end
     cqueues.sleep(pause)
+    if meanwhile and meanwhile() then return table.unpack(results, 1, 3) end
     patience, pause = math.min(pause, LONGEST_TRY), math.min(2 * pause, LONGEST_PAUSE)
   end
 end

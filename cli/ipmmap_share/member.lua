@@ -20,6 +20,7 @@ local Member = {}
 Member.__index = Member
 
 local LEASE <const> = 10 -- seconds
+local LAYOUT_PAUSE <const> = 5 -- seconds between two looks at a layout that does not fit
 local TICK <const> = 0.2 -- seconds between two questions whether to stop
 
 -- What the states share --------------------------------------------------------------------------
@@ -141,6 +142,12 @@ local function after_failure(self, problem)
     self.lease = nil -- a new epoch for what may be a new layout
     self:drop_handle()
     return "open"
+  elseif code == "layout" and self.has_followed then
+    -- The replica stays as it is. Its home may come back to this layout.
+    self.voice:tell { role = "waiting" }
+    self.voice:report(problem)
+    self:rest(LAYOUT_PAUSE)
+    return state
   elseif code == "moved" then
     self:rest(TICK)
     return state
