@@ -2,7 +2,7 @@
 local failure = require "ipmmap_cli.failure"
 local uv = require "luv"
 
-local follow = {}
+local commits = {}
 
 -- Seconds of a sleep, and the least between two looks. So a signal is noticed after at most two.
 local SLICE <const> = 0.02
@@ -10,7 +10,7 @@ local SECOND <const> = 1000000000 -- nanoseconds
 
 --- Opens a feed.
 -- @return the feed, a value that shows the state at which it starts, and that state's version
-function follow.open(reader)
+function commits.open(reader)
   local at = reader:version()
   local feed = reader:feed(at)
   local value, version = reader:versioned_snapshot()
@@ -22,7 +22,7 @@ end
 --- The commits of a feed.
 -- @param look called now and then, also while no commit comes; ends the loop by returning true
 -- @return an iterator of value, version, missed
-function follow.commits(feed, look)
+function commits.each(feed, look)
   local looked = 0
   return function()
     while true do
@@ -38,4 +38,4 @@ function follow.commits(feed, look)
   end
 end
 
-return follow
+return commits
