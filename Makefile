@@ -70,7 +70,7 @@ BUSTED  = busted --output=spec/helper/tap.lua
 # The specs of what LuaJIT does as Lua does: they run with both.
 JIT_SPECS = $(patsubst %,spec/%_spec.lua,helper versions struct value view assign bytes update jit \
               constructor error handle lock access coroutine wait_any changed listen feed \
-              feed_changes follow migrate compatible adopt appear trust resident processes \
+              feed_changes share follow migrate compatible adopt appear trust resident processes \
               supervision jit_hook meaning_definition meaning_value meaning_list meaning_handle \
               meaning_jit)
 SUMMARY = .ci/summary $(if $(VERBOSE),all)

@@ -132,10 +132,10 @@ static bool take_record(ipm_feed *feed) {
         ipm_snapshot_head(memory_of(feed), &feed->head);
     }
     if (feed->position >= feed->head || find_record(feed, feed->position) != READ ||
-        feed->record->version != feed->version + 1 ||
+        !ipm_record_follows(feed->record, feed->version) ||
         !ipm_record_apply(feed->record, feed->size, feed->value, feed->flags, true))
         return false;
-    feed->version++;
+    feed->version = ipm_record_version(feed->record);
     feed->position += feed->record->size;
     feed->time = (double)feed->record->time / 1e9;
     return true;
@@ -163,25 +163,30 @@ static void take_latest(ipm_feed *feed, uint64_t since) {
 static bool go_back(ipm_feed *feed, uint64_t wanted, uint64_t from) {
     const uint64_t latest = feed->version, head = feed->head;
     uint64_t at = ipm_ring_tail(memory_of(feed)), applied = 0; /* the last record's version */
+    uint64_t before = IPM_LATEST; /* the version that the record leads from; IPM_LATEST: unknown */
     while (at < head) {
         reading found = find_record(feed, at);
-        if (found == GONE) { /* if a record was applied, the next version does not follow it */
+        if (found == WRONG || (found == GONE && applied != 0))
+            return false;
+        if (found == GONE) {
             at = feed->batch.from;
+            before = IPM_LATEST;
             continue;
         }
-        if (found != READ)
-            return false;
         const ipm_record *record = feed->record;
-        if (at >= from && record->version > wanted) {
+        if (!ipm_record_skips(record))
+            before = record->version - 1;
+        if (at >= from && ipm_record_version(record) > wanted && before != IPM_LATEST) {
             if (applied == 0) {
-                feed->version = record->version - 1;
+                feed->version = before > wanted ? before : wanted;
                 feed->position = at;
             }
-            if ((applied != 0 && record->version != applied + 1) ||
+            if ((applied != 0 && !ipm_record_follows(record, applied)) ||
                 !ipm_record_apply(record, feed->size, feed->value, NULL, false))
                 return false;
-            applied = record->version;
+            applied = ipm_record_version(record);
         }
+        before = ipm_record_version(record);
         at += record->size;
     }
     return at == head && (applied == 0 || applied == latest);
@@ -305,7 +310,7 @@ static void move_on(ipm_feed *feed) {
  * the editors down. */
 static bool has_next(ipm_feed *feed) {
     return feed->version == feed->told && look_in_batch(feed, feed->position) == READ &&
-           feed->record->version == feed->told + 1;
+           ipm_record_follows(feed->record, feed->told);
 }
 
 /* The version after which the feed goes on in the segment that its handle has followed to. After a

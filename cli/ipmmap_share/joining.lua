@@ -1,0 +1,64 @@
+--- A replica reads the whole state, because it has none yet, or because the log does not lead from its
+-- own state to that of its home.
+local file = require "ipmmap_share.file"
+local home = require "ipmmap_share.home"
+local join = require "ipmmap_share.join"
+local position = require "ipmmap_share.position"
+local trouble = require "ipmmap_share.trouble"
+
+local BLOCK <const> = 10 -- seconds of a wait for a home's first commit, at most
+local SHORT <const>, LONG <const> = 0.05, 2 -- seconds between two attempts
+
+-- Fetches the state. Nil if there is none, or if the member is stopping.
+local function fetch(member)
+  local pause = SHORT
+  local function between()
+    if member.lease then home.keep(member) end
+    if member.is_stopping then trouble.raise("stopping", "stopping") end
+  end
+  while not member.is_stopping do
+    local fetched = join.fetch(member.link, between)
+    if fetched ~= nil then return fetched or nil end
+    member:rest(pause)
+    between()
+    pause = math.min(2 * pause, LONG)
+  end
+end
+
+-- Opens the segment with the layout of the state; makes it if there is none.
+local function open(member, fetched)
+  local S, tag = join.describe(fetched, member.name)
+  local options = {
+    mmap_dir = member.dir, tag = tag,
+    lock_dir = member.options.lock_dir, trust = member.options.trust,
+  }
+  if not member.handle then
+    member:take_handle(trouble.check(join.create(S, fetched, options)), S)
+  elseif tostring(S) ~= tostring(member.S) then
+    member:take_handle(file.open_as(S, options), S)
+  else
+    join.value(S, fetched.bytes) -- raises if it is malformed
+  end
+end
+
+--- Reads the state and stores it.
+-- @return the next state of the member
+return function(member)
+  member.voice:tell { role = "joining" }
+  local fetched = fetch(member)
+  if not fetched then
+    if member.lease then return "settle" end
+    member.voice:tell { role = "waiting" }
+    member.voice:once("the server has nothing of that name yet: waiting for a home")
+    member:wait_for("entries", { epoch = 0, version = 0 }, BLOCK)
+    member:rest(SHORT)
+    return "join"
+  end
+  open(member, fetched)
+  join.install(member.handle, fetched)
+  member.joins, member.bytes_in = member.joins + 1, member.bytes_in + #fetched.bytes
+  member.voice:tell { joins = member.joins, bytes_in = member.bytes_in }
+  member.voice:fine()
+  member.voice:say("joined at %s", position.show(fetched))
+  return member.lease and "settle" or "follow"
+end
