@@ -156,6 +156,13 @@ function Status:close()
   self.manager = nil
 end
 
+--- Removes the status, and closes the handle.
+function Status:remove()
+  if not self.manager then return end
+  self.manager:destroy()
+  self.manager = nil
+end
+
 Status.__close, Status.__gc = Status.close, Status.close
 
 return status
