@@ -77,7 +77,9 @@ local function set_here(args)
   local editor <close>, S = segment.open("editor", args.file, args)
   local assignments = read_assignments(editor, S, args)
   local view <close>, message, code = editor:try_lock(args.timeout)
-  if code == "not_home" then failure.raise(code, "%s; --url sets the value there", message) end
+  if code == "not_home" and editor:share().place == "replica" then
+    failure.raise(code, "%s; --url sets the value there", message)
+  end
   failure.assert(view, message, code)
   for _, assignment in ipairs(assignments) do assign(editor, assignment) end
 end

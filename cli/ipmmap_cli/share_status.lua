@@ -55,8 +55,8 @@ local function print_rows(rows)
     if row.problem then
       output.print("%s: %s", row.name, text.visible(row.problem))
     elseif row.error ~= "" then
-      output.print("%s: %s ago: %s", row.name, processes.age(row.error_time, now),
-        text.visible(row.error))
+      output.print("%s: the last trouble, %s ago: %s", row.name,
+        processes.age(row.error_time, now), text.visible(row.error))
     end
   end
 end
