@@ -16,7 +16,10 @@ description = {
   labels = { "ipc", "shared-memory", "linux", "cli" },
 }
 supported_platforms = { "linux" }
-dependencies = { "lua >= 5.4, < 5.6", "ipmmap", "argparse >= 0.7", "luv >= 1.43" }
+dependencies = {
+  "lua >= 5.4, < 5.6", "ipmmap", "argparse >= 0.7", "luv >= 1.43", "cqueues >= 20200726",
+  "luaossl >= 20220711",
+}
 build = {
   type = "builtin",
   modules = {
@@ -90,6 +93,11 @@ build = {
     ["ipmmap_cli.watch_lines"] = "cli/ipmmap_cli/watch_lines.lua",
     ["ipmmap_cli.watch_screen"] = "cli/ipmmap_cli/watch_screen.lua",
     ["ipmmap_cli.who"] = "cli/ipmmap_cli/who.lua",
+    ["ipmmap_share.needed"] = "cli/ipmmap_share/needed.lua",
+    ["ipmmap_share.redis"] = "cli/ipmmap_share/redis.lua",
+    ["ipmmap_share.resp"] = "cli/ipmmap_share/resp.lua",
+    ["ipmmap_share.tls"] = "cli/ipmmap_share/tls.lua",
+    ["ipmmap_share.url"] = "cli/ipmmap_share/url.lua",
   },
   install = { bin = { "bin/ipmmap" } },
 }

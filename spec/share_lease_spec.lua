@@ -169,6 +169,7 @@ describe("the lease of a segment", function()
       at = share.open(restarted)
       local lease = share.lease(at, 1, LONG)
       assert.is_true(at:release(lease))
+      assert(at.connection:call("HSET", at.keys.epoch, "since", 0))
       local name = at.name
       at:close()
       restarted:kill()

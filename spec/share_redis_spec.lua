@@ -3,6 +3,7 @@ local either = require "spec.helper.either"
 local fails = require "spec.helper.fails"
 local fake_redis = require "spec.helper.fake_redis"
 local cutting_proxy = require "spec.helper.cutting_proxy"
+local process = require "spec.helper.process"
 local redis = require "ipmmap_share.redis"
 local redis_server = require "spec.helper.redis_server"
 
@@ -119,6 +120,27 @@ describe("a connection", function()
       assert.matches("share_redis_spec%.lua:%d+: argument 2 of a call is neither", select(2, pcall(bug)))
     end
     assert.equal("PONG", c:call "PING")
+  end)
+end)
+
+describe("a machine without the packages", function()
+  it("has no client, and the message names them", function()
+    local child = process.spawn([[
+      local gone = ...
+      package.preload[gone] = function() error("module '" .. gone .. "' not found") end
+      local c, message = require "ipmmap_share.redis".connect({ host = "127.0.0.1", port = 1, db = 0, tls = false }, 1)
+      print(message)
+    ]], "cqueues")
+    child:expect "no Lua module cqueues: it is in Debian's package lua-cqueues, and in the rock cqueues"
+    child:join()
+    local tls = process.spawn([[
+      package.preload["openssl.ssl"] = function() error "module 'openssl.ssl' not found" end
+      local address = { host = "127.0.0.1", port = tonumber(...), db = 0, tls = true }
+      local c, message = require "ipmmap_share.redis".connect(address, 30)
+      print(message)
+    ]], tostring(redis_server.start().port))
+    tls:match "^rediss://.*: no Lua module openssl%.ssl: it is in Debian's package lua%-luaossl, and in the rock luao"
+    tls:join()
   end)
 end)
 

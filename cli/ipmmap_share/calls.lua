@@ -55,6 +55,15 @@ function Calls:fcall(name, keys, arguments)
   return self:refused(self.prefix .. "*", message, code)
 end
 
+--- Calls a function that answers with 1 or 0.
+-- @treturn boolean
+function Calls:decide(name, keys, arguments)
+  local reply, message, code = self:fcall(name, keys, arguments)
+  if reply == nil then return nil, message, code end
+  if reply == 1 then return true elseif reply == 0 then return false end
+  return self:corrupt(self.prefix .. "*", ("the function %s sent no answer"):format(name))
+end
+
 --- Calls a function that answers with a word, and maybe with a position.
 -- @treturn string the word
 -- @treturn table|nil the position

@@ -80,9 +80,9 @@ function methods:reply(id, result, detail)
   local fields = result == "refused" and { "m", detail:sub(1, LONGEST_REASON) }
     or { "v", wire.written(detail) }
   local key = self:replies_key(id)
-  local reply, message, code =
-    self:fcall("reply", { key }, { "r", result, table.unpack(fields) })
-  if reply == nil then return nil, message, code end
+  local answered, message, code =
+    self:decide("reply", { key }, { "r", result, table.unpack(fields) })
+  if answered == nil then return nil, message, code end
   return true
 end
 

@@ -73,7 +73,7 @@ local function run(self, request, count, seconds)
   local fine, replies, message, code, refused = pcall(exchange, self, request, count)
   self.is_busy = false
   self.turn:signal()
-  if self.closed then replies, message, code = nil, self.closed, "system" end -- by `close`
+  if fine and self.closed then replies, message, code = nil, self.closed, "system" end -- by `close`
   if not fine or not replies and code ~= "server" then
     self.closed = tostring(fine and message or replies)
     self.socket:close()

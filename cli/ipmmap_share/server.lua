@@ -32,7 +32,7 @@ local function expect(key, kind)
   end
 end
 
--- Refuses users who may not do all that is to be written, before a part of it is.
+-- Refuses users who may not do all that follows a write, before anything is written.
 local function may(...)
   if not redis.acl_check_cmd(...) then
     refuse("NOPERM the user may not %s %s", (...), (select(2, ...)))
@@ -127,7 +127,7 @@ local function acquire(keys, args)
   local of_meta = stored(meta, "epoch", call("HGET", meta, "epoch")) or 0
   local now = now_ms()
   local server, since = server_now(now, known[2], stored(epoch_key, "since", known[3]))
-  local held = call("GET", lease)
+  local held, held_ms = call("GET", lease), call("PTTL", lease)
   local epoch = math.max(granted + 1, of_meta + 1, seen + 1, now)
   if epoch > LAST then refuse("CORRUPT %s: there is no greater epoch", epoch_key) end
 
@@ -136,7 +136,7 @@ local function acquire(keys, args)
     call("HSET", epoch_key, "server", server, "since", since)
   end
   if held and held:sub(1, 17) ~= token .. " " then
-    return { "held", held, call("PTTL", lease) }
+    return { "held", held, held_ms }
   end
   local left = tonumber(since) + math.max(ttl, longest) * (2 - claim) - now
   if left > 0 and claim < 2 then return { "grace", left } end
@@ -208,6 +208,15 @@ local function store_patch(key, patch)
   end
 end
 
+-- What the log needs when a commit is added.
+local function may_log(log)
+  expect(log, "stream")
+  may("XLEN", log)
+  may("XRANGE", log, "-", "+")
+  may("XADD", log, "*", "t", "")
+  may("XDEL", log, "1-1")
+end
+
 -- Removes the oldest entries beyond the log's bounds, and returns the bytes of the others, as text.
 local function trim(log, bytes)
   local entries = call("XLEN", log)
@@ -240,9 +249,7 @@ local function commit(keys, args)
     check_time(args[i + 1])
     check_patch(args[i + 2], at.size)
   end
-  expect(log, "stream")
-  may("XADD", log, "*", "d", "")
-  may("XDEL", log, "1-1")
+  may_log(log)
   may("SETRANGE", state, 0, "")
   may("HSET", meta, "version", "")
 
@@ -333,14 +340,12 @@ local function finish(keys, args)
   if answer then return answer end
   expect(epoch_key, "hash")
   expect(next_key, "string")
-  expect(log, "stream")
   expect(schema, "string")
   if call("HGET", epoch_key, "stage") ~= args[4] or call("STRLEN", next_key) ~= size
      or not fresh and at.size ~= size then
     return { "gone" }
   end
-  may("XADD", log, "*", "t", "")
-  may("XDEL", log, "1-1")
+  may_log(log)
   may("DEL", log, meta)
   may("RENAME", next_key, state)
   may("PERSIST", state)
@@ -377,19 +382,18 @@ local function take(keys, args)
   expect(edits, "stream")
   expect(replies, "stream")
   may("XDEL", edits, at)
-  may("INFO", "server")
   may("XADD", replies, "*", "r", "")
   may("PEXPIRE", replies, "1")
   local by = args[2] .. " " .. at
   local known = call("XRANGE", replies, "-", "+", "COUNT", 2)
+  local in_time = now_ms() <= expires and call("INFO", "server"):match("run_id:(%x+)") == args[5]
 
   call("XDEL", edits, at)
   if known[1] then
     local fields = known[1][2]
     return { #known == 1 and fields[4] == by and "taken" or "gone" }
   end
-  local server = call("INFO", "server"):match("run_id:(%x+)")
-  if now_ms() > expires or server ~= args[5] then return { "gone" } end
+  if not in_time then return { "gone" } end
   call("XADD", replies, "*", "r", "taken", "by", by)
   call("PEXPIRE", replies, ANSWERED_MS)
   return { "taken" }

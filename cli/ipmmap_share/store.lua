@@ -124,10 +124,7 @@ end
 -- @treturn[1] boolean false: the lease has ended, or is another's
 -- @return[2] nil, message, code
 function Store:renew(lease, ttl)
-  local reply, message, code =
-    self:fcall("renew", { "lease" }, wire.of_lease(lease, milliseconds(ttl)))
-  if reply == nil then return nil, message, code end
-  return reply == 1
+  return self:decide("renew", { "lease" }, wire.of_lease(lease, milliseconds(ttl)))
 end
 
 --- Gives the lease back.
@@ -135,9 +132,7 @@ end
 -- @treturn[1] boolean false: it was not this one's any more
 -- @return[2] nil, message, code
 function Store:release(lease)
-  local reply, message, code = self:fcall("release", { "lease" }, wire.of_lease(lease))
-  if reply == nil then return nil, message, code end
-  return reply == 1
+  return self:decide("release", { "lease" }, wire.of_lease(lease))
 end
 
 --- Who is home, as far as the server knows.

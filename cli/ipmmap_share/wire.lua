@@ -7,6 +7,7 @@ local wire = {}
 wire.LAST = 2 ^ 53 - 1 | 0
 
 local LAST_SECOND = 10 ^ 12 | 0
+local WORDS = { again = true, behind = true, gone = true, lost = true, ok = true, taken = true }
 local LONGEST_ID = 41 -- of an entry in a stream: two numbers of 64 bits
 
 local function integer(text, least, most)
@@ -65,8 +66,8 @@ end
 --- The answer of a function: a word, and maybe a position in two strings.
 function wire.answer(reply)
   local word = type(reply) == "table" and reply[1]
-  if type(word) ~= "string" then return nil end
-  if reply[2] == nil then return word end
+  if not WORDS[word] then return nil end
+  if word ~= "behind" or reply[2] == nil then return word end
   local position = wire.position(("%s-%s"):format(reply[2], reply[3]))
   return position and word, position
 end
