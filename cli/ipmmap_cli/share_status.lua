@@ -54,9 +54,9 @@ local function print_rows(rows)
   for _, row in ipairs(rows) do
     if row.problem then
       output.print("%s: %s", row.name, text.visible(row.problem))
-    elseif row.error ~= "" then
-      output.print("%s: the last trouble, %s ago: %s", row.name,
-        processes.age(row.error_time, now), text.visible(row.error))
+    elseif row.error ~= "" and not is_fine(row) then
+      output.print("%s: %s ago: %s", row.name, processes.age(row.error_time, now),
+        text.visible(row.error))
     end
   end
 end
