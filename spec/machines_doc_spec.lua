@@ -3,7 +3,7 @@ local cli_doc = require "spec.helper.cli_doc"
 local markdown = require "spec.helper.markdown"
 local posix = require "spec.helper.posix"
 local process = require "spec.helper.process"
-local sharing = require "spec.helper.sharing"
+local share_command = require "spec.helper.share_command"
 local shell = require "spec.helper.shell"
 local tmpdir = require "spec.helper.tmpdir"
 
@@ -21,7 +21,7 @@ local function stable(text)
   return text
 end
 
-if not sharing.are_possible() then
+if not share_command.are_possible() then
   describe(PAGE, function()
     pending "needs redis-server, lua-cqueues and lua-luaossl"
   end)
@@ -77,7 +77,7 @@ describe(PAGE, function()
         if written ~= "" and not written:find "\n$" then written = written .. "\n" end
         local is_background = command:find "&$"
         command = is_background and adapt(command):gsub("&$", ">>log 2>&1 &") or adapt(command)
-        local deadline, now = os.time() + PATIENCE, nil
+        local deadline, now = os.time() + PATIENCE
         repeat
           now = run(command)
           local is_done = is_background or stable(now) == stable(written)

@@ -2,10 +2,10 @@ local cli = require "spec.helper.cli"
 local ipmmap = require "ipmmap"
 local json = require "dkjson"
 local posix = require "spec.helper.posix"
-local sharing = require "spec.helper.sharing"
+local share_command = require "spec.helper.share_command"
 local tmpdir = require "spec.helper.tmpdir"
 
-if not sharing.are_possible() then
+if not share_command.are_possible() then
   describe("the command, on several machines,", function()
     pending "needs redis-server, lua-cqueues and lua-luaossl"
   end)
@@ -40,20 +40,20 @@ describe("the command, on several machines,", function()
 
   local function start(argv)
     for _, word in ipairs { "--lease", "0.5", "--machine", argv.machine } do argv[#argv + 1] = word end
-    local child = sharing.start(argv)
+    local child = share_command.start(argv)
     running[#running + 1] = child
     return child
   end
 
   local function share(...)
     local child = start { "share", server.url, file, machine = "ada", ... }
-    sharing.await(ada, "Game_left", "home", "ada")
+    share_command.await(ada, "Game_left", "home", "ada")
     return child
   end
 
   local function follow(...)
     local child = start { "follow", server.url, "Game:left", "--dir", bob, machine = "bob", ... }
-    sharing.await(bob, "Game_left", "replica")
+    share_command.await(bob, "Game_left", "replica")
     return child
   end
 
@@ -79,7 +79,7 @@ describe("the command, on several machines,", function()
     local home, follower = share(), follow()
     local reader <close> = assert(ipmmap.reader(Game, { mmap_dir = bob, tag = "left" }))
     manager:write("turn", 2)
-    sharing.await_value(reader, "turn", 2)
+    share_command.await_value(reader, "turn", 2)
     home:kill(posix.SIGTERM)
     local said, status = finish(home)
     assert.equal(0, status)
@@ -94,9 +94,9 @@ describe("the command, on several machines,", function()
   it("shares and follows several segments by one process", function()
     assert(ipmmap.manager(Game, { create = true, mmap_dir = ada, tag = "right" })):close()
     share(ada .. "/Game_right.mmap")
-    sharing.await(ada, "Game_right", "home")
+    share_command.await(ada, "Game_right", "home")
     follow "Game:right"
-    sharing.await(bob, "Game_right", "replica")
+    share_command.await(bob, "Game_right", "replica")
     local rows = json.decode(cli.output { "share", "--status", "--json", ada, bob })
     assert.equal(4, #rows)
     assert.same({ "Game_left", "home", true, true }, { rows[1].name, rows[1].role, rows[1].alive, rows[1].connected })
@@ -109,7 +109,7 @@ describe("the command, on several machines,", function()
     start { "follow", server.url, "Game:left", "Game:right", "--dir", other, machine = "bob" }
     assert(ipmmap.manager(Game, { create = true, mmap_dir = other, tag = "left" })):close()
     share()
-    sharing.await(other, "Game_left", "stopped")
+    share_command.await(other, "Game_left", "stopped")
     local rows = json.decode(cli.output { "share", "--status", "--json", ada })
     assert.equal("home", rows[1].role)
     local status, out = cli.run { "share", "--status", "--json", other .. "/Game_left.mmap" }
@@ -133,7 +133,7 @@ describe("the command, on several machines,", function()
     status, out = cli.run { "share", "--status", replica }
     assert.equal(1, status)
     assert.matches("Game_left  replica, gone ", out)
-    sharing.stop(home)
+    share_command.stop(home)
     assert.matches("Game_left  stopped ", cli.output { "share", "--status", file })
     status, out = cli.run { "share", "--status", tmpdir() }
     assert.same({ 0, "" }, { status, out })
@@ -145,7 +145,7 @@ describe("the command, on several machines,", function()
     local home = share()
     local watch = cli.start { "watch", "--json", ada .. "/ShareStatus_Game_left.mmap", "role" }
     watch:match '"role":"home"'
-    sharing.stop(home)
+    share_command.stop(home)
     watch:match '"changed":{"role":"stopped"}'
     watch:kill()
   end)
@@ -163,7 +163,7 @@ describe("the command, on several machines,", function()
     follower:wait()
     assert.matches("Game_left.mmap: it is a replica, and no ipmmap follow runs for it\n",
       cli.output { "doctor", replica })
-    sharing.stop(home)
+    share_command.stop(home)
     assert.matches(" home, lease over\n", cli.output { "ls", ada })
     assert.matches("its lease has ended: editors are refused until", cli.output { "doctor", file })
   end)
@@ -178,7 +178,7 @@ describe("the command, on several machines,", function()
     fails(2, "Game%.hp: 101 is above the limit", { "set", "--url", server.url, replica, "hp=101" })
     fails(2, "Game: no field 'none'", { "set", "--url", server.url, replica, "none=1" })
     fails(2, "%-%-ca goes with %-%-url", { "set", "--ca", "ca.pem", file, "turn=1" })
-    sharing.stop(home)
+    share_command.stop(home)
     fails(12, "its lease has ended", { "set", file, "turn=6" })
     fails(7, "no home took the edit in time", { "set", "--timeout", "0.3", "--url", server.url, replica, "turn=6" })
     assert.equal(5, manager:read "turn")
@@ -188,7 +188,7 @@ describe("the command, on several machines,", function()
     local home = share()
     fails(15, ("process %d shares it already"):format(home.pid), { "share", "--end", file })
     assert.equal("home", manager:share().place)
-    sharing.stop(home)
+    share_command.stop(home)
     cli.output { "share", "--end", file }
     assert.equal("unshared", manager:share().place)
     manager:write("turn", 9)
@@ -206,35 +206,35 @@ describe("the command, on several machines,", function()
     local cleo = tmpdir()
     assert(ipmmap.manager(Game, { create = true, mmap_dir = cleo, tag = "left" })):close()
     fails(15, "the server has a segment of that name already", { "share", server.url, cleo .. "/Game_left.mmap" })
-    sharing.stop(running[2])
+    share_command.stop(running[2])
     fails(15, "its home is ada", { "share", server.url, replica, "--machine", "bob" })
   end)
 
   it("takes another home's place by --force, and follows the new one", function()
     local home = share()
     local follower = follow()
-    sharing.stop(home)
+    share_command.stop(home)
     local cleo = tmpdir()
     local other <close> = assert(ipmmap.manager(Game, { create = true, mmap_dir = cleo, tag = "left" }))
     other:write("turn", 77)
     start { "share", server.url, cleo .. "/Game_left.mmap", "--force", machine = "cleo" }
-    sharing.await(cleo, "Game_left", "home", "cleo")
+    share_command.await(cleo, "Game_left", "home", "cleo")
     local reader <close> = assert(ipmmap.reader(Game, { mmap_dir = bob, tag = "left" }))
-    sharing.await_value(reader, "turn", 77)
-    sharing.stop(follower)
+    share_command.await_value(reader, "turn", 77)
+    share_command.stop(follower)
   end)
 
   it("makes a standby the home when the lease ends", function()
     local home = share()
     follow "--standby"
     home:kill()
-    sharing.await(bob, "Game_left", "home", "bob")
+    share_command.await(bob, "Game_left", "home", "bob")
     local editor <close> = assert(ipmmap.editor(Game, { mmap_dir = bob, tag = "left" }))
     editor:write("turn", 8)
     assert.equal("not_home", select(3, manager:try_lock(0)))
     start { "share", server.url, file, machine = "ada" }
-    sharing.await(ada, "Game_left", "replica", "bob") -- it finds the new home
-    sharing.await_value(manager, "turn", 8)
+    share_command.await(ada, "Game_left", "replica", "bob") -- it finds the new home
+    share_command.await_value(manager, "turn", 8)
   end)
 
   it("names what a newcomer got wrong", function()
@@ -268,8 +268,8 @@ describe("the command, on several machines,", function()
     local home = start { "share", late.url, file, machine = "ada" }
     home:match("ipmmap: Game_left: .*refused")
     late:start()
-    sharing.await(ada, "Game_left", "home")
-    sharing.stop(home)
+    share_command.await(ada, "Game_left", "home")
+    share_command.stop(home)
     late:kill()
   end)
 
@@ -281,15 +281,15 @@ describe("the command, on several machines,", function()
     handle:write "right\n"
     handle:close()
     local home = start { "share", "--password-file", password, closed.url, file, machine = "ada" }
-    sharing.await(ada, "Game_left", "home")
-    sharing.stop(home)
+    share_command.await(ada, "Game_left", "home")
+    share_command.stop(home)
     closed:kill()
   end)
 
   it("says in follow that nobody shares a name yet, and waits", function()
     local follower = start { "follow", server.url, "Nobody", "--dir", bob, machine = "bob" }
     follower:match("Nobody_: the server has nothing of that name yet")
-    sharing.await(bob, "Nobody_", "waiting")
-    sharing.stop(follower)
+    share_command.await(bob, "Nobody_", "waiting")
+    share_command.stop(follower)
   end)
 end)

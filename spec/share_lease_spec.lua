@@ -240,6 +240,13 @@ describe("the lease of a segment", function()
     assert.equal("grace", (ask(share.open(server), 1, { ttl = LONG })))
   end)
 
+  it("is kept by a server that runs for long and knows nothing of a segment that was shared before", function()
+    wait_until_old(server)
+    local word, seconds = ask(opened, 1, { ttl = 0.4, min_epoch = 5 })
+    assert.equal("grace", word)
+    assert.is_true(seconds > 0 and seconds <= 0.8)
+  end)
+
   it("is kept by a replica that became the server, however long it runs", function()
     wait_until_old(replica)
     local at = share.open(replica)

@@ -1,122 +1,254 @@
 -- What homes and replicas do, with a real server, and processes that stand for machines.
 local ipmmap = require "ipmmap"
-local machine = require "spec.helper.machine"
 local process = require "spec.helper.process"
-local redis_server = require "spec.helper.redis_server"
 local segment = require "spec.helper.segment"
+local sharing = require "spec.helper.sharing"
+local shell = require "spec.helper.shell"
 local tmpdir = require "spec.helper.tmpdir"
 
-local DEADLINE <const> = 30 -- seconds
-
-local Score = ipmmap.base:extend("Score", {
-  { "count", "int64" },
-  { "text", "char[256]" },
-  { "twin", "int64" },
-})
+local Score <const> = sharing.Score
 local Picture = ipmmap.base:extend("Picture", {
   { "number", "int64" },
   { "pixels", "uint8[3000000]" },
   { "twin", "int64" },
 })
 
--- Writes without a pause, until its input ends.
+-- Writes as fast as it can.
 local WRITER <const> = [[
-local dir, tag = ...
+local path, count = ...
 local ipmmap = require "ipmmap"
-local S = assert(ipmmap.describe(dir .. "/Score_" .. tag .. ".mmap"))
-local editor = assert(ipmmap.editor(S, { mmap_dir = dir, tag = tag }))
-print("ready")
-for i = 1, tonumber((io.read())) do editor:set { count = i, twin = i, text = "turn " .. i } end
+local dir, tag = path:match("^(.*)/Score_(.*)%.mmap$")
+local editor = assert(ipmmap.editor(ipmmap.describe(path), { mmap_dir = dir, tag = tag }))
+for i = 1, tonumber(count) do editor:set { count = i, twin = i, text = "turn " .. i } end
 print(editor:version())
 ]]
 
 describe("a shared segment", function()
-  local server, tag, numbers = nil, nil, 0
+  local share
 
-  setup(function() server = redis_server.start() end)
-  before_each(function()
-    numbers = numbers + 1
-    tag = "t" .. numbers
-  end)
+  setup(function() share = sharing.new() end)
+  before_each(function() share:begin() end)
   after_each(segment.close)
 
-  -- A segment that a machine of its own is the home of. Returns its directory, an editor there and
-  -- the machine.
-  local function make_home(S, options)
-    options = options or {}
-    local dir, _, editor = segment.make(S, { "editor" }, { tag = tag, feed = options.feed })
-    editor:touch() -- a replica has the versions of its home from 1 on
-    local alpha = machine.start {
-      address = server.address, file = ("%s/%s_%s.mmap"):format(dir, S.name, tag),
-      machine = options.machine or "alpha", force = options.force,
-    }
-    alpha:says("is the home")
-    return dir, editor, alpha
-  end
-
-  local function follow(S, dir, name)
-    return machine.start {
-      address = server.address, dir = dir, name = S.name .. "_" .. tag, machine = name or "beta",
-    }
-  end
-
-  -- A replica on another machine, after it has joined. Returns a reader there, the machine and the
-  -- directory.
-  local function make_replica(S)
-    local dir = tmpdir()
-    local beta = follow(S, dir)
-    beta:says("joined")
-    return segment.open("reader", S, { mmap_dir = dir, tag = tag }), beta, dir
-  end
-
-  local function wait_for(reader, version)
-    while reader:version() < version do assert(reader:wait(reader:version(), DEADLINE)) end
-  end
-
-  local function assert_same(reader, editor)
-    wait_for(reader, editor:version())
-    assert.is_true(ipmmap.bytes(editor:snapshot()) == ipmmap.bytes(reader:snapshot()), "other bytes")
-  end
-
-  for name, ring in pairs { ["with a ring"] = 1 << 16, ["without a ring"] = 0 } do
+  for name, ring in pairs { ["with a ring"] = 65536, ["without a ring"] = 0 } do
     it("is followed byte for byte beside a fast writer, " .. name, function()
-      local dir, editor, alpha = make_home(Score, { feed = ring })
-      editor:set { count = -1, twin = -1, text = "first" }
-      local reader, beta = make_replica(Score)
-      assert.equal("first", reader:read("text"))
-      local writer = process.spawn(WRITER, dir, tag)
-      writer:expect("ready")
-      writer:send("20000")
-      local seen, last = reader:version(), -2
-      while seen < editor:version() or last < 20000 do
-        seen = assert(reader:wait(seen, DEADLINE))
-        local state = reader:snapshot()
+      local home = share:home(Score, "alpha", { feed = ring })
+      local replica = share:replica(Score)
+      local writer = process.spawn(WRITER, home.path, "20000")
+      local seen, last = replica.reader:version(), 0
+      while last < 20000 do
+        seen = assert(replica.reader:wait(seen, 30))
+        local state = replica.reader:snapshot()
         assert.equal(state.count, state.twin)
         assert.is_true(state.count >= last)
         last = state.count
       end
-      writer:expect("20002")
-      assert_same(reader, editor)
-      assert.equal(editor:version(), reader:version())
-      assert.equal(ring, reader:info().feed)
-      alpha:finish()
-      beta:finish()
+      writer:expect("20001")
+      sharing.assert_same(home.reader, replica.reader)
+      assert.equal(20001, replica.reader:version())
+      assert.equal(ring, replica.reader:info().feed)
+      home:finish()
+      replica:finish()
     end)
   end
 
-  it("has commits that need several calls", function()
-    local _, editor, alpha = make_home(Picture)
-    local reader, beta = make_replica(Picture)
-    for turn = 1, 3 do
-      editor:with(function(picture)
-        picture.number, picture.twin = turn, turn
-        ipmmap.setbytes(picture.pixels, (string.char(64 + turn)):rep(2500000), 1)
-      end)
-      assert_same(reader, editor)
+  it("is followed commit by commit, each with its time", function()
+    local home, replica = share:home(Score), share:replica(Score)
+    local feed <close> = replica.reader:feed()
+    local before = ipmmap.now()
+    for i = 1, 50 do home.editor:set { count = i, twin = i } end
+    for i = 1, 50 do
+      local value, version, missed = feed:next(30)
+      assert.same({ i, i, i + 1, 0 }, { value.count, value.twin, version, missed })
+      assert.is_true(math.abs(feed:time() - before) < 30)
     end
-    editor:set { number = 9, twin = 9 }
-    assert_same(reader, editor)
-    alpha:finish()
-    beta:finish()
+    home:finish()
+    replica:finish()
+  end)
+
+  it("has commits that need several calls", function()
+    local home, replica = share:home(Picture, "alpha", { feed = 0 }), share:replica(Picture)
+    for turn = 1, 3 do
+      home.editor:with(function(picture)
+        picture.number, picture.twin = turn, turn
+        ipmmap.setbytes(picture.pixels, string.char(64 + turn):rep(2500000), 1)
+      end)
+      sharing.assert_same(home.reader, replica.reader)
+    end
+    home.editor:set { number = 9, twin = 9 }
+    sharing.assert_same(home.reader, replica.reader)
+    home:finish()
+    replica:finish()
+  end)
+
+  it("is read-only in a replica, whose file is of mode 640", function()
+    local home, replica = share:home(Score), share:replica(Score)
+    local editor = share:open("editor", Score, replica.dir)
+    assert.equal("not_home", sharing.code_of(editor.write, editor, "count", 1))
+    assert.equal("640", shell.run("stat -c %a " .. replica.path):match("%d+"))
+    assert.equal("replica", replica.reader:share().place)
+    home:finish()
+    replica:finish()
+  end)
+
+  it("goes on after the follower was away, without a new join", function()
+    local home, replica = share:home(Score), share:replica(Score)
+    replica:kill()
+    home.editor:set { count = 5, twin = 5 }
+    local again = share:follow(Score, replica.dir, "beta")
+    sharing.assert_same(home.reader, replica.reader)
+    assert.same({}, again:finish())
+    home:finish()
+  end)
+
+  it("goes on after its share process was killed, without a pause for editors or a join", function()
+    local home, replica = share:home(Score), share:replica(Score)
+    home:kill()
+    home.editor:set { count = 6, twin = 6 }
+    local again = share:share(Score, home.dir, "alpha")
+    again:says("is the home")
+    home.editor:set { count = 7, twin = 7 }
+    sharing.assert_same(home.reader, replica.reader)
+    again:finish()
+    assert.same({}, replica:finish())
+  end)
+
+  it("joins anew if the log does not go back to the replica's state", function()
+    local home, replica = share:home(Score), share:replica(Score)
+    replica:finish()
+    process.spawn(WRITER, home.path, "15000"):expect("15001")
+    share.server:connect():call("XTRIM", ("ipm:{Score_%s}:log"):format(share.tag), "MAXLEN", 10)
+    home.editor:set { count = 8, twin = 8 }
+    local again = share:follow(Score, replica.dir, "beta")
+    again:says("joined")
+    sharing.assert_same(home.reader, replica.reader)
+    again:finish()
+    home:finish()
+  end)
+
+  it("has one home, and names it to others", function()
+    local home, replica = share:home(Score), share:replica(Score)
+    replica:finish()
+    local other = share:share(Score, replica.dir, "beta")
+    assert.equal(("ended: refused: Score_%s: its home is alpha"):format(share.tag), other:says("^ended"))
+    home:finish()
+  end)
+
+  it("is not replaced by another segment of its name, except with force", function()
+    local home, replica = share:home(Score), share:replica(Score)
+    home:finish()
+    local dir, _, editor = segment.make(Score, { "editor" }, { tag = share.tag })
+    editor:set { text = "other" }
+    local message = share:share(Score, dir, "gamma"):says("^ended")
+    assert.truthy(message:find("refused", 1, true) and message:find("--force", 1, true), message)
+    local gamma = share:share(Score, dir, "gamma", { force = true })
+    gamma:says("is the home")
+    sharing.wait_for(replica.reader, "text", "other")
+    sharing.assert_same(editor, replica.reader)
+    gamma:finish()
+    replica:finish()
+  end)
+
+  it("does not overwrite a segment that is no replica", function()
+    local home = share:home(Score)
+    local dir = segment.make(Score, {}, { tag = share.tag })
+    assert.truthy(share:follow(Score, dir, "beta"):says("^ended"):find("^ended: refused: .*is no replica"))
+    home:finish()
+  end)
+
+  it("is refused by a replica of another layout, by the name of the first difference", function()
+    local home, replica = share:home(Score), share:replica(Score)
+    replica:finish()
+    local Changed = ipmmap.parse((tostring(Score):gsub("count: int64", "count: int32")))
+    local manager = segment.keep(assert(ipmmap.manager(Changed, {
+      create = true, migrate = "lossy", mmap_dir = home.dir, tag = share.tag,
+    })))
+    home:says("is the home") -- of the new layout
+    assert.equal("home", manager:share().place)
+    local again = share:follow(Score, replica.dir, "beta")
+    assert.truthy(again:says("^ended"):find("^ended: layout: .*count"))
+    home:finish()
+  end)
+
+  it("waits for its home, if the follower comes first", function()
+    local dir = tmpdir()
+    local early = share:follow(Score, dir, "beta")
+    early:says("waiting for a home")
+    local home = share:home(Score)
+    early:says("joined")
+    sharing.assert_same(home.reader, share:open("reader", Score, dir))
+    early:finish()
+    home:finish()
+  end)
+
+  it("is not held up by a reader that was stopped in the lock of a replica", function()
+    local home, replica = share:home(Score), share:replica(Score)
+    local other = share:replica(Score, "gamma")
+    local view = segment.lock(replica.reader)
+    home.editor:set { count = 3, twin = 3 }
+    sharing.assert_same(home.reader, other.reader)
+    assert.equal(0, view.count)
+    segment.close()
+    replica.reader = share:open("reader", Score, replica.dir)
+    sharing.wait_for(replica.reader, "count", 3)
+    for _, one in ipairs { other, replica, home } do one:finish() end
+  end)
+end)
+
+describe("a shared segment whose server fails", function()
+  local share, home, replica
+
+  before_each(function()
+    share = sharing.new { appendfsync = "always" }
+    share:begin()
+    home = share:home(Score, "alpha", { lease = 0.5 })
+    replica = share:replica(Score)
+  end)
+  after_each(function()
+    home:finish()
+    replica:finish()
+    segment.close()
+  end)
+
+  it("goes on after a restart of the server", function()
+    share.server:kill()
+    home.editor:set { count = 1, twin = 1 }
+    share.server:start()
+    sharing.wait_for(replica.reader, "count", 1)
+    home:says("the work goes on")
+    home.editor:set { count = 2, twin = 2 }
+    sharing.assert_same(home.reader, replica.reader)
+  end)
+
+  it("publishes its state again if the server was restarted empty", function()
+    share.server:kill()
+    share.server:forget()
+    share.server:start()
+    home:says("is the home")
+    replica:says("joined")
+    home.editor:set { count = 3, twin = 3 }
+    sharing.assert_same(home.reader, replica.reader)
+  end)
+
+  it("publishes what an old server lacks", function()
+    home.editor:set { count = 4, twin = 4 }
+    sharing.assert_same(home.reader, replica.reader)
+    shell.run(("cp -r %s/appendonlydir %s/old"):format(share.server.dir, share.server.dir))
+    for i = 5, 9 do home.editor:set { count = i, twin = i } end
+    sharing.assert_same(home.reader, replica.reader)
+    share.server:kill()
+    share.server:forget()
+    shell.run(("mv %s/old %s/appendonlydir"):format(share.server.dir, share.server.dir))
+    share.server:start()
+    home:says("is the home")
+    home.editor:set { count = 10, twin = 10 }
+    sharing.wait_for(replica.reader, "count", 10)
+    sharing.assert_same(home.reader, replica.reader)
+  end)
+
+  it("loads the functions again if the server has lost them", function()
+    share.server:connect():call("FUNCTION", "FLUSH")
+    home.editor:set { count = 11, twin = 11 }
+    sharing.wait_for(replica.reader, "count", 11)
   end)
 end)

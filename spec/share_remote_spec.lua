@@ -1,11 +1,11 @@
 local cli = require "spec.helper.cli"
 local fails = require "spec.helper.fails"
 local ipmmap = require "ipmmap"
-local sharing = require "spec.helper.sharing"
+local share_command = require "spec.helper.share_command"
 local process = require "spec.helper.process"
 local tmpdir = require "spec.helper.tmpdir"
 
-if not sharing.are_possible() then
+if not share_command.are_possible() then
   describe("edits from another machine", function()
     pending "need redis-server, lua-cqueues and lua-luaossl"
   end)
@@ -30,18 +30,18 @@ describe("edits from another machine", function()
   setup(function()
     server, home_dir, replica_dir = redis_server.start(), tmpdir(), tmpdir()
     assert(ipmmap.manager(S, { create = true, mmap_dir = home_dir, feed = 65536 })):close()
-    home = sharing.start { "share", server.url, home_dir .. "/Remote_.mmap", "--machine", "ada", "--lease", "2" }
-    follower = sharing.start { "follow", server.url, "Remote", "--dir", replica_dir, "--lease", "2" }
-    sharing.await(home_dir, "Remote_", "home")
-    sharing.await(replica_dir, "Remote_", "replica")
+    home = share_command.start { "share", server.url, home_dir .. "/Remote_.mmap", "--machine", "ada", "--lease", "2" }
+    follower = share_command.start { "follow", server.url, "Remote", "--dir", replica_dir, "--lease", "2" }
+    share_command.await(home_dir, "Remote_", "home")
+    share_command.await(replica_dir, "Remote_", "replica")
     file = replica_dir .. "/Remote_.mmap"
     editor = assert(ipmmap.editor(S, { mmap_dir = home_dir }))
     reader = assert(ipmmap.reader(S, { mmap_dir = replica_dir }))
   end)
 
   teardown(function()
-    assert.equal(0, sharing.stop(follower))
-    assert.equal(0, sharing.stop(home))
+    assert.equal(0, share_command.stop(follower))
+    assert.equal(0, share_command.stop(home))
     server:kill()
   end)
 
@@ -59,7 +59,7 @@ describe("edits from another machine", function()
   -- Asserts that the replica has the version of an edit, and what it has then.
   local function arrives(version, path, value)
     assert.is_true(version > 0)
-    sharing.await_value(reader, path, value)
+    share_command.await_value(reader, path, value)
     assert.is_true(reader:version() >= version)
   end
 
@@ -126,7 +126,7 @@ describe("edits from another machine", function()
   end)
 
   it("begin again if the home has changed what they depend on", function()
-    sharing.await_value(reader, "n", 0)
+    share_command.await_value(reader, "n", 0)
     local calls = 0
     assert.equal(11, (assert(remote:update("n", function(old)
       calls = calls + 1
@@ -139,7 +139,7 @@ describe("edits from another machine", function()
 
   it("change the whole struct by a function, and send only what it changed", function()
     editor:set { n = 4, hp = 50 }
-    sharing.await_value(reader, "hp", 50)
+    share_command.await_value(reader, "hp", 50)
     assert(remote:with(function(value)
       value.n = value.n * 2
       value.points[1] = { x = 1, y = 2 }
@@ -152,7 +152,7 @@ describe("edits from another machine", function()
 
   it("make several changes as one, if all that they depend on is the same", function()
     editor:set { n = 1, hp = 10 }
-    sharing.await_value(reader, "hp", 10)
+    share_command.await_value(reader, "hp", 10)
     local before = editor:version()
     assert(remote:edit(function(draft)
       draft:add("n", 1)
@@ -163,7 +163,7 @@ describe("edits from another machine", function()
 
   it("go through lists and optional fields that are there", function()
     assert(remote:set { list = { 1, 2 }, maybe = { x = 1 } })
-    sharing.await_value(reader, "maybe.x", 1.0)
+    share_command.await_value(reader, "maybe.x", 1.0)
     assert(remote:write("list[2]", 5))
     assert(remote:write("list[3]", 6))
     assert(remote:write("maybe.y", 7))
@@ -171,7 +171,7 @@ describe("edits from another machine", function()
     assert.same({ x = 1, y = 7 }, ipmmap.totable(editor:read "maybe"))
     assert(remote:write("maybe", nil))
     assert.is_nil(editor:read "maybe")
-    sharing.await_value(reader, "maybe", nil)
+    share_command.await_value(reader, "maybe", nil)
     assert.error_matches(function() remote:write("maybe.y", 7) end, "Remote%.maybe%.y: Remote%.maybe is absent")
   end)
 
@@ -204,7 +204,7 @@ describe("edits from another machine", function()
 
   it("refuse sums that no integer of 64 bits is", function()
     editor:set { n = math.maxinteger, u = -1 }
-    sharing.await_value(reader, "u", -1)
+    share_command.await_value(reader, "u", -1)
     for path, n in pairs { n = 1, u = 1 } do
       assert.error_matches(function() remote:add(path, n) end, "Remote%." .. path .. ": .* is out of range")
     end
@@ -305,16 +305,16 @@ describe("edits from another machine", function()
   end)
 
   it("are not made after their time, if there is no home", function()
-    assert.equal(0, sharing.stop(home))
+    assert.equal(0, share_command.stop(home))
     local slow <close> = open { timeout = 0.3 }
     assert.matches("no home took the edit in time", fails("timeout", slow:add("n", 1)))
-    home = sharing.start { "share", server.url, home_dir .. "/Remote_.mmap", "--machine", "ada", "--lease", "2" }
-    sharing.await(home_dir, "Remote_", "home")
+    home = share_command.start { "share", server.url, home_dir .. "/Remote_.mmap", "--machine", "ada", "--lease", "2" }
+    share_command.await(home_dir, "Remote_", "home")
     assert.equal(1, (assert(remote:add("n", 1))))
   end)
 
   it("are conflicts if the replica does not get what the home has", function()
-    sharing.await_value(reader, "n", 0)
+    share_command.await_value(reader, "n", 0)
     follower:stop()
     editor:write("n", 5)
     local slow <close> = open { timeout = 0.5 }
@@ -325,13 +325,13 @@ describe("edits from another machine", function()
 
   it("are made by ipmmap set --url, all in one transaction", function()
     editor:set { n = 1, list = { 1, 2, 3 } }
-    sharing.await_value(reader, "n", 1)
+    share_command.await_value(reader, "n", 1)
     local before = editor:version()
     cli.output { "set", "--url", server.url, file, "n+=2", "text=hello", "list[*]=7", 'maybe={"x": 1}' }
     assert.equal(before + 1, editor:version())
     local now = editor:snapshot()
     assert.same({ 3, "hello", 7, 1.0 }, { now.n, now.text, now.list[3], now.maybe.x })
-    sharing.await_value(reader, "n", 3)
+    share_command.await_value(reader, "n", 3)
     cli.output { "set", "--url", server.url, file, "maybe=nil" }
     assert.is_nil(editor:read "maybe")
   end)

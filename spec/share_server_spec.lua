@@ -123,7 +123,8 @@ describe("the commits of a home", function()
   local bad = {
     ["a run behind the struct"] = { one(6, 0, "a"), one(7, SIZE - 1, "ab") },
     ["a run far behind the struct"] = { { version = 6, time = 1, patch = head(2 ^ 32 | 0, 1) .. "a" } },
-    ["an empty run"] = { { version = 6, time = 1, patch = head(0, 0) } },
+    ["an empty run"] = { { version = 6, time = 1, patch = head(0, 0) .. head(0, 1) .. "a" } },
+    ["the stored version again"] = { one(5), one(6, 0, "a") },
     ["runs out of order"] = { { version = 6, time = 1, patch = head(9, 1) .. "a" .. head(0, 1) .. "a" } },
     ["runs that overlap"] = { { version = 6, time = 1, patch = head(0, 2) .. "ab" .. head(1, 1) .. "a" } },
     ["a patch that ends within a run"] = { one(6, 0, "a"), { version = 7, time = 1, patch = head(0, 3) .. "ab" } },
@@ -153,7 +154,8 @@ describe("the commits of a home", function()
     local keys = { opened.keys.lease, opened.keys.meta, opened.keys.state, opened.keys.log }
     local where = ("%d-5"):format(lease.epoch)
     local good = { token, lease.epoch, where, 6, 1, "" }
-    local odd = { false, "", "x", "-1", "1.5", "06", "1e3", "0x6", " 6", "99999999999999999999", "1\n" }
+    local odd = { false, "", "x", "-1", "1.5", "06", "1e3", "0x6", " 6", "9223372036854775808", "99999999999999999999",
+                  "1\n" }
     for i = 1, 5 do
       for _, value in ipairs(odd) do
         local arguments = table.move(good, 1, #good, 1, {})
@@ -203,6 +205,14 @@ describe("the commits of a home", function()
       assert.equal("ok", (opened:commit(lease, at(5), { one(6, 0, "a") })))
     end)
   end
+
+  it("are counted anew if somebody removed the log", function()
+    assert.equal("ok", (opened:commit(lease, at(5), { one(6, 0, ("x"):rep(500)) })))
+    assert(opened.connection:call("DEL", opened.keys.log))
+    local commit = one(7, 0, "abc")
+    assert.equal("ok", (opened:commit(lease, at(6), { commit })))
+    assert.equal(tostring(#commit.patch), opened.connection:call("HGET", opened.keys.meta, "log_bytes"))
+  end)
 
   it("are kept in the log up to a number, exactly", function()
     local version = 5

@@ -1,3 +1,4 @@
+local fails = require "spec.helper.fails"
 local patch = require "ipmmap_share.patch"
 local store = require "ipmmap_share.store"
 
@@ -139,6 +140,28 @@ describe("what a server sends", function()
   local connection = {
     name = "redis://nowhere", call = answer, block = answer, pipeline = function() return { reply } end,
   }
+
+  it("is refused if the log's entries are not in order", function()
+    local opened = store.on(connection, "A_x")
+    for _, case in ipairs {
+      { "5-8", "5-8" }, { "5-9", "5-8" }, { "6-0", "5-9" }, { "5-7" }, { "5-6" }, { "4-9" }, { "5-8", "6-0", "5-9" },
+    } do
+      local list = {}
+      for i, id in ipairs(case) do list[i] = { id, { "t", "1" } } end
+      reply = { { opened.keys.log, list } }
+      assert.matches("out of order", (fails("corrupt", opened:entries(WHERE, 0))))
+    end
+    reply = { { opened.keys.log, { { "5-8", { "t", "1" } }, { "6-0", { "t", "1" } } } } }
+    assert.equal(2, #opened:entries(WHERE, 0))
+  end)
+
+  it("is refused if it is about another stream", function()
+    local opened = store.on(connection, "A_x")
+    reply = stream("log", "5-8", "t", "1")
+    fails("corrupt", opened:edits("0", 0))
+    reply[2] = stream("edits", "5-8")[1]
+    fails("corrupt", opened:entries(WHERE, 0))
+  end)
 
   for name, method in pairs(METHODS) do
     it("is checked: " .. name, function()

@@ -84,8 +84,10 @@ local function holds(lease, token, epoch)
   return text and text:find(token .. " " .. epoch .. " ", 1, true) == 1
 end
 
--- Whether this server is the one of the last call, and since when it can have granted leases, in ms.
-local function server_now(now, known, since)
+-- Which server this is, and since when, in ms, it remembers all leases that it grants: since the first
+-- call for this one after a restart or a promotion, or since its start. If it knows nothing of a segment
+-- whose caller has seen an epoch, it has forgotten it, or another server had it: then, since now.
+local function server_now(now, known, since, seen)
   local info = call("INFO", "server", "replication", "memory")
   local policy = info:match("maxmemory_policy:(%S+)")
   if info:match("maxmemory:(%d+)") ~= "0" and policy ~= "noeviction" then
@@ -94,9 +96,9 @@ local function server_now(now, known, since)
   end
   local server = info:match("run_id:(%x+)") .. info:match("master_replid:(%x+)")
   if server == known and since then return server, math.min(since, now) end
-  local promoted = info:match("master_replid2:(%x+)"):find("[^0]")
+  local forgot = info:match("master_replid2:(%x+)"):find("[^0]") or not known and seen > 0
   -- The uptime is the difference of two whole seconds, and so up to one too long.
-  local uptime = promoted and 0 or math.max(0, info:match("uptime_in_seconds:(%d+)") - 1)
+  local uptime = forgot and 0 or math.max(0, info:match("uptime_in_seconds:(%d+)") - 1)
   return server, now - uptime * 1000
 end
 
@@ -123,10 +125,10 @@ local function acquire(keys, args)
   may("HSET", epoch_key, "epoch", "")
   local known = call("HMGET", epoch_key, "epoch", "server", "since", "ttl")
   local granted = stored(epoch_key, "epoch", known[1]) or 0
-  local longest = stored(epoch_key, "ttl", known[4]) or 0
+  local last_ttl = stored(epoch_key, "ttl", known[4]) or 0
   local of_meta = stored(meta, "epoch", call("HGET", meta, "epoch")) or 0
   local now = now_ms()
-  local server, since = server_now(now, known[2], stored(epoch_key, "since", known[3]))
+  local server, since = server_now(now, known[2], stored(epoch_key, "since", known[3]), seen)
   local held, held_ms = call("GET", lease), call("PTTL", lease)
   local epoch = math.max(granted + 1, of_meta + 1, seen + 1, now)
   if epoch > LAST then refuse("CORRUPT %s: there is no greater epoch", epoch_key) end
@@ -138,8 +140,8 @@ local function acquire(keys, args)
   if held and held:sub(1, 17) ~= token .. " " then
     return { "held", held, held_ms }
   end
-  local left = tonumber(since) + math.max(ttl, longest) * (2 - claim) - now
-  if left > 0 and claim < 2 then return { "grace", left } end
+  local left = tonumber(since) + math.max(ttl, last_ttl) * (2 - claim) - now
+  if left > 0 then return { "grace", left } end
   epoch = ("%.0f"):format(epoch)
   call("HSET", epoch_key, "epoch", epoch, "ttl", args[3])
   call("SET", lease, token .. " " .. epoch .. " " .. machine, "PX", args[3])

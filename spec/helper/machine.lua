@@ -61,10 +61,17 @@ function Machine:says(pattern)
 end
 
 --- Ends it in order, and waits for that.
+-- @return what it said since the last `says`, as a list
 function Machine:finish()
   self.child:kill(posix.SIGTERM)
-  self:says("^stopped$")
+  local said = {}
+  for line in function() return self.child:line() end do said[#said + 1] = line end
   self.child:wait()
+  if table.remove(said) ~= "stopped" then
+    error(("%s did not end in order; it said:\n%s"):format(self.options.machine,
+      table.concat(said, "\n")), 2)
+  end
+  return said
 end
 
 --- Kills it (SIGKILL), and waits for its end.
