@@ -290,6 +290,7 @@ describe("the command, on several machines,", function()
     local follower = start { "follow", server.url, "Nobody", "--dir", bob, machine = "bob" }
     follower:match("Nobody_: the server has nothing of that name yet")
     share_command.await(bob, "Nobody_", "waiting")
+    assert.matches("Nobody_  waiting +%? ", cli.output { "share", "--status", bob })
     share_command.stop(follower)
   end)
 end)
