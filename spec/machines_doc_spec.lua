@@ -119,5 +119,9 @@ describe(PAGE, function()
     assert.matches("\nLoadCredential=password:/etc/ipmmap/%%i%.password\n", unit)
     assert.matches("\nExecStart=[^\n]*ipmmap %$ARGUMENTS %-%-password%-file %${CREDENTIALS_DIRECTORY}/password\n", unit)
     assert.matches("examples/systemd/ipmmap@.service", markdown.read(PAGE), 1, true)
+    if not shell.try "command -v systemd-analyze" then return end
+    local copy = tmpdir() .. "/ipmmap@game.service"
+    shell.run(("sed 's|/usr/local/bin/ipmmap|/bin/true|' examples/systemd/ipmmap@.service >%s"):format(copy))
+    assert.equal("", shell.run("systemd-analyze verify " .. copy))
   end)
 end)

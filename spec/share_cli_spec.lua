@@ -254,7 +254,24 @@ describe("the command, on several machines,", function()
     assert.matches("%-%-lease: 'x' is not a number of seconds", err)
     _, _, err = cli.run { "share", "--machine", "a b", server.url, file }
     assert.matches("%-%-machine: 'a b' is not a name", err)
+    fails(11, "none.pem: No such file", { "share", "rediss://localhost", "--ca", "none.pem", file })
     cli.output { "set", file, "turn=2" } -- nothing has shared it
+  end)
+
+  it("names the packages that are missing", function()
+    local function without(name)
+      return { ("LUA_INIT=package.preload['%s'] = function() error 'not found' end"):format(name) }
+    end
+    for _, argv in ipairs {
+      { "share", server.url, file }, { "follow", server.url, "Game:left", "--dir", bob },
+      { "set", "--url", server.url, file, "turn=3" },
+    } do
+      argv.env = without "cqueues"
+      fails(11, "Debian's package lua%-cqueues, and in the rock cqueues", argv)
+    end
+    fails(11, "Debian's package lua%-luaossl, and in the rock luaossl",
+      { "share", "rediss://localhost", file, env = without "openssl.ssl" })
+    cli.output { "set", file, "turn=2", env = without "cqueues" }
   end)
 
   it("does not share the status of another segment", function()
@@ -283,6 +300,18 @@ describe("the command, on several machines,", function()
     local home = start { "share", "--password-file", password, closed.url, file, machine = "ada" }
     share_command.await(ada, "Game_left", "home")
     share_command.stop(home)
+    closed:kill()
+  end)
+
+  it("shows a certificate to a server that wants one, and verifies the server's", function()
+    local closed, at = redis_server.start { tls = true }, redis_server.certificates()
+    local home = start { "share", closed.url, file, machine = "ada", "--ca", at .. "/ca.pem", "--cert",
+      at .. "/client.pem", "--key", at .. "/client.key" }
+    share_command.await(ada, "Game_left", "home")
+    share_command.stop(home)
+    local stranger = start { "share", closed.url, file, machine = "ada" }
+    stranger:match "ipmmap: Game_left: .*its certificate is not from a CA that is known here %(%-%-ca%)"
+    share_command.stop(stranger)
     closed:kill()
   end)
 

@@ -4,6 +4,7 @@ local failure = require "ipmmap_cli.failure"
 local needed = require "ipmmap_share.needed"
 local output = require "ipmmap_cli.output"
 local status = require "ipmmap_share.status"
+local tls = require "ipmmap_share.tls"
 local url = require "ipmmap_share.url"
 local uv = require "luv"
 
@@ -64,13 +65,20 @@ local function loop(cqueues, list, stop)
   return result
 end
 
+-- The server's address. Ends the command if something is missing to connect to it, such as a file.
+local function find_server(args)
+  local address = failure.assert(url.options(args.url, args))
+  if address.tls then failure.assert(tls.check(address)) end
+  return address
+end
+
 --- Runs the members until they end.
 -- @param args of the command: `url` and the options of its server, `machine`, `lease`
 -- @param list for each segment { name, dir, ... }, to which this adds what all have in common
 -- @return the exit status
 function members.run(args, list)
-  local address = failure.assert(url.options(args.url, args))
   local cqueues = failure.assert(needed "cqueues")
+  local address = find_server(args)
   local machine = args.machine or uv.os_gethostname():sub(1, MAX_MACHINE)
   open_statuses(list, { url = url.show(address), machine = machine }, args)
   local is_stopping = false
