@@ -72,7 +72,8 @@ describe("edits from another machine", function()
     arrives(version, "n", 5)
   end)
 
-  it("set what the replica has already, if the home has something else", function()
+  -- Starts a process that holds the replica's lock, so that it does not follow.
+  local function hold_replica()
     local child = process.spawn([[
       local ipmmap = require "ipmmap"
       local dir = ...
@@ -81,7 +82,12 @@ describe("edits from another machine", function()
       print "locked"
       io.read()
     ]], replica_dir)
-    child:expect "locked" -- so that the replica does not follow
+    child:expect "locked"
+    return child
+  end
+
+  it("set what the replica has already, if the home has something else", function()
+    local child = hold_replica()
     editor:set { n = 7, u = 1 }
     assert(remote:set { n = reader:read "n" })
     assert.same({ reader:read "n", 1 }, { editor:read "n", editor:read "u" })
@@ -90,11 +96,14 @@ describe("edits from another machine", function()
   end)
 
   it("leave other fields as they are, also elements of an array and fields of a struct", function()
-    editor:set { points = { { 1, 2 }, { 3, 4 }, { 5, 6 } }, n = 1 }
+    local child = hold_replica()
+    editor:set { points = { { 1, 2 }, { 3, 4 }, { 5, 6 } }, n = 1 } -- which the replica does not have
     assert(remote:write("points[2].x", 9))
     assert(remote:set { points = { [3] = { y = 8 } } })
     assert.same({ { x = 1, y = 2 }, { x = 9, y = 4 }, { x = 5, y = 8 } }, ipmmap.totable(editor:read "points"))
     assert.equal(1, editor:read "n")
+    child:send ""
+    child:join()
   end)
 
   it("add from several machines at once without losing one", function()
@@ -175,6 +184,18 @@ describe("edits from another machine", function()
     assert.error_matches(function() remote:write("maybe.y", 7) end, "Remote%.maybe%.y: Remote%.maybe is absent")
   end)
 
+  it("do not go into an element of a list that the home has no more", function()
+    editor:set { n = 1, list = { 1, 2 } }
+    share_command.await_value(reader, "n", 1)
+    local child = hold_replica()
+    editor:set { list = {} }
+    local slow <close> = open { timeout = 0.3 }
+    fails("conflict", slow:write("list[2]", 5))
+    assert.equal(0, #editor:read "list")
+    child:send ""
+    child:join()
+  end)
+
   it("raise at the line of the program what an editor raises, and send nothing", function()
     local version = editor:version()
     local function check(pattern, method, ...)
@@ -225,6 +246,13 @@ describe("edits from another machine", function()
     fails("system", ipmmap.remote(file, other.url))
     assert.error_matches(function() ipmmap.remote(file, server.url, { timout = 1 }) end, "no option 'timout'")
     assert.error_matches(function() ipmmap.remote(file, server.url, { timeout = 0 }) end, "above 0")
+  end)
+
+  it("are refused if the file has another layout than the home", function()
+    local dir = tmpdir()
+    local Other = assert(ipmmap.parse(tostring(ipmmap.base) .. "struct Remote : BaseMmapStructure { n: int32 }"))
+    assert(ipmmap.manager(Other, { create = true, shares = true, mmap_dir = dir })):close()
+    assert.matches("Remote", fails("layout", ipmmap.remote(dir .. "/Remote_.mmap", server.url)))
   end)
 
   it("fail after close, which can be repeated", function()
@@ -311,6 +339,46 @@ describe("edits from another machine", function()
     home = share_command.start { "share", server.url, home_dir .. "/Remote_.mmap", "--machine", "ada", "--lease", "2" }
     share_command.await(home_dir, "Remote_", "home")
     assert.equal(1, (assert(remote:add("n", 1))))
+  end)
+
+  it("are unknown if the home has taken them and does not answer in time", function()
+    local child = process.spawn([[
+      local ipmmap = require "ipmmap"
+      local dir = ...
+      local editor = assert(ipmmap.editor(ipmmap.describe(dir .. "/Remote_.mmap"), { mmap_dir = dir }))
+      local _ <close> = editor:lock()
+      print "locked"
+      io.read()
+    ]], home_dir)
+    child:expect "locked"
+    local slow <close> = open { timeout = 0.3 }
+    assert.matches("the home took it and did not answer", fails("unknown", slow:add("n", 1)))
+    child:send ""
+    child:join()
+    share_command.await_value(editor, "n", 1) -- it was made later
+  end)
+
+  it("are not sent to a server again that was restarted, and then unknown", function()
+    local own, dir = redis_server.start { appendfsync = "always" }, tmpdir()
+    local manager <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, feed = 65536 }))
+    local sharer = share_command.start { "share", own.url, dir .. "/Remote_.mmap", "--lease", "1" }
+    share_command.await(dir, "Remote_", "home")
+    sharer:stop()
+    local child = process.spawn([[
+      local file, url = ...
+      local remote = assert(require "ipmmap".remote(file, url, { timeout = 1 }))
+      print(select(3, remote:add("n", 1)))
+    ]], dir .. "/Remote_.mmap", own.url)
+    local admin = own:connect()
+    while admin:call("XLEN", "ipm:{Remote_}:edits") == 0 do ipmmap.sleep(0.001) end
+    own:kill()
+    own:start()
+    sharer:continue()
+    child:expect "unknown"
+    child:join()
+    assert.equal(0, manager:read "n")
+    share_command.stop(sharer)
+    own:kill()
   end)
 
   it("are conflicts if the replica does not get what the home has", function()
