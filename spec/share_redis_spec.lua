@@ -224,7 +224,7 @@ describe("a call on a connection", function()
     server:stop()
     c.timeout = 0.05
     fails("timeout", c:call "PING")
-    assert.matches("the server did not answer in time$", fails("timeout", redis.connect(server.address, 0.05)))
+    fails("timeout", redis.connect(server.address, 0.05))
     server:continue()
     assert.equal("PONG", server:connect():call "PING")
   end)

@@ -72,6 +72,26 @@ describe("TLS", function()
     assert.equal(UNKNOWN_CA, refusal { ca = false })
   end)
 
+  it("reads files again that were changed since the last connection", function()
+    local dir = tmpdir()
+    local address = changed { ca = dir .. "/ca.pem" }
+    shell.run(("cp %s/ca.pem %s/ca.pem"):format(at, dir))
+    for _ = 1, 3 do assert(redis.connect(address, 30)) end
+    shell.run(("cp %s/other-ca.pem %s/ca.pem"):format(at, dir))
+    assert.matches("not from a CA that is known", fails("system", redis.connect(address, 30)))
+    shell.run(("cp %s/ca.pem %s/ca.pem"):format(at, dir))
+    assert(redis.connect(address, 30))
+  end)
+
+  -- They take a megabyte, which Lua's collector takes for a few bytes.
+  it("reads the system's CAs once for an address", function()
+    local address = changed { ca = false }
+    posix.setenv("SSL_CERT_FILE", at .. "/ca.pem")
+    assert(redis.connect(address, 30))
+    posix.setenv("SSL_CERT_FILE", "")
+    assert(redis.connect(address, 30))
+  end)
+
   it("says what may be wrong if a server wants a client's certificate", function()
     local hint = "it may want a client's certificate (--cert, --key) from a CA that it knows"
     for _, changes in ipairs { { cert = false, key = false },

@@ -30,9 +30,7 @@ local function contents(path)
   return text
 end
 
-local function certificates(path)
-  local text, message = contents(path)
-  if not text then return nil, message end
+local function certificates(path, text)
   local x509, list = require "openssl.x509", {}
   for pem in text:gmatch(CERTIFICATE) do
     local fine, certificate = pcall(x509.new, pem, "PEM")
@@ -43,9 +41,7 @@ local function certificates(path)
   return list
 end
 
-local function private_key(path)
-  local text, message = contents(path)
-  if not text then return nil, message end
+local function private_key(path, text)
   if text:find("ENCRYPTED", 1, true) then
     return nil, path .. " is protected by a passphrase, which nobody is there to type"
   end
@@ -54,10 +50,10 @@ local function private_key(path)
   return key
 end
 
-local function show_certificate(context, address)
-  local list, message = certificates(address.cert)
+local function show_certificate(context, address, texts)
+  local list, message = certificates(address.cert, texts.cert)
   if not list then return nil, message end
-  local key, why = private_key(address.key)
+  local key, why = private_key(address.key, texts.key)
   if not key then return nil, why end
   context:setCertificate(list[1])
   if list[2] then
@@ -71,44 +67,71 @@ local function show_certificate(context, address)
   return true
 end
 
-local function trust(context, address)
+local function trust(context, address, texts)
   local store = context:getStore()
   if not address.ca then
     store:addDefaults()
     return true
   end
-  local list, message = certificates(address.ca)
+  local list, message = certificates(address.ca, texts.ca)
   if not list then return nil, message end
-  for _, certificate in ipairs(list) do store:add(certificate) end
+  -- By its path, as luaossl never frees a certificate that was added to a store.
+  local fine, why = pcall(store.add, store, address.ca)
+  if not fine then return nil, ("%s: %s"):format(address.ca, tostring(why)) end
   return true
 end
 
-local function expect_host(context, host)
+local function is_ip(host)
+  return host:find(":", 1, true) or host:find("^%d+%.%d+%.%d+%.%d+$")
+end
+
+local function new_context(address, texts)
+  local contexts = require "openssl.ssl.context"
+  local context = contexts.new("TLS", false)
+  context:setOptions(contexts.OP_NO_TLSv1 + contexts.OP_NO_TLSv1_1)
+  context:setVerify(contexts.VERIFY_PEER)
+  local fine, message = trust(context, address, texts)
+  if fine and address.cert then fine, message = show_certificate(context, address, texts) end
+  if not fine then return nil, message end
   local param = context:getParam()
-  if host:find(":", 1, true) or host:find("^%d+%.%d+%.%d+%.%d+$") then
-    param:setIP(host)
-    context:setParam(param)
-    return nil
-  end
-  param:setHost(host)
+  if is_ip(address.host) then param:setIP(address.host) else param:setHost(address.host) end
   context:setParam(param)
-  return host
+  return context
+end
+
+-- The contexts by addresses, each with the contents of the files that it was made of. A context has
+-- a megabyte if it has the system's CAs, and Lua's collector takes it for a few bytes.
+local made = setmetatable({}, { __mode = "k" })
+
+-- The context for an address: a new one at the first time, or if one of its files was changed.
+local function context_for(address)
+  local texts = {}
+  for _, name in ipairs { "ca", "cert", "key" } do
+    if address[name] then
+      local text, message = contents(address[name])
+      if not text then return nil, message end
+      texts[name] = text
+    end
+  end
+  local old = made[address]
+  if old and old.ca == texts.ca and old.cert == texts.cert and old.key == texts.key then
+    return old.context
+  end
+  local context, message = new_context(address, texts)
+  if not context then return nil, message end
+  texts.context = context
+  made[address] = texts
+  return context
 end
 
 -- The client's side of a connection, or nil, message.
 local function new_client(address)
   local ssl, message = needed "openssl.ssl"
   if not ssl then return nil, message end
-  local contexts = require "openssl.ssl.context"
-  local context = contexts.new("TLS", false)
-  context:setOptions(contexts.OP_NO_TLSv1 + contexts.OP_NO_TLSv1_1)
-  context:setVerify(contexts.VERIFY_PEER)
-  local fine, why = trust(context, address)
-  if fine and address.cert then fine, why = show_certificate(context, address) end
-  if not fine then return nil, why end
-  local name = expect_host(context, address.host)
+  local context, why = context_for(address)
+  if not context then return nil, why end
   local client = ssl.new(context)
-  if name then client:setHostName(name) end
+  if not is_ip(address.host) then client:setHostName(address.host) end
   return client
 end
 
