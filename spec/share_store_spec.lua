@@ -170,6 +170,13 @@ describe("a segment in a server", function()
       assert.equal("again", (opened:commit_large(lease, ids(lease, 1), large(3), #state)))
     end)
 
+    it("still counts the bytes of the commits before it", function()
+      local small = { version = 2, time = 1, patch = patch.pack { { 0, "abc" } } }
+      assert.equal("ok", (opened:commit(lease, ids(lease, 1), { small })))
+      assert.equal("ok", (opened:commit_large(lease, ids(lease, 2), large(3), #state)))
+      assert.equal(tostring(#small.patch), raw("HGET", opened.keys.meta, "log_bytes"))
+    end)
+
     it("is unchanged if the commit does not follow the stored one, or has another size", function()
       local before = share.dump(opened)
       local word, position = opened:commit_large(lease, ids(lease, 2), large(3), #state)
