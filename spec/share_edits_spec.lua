@@ -147,6 +147,28 @@ describe("an edit from another machine", function()
     assert.equal("applied", answers(edit)[2].result)
   end)
 
+  it("gets the lock beside an editor that takes it again at once", function()
+    local restless = process.spawn([[
+      local ipmmap = require "ipmmap"
+      local dir, tag = ...
+      local S = ipmmap.describe(dir .. "/Score_" .. tag .. ".mmap")
+      local editor = assert(ipmmap.editor(S, { mmap_dir = dir, tag = tag }))
+      print("begins")
+      while true do
+        editor:with(function(score)
+          local ending = ipmmap.now() + 0.002
+          repeat until ipmmap.now() > ending
+          score.twin = score.twin + 1
+        end)
+      end
+    ]], home.dir, share.tag)
+    restless:expect("begins")
+    for i = 2, 6 do
+      assert.equal("applied", answers(send(number("count", i - 1), number("count", i)))[2].result)
+    end
+    restless:kill()
+  end)
+
   it("goes to the new home when the home has moved", function()
     home:finish()
     replica:finish()

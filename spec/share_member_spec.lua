@@ -158,6 +158,7 @@ describe("a shared segment", function()
 
   it("is refused by a replica of another layout, by the name of the first difference", function()
     local home, replica = share:home(Score), share:replica(Score)
+    local other = share:replica(Score, "gamma")
     replica:finish()
     local Changed = ipmmap.parse((tostring(Score):gsub("count: int64", "count: int32")))
     local manager = segment.keep(assert(ipmmap.manager(Changed, {
@@ -167,7 +168,33 @@ describe("a shared segment", function()
     assert.equal("home", manager:share().place)
     local again = share:follow(Score, replica.dir, "beta")
     assert.truthy(again:says("^ended"):find("^ended: layout: .*count"))
+    other:says("count: int64") -- who has followed goes on to
+    assert.equal(0, other.reader:read("count"))
+    other:finish()
     home:finish()
+  end)
+
+  it("is followed beside readers that hold the lock in turns", function()
+    local home, replica = share:home(Score), share:replica(Score)
+    local readers = {}
+    for i = 1, 2 do
+      readers[i] = process.spawn([[
+        local ipmmap = require "ipmmap"
+        local dir, tag = ...
+        local S = ipmmap.describe(dir .. "/Score_" .. tag .. ".mmap")
+        local reader = assert(ipmmap.reader(S, { mmap_dir = dir, tag = tag }))
+        print("begins")
+        while true do reader:with(function() ipmmap.sleep(0.003) end) end
+      ]], replica.dir, share.tag)
+      readers[i]:expect("begins")
+    end
+    for i = 1, 10 do
+      home.editor:set { count = i, twin = i }
+      sharing.assert_same(home.reader, replica.reader)
+    end
+    for _, reader in ipairs(readers) do reader:kill() end
+    home:finish()
+    replica:finish()
   end)
 
   it("waits for its home, if the follower comes first", function()
@@ -213,9 +240,13 @@ describe("a shared segment whose server fails", function()
   it("goes on after a restart of the server", function()
     share.server:kill()
     home.editor:set { count = 1, twin = 1 }
+    home:says("refused")
     share.server:start()
     sharing.wait_for(replica.reader, "count", 1)
-    home:says("the work goes on")
+    for _, one in ipairs { home, replica } do
+      local _, said = one:says("the work goes on")
+      for i, line in ipairs(said) do assert.not_equal(line, said[i + 1]) end
+    end
     home.editor:set { count = 2, twin = 2 }
     sharing.assert_same(home.reader, replica.reader)
   end)

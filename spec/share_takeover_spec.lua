@@ -13,15 +13,18 @@ describe("a segment's home", function()
   local share, home, standby
 
   setup(function() share = sharing.new() end)
-  before_each(function()
+  after_each(segment.close)
+
+  -- Makes a home and a standby. The longer the lease, the slower editors may be, which write after the
+  -- home was stopped.
+  local function begin(lease)
     share:begin()
-    home = share:home(Score)
-    standby = share:replica(Score, "beta", { standby = true })
+    home = share:home(Score, "alpha", { lease = lease })
+    standby = share:replica(Score, "beta", { lease = lease, standby = true })
     home.editor:set { count = 1, twin = 1 }
     sharing.assert_same(home.reader, standby.reader)
     standby.editor = share:open("editor", Score, standby.dir)
-  end)
-  after_each(segment.close)
+  end
 
   local function is_refused(one)
     return sharing.code_of(one.editor.write, one.editor, "count", 0) == "not_home"
@@ -35,6 +38,7 @@ describe("a segment's home", function()
   end
 
   it("is a standby after the home's machine died", function()
+    begin(1)
     home:kill()
     standby:says("beta is the home")
     standby.editor:set { count = 2, twin = 2 }
@@ -49,6 +53,7 @@ describe("a segment's home", function()
   end)
 
   it("is a standby at once after the home ended in order", function()
+    begin(1)
     home.editor:set { count = 5, twin = 5 }
     home:finish()
     assert.is_true(is_refused(home))
@@ -59,6 +64,7 @@ describe("a segment's home", function()
   end)
 
   it("goes to and fro", function()
+    begin(1)
     home:finish()
     standby:says("beta is the home")
     standby.editor:set { count = 7, twin = 7 }
@@ -76,6 +82,7 @@ describe("a segment's home", function()
   end)
 
   it("that was stopped past its lease is a replica when it goes on", function()
+    begin(1)
     home:stop()
     standby:says("beta is the home")
     standby.editor:set { count = 2, twin = 2 }
@@ -88,6 +95,7 @@ describe("a segment's home", function()
   end)
 
   it("saves the commits that it could not publish, and becomes a replica", function()
+    begin(2)
     home:stop() -- editors go on until the deadline
     for i = 2, 4 do home.editor:set { count = i, twin = i, text = "lost" } end
     local version = home.reader:version()
@@ -112,12 +120,13 @@ describe("a segment's home", function()
   end)
 
   it("saves them also if its share process was killed, when it follows again", function()
+    begin(2)
     home:stop()
     for i = 2, 3 do home.editor:set { count = i, twin = i, text = "lost" } end
     home:kill()
     standby:says("beta is the home")
     standby.editor:set { count = 10, twin = 10 }
-    local again = share:share(Score, home.dir, "alpha")
+    local again = share:share(Score, home.dir, "alpha", { lease = 2 })
     again:says("2 commits that were not published are saved in ")
     again:says("joined")
     sharing.assert_same(standby.reader, home.reader)
@@ -125,13 +134,31 @@ describe("a segment's home", function()
     standby:finish()
   end)
 
+  it("that was stopped past its lease goes on if no other machine became the home", function()
+    begin(1)
+    standby:finish()
+    home:stop()
+    local deadline = home.reader:share().deadline
+    home.editor:set { count = 2, twin = 2 }
+    repeat ipmmap.sleep(0.01) until ipmmap.boottime() > deadline + 1
+    assert.is_true(is_refused(home))
+    home:continue()
+    home:says("is the home")
+    local follower = share:follow(Score, standby.dir, "beta")
+    sharing.wait_for(standby.reader, "count", 2)
+    assert_follows(standby, home, 3)
+    follower:finish()
+    home:finish()
+  end)
+
   it("publishes at last what it could not, if no other machine became the home", function()
+    begin(2)
     standby:finish()
     home:stop()
     for i = 2, 4 do home.editor:set { count = i, twin = i } end
     home:kill()
     repeat ipmmap.sleep(0.01) until ipmmap.boottime() > home.reader:share().deadline
-    local again = share:share(Score, home.dir, "alpha")
+    local again = share:share(Score, home.dir, "alpha", { lease = 2 })
     again:says("is the home")
     local follower = share:follow(Score, standby.dir, "beta")
     sharing.wait_for(standby.reader, "count", 4)
@@ -142,6 +169,7 @@ describe("a segment's home", function()
   end)
 
   it("ends the transaction of an editor that is in its block at the deadline", function()
+    begin(1)
     local editor = process.spawn([[
       local ipmmap = require "ipmmap"
       local dir, tag = ...
@@ -164,6 +192,7 @@ describe("a segment's home", function()
   end)
 
   it("is the machine that has it though an editor that is stopped holds the lock", function()
+    begin(1)
     local editor = process.spawn([[
       local ipmmap = require "ipmmap"
       local dir, tag = ...

@@ -1,5 +1,5 @@
---- How a machine becomes the home of a segment: it asks for the lease, and then compares what it has
--- with what is stored.
+--- How a machine becomes the home of a segment: it asks for the lease, and then compares what it
+-- has with what is stored.
 local home = require "ipmmap_share.home"
 local ipmmap = require "ipmmap"
 local position = require "ipmmap_share.position"
@@ -29,7 +29,7 @@ local function wait_for(member, share, holder)
     local meta = member.link:call("meta")
     local here = position.of(share, member.handle:version())
     if meta and position.compare(meta, here) > 0 then return "resign" end
-  elseif member.is_standby then
+  elseif share.place == "replica" and member.is_standby then
     member.claim_at = ipmmap.boottime() + math.min(holder.seconds, member.ttl / 10)
     return "follow"
   elseif holder.machine ~= member.machine then
@@ -77,8 +77,8 @@ function claim.ask(member)
   return "settle"
 end
 
--- What the server has of the segment, compared with what is here: -1, 0, 1; nil if it has nothing, or
--- what it has does not count.
+-- What is here, compared with what the server has: -1, 0, 1; nil if it has nothing, or what it has
+-- does not count.
 local function compare(member, share, version, meta)
   if not meta or member.is_forced then
     if share.place == "replica" and share.epoch == 0 and not member.is_forced then
@@ -113,6 +113,7 @@ function claim.settle(member)
   end
   home.settle(member)
   member.is_forced = false
+  member:worked()
   member.voice:say("%s is the home", member.machine)
   return "home"
 end

@@ -1,13 +1,12 @@
 --- The edits that other machines send to a segment's home. Each is made as a transaction here, is
 -- published as every other commit, and is answered when it is.
 local cqueues = require "cqueues"
-local condition = require "cqueues.condition"
 local hold = require "ipmmap_share.hold"
 local trouble = require "ipmmap_share.trouble"
 
 local edits = {}
 
-local BLOCK <const> = 2 -- seconds
+local BLOCK <const> = 10 -- seconds of a wait for edits
 local PATIENCE <const> = 5 -- seconds in which the write lock must be had
 
 local Edits = {}
@@ -17,30 +16,14 @@ Edits.__index = Edits
 -- published), report (a function that is told a failure), applied (called for each edit) }
 function edits.new(home)
   return setmetatable({
-    home = home, ended = condition.new(), is_over = true, has_ended = true,
+    home = home,
     answers = {}, -- those that are owed, in the order of the edits: { id, result, detail }
   }, Edits)
 end
 
---- Serves edits in a coroutine of the running loop.
--- @param link a connection of its own
-function Edits:start(link)
-  self.link, self.is_over, self.has_ended = link, false, false
-  cqueues.running():wrap(function() self:run() end)
-end
-
---- Ends that coroutine. Answers that are owed are given after the next `start`.
-function Edits:stop()
-  if self.is_over then return end
-  self.is_over = true
-  self.link:close()
-  self.home.bell:signal()
-  while not self.has_ended do self.ended:wait() end
-end
-
 -- Makes the edit, in one transaction. Returns the answer: { id, result, detail }.
-local function make(self, edit)
-  local home, ending = self.home, cqueues.monotime() + PATIENCE
+local function make(session, edit)
+  local home, ending = session.home, cqueues.monotime() + PATIENCE
   local before, done, why
   local function answer(result, detail)
     return { id = edit.id, result = result, detail = detail }
@@ -49,7 +32,7 @@ local function make(self, edit)
     before = home.handle:version()
     done, why = home.handle:edit(edit.expect, edit.patch)
     return true
-  end, function() return self.is_over or cqueues.monotime() > ending end)
+  end, function() return session.is_over or cqueues.monotime() > ending end)
   if not ok then return answer("refused", problem.message) end
   if before == nil then return answer("refused", "the segment is locked") end
   if done == nil then return answer("refused", why) end
@@ -60,51 +43,70 @@ local function make(self, edit)
   })
 end
 
-local function refuse(self, edit)
-  self.link:call("drop", edit)
-  if edit.id then self.link:call("reply", edit.id, "refused", edit.problem) end
+local function refuse(link, edit)
+  link:call("drop", edit)
+  if edit.id then link:call("reply", edit.id, "refused", edit.problem) end
 end
 
 -- Takes an edit and makes it, unless another home has, or its time is over.
-local function take(self, edit)
-  local word = self.link:call("take", self.home.lease, edit)
+local function take(session, edit)
+  local word = session.link:call("take", session.home.lease, edit)
   if word == "lost" then trouble.raise("lost", "the lease has ended") end
-  if word ~= "taken" then return end
-  table.insert(self.answers, make(self, edit))
+  if word == "taken" then table.insert(session.answers, make(session, edit)) end
 end
 
--- Gives the answers that are owed, each when its commit is published.
-local function reply(self)
-  while self.answers[1] do
-    local answer = self.answers[1]
-    while answer.result == "applied" and not self.home.publisher:has(answer.detail.version) do
-      if self.is_over then return end
-      self.home.bell:wait()
+-- Waits until an answer may be given: until the commit is published.
+local function wait_for(session, answer)
+  local home = session.home
+  while answer.result == "applied" and not session.is_over
+        and not home.publisher:has(answer.detail.version) do
+    home.bell:wait()
+  end
+end
+
+-- Gives the answers that are owed.
+local function reply(session)
+  while session.answers[1] do
+    local answer = session.answers[1]
+    wait_for(session, answer)
+    session.link:call("reply", answer.id, answer.result, answer.detail)
+    table.remove(session.answers, 1)
+  end
+end
+
+local function round(session)
+  reply(session)
+  for _, edit in ipairs(session.link:call("edits", "0", BLOCK)) do
+    if edit.problem then refuse(session.link, edit) else take(session, edit) end
+  end
+  session.link:worked()
+  session.home.bell:signal() -- there may be commits to publish
+end
+
+local function work(session)
+  while not session.is_over do
+    local ok, problem = trouble.catch(round, session)
+    if not ok and not session.is_over then
+      session.home.report(problem)
+      cqueues.sleep(session.link:pause())
     end
-    self.link:call("reply", answer.id, answer.result, answer.detail)
-    table.remove(self.answers, 1)
   end
 end
 
-local function round(self)
-  reply(self)
-  for _, edit in ipairs(self.is_over and {} or self.link:call("edits", "0", BLOCK)) do
-    if edit.problem then refuse(self, edit) else take(self, edit) end
-  end
-  self.link:worked()
+--- Serves edits in a coroutine of the running loop.
+-- @param link a connection of its own
+function Edits:start(link)
+  local session = { home = self.home, answers = self.answers, link = link, is_over = false }
+  self.session = session
+  cqueues.running():wrap(work, session)
+end
+
+--- Ends that. Nothing of the home is touched from then on. Answers that are owed are given after
+-- the next `start`.
+function Edits:stop()
+  self.session.is_over = true
+  self.session.link:close()
   self.home.bell:signal()
-end
-
-function Edits:run()
-  while not self.is_over do
-    local ok, problem = trouble.catch(round, self)
-    if not ok and not self.is_over then
-      self.home.report(problem)
-      cqueues.sleep(self.link:pause())
-    end
-  end
-  self.has_ended = true
-  self.ended:signal()
 end
 
 return edits

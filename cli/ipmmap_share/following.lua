@@ -36,7 +36,7 @@ local function look_around(member, at, meta)
     member.voice:once("the server has %s, and this replica has %s: waiting for a home",
       meta and position.show(meta) or "nothing", position.show(at))
   else
-    member.voice:fine()
+    member:worked()
     tell(member, at, meta)
   end
   local holder = member.home_epoch ~= at.epoch and member.link:call("holder")
@@ -63,20 +63,19 @@ return function(member)
     if member.lease then home.keep(member) end
     local at = position.of(share, handle:version())
     local entries = member:wait_for("entries", at, seconds)
-    member.link:worked()
     seconds = member.lease and 0 or wait_time(member)
     if #entries > 0 then
       if not take(member, entries) then return "join" end
-      member.voice:fine()
+      member:worked()
       tell(member, entries[#entries])
-      looked, is_behind = -math.huge, false
+      looked, is_behind, member.has_followed = -math.huge, false, true
     elseif cqueues.monotime() - looked >= member.ttl then
       local meta = member.link:call("meta")
       if meta and position.compare(meta, at) > 0 then
         if is_behind then return "join" end
         seconds, is_behind = 0, true
       else
-        looked, is_behind = cqueues.monotime(), false
+        looked, is_behind, member.has_followed = cqueues.monotime(), false, true
         if member.lease then return "settle" end
         look_around(member, at, meta)
       end

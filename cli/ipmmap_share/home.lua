@@ -49,7 +49,7 @@ function home.renew(member)
   if not member.link:call("renew", member.lease, member.ttl) then
     trouble.raise("lost", "the lease has ended")
   end
-  member.link:worked()
+  member:worked()
   extend(member, sent)
   return true
 end
@@ -70,10 +70,11 @@ end
 --- Makes this machine the home, by the lease that it has: its editors may commit from then on.
 function home.settle(member)
   local handle = member.handle
-  local was = handle:share()
+  local was, version = handle:share(), handle:version()
   hold(handle, function()
     local now = handle:share()
-    if now.place ~= was.place or now.epoch ~= was.epoch then
+    if now.place ~= was.place or now.epoch ~= was.epoch
+       or now.place == "replica" and handle:version() ~= version then
       trouble.raise("moved", "another process has changed the segment")
     end
     handle:set_share {
@@ -114,8 +115,7 @@ local function work(member)
     if member.descriptor then member.handle:drain() end
     if member.publisher:step(member.lease) then
       member.bell:signal() -- for the edits that wait for this
-      member.link:worked()
-      member.voice:fine()
+      member:worked()
       tell(member)
     else
       tell(member)
@@ -126,23 +126,26 @@ end
 
 --- Is the home, until the member is stopping. Everything else that ends it is raised.
 function home.serve(member)
+  member:listen()
   member.edits:start(member:new_link())
   local results = table.pack(pcall(work, member))
   member.edits:stop()
   if not results[1] then error(results[2], 0) end
 end
 
---- Ends being home in order: publishes the rest, and gives the lease back. What cannot be done within
--- a few seconds is left: the lease then ends by itself.
+--- Gives the lease back. A home ends editing before, and publishes the rest. What cannot be done
+-- within a few seconds is left: the lease then ends by itself.
 function home.leave(member)
-  local ending = cqueues.monotime() + math.min(LAST_WORDS, member.ttl)
+  local lease, ending = member.lease, cqueues.monotime() + math.min(LAST_WORDS, member.ttl)
   local function is_late() return cqueues.monotime() > ending end
-  member.lease.is_over = true -- from now on it is not renewed
-  if not home.freeze(member.handle, is_late) then return end
-  while member.publisher:step(member.lease) do
-    if is_late() then return end
+  lease.is_over = true -- from now on it is not renewed
+  local share = member.handle:share()
+  if share.place == "home" then
+    if not home.freeze(member.handle, is_late) then return end
+    while share.epoch == lease.epoch and member.publisher:step(lease) do
+      if is_late() then return end
+    end
   end
-  local lease = member.lease
   member.lease = nil
   member.link:call("release", lease)
 end

@@ -50,20 +50,24 @@ function join.fetch(link, between)
   }
 end
 
---- The struct of a state that was fetched, and the tag, if a segment of that name can have it.
-function join.describe(fetched, name)
-  local S, message = ipmmap.parse(fetched.schema)
+--- The struct of a schema in the server, and the tag, if a segment of that name can have it.
+function join.describe(schema, name)
+  local S, message = ipmmap.parse(schema)
   if not S then trouble.raise_remote("corrupt", "the schema in the server: %s", message) end
   local tag = name:sub(1, #S.name + 1) == S.name .. "_" and name:sub(#S.name + 2)
-  if not tag or not segment.is_tag(tag) or S.size ~= #fetched.bytes then
-    trouble.raise_remote("corrupt", "the schema in the server is of the struct %s of %d bytes, and the state has %d",
-      S.name, S.size, #fetched.bytes)
+  if not tag or not segment.is_tag(tag) then
+    trouble.raise_remote("corrupt", "the schema in the server is of a %s, and so not of %s",
+      S.name, name)
   end
   return S, tag
 end
 
 --- A value of the struct with the bytes.
 function join.value(S, bytes)
+  if #bytes ~= S.size then
+    trouble.raise_remote("corrupt", "the server has a %s of %d bytes, and %d bytes of its state",
+      S.name, S.size, #bytes)
+  end
   local value = S:new()
   local ok, message = pcall(ipmmap.setbytes, value, bytes)
   if not ok then trouble.raise_remote("corrupt", "the state in the server: %s", message) end
@@ -83,8 +87,8 @@ function join.create(S, fetched, options)
   return ipmmap.manager(S, options)
 end
 
--- A patch that leads from one state to another, of whole blocks: that is quick, and the segment's own
--- feeds tell what has changed exactly.
+-- A patch that leads from one state to another, of whole blocks: that is quick, and the segment's
+-- own feeds tell what has changed exactly.
 local function difference(old, new)
   local runs, start = {}, nil
   for at = 0, #new, BLOCK do

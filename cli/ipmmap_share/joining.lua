@@ -1,5 +1,5 @@
---- A replica reads the whole state, because it has none yet, or because the log does not lead from its
--- own state to that of its home.
+--- A replica reads the whole state, because it has none yet, or because the log does not lead from
+-- its own state to that of its home.
 local file = require "ipmmap_share.file"
 local home = require "ipmmap_share.home"
 local join = require "ipmmap_share.join"
@@ -25,26 +25,39 @@ local function fetch(member)
   end
 end
 
--- Opens the segment with the layout of the state; makes it if there is none.
-local function open(member, fetched)
-  local S, tag = join.describe(fetched, member.name)
-  local options = {
+-- The struct of a schema in the server, and the options that open its segment here.
+local function describe(member, schema)
+  local S, tag = join.describe(schema, member.name)
+  return S, {
     mmap_dir = member.dir, tag = tag,
     lock_dir = member.options.lock_dir, trust = member.options.trust,
   }
-  if not member.handle then
-    member:take_handle(trouble.check(join.create(S, fetched, options)), S)
-  elseif tostring(S) ~= tostring(member.S) then
-    member:take_handle(file.open_as(S, options), S)
-  else
+end
+
+-- Opens the segment by the server's schema, so that another layout is found before the state is
+-- fetched: the failure `layout` names the first difference.
+local function prepare(member)
+  local schema = member.handle and member.link:call("schema")
+  if not schema or schema == tostring(member.S) then return end
+  local S, options = describe(member, schema)
+  member:take_handle(file.open_as(S, options), S)
+end
+
+local function install(member, fetched)
+  local S, options = describe(member, fetched.schema)
+  if member.handle then
     join.value(S, fetched.bytes) -- raises if it is malformed
+  else
+    member:take_handle(trouble.check(join.create(S, fetched, options)), S)
   end
+  join.install(member.handle, fetched)
 end
 
 --- Reads the state and stores it.
 -- @return the next state of the member
 return function(member)
   member.voice:tell { role = "joining" }
+  prepare(member)
   local fetched = fetch(member)
   if not fetched then
     if member.lease then return "settle" end
@@ -54,11 +67,11 @@ return function(member)
     member:rest(SHORT)
     return "join"
   end
-  open(member, fetched)
-  join.install(member.handle, fetched)
+  if member.handle and fetched.schema ~= tostring(member.S) then return "join" end
+  install(member, fetched)
   member.joins, member.bytes_in = member.joins + 1, member.bytes_in + #fetched.bytes
   member.voice:tell { joins = member.joins, bytes_in = member.bytes_in }
-  member.voice:fine()
+  member:worked()
   member.voice:say("joined at %s", position.show(fetched))
   return member.lease and "settle" or "follow"
 end

@@ -11,7 +11,8 @@ Link.__index = Link
 --- @param open a function that connects: it returns a store; or nil, message, code
 -- @param[opt] longest seconds of a pause, at most
 function link.new(open, longest)
-  return setmetatable({ open = open, longest = math.min(longest or LONGEST, LONGEST), failures = 0 }, Link)
+  longest = math.min(longest or LONGEST, LONGEST)
+  return setmetatable({ open = open, longest = longest, failures = 0 }, Link)
 end
 
 local function fail(self, message, code)
@@ -23,13 +24,14 @@ end
 -- @param method its name
 -- @return what it returned. A failure is raised, with `is_remote` set
 function Link:call(method, ...)
-  if self.is_closed then trouble.raise("closed", "the connection was closed") end
-  if not self.store then
+  if not self.store and not self.is_closed then
     local store, message, code = self.open()
     if not store then fail(self, message, code) end
     self.store = store
+    if self.is_closed then self:close() end
   end
   local store = self.store
+  if not store then trouble.raise("closed", "the connection was closed") end
   local results = table.pack(store[method](store, ...))
   if results[1] == nil and results[2] ~= nil then
     if store:closed() then self:drop() end

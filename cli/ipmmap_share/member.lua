@@ -20,9 +20,10 @@ local Member = {}
 Member.__index = Member
 
 local LEASE <const> = 10 -- seconds
+local LAYOUT_PAUSE <const> = 5 -- seconds between two looks at a layout that does not fit
 local TICK <const> = 0.2 -- seconds between two questions whether to stop
 
--- What the states share ----------------------------------------------------------------------------
+-- What the states share --------------------------------------------------------------------------
 
 --- A connection of its own to the server.
 function Member:new_link()
@@ -36,7 +37,12 @@ end
 function Member:take_handle(handle, S)
   self:drop_handle()
   self.handle, self.S = handle, S
-  local ok, fd = trouble.catch(handle.fd, handle)
+end
+
+--- Lets the system notify of commits. If it does not, as too many ask it to, they are looked for.
+function Member:listen()
+  if self.descriptor then return end
+  local ok, fd = trouble.catch(self.handle.fd, self.handle)
   self.descriptor = ok and { pollfd = fd, events = "r" } or nil
 end
 
@@ -55,6 +61,12 @@ function Member:drop_publisher()
   self.publisher = nil
 end
 
+--- The server has done what it was asked to.
+function Member:worked()
+  self.link:worked()
+  self.voice:fine()
+end
+
 --- Sleeps; less if the member is to stop.
 function Member:rest(seconds)
   if not self.is_stopping then cqueues.poll(self.bell, seconds) end
@@ -71,25 +83,32 @@ end
 
 -- The states -------------------------------------------------------------------------------------
 --
--- state    does                                              goes on with
--- open     opens the file                                    claim   it is to be the home
---                                                            follow  it is a replica
---                                                            join    there is no file
---                                                            resign  it was the home, and shall not be
--- claim    asks for the lease                                settle  it has it
---                                                            resign  it was the home; another has
---                                                                    published since
---                                                            follow  it is a standby, not needed now
--- settle   compares the file with what is stored             home    the file has all that is stored
---                                                            follow  a replica that lacks something
---                                                            resign  it was the home, and lacks something
--- home     publishes, renews the lease, makes edits          claim   the server was lost, or the lease
--- resign   saves what was not published; becomes a replica   join
--- join     fetches the whole state                           follow
---                                                            settle  it has the lease
--- follow   takes commits over                                join    the log does not go on from here
---                                                            settle  it has the lease, and all commits
---                                                            claim   a standby, now and then
+-- Each with what it does, and with the states that it goes on with.
+--
+-- open     opens the file
+--            claim   it is to be the home
+--            follow  it is a replica
+--            join    there is no file
+--            resign  it was the home, and shall not be
+-- claim    asks for the lease, or renews it
+--            settle  it has the lease
+--            resign  it was the home, and another has published since
+--            follow  a standby that is not needed now
+-- settle   compares the file with what is stored, and becomes the home
+--            home    the file has all that is stored
+--            follow  a replica that lacks something
+--            resign  it was the home, and lacks something
+-- home     publishes, renews the lease, makes edits
+--            claim   the server was lost, or the lease
+-- resign   saves what was not published, and becomes a replica
+--            join
+-- join     fetches the whole state
+--            follow
+--            settle  it has the lease
+-- follow   takes commits over
+--            join    the log does not go on from here
+--            settle  it has the lease, and all commits
+--            claim   a standby, now and then
 --
 -- A state that fails begins again after a pause, except as `after_failure` says.
 
@@ -107,8 +126,7 @@ function states.open(self)
   if self.claims or place == "home" and self.is_standby then return "claim" end
   if place == "home" then return "resign" end
   if place == "replica" then return "follow" end
-  trouble.raise("refused", "%s is no replica but a segment of this machine, which would be overwritten",
-    self.path)
+  trouble.raise("refused", "%s is no replica: it would be overwritten", self.path)
 end
 
 -- What to do after a failure: the next state; nil if it ends the member.
@@ -124,13 +142,20 @@ local function after_failure(self, problem)
     self.lease = nil -- a new epoch for what may be a new layout
     self:drop_handle()
     return "open"
+  elseif code == "layout" and self.has_followed then
+    -- The replica stays as it is. Its home may come back to this layout.
+    self.voice:tell { role = "waiting" }
+    self.voice:report(problem)
+    self:rest(LAYOUT_PAUSE)
+    return state
   elseif code == "moved" then
     self:rest(TICK)
     return state
   elseif problem.is_remote and (code ~= "permission" or self.link.has_worked) then
     self.voice:report(problem)
     self:rest(self.link:pause())
-    return (state == "home" or state == "settle") and "claim" or state
+    if state == "home" or state == "settle" then return "claim" end
+    return state == "follow" and code == "corrupt" and "join" or state
   end
 end
 
@@ -173,9 +198,9 @@ local function watch(self)
   end
 end
 
--- Ends the member. A home gives its lease back.
+-- Ends the member.
 local function leave(self)
-  if self.lease and self.handle and self.handle:share().place == "home" then
+  if self.lease and self.handle then
     local ok, problem = trouble.catch(home.leave, self)
     if not ok then self.voice:report(problem) end
   end
@@ -214,8 +239,8 @@ end
 --   - `say`: a function that is called with each line for the log
 --   - `stopping`: a function that returns true when the member is to stop
 --   - `lock_dir`, `trust`: as for every segment
--- @return true once it has stopped; or nil, message, code: `refused`: the segment has another home, or
--- must not be overwritten; `layout`, `not_found`, `permission` and so on
+-- @return true once it has stopped; or nil, message, code: `refused`: the segment has another home,
+-- or must not be overwritten; `layout`, `not_found`, `permission` and so on
 function member.run(options)
   local self = new(options)
   cqueues.running():wrap(watch, self)

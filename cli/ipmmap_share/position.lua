@@ -1,5 +1,5 @@
---- Positions in the history of a segment: { epoch, version }, both integers from 0 on. Each home has
--- an epoch of its own, and later homes have greater ones.
+--- Positions in the history of a segment: { epoch, version }, both integers from 0 on. Each home
+-- has an epoch of its own, and later homes have greater ones.
 local position = {}
 
 --- -1, 0 or 1: whether `a` is before, equal to or after `b`.

@@ -6,7 +6,8 @@ local trouble = require "ipmmap_share.trouble"
 
 local publisher = {}
 
-local MOST_COMMITS <const>, MOST_BYTES <const> = 256, 262144 -- of one call; one commit may have more
+-- Of one call; a single commit may have more.
+local MOST_COMMITS <const>, MOST_BYTES <const> = 256, 262144
 local SECOND <const> = 1e9 -- nanoseconds
 
 local Publisher = {}
@@ -141,8 +142,8 @@ local function send_state(self, lease)
   self.bytes = self.bytes + #bytes
 end
 
--- The beginning of the queue that is sent in one call, and its bytes: one commit that is large, or all
--- before such a one.
+-- The beginning of the queue that is sent in one call, and its bytes: one commit that is large, or
+-- all before such a one.
 local function first_part(queue)
   local part, bytes = { queue[1] }, #queue[1].patch
   for i = 2, #queue do

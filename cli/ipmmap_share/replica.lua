@@ -1,8 +1,8 @@
 --- What a replica takes over: commits of its home, and whole states.
 --
--- The share block says which position the segment has, and a process may die between any two steps. So
--- a segment whose position is about to be counted in another way has the epoch 0 meanwhile: then the
--- next process reads the whole state again.
+-- The share block says which position the segment has, and a process may die between any two steps.
+-- So a segment whose position is about to be counted in another way has the epoch 0 meanwhile: then
+-- the next process reads the whole state again.
 local hold = require "ipmmap_share.hold"
 local position = require "ipmmap_share.position"
 local trouble = require "ipmmap_share.trouble"
@@ -54,8 +54,9 @@ function replica.take(handle, entry)
     replica.move(handle, share, version, entry.patch, entry)
     return true
   end
+  local next_version = entry.version + share.ahead
   return in_lock(handle, share, version, function()
-    trouble.check_remote(handle:apply(entry.patch, entry.version + share.ahead, entry.time / SECOND))
+    trouble.check_remote(handle:apply(entry.patch, next_version, entry.time / SECOND))
   end)
 end
 

@@ -11,8 +11,8 @@ local unpublished = {}
 local MODE <const> = 384 -- 600 in octal
 
 local function check(result, message)
-  if result == nil then trouble.raise("system", "cannot save what was not published: %s", message) end
-  return result
+  if result ~= nil then return result end
+  trouble.raise("system", "cannot save what was not published: %s", message)
 end
 
 -- Makes the file, also if one was made in the same second.
@@ -25,8 +25,8 @@ local function create(stem)
   end
 end
 
--- The states to save, oldest first: an iterator of value, version, time. The first is the last one that
--- was published, if the ring still tells it.
+-- The states to save, oldest first: an iterator of value, version, time. The first is the last one
+-- that was published, if the ring still tells it.
 local function states(handle, feed)
   local is_told = false
   return function()
@@ -71,8 +71,8 @@ end
 -- @param handle of the segment
 -- @param S its struct
 -- @param epoch in which the commits were made
--- @param published the last version that was published; 0: none that is known, so all commits are saved
--- that the segment's ring still tells
+-- @param published the last version that was published; 0: none that is known, so all commits are
+-- saved that the segment's ring still tells
 -- @return the path of the log, beside the data file, and the number of commits; or nil if there is
 -- nothing to save. Failures are raised
 function unpublished.save(handle, S, epoch, published)

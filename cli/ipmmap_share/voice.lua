@@ -33,15 +33,19 @@ function Voice:report(problem)
   if self.status then self.status:fail(problem.message) end
 end
 
---- Says something once until the work goes on.
-function Voice:once(format, ...) self:report { message = format:format(...) } end
+--- Says what the work waits for, once until it goes on.
+function Voice:once(format, ...)
+  local message = format:format(...)
+  if not self.reported[message] then self:say("%s", message) end
+  self.reported[message] = true
+end
 
 --- The work goes on, with the server.
 function Voice:fine()
   self:tell { connected = true }
-  if not self.is_in_trouble then return end
-  self.is_in_trouble, self.reported = false, {}
-  self:say("the work goes on")
+  self.reported = {}
+  if self.is_in_trouble then self:say("the work goes on") end
+  self.is_in_trouble = false
 end
 
 return voice

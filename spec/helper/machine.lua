@@ -47,6 +47,7 @@ end
 
 --- Waits until the machine says a line that matches a pattern.
 -- @return the line
+-- @return what it said since the last call, as a list
 function Machine:says(pattern)
   local said = {}
   while true do
@@ -56,7 +57,7 @@ function Machine:says(pattern)
         table.concat(said, "\n")), 2)
     end
     said[#said + 1] = line
-    if line:find(pattern) then return line end
+    if line:find(pattern) then return line, said end
   end
 end
 
