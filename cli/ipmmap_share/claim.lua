@@ -35,7 +35,7 @@ local function wait_for(member, share, holder)
   elseif holder.machine ~= member.machine then
     refuse("%s: its home is %s", member.name, holder.machine)
   end
-  member.voice:tell { role = "waiting", home = holder.machine }
+  member.voice:tell { role = "waiting", home = holder.machine, connected = true }
   member.voice:once("the lease is that of %s; waiting", holder.machine)
   member:rest(math.min(holder.seconds, member.ttl / 4))
   return "claim"
@@ -47,7 +47,7 @@ local function wait_in_grace(member, share, seconds)
     member.claim_at = ipmmap.boottime() + seconds
     return "follow"
   end
-  member.voice:tell { role = "waiting" }
+  member.voice:tell { role = "waiting", connected = true }
   member.voice:once("the server has restarted: waiting until no lease from before can be in use")
   member:rest(math.min(seconds, member.ttl / 4))
   return "claim"
