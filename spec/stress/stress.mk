@@ -9,6 +9,10 @@
 # make layouts  lets processes follow a segment whose layout changes, while its managers are killed
 # make news     lets processes wait for each other's commits
 # make followers  kills editors at random while other processes follow every commit, for KILLS=100000
+# make machines  lets several machines share a segment over real redis-servers, for MINUTES=1, while
+#               processes are killed and stopped, cables are cut and hostile frames are sent; with
+#               PART=kills that part only (the parts are listed in spec/stress/machines.lua)
+# make machines-scale  measures what commits cost the server, the home and followers
 # make mutants  changes the core one line at a time, and checks that a test fails: the changes listed
 #               in spec/mutation/mutants; with GENERATED=1 all that rules generate, with GENERATED=12
 #               a dozen of them
@@ -74,4 +78,10 @@ LAYOUTS = 30
 layouts: all $(BUILD)/spec/helper/posix.so
 	$(LUA_PATHS) $(LUA) spec/stress/layouts.lua $(LAYOUTS)
 
-.PHONY: $(STRESS) stress layouts mutants
+TO_SHARE = redis-server lua-cqueues lua-luaossl lua-argparse lua-luv iproute2
+SHARE_PATHS = LUA_PATH='lua/?.lua;lua/?/init.lua;cli/?.lua;./?.lua;;' LUA_CPATH='$(BUILD)/?.so;;'
+machines machines-scale: all $(BUILD)/spec/helper/posix.so
+	@.ci/packages 'make $@' $(TO_SHARE)
+	$(SHARE_PATHS) $(LUA) spec/stress/$(if $(filter machines,$@),machines.lua $(MINUTES) $(PART),machines/scale.lua)
+
+.PHONY: $(STRESS) machines machines-scale stress layouts mutants
