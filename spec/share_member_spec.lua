@@ -1,4 +1,5 @@
 -- What homes and replicas do, with a real server, and processes that stand for machines.
+local cutting_proxy = require "spec.helper.cutting_proxy"
 local ipmmap = require "ipmmap"
 local process = require "spec.helper.process"
 local segment = require "spec.helper.segment"
@@ -111,6 +112,52 @@ describe("a shared segment", function()
     sharing.assert_same(home.reader, replica.reader)
     again:finish()
     assert.same({}, replica:finish())
+  end)
+
+  for name, ring in pairs { ["has no ring"] = 0, ["has a ring that is too small"] = 4096 } do
+    it("publishes all of its state again if it " .. name .. " to tell what was changed", function()
+      local home = share:home(Score, "alpha", { feed = ring })
+      local replica = share:replica(Score)
+      home:kill()
+      process.spawn(WRITER, home.path, "1000"):expect("1001")
+      local again = share:share(Score, home.dir, "alpha")
+      replica:says("joined")
+      sharing.assert_same(home.reader, replica.reader)
+      again:finish()
+      replica:finish()
+    end)
+  end
+
+  it("does not publish its state again if the answer to a commit was lost", function()
+    local proxy = cutting_proxy.start(share.server.port)
+    local address = { host = "127.0.0.1", port = proxy.port, db = 0 }
+    local home = share:home(Score, "alpha", { feed = 0, address = address })
+    local replica = share:replica(Score)
+    proxy:freeze("down")
+    home.editor:set { count = 1, twin = 1 }
+    sharing.wait_for(replica.reader, "count", 1)
+    proxy:cut()
+    proxy:pass()
+    home.editor:set { count = 2, twin = 2 }
+    sharing.assert_same(home.reader, replica.reader)
+    home:says("the work goes on")
+    home:finish()
+    assert.same({}, replica:finish())
+  end)
+
+  it("is a replica after it ended in order, and follows another home without a join", function()
+    local home, replica = share:home(Score), share:replica(Score)
+    home.editor:set { count = 1, twin = 1 }
+    home:finish()
+    assert.same({ "replica", 1 }, { home.reader:share().place, home.reader:read("count") })
+    replica:finish()
+    local beta = share:share(Score, replica.dir, "beta")
+    beta:says("is the home")
+    local alpha = share:follow(Score, home.dir, "alpha")
+    share:open("editor", Score, replica.dir):set { count = 2, twin = 2 }
+    sharing.wait_for(home.reader, "count", 2)
+    assert.same({}, alpha:finish())
+    beta:finish()
   end)
 
   it("joins anew if the log does not go back to the replica's state", function()

@@ -74,6 +74,11 @@ function Publisher:has(version)
     or #self.queue == 0 and self.told >= version)
 end
 
+--- Whether what the server has is the state of a version here.
+function Publisher:covers(version)
+  return self.stored ~= nil and #self.queue == 0 and self.told == version
+end
+
 -- From the feed ----------------------------------------------------------------------------------
 
 local function nanoseconds(seconds)
