@@ -106,8 +106,10 @@ describe("a shared segment", function()
     local home, replica = share:home(Score), share:replica(Score)
     home:kill()
     home.editor:set { count = 6, twin = 6 }
+    local token = home.reader:share().token
     local again = share:share(Score, home.dir, "alpha")
     again:says("is the home")
+    assert.equal(token, home.reader:share().token) -- the lease of before goes on
     home.editor:set { count = 7, twin = 7 }
     sharing.assert_same(home.reader, replica.reader)
     again:finish()
@@ -242,6 +244,21 @@ describe("a shared segment", function()
     for _, reader in ipairs(readers) do reader:kill() end
     home:finish()
     replica:finish()
+  end)
+
+  it("names damage of the state in the server, which the next commit mends", function()
+    local home = share:home(Score)
+    local connection = share.server:connect()
+    assert(connection:call("SETRANGE", ("ipm:{Score_%s}:state"):format(share.tag), Score.size, "x"))
+    assert(connection:call("HSET", ("ipm:{Score_%s}:meta"):format(share.tag), "size", Score.size + 2))
+    local dir = tmpdir()
+    local follower = share:follow(Score, dir, "beta")
+    follower:says("the server's state has not the " .. Score.size + 2 .. " bytes")
+    home.editor:set { count = 1, twin = 1 } -- finds the damage as well, and replaces the state
+    follower:says("joined")
+    sharing.assert_same(home.reader, share:open("reader", Score, dir))
+    follower:finish()
+    home:finish()
   end)
 
   it("waits for its home, if the follower comes first", function()
