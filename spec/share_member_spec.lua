@@ -247,7 +247,7 @@ describe("a shared segment", function()
   end)
 
   it("names damage of the state in the server, which the next commit mends", function()
-    local home = share:home(Score)
+    local home, replica = share:home(Score), share:replica(Score)
     local connection = share.server:connect()
     assert(connection:call("SETRANGE", ("ipm:{Score_%s}:state"):format(share.tag), Score.size, "x"))
     assert(connection:call("HSET", ("ipm:{Score_%s}:meta"):format(share.tag), "size", Score.size + 2))
@@ -257,8 +257,8 @@ describe("a shared segment", function()
     home.editor:set { count = 1, twin = 1 } -- finds the damage as well, and replaces the state
     follower:says("joined")
     sharing.assert_same(home.reader, share:open("reader", Score, dir))
-    follower:finish()
-    home:finish()
+    sharing.assert_same(home.reader, replica.reader)
+    for _, one in ipairs { follower, replica, home } do one:finish() end
   end)
 
   it("waits for its home, if the follower comes first", function()
