@@ -114,7 +114,7 @@ describe("the command, on several machines,", function()
     assert.equal("home", rows[1].role)
     local status, out = cli.run { "share", "--status", "--json", other .. "/Game_left.mmap" }
     assert.equal(0, status)
-    assert.matches("is no replica but a segment of this machine", json.decode(out)[1].error)
+    assert.matches("is no replica", json.decode(out)[1].error)
     local said
     running[1]:kill(posix.SIGTERM)
     said, status = finish(running[1])
