@@ -17,7 +17,8 @@ end
 
 -- The files of cli that are installed below a directory. The command reads one of them as a text.
 local function installed_cli(prefix)
-  return words(run(("cd '%s/share/lua/5.4' && find ipmmap_cli ipmmap_share -type f"):format(prefix)):gsub("ipmmap_", "cli/%0"))
+  local files = run(("cd '%s/share/lua/5.4' && find ipmmap_cli ipmmap_share -type f"):format(prefix))
+  return words(files:gsub("ipmmap_", "cli/%0"))
 end
 
 local function sources()
