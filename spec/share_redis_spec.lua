@@ -199,6 +199,20 @@ describe("a call on a connection", function()
     end
   end)
 
+  it("fails in time if the server's side has ended, and this side was not told", function()
+    local c = assert(redis.connect(through, 30))
+    proxy:cut "server"
+    c.timeout = 0.05
+    assert.matches("the server did not answer in time$", fails("timeout", c:call "PING"))
+  end)
+
+  it("fails if the connection is cut, and a new one works", function()
+    local c = assert(redis.connect(through, 30))
+    proxy:cut()
+    assert.matches("the server closed the connection$", fails("system", c:call "PING"))
+    assert.equal("PONG", assert(redis.connect(through, 30)):call "PING")
+  end)
+
   it("fails in time if the server takes only a part of it", function()
     local c = assert(redis.connect(through, 30))
     proxy:freeze "up"

@@ -35,7 +35,7 @@ local function wait_for(member, share, holder)
   elseif holder.machine ~= member.machine then
     refuse("%s: its home is %s", member.name, holder.machine)
   end
-  member.voice:tell { role = "waiting", home = holder.machine }
+  member.voice:tell { role = "waiting", home = holder.machine, connected = true }
   member.voice:once("the lease is that of %s; waiting", holder.machine)
   member:rest(math.min(holder.seconds, member.ttl / 4))
   return "claim"
@@ -47,7 +47,7 @@ local function wait_in_grace(member, share, seconds)
     member.claim_at = ipmmap.boottime() + seconds
     return "follow"
   end
-  member.voice:tell { role = "waiting" }
+  member.voice:tell { role = "waiting", connected = true }
   member.voice:once("the server has restarted: waiting until no lease from before can be in use")
   member:rest(math.min(seconds, member.ttl / 4))
   return "claim"
@@ -114,7 +114,7 @@ function claim.settle(member)
   home.settle(member)
   member.is_forced = false
   member:worked()
-  member.voice:say("%s is the home", member.machine)
+  if not member.is_refused then member.voice:say("%s is the home", member.machine) end
   return "home"
 end
 

@@ -32,7 +32,7 @@ end
 -- The log has no more, and the server has what the replica has, or less.
 local function look_around(member, at, meta)
   if not meta or position.compare(meta, at) < 0 then
-    member.voice:tell { role = "waiting" }
+    member.voice:tell { role = "waiting", connected = true }
     member.voice:once("the server has %s, and this replica has %s: waiting for a home",
       meta and position.show(meta) or "nothing", position.show(at))
   else

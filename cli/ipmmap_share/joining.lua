@@ -63,7 +63,7 @@ return function(member)
   local fetched = fetch(member)
   if not fetched then
     if member.lease then return "settle" end
-    member.voice:tell { role = "waiting" }
+    member.voice:tell { role = "waiting", connected = true }
     member.voice:once("the server has nothing of that name yet: waiting for a home")
     member:wait_for("entries", { epoch = 0, version = 0 }, BLOCK)
     member:rest(SHORT)

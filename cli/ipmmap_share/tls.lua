@@ -171,4 +171,14 @@ function tls.start(socket, address, seconds)
   return nil, "TLS: " .. reason(client, text), "system"
 end
 
+--- Whether there is all that a connection to an address needs here: the package, and the files.
+-- @tparam table address see `url.options`
+-- @treturn[1] boolean true
+-- @return[2] nil, message, code
+function tls.check(address)
+  local client, message = new_client(address)
+  if client then return true end
+  return nil, message, "system"
+end
+
 return tls

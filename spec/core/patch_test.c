@@ -4,6 +4,9 @@
 #include "fixture.h"
 #include "peer.h"
 
+#include <pthread.h>
+#include <sys/mman.h>
+
 #define RING 16384
 
 #define BAG_TEXT                                                                                   \
@@ -81,8 +84,19 @@ static patch number_at(const char *path, int64_t number) {
     return run_at(path, &number, sizeof number);
 }
 
+/* A copy of the patch, behind which no byte can be read. */
+static const void *at_an_end(const patch *p) {
+    enum { ROOM = 8192 };
+    static unsigned char *pages;
+    if (pages == NULL) {
+        pages = mmap(NULL, 2 * ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        CHECK_INT(mprotect(pages + ROOM, ROOM, PROT_NONE), 0);
+    }
+    return memcpy(pages + ROOM - p->size, p->bytes, p->size);
+}
+
 static int apply(const patch *p, uint64_t version) {
-    return ipm_segment_apply(sharer, p->bytes, p->size, version, 0, &error);
+    return ipm_segment_apply(sharer, at_an_end(p), p->size, version, 0, &error);
 }
 
 static int64_t number_of(const char *path) {
@@ -482,8 +496,7 @@ static void opens_feeds_at_versions_that_were_skipped(void) {
         ipm_feed *feed;
         const uint64_t next = from - from % 3 + 3;
         CHECK_INT(ipm_feed_open(reader, from, &feed, &error), IPM_OK);
-        if (from >= 3) /* the oldest record does not tell which version it leads from */
-            CHECK_INT(told_number(feed, "plain[1]"), from - from % 3);
+        CHECK_INT(told_number(feed, "plain[1]"), from - from % 3);
         CHECK_INT(ipm_feed_next(feed, 0, &version, &missed, &error), IPM_OK);
         CHECK_INT(version, next);
         CHECK_INT(missed, next - from - 1);
@@ -511,6 +524,92 @@ static void tells_no_version_that_was_skipped_after_falling_behind(void) {
         ipm_feed_close(feed);
         finished();
     }
+}
+
+/* A struct whose records are larger than what a feed reads at once, in a ring of five. */
+#define WIDE_TEXT IPM_BASE_SCHEMA "struct Wide : BaseMmapStructure { all: int64[4096] }"
+enum { WIDE_COUNT = 4096, WIDE_RING = 5 * 34048 };
+
+static atomic_bool is_over;
+
+static ipm_segment *wide_writer, *wide_reader;
+static ipm_layout *wide;
+
+static void fresh_wide(void) {
+    ipm_options options = {.own_size = sizeof options, .mmap_dir = dir, .create = true};
+    wide = layout_of(WIDE_TEXT);
+    options.shares = true;
+    options.feed = WIDE_RING;
+    CHECK_INT(ipm_segment_open(IPM_MANAGER, wide, &options, &wide_writer, &error), IPM_OK);
+    options = (ipm_options){.own_size = sizeof options, .mmap_dir = dir};
+    CHECK_INT(ipm_segment_open(IPM_READER, wide, &options, &wide_reader, &error), IPM_OK);
+}
+
+static void finished_wide(void) {
+    ipm_segment_close(wide_reader, NULL);
+    CHECK_INT(ipm_segment_destroy(wide_writer, &error), IPM_OK);
+    ipm_segment_close(wide_writer, NULL);
+    ipm_layout_free(wide);
+}
+
+/* Store the version in each element. */
+static int apply_to_all(uint64_t version) {
+    static unsigned char bytes[IPM_RUN_HEADER + WIDE_COUNT * 8];
+    const uint64_t offset = IPM_HEADER_SIZE;
+    const uint32_t size = WIDE_COUNT * 8;
+    memcpy(bytes, &offset, sizeof offset);
+    memcpy(bytes + sizeof offset, &size, sizeof size);
+    for (int i = 0; i < WIDE_COUNT; i++)
+        memcpy(bytes + IPM_RUN_HEADER + 8 * i, &version, sizeof version);
+    return ipm_segment_apply(wide_writer, bytes, sizeof bytes, version, 0, NULL);
+}
+
+/* Whether a feed's value is that of the version, as a whole. */
+static bool is_version(const ipm_feed *feed, uint64_t version) {
+    const uint64_t *all = (const uint64_t *)ipm_feed_value(feed) + IPM_HEADER_SIZE / 8;
+    for (int i = 0; i < WIDE_COUNT; i++)
+        if (all[i] != version)
+            return false;
+    return true;
+}
+
+/* Open a feed, and have it tell at most so many commits. returns  how many it told wrongly */
+static int tell_wide(uint64_t from, int most) {
+    ipm_feed *feed;
+    uint64_t version;
+    int wrong = 0;
+    CHECK_INT(ipm_feed_open(wide_reader, from, &feed, &error), IPM_OK);
+    while (most-- > 0 && ipm_feed_next(feed, 0, &version, NULL, NULL) == IPM_OK)
+        wrong += version % 3 != 0 || !is_version(feed, version);
+    ipm_feed_close(feed);
+    return wrong;
+}
+
+static atomic_bool is_over;
+
+static void *applies_thirds(void *failed) {
+    for (uint64_t version = 3; !is_over; version += 3)
+        if (apply_to_all(version) != IPM_OK)
+            return failed;
+    return NULL;
+}
+
+static void tells_what_was_committed_beside_a_busy_writer(void) {
+    pthread_t thread;
+    void *failed;
+    int wrong = 0;
+    fresh_wide();
+    is_over = false;
+    pthread_create(&thread, NULL, applies_thirds, &is_over);
+    for (int i = 0; i < 200; i++) {
+        const int64_t now = version_of(wide_reader);
+        wrong += tell_wide(now > 9 ? (uint64_t)now - 9 : 0, 3);
+    }
+    is_over = true;
+    pthread_join(thread, &failed);
+    CHECK(failed == NULL);
+    CHECK_INT(wrong, 0);
+    finished_wide();
 }
 
 static bool is_listed(uint64_t version, uint64_t offset) {
@@ -606,9 +705,11 @@ static void lead_from_one_machine_to_another(uint64_t ring) {
     options.feed = ring;
     ipm_segment *home;
     CHECK_INT(ipm_segment_open(IPM_MANAGER, bag, &options, &home, &error), IPM_OK);
-    CHECK_INT(ipm_feed_open(home, 0, &feed, &error), IPM_OK);
-    /* The first time stamps differ. */
     CHECK_INT(ipm_segment_touch(home, &error), IPM_OK);
+    CHECK_INT(ipm_feed_open(home, 1, &feed, &error), IPM_OK);
+    patch stamp = {.size = 0}; /* in which alone the two differ */
+    add_run(&stamp, 8, (const char *)ipm_feed_value(feed) + 8, 8);
+    CHECK_INT(apply(&stamp, 1), IPM_OK);
     for (int i = 0; i < 300; i++) {
         for (unsigned commits = random_below(4) == 0 ? random_below(150) : 1; commits > 0;
              commits--)
@@ -820,6 +921,8 @@ int main(void) {
         opens_feeds_at_versions_that_were_skipped);
     run("a feed that has fallen behind tells no version that was skipped",
         tells_no_version_that_was_skipped_after_falling_behind);
+    run("a feed tells what was committed beside a writer that skips versions without a pause",
+        tells_what_was_committed_beside_a_busy_writer);
     run("what changed since a version is listed, also where versions were skipped",
         lists_what_changed_since_any_version);
     run("patches of a feed with a ring lead from one machine to another", lead_on_with_a_ring);

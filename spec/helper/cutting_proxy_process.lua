@@ -10,7 +10,6 @@ local OTHER = { client = "server", server = "client" }
 local loop = cqueues.new()
 local links = {}
 local frozen = { up = false, down = false }
-local counts = { up = 0, down = 0 }
 local change = conditions.new() -- of `frozen`, or of a link's `is_over`
 local own_port, server_port, listener
 
@@ -42,7 +41,6 @@ local function pump(link, from, direction)
     local data = source:xread(-CHUNK, "b")
     wait_while_frozen(link, direction)
     if link.is_over or not data or not target:xwrite(data, "bn") then break end
-    counts[direction] = counts[direction] + #data
   end
   if not link.is_over then cut(link, "both") end
 end
@@ -94,10 +92,6 @@ function orders.pass()
   change:signal()
 end
 
-function orders.count(direction)
-  return counts[direction]
-end
-
 --- Runs until stdin ends.
 -- @tparam string port of the proxy
 -- @tparam string to the server's port
@@ -108,8 +102,8 @@ return function(port, to)
   loop:wrap(function()
     for line in quiet(sockets.fdopen(0)):lines() do
       local order, argument = line:match("^(%l+) ?(%l*)$")
-      local result = orders[order](argument)
-      print(result and order .. " " .. result or order)
+      orders[order](argument)
+      print(line)
     end
     os.exit(0)
   end)

@@ -115,12 +115,6 @@ function Server:kill()
   self.child:wait()
 end
 
---- Ends the server in order (SIGTERM), and returns when it has ended.
-function Server:terminate()
-  self.child:kill(posix.SIGTERM)
-  self.child:wait()
-end
-
 --- Removes the data of a server that ended.
 function Server:forget()
   shell.run(("rm -rf %s/appendonlydir %s/dump.rdb"):format(self.dir, self.dir))

@@ -163,22 +163,19 @@ static void take_latest(ipm_feed *feed, uint64_t since) {
 static bool go_back(ipm_feed *feed, uint64_t wanted, uint64_t from) {
     const uint64_t latest = feed->version, head = feed->head;
     uint64_t at = ipm_ring_tail(memory_of(feed)), applied = 0; /* the last record's version */
-    uint64_t before = IPM_LATEST; /* the version that the record leads from; IPM_LATEST: unknown */
     while (at < head) {
         reading found = find_record(feed, at);
-        if (found == WRONG || (found == GONE && applied != 0))
-            return false;
-        if (found == GONE) {
+        if (found == GONE) { /* and so is any record that was applied: then seek starts again */
             at = feed->batch.from;
-            before = IPM_LATEST;
             continue;
         }
+        if (found != READ)
+            return false;
         const ipm_record *record = feed->record;
-        if (!ipm_record_skips(record))
-            before = record->version - 1;
-        if (at >= from && ipm_record_version(record) > wanted && before != IPM_LATEST) {
+        if (at >= from && ipm_record_version(record) > wanted) {
             if (applied == 0) {
-                feed->version = before > wanted ? before : wanted;
+                /* Which version it leads from is not known if it skips: so that one is not told. */
+                feed->version = ipm_record_skips(record) ? wanted : record->version - 1;
                 feed->position = at;
             }
             if ((applied != 0 && !ipm_record_follows(record, applied)) ||
@@ -186,7 +183,6 @@ static bool go_back(ipm_feed *feed, uint64_t wanted, uint64_t from) {
                 return false;
             applied = ipm_record_version(record);
         }
-        before = ipm_record_version(record);
         at += record->size;
     }
     return at == head && (applied == 0 || applied == latest);

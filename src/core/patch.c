@@ -14,33 +14,25 @@
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
-bool ipm_patch_next(ipm_patch *patch, ipm_run *run) {
+static ipm_run first_run(ipm_patch patch) {
     uint64_t offset;
     uint32_t size;
+    memcpy(&offset, patch.bytes, sizeof offset);
+    memcpy(&size, patch.bytes + sizeof offset, sizeof size);
+    return (ipm_run){le64toh(offset), le32toh(size), patch.bytes + IPM_RUN_HEADER};
+}
+
+static void skip_run(ipm_patch *patch, uint64_t size) {
+    patch->bytes += IPM_RUN_HEADER + size;
+    patch->size -= IPM_RUN_HEADER + size;
+}
+
+bool ipm_patch_next(ipm_patch *patch, ipm_run *run) {
     run->size = 0;
     if (patch->size == 0)
         return false;
-    memcpy(&offset, patch->bytes, sizeof offset);
-    memcpy(&size, patch->bytes + sizeof offset, sizeof size);
-    *run = (ipm_run){le64toh(offset), le32toh(size), patch->bytes + IPM_RUN_HEADER};
-    patch->bytes += IPM_RUN_HEADER + run->size;
-    patch->size -= IPM_RUN_HEADER + run->size;
-    return true;
-}
-
-bool ipm_patch_is_sound(ipm_patch patch, uint64_t struct_size) {
-    uint64_t end = 0;
-    while (patch.size != 0) {
-        const size_t left = patch.size;
-        ipm_run run;
-        if (left <= IPM_RUN_HEADER)
-            return false;
-        ipm_patch_next(&patch, &run);
-        if (run.size == 0 || run.size > left - IPM_RUN_HEADER || run.offset < end ||
-            run.offset > struct_size || run.size > struct_size - run.offset)
-            return false;
-        end = run.offset + run.size;
-    }
+    *run = first_run(*patch);
+    skip_run(patch, run->size);
     return true;
 }
 
@@ -93,8 +85,24 @@ static int check_shares(const ipm_segment *segment, ipm_error *error) {
                           segment->name);
 }
 
+/* Whether it is a patch of a struct of that size. Only then may its runs be read. */
+static bool is_sound(ipm_patch patch, uint64_t struct_size) {
+    uint64_t end = 0;
+    while (patch.size != 0) {
+        if (patch.size <= IPM_RUN_HEADER)
+            return false;
+        const ipm_run run = first_run(patch);
+        if (run.size == 0 || run.size > patch.size - IPM_RUN_HEADER || run.offset < end ||
+            run.offset > struct_size || run.size > struct_size - run.offset)
+            return false;
+        end = run.offset + run.size;
+        skip_run(&patch, run.size);
+    }
+    return true;
+}
+
 static int check_shape(const ipm_segment *segment, ipm_patch patch, ipm_error *error) {
-    return ipm_patch_is_sound(patch, segment->data.memory.size)
+    return is_sound(patch, segment->data.memory.size)
                ? IPM_OK
                : ipm_fail(error, IPM_ECORRUPT, 0,
                           "%s: the patch is damaged, or is one of another struct", segment->name);

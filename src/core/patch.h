@@ -18,10 +18,8 @@ typedef struct ipm_run {
     const unsigned char *bytes;
 } ipm_run;
 
-/* Whether the patch is one of a struct of that size. Only then may it be read. */
-bool ipm_patch_is_sound(ipm_patch patch, uint64_t struct_size);
-
-/* Read the next run. *run has size 0 if there is none. returns  whether there is one */
+/* Read the next run of a patch whose runs lie within it. *run has size 0 if there is none.
+ * returns  whether there is one */
 bool ipm_patch_next(ipm_patch *patch, ipm_run *run);
 
 /*

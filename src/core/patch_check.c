@@ -140,9 +140,8 @@ static int check_new_optional(patch_walk *w, value v, const ipm_whereabouts *at)
     int code = check_new_bool(w, v, &is_present, at);
     if (code != IPM_OK || !is_present)
         return code;
-    return check_value_at(
-        w, (value){v.type->element, v.offset + v.type->inner, v.is_new || w->data[v.offset] == 0},
-        &inner);
+    const bool is_new = v.is_new || w->data[v.offset] == 0;
+    return check_value_at(w, (value){v.type->element, v.offset + v.type->inner, is_new}, &inner);
 }
 
 /* The first field of a struct that does not end before that offset; or the number of fields. */
