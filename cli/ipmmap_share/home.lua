@@ -113,12 +113,14 @@ local function work(member)
   while not member.is_stopping do
     home.keep(member)
     if member.descriptor then member.handle:drain() end
-    tell(member)
+    if member.is_refused then tell(member) end -- how many commits wait
     if member.publisher:step(member.lease) then
       member.bell:signal() -- for the edits that wait for this
       member.is_refused = false
       member:worked()
+      tell(member)
     else
+      tell(member)
       wait(member)
     end
   end
