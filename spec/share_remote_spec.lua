@@ -363,13 +363,14 @@ describe("edits from another machine", function()
     local manager <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = dir, feed = 65536 }))
     local sharer = share_command.start { "share", own.url, dir .. "/Remote_.mmap", "--lease", "1" }
     share_command.await(dir, "Remote_", "home")
+    local admin = own:connect()
+    while admin:call("EXISTS", "ipm:{Remote_}:meta") == 0 do ipmmap.sleep(0.001) end
     sharer:stop()
     local child = process.spawn([[
       local file, url = ...
       local remote = assert(require "ipmmap".remote(file, url, { timeout = 1 }))
       print(select(3, remote:add("n", 1)))
     ]], dir .. "/Remote_.mmap", own.url)
-    local admin = own:connect()
     while admin:call("XLEN", "ipm:{Remote_}:edits") == 0 do ipmmap.sleep(0.001) end
     own:kill()
     own:start()
