@@ -9,6 +9,9 @@
  * up or falls behind. When it has fallen behind, it takes a snapshot, and goes back from there by
  * the records that the ring still has.
  *
+ * With SKIPS a commit may skip a version, as those of a replica do. Its record says so by a bit, and
+ * does not say which version it leads from.
+ *
  * A word of a record's body holds its transaction's number. So a reader can tell whose it is. The
  * struct itself is left out: that a snapshot is whole is checked in lock.pml.
  */
@@ -25,17 +28,26 @@
 #define RING 7 /* words */
 #endif
 
-/* A record: its position; its version and its size; its body of one or two words. */
+/* A record: its position; its version, whether it skips, and its size; its body of one or two words. */
 #define HEADER 2
+#define WORD(version, skips, size) ((version) * 16 + (skips) * 8 + (size))
 #define SIZE_OF(word) ((word) % 8)
-#define VERSION_OF(word) ((word) / 8)
+#define SKIPS_OF(word) ((word) / 8 % 2)
+#define VERSION_OF(word) ((word) / 16)
 #define AT(position) ring[(position) % RING]
+
+#ifdef SKIPS
+#define VERSIONS (2 * TRANSACTIONS)
+#else
+#define VERSIONS TRANSACTIONS
+#endif
 
 byte ring[RING];
 byte seq, ver, before, head, head_before, tail;
 
 /* The assertions use these: what was committed, by version. */
-byte mark[TRANSACTIONS + 1], size[TRANSACTIONS + 1], place[TRANSACTIONS + 1];
+byte mark[VERSIONS + 1], size[VERSIONS + 1];
+byte comes_after[VERSIONS + 1]; /* the version before it */
 byte good_head, good_ver;
 byte deaths;
 bit over;
@@ -91,7 +103,11 @@ inline make_room() {
 
 inline write_record() {
   STEP(AT(head) = head);
-  STEP(AT(head + 1) = (before + 1) * 8 + n);
+#ifdef SKIP_UNMARKED
+  STEP(AT(head + 1) = WORD(ver + 1, 0, n));
+#else
+  STEP(AT(head + 1) = WORD(ver + 1, ver != before, n));
+#endif
   i = HEADER;
   do
   :: i < n -> STEP(AT(head + i) = number); i++
@@ -103,12 +119,25 @@ inline write_record() {
 inline publish() {
   d_step {
     good_head = good_head + n;
-    good_ver++;
+    comes_after[ver] = good_ver;
+    good_ver = ver;
     mark[good_ver] = number;
     size[good_ver] = n;
-    place[good_ver] = good_head - n;
     seq++
   }
+}
+
+/* The version is raised to one less than what the commit will make, and the sequence with it. */
+inline begin_to_skip() {
+#ifdef VERSION_BEFORE_ODD
+  STEP(ver = ver + 1);
+#endif
+  STEP(before = good_ver);
+  STEP(head_before = head);
+  STEP(seq = seq + 3);
+#ifndef VERSION_BEFORE_ODD
+  STEP(ver = ver + 1)
+#endif
 }
 
 inline commit() {
@@ -117,7 +146,7 @@ inline commit() {
   STEP(tail = room);
 #endif
 #ifdef EVEN_BEFORE_RECORD
-  STEP(ver = before + 1);
+  STEP(ver = ver + 1);
   STEP(publish());
   write_record();
   STEP(head = head + n)
@@ -127,12 +156,12 @@ inline commit() {
   STEP(tail = room);
 #endif
 #ifdef HEAD_AFTER_EVEN
-  STEP(ver = before + 1);
+  STEP(ver = ver + 1);
   STEP(publish());
   STEP(head = head + n)
 #else
   STEP(head = head + n);
-  STEP(ver = before + 1);
+  STEP(ver = ver + 1);
   STEP(publish())
 #endif
 #endif
@@ -148,7 +177,14 @@ active proctype Writers() {
      :: seq % 2 == 1 -> undo()
      :: else
      fi;
+#ifdef SKIPS
+     if
+     :: begin()
+     :: begin_to_skip()
+     fi;
+#else
      begin();
+#endif
      if
      :: n = HEADER + 1; commit()
      :: n = HEADER + 2; commit()
@@ -199,8 +235,17 @@ inline read_record() {
 #endif
 }
 
-#define IS_RECORD(version) \
-  assert(first == p && VERSION_OF(second) == version && SIZE_OF(second) == size[version])
+/* Whether the record can lead from that version to its own. */
+#define FOLLOWS(version) \
+  (SKIPS_OF(second) -> VERSION_OF(second) > version : VERSION_OF(second) == version + 1)
+
+#ifdef NO_LAST_LOOK
+#define LAST_LOOK true
+#else
+#define LAST_LOOK tried
+#endif
+
+#define IS_RECORD(version) assert(first == p && SIZE_OF(second) == size[version])
 #define IS_BODY(version) \
   assert(body == mark[version] && (size[version] == HEADER + 1 || rest == mark[version]))
 
@@ -213,45 +258,57 @@ inline seek() {
 #ifdef HEAD_OF_LATER
   h = (seq % 2 == 0 -> head : head_before);
 #endif
-  base = v; from = h; applied = 0;
+  base = v; from = h; applied = 0; whole = 1; gap = 0; unknown = 0;
   p = tail;
   do
   :: p >= h -> break
   :: p < h ->
      read_record();
      if
-     :: !tried && applied == 0 -> p = tail
-#ifdef GOES_ON_SPOILED
-     :: !tried && applied != 0 -> p = tail
-#else
-     :: !tried && applied != 0 -> base = v; from = h; applied = 0; break
-#endif
+     :: !tried -> p = tail /* what was applied is gone, too: the last look finds that out */
      :: tried ->
         assert(first == p);
         if
         :: applied == 0 -> p = p + SIZE_OF(second) /* it is older, or not used */
-        :: VERSION_OF(second) > told ->
+        :: applied != 0 && !FOLLOWS(applied) -> whole = 0; break
+        :: VERSION_OF(second) > told && (applied == 0 || FOLLOWS(applied)) ->
            IS_RECORD(VERSION_OF(second));
            IS_BODY(VERSION_OF(second));
            if
-           :: applied == 0 -> base = VERSION_OF(second) - 1; from = p
-           :: else -> assert(VERSION_OF(second) == applied + 1)
+           :: applied == 0 ->
+              /* If it skips, it is not known which version it leads from. */
+              unknown = SKIPS_OF(second);
+#ifdef VERSION_BEFORE_TOLD
+              base = VERSION_OF(second) - 1;
+#else
+              base = (unknown -> told : VERSION_OF(second) - 1);
+#endif
+              from = p
+           :: else -> gap = gap | (comes_after[VERSION_OF(second)] != applied)
            fi;
            applied = VERSION_OF(second);
            p = p + SIZE_OF(second)
         fi
      fi
   od;
-  assert(applied == 0 || applied == v);
-  assert(base >= told);
+  if
+  :: whole && applied != 0 -> p = from; read_record(); whole = LAST_LOOK
+  :: else
+  fi;
+  if
+  :: whole && (applied == 0 || applied == v) -> assert(!gap)
+  :: else -> base = v; from = h; unknown = 0
+  fi;
+  assert(base >= told && (base == told || size[base] != 0));
   told = base; pos = from;
-  base = 0; from = 0; applied = 0
+  base = 0; from = 0; applied = 0; whole = 0; gap = 0
 }
 
 active [READERS] proctype Reader() {
   byte told, pos;                /* the last version told, and where the next record lies */
   byte s, v, h, p, first, second, body, rest, base, from, applied;
-  bit tried;
+  bit tried, whole, gap;
+  bit unknown;                   /* the next record may lead from a later version than `told` */
   do
   :: over && told == good_ver -> break
   :: over && told < good_ver || !over ->
@@ -263,12 +320,15 @@ active [READERS] proctype Reader() {
         p = pos;
         read_record();
         if
-        :: tried ->
-           IS_RECORD(told + 1);
-           IS_BODY(told + 1);
-           told++;
+        :: tried && FOLLOWS(told) ->
+           IS_RECORD(VERSION_OF(second));
+           IS_BODY(VERSION_OF(second));
+           assert(unknown || comes_after[VERSION_OF(second)] == told);
+           told = VERSION_OF(second);
+           unknown = 0;
            pos = pos + SIZE_OF(second)
-        :: else -> seek()
+        :: tried && !FOLLOWS(told) -> assert(false)
+        :: !tried -> seek()
         fi
      fi;
      d_step { s = 0; v = 0; h = 0; p = 0; first = 0; second = 0; body = 0; rest = 0; tried = 0 }

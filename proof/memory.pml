@@ -8,6 +8,9 @@
  * ONE_BLOCK both lie in one block. A transaction saves one block, or both at once; with TWO_SAVES
  * also one after the other. The reader copies the blocks one after the other; with NEIGHBOURS, both
  * at once if they come from the same place.
+ *
+ * With SKIPS a commit may skip a version, as those of a replica do. With CHANGES the reader does not
+ * take a snapshot, but asks which blocks have changed since any version (ipm_sequence_after).
  */
 #ifndef ROUNDS
 #define ROUNDS 2
@@ -18,9 +21,15 @@
 #define MESSAGES (1 + ROUNDS * 3) /* at one place */
 
 #ifdef ONE_BLOCK
-#define PLACES 9
+#define BLOCKS 1
 #else
-#define PLACES 10
+#define BLOCKS 2
+#endif
+#ifdef CHANGES
+#define PLACES (9 + BLOCKS)
+#define UNDONE (8 + BLOCKS) /* the version when a transaction was last rolled back */
+#else
+#define PLACES (8 + BLOCKS)
 #endif
 #define SEQ 0
 #define VER 1
@@ -75,7 +84,13 @@
 typedef Commit {
   byte data0, data1, version
 };
-Commit committed[2 * ROUNDS + 1];
+#ifdef SKIPS
+#define SEQUENCES (4 * ROUNDS + 1)
+#else
+#define SEQUENCES (2 * ROUNDS + 1)
+#endif
+Commit committed[SEQUENCES];
+byte seen_at[2 * ROUNDS + 1]; /* the odd sequence of the transaction that made each version, or the one before it */
 
 inline set_committed(at, value0, value1, count) {
   d_step {
@@ -100,23 +115,44 @@ inline undo() {
   undo_block(DATA1, SHADOW1, TAG1);
   store(VER, VALUE(BEFORE), RLX);
   OR_DIE;
+#if defined(CHANGES) && !defined(ROLLBACK_NOT_NOTED)
+  store(UNDONE, VALUE(BEFORE), RLX);
+  OR_DIE;
+#endif
   set_committed(seq + 1, committed[seq].data0, committed[seq].data1, committed[seq].version);
   store(SEQ, seq + 1, UNDONE_ORDER);
   OR_DIE
 }
 
-inline begin() {
+inline begin(skipped) {
 #ifndef NO_FENCE_BEFORE_BEFORE
   release_fence();
 #endif
   store(BEFORE, VALUE(VER), RLX);
   OR_DIE;
+#if defined(CHANGES) && !defined(SKIP_NOT_NOTED)
+  if
+  :: skipped != 0 -> store(UNDONE, VALUE(VER) + 1, RLX); OR_DIE
+  :: else
+  fi;
+#endif
+#ifdef SEQUENCE_KEPT
   seq = VALUE(SEQ) + 1;
+#else
+  seq = VALUE(SEQ) + 1 + 2 * (skipped);
+#endif
   set_committed(seq, VALUE(DATA0), VALUE(DATA1), VALUE(VER));
   store(SEQ, seq, ODD_ORDER);
 #ifndef NO_FENCE_AFTER_ODD
   release_fence();
 #endif
+  OR_DIE
+}
+
+/* ipm_transaction_begin: the version is one less than what the commit will make. */
+inline begin_to_skip() {
+  begin(1);
+  store(VER, VALUE(BEFORE) + 1, RLX);
   OR_DIE
 }
 
@@ -307,8 +343,42 @@ turned:
   od
 }
 
+#ifdef CHANGES
+/* changed.c: the blocks with a tag from ipm_sequence_after on. The value of a word is the sequence of
+ * the transaction that changed it. */
+inline look_for_change(data, tag, value) {
+  load(ABOVE, TAG_LOAD, above);
+  load(tag, TAG_LOAD, t);
+  assert(value <= seen_at[since] || above >= after && t >= after);
+  d_step { above = 0; t = 0 }
+}
+
+inline changes() {
+  load(SEQ, SEQUENCE_LOAD, s);
+  if
+  :: s % 2 == 0 -> load(VER, RLX, v)
+  :: else -> load(BEFORE, RLX, v)
+  fi;
+  load(UNDONE, RLX, undone);
+  acquire_fence();
+  load(SEQ, RLX, t);
+  if
+  :: t == s ->
+     d_step { t = 0; assert(v == committed[s].version) };
+     do
+     :: since < v -> since++
+     :: break
+     od;
+     after = (since < undone -> 2 * since + 1 : (s | 1) - 2 * (v - since));
+     look_for_change(DATA0, TAG0, committed[s].data0);
+     look_for_change(DATA1, TAG1, committed[s].data1)
+  :: else
+  fi
+}
+#endif
+
 init {
-  byte round, seq, turns, s, odd, since, steps, t, below, above, source0, source1, v, copy0, copy1;
+  byte round, seq, made, turns, s, odd, since, steps, t, below, above, source0, source1, v, copy0, copy1, undone, after;
   do
   :: round == ROUNDS -> break
   :: round < ROUNDS ->
@@ -319,7 +389,14 @@ init {
      :: seq % 2 == 1 -> undo()
      :: else
      fi;
-     begin();
+#ifdef SKIPS
+     if
+     :: begin(0)
+     :: begin_to_skip()
+     fi;
+#else
+     begin(0);
+#endif
 #ifdef ONE_BLOCK
      store(SHADOW0, VALUE(DATA0), RLX);
      OR_DIE;
@@ -343,16 +420,22 @@ init {
 #endif
      if
      :: true ->
-        store(VER, VALUE(BEFORE) + 1, RLX);
+        made = VALUE(VER) + 1;
+        store(VER, made, RLX);
         OR_DIE;
-        set_committed(seq + 1, VALUE(DATA0), VALUE(DATA1), VALUE(VER));
+        set_committed(seq + 1, VALUE(DATA0), VALUE(DATA1), made);
+        d_step { seen_at[made - 1] = seen_at[VALUE(BEFORE)]; seen_at[made] = seq };
         store(SEQ, seq + 1, EVEN_ORDER)
      :: undo()
      fi;
 next:
-     seq = 0
+     seq = 0; made = 0
   od;
   seq = 0;
   forget_views();
+#ifdef CHANGES
+  changes()
+#else
   snapshot()
+#endif
 }
