@@ -369,8 +369,8 @@ describe("edits from another machine", function()
       local remote = assert(require "ipmmap".remote(file, url, { timeout = 1 }))
       print(select(3, remote:add("n", 1)))
     ]], dir .. "/Remote_.mmap", own.url)
-    local admin = own:connect()
-    while admin:call("XLEN", "ipm:{Remote_}:edits") == 0 do ipmmap.sleep(0.001) end
+    -- The edit is in the server.
+    assert(own:connect():block(30, "XREAD", "BLOCK", 30000, "STREAMS", "ipm:{Remote_}:edits", "0"))
     own:kill()
     own:start()
     sharer:continue()
