@@ -20,9 +20,10 @@ for _ = 1, count do
     if ready == count then print "ready" end
     io.stdout:flush()
     while true do
-      local got = assert(connection:block(2, "XREAD", "BLOCK", 2000, "COUNT", 100, "STREAMS",
-        prefix .. "log", at) or nil)
-      local entries = got and got[1] and got[1][2]
+      local got, message = connection:block(2, "XREAD", "BLOCK", 2000, "COUNT", 100, "STREAMS",
+        prefix .. "log", at)
+      if got == nil then error(message) end
+      local entries = got and got[1][2]
       if entries then at = entries[#entries][1] end
     end
   end)
