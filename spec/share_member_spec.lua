@@ -91,6 +91,17 @@ describe("a shared segment", function()
     replica:finish()
   end)
 
+  it("is made anew if the files of the replica were removed", function()
+    local home, replica = share:home(Score), share:replica(Score)
+    assert(os.remove(replica.path))
+    assert(os.remove((replica.path:gsub("mmap$", "lock"))))
+    home.editor:set { count = 5, twin = 5 }
+    replica:says("^joined")
+    sharing.assert_same(home.reader, share:open("reader", Score, replica.dir))
+    home:finish()
+    replica:finish()
+  end)
+
   it("goes on after the follower was away, without a new join", function()
     local home, replica = share:home(Score), share:replica(Score)
     replica:kill()

@@ -58,6 +58,7 @@ return function(member)
   local seconds = 0 -- to wait for the next commit
   local looked, is_behind = -math.huge, false -- whether the server has more than the log told
   while not member.is_stopping do
+    handle:drain() -- raises `replaced` if the file is no longer there
     local share = handle:share()
     if share.epoch == 0 then return "join" end
     if member.lease then home.keep(member) end
