@@ -25,8 +25,10 @@ local function find(paths, args)
   return rows
 end
 
+local SERVED <const> = { home = true, replica = true }
+
 local function is_fine(row)
-  return row.role == "stopped" or row.alive ~= false and row.connected and not row.problem
+  return row.role == "stopped" or row.alive ~= false and row.connected and SERVED[row.role]
 end
 
 local function show_role(row)
