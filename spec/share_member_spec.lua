@@ -186,6 +186,16 @@ describe("a shared segment", function()
     home:finish()
   end)
 
+  it("says at the end that commits are not published, and that the lease was not given back", function()
+    local home = share:home(Score)
+    share.server:stop()
+    home.editor:set { count = 5, twin = 5 }
+    local said = table.concat(home:finish(), "\n")
+    share.server:continue()
+    assert.matches("the last commits are not published, and only in " .. home.path, said, 1, true)
+    assert.matches("the lease was not given back", said, 1, true)
+  end)
+
   it("has one home, and names it to others", function()
     local home, replica = share:home(Score), share:replica(Score)
     replica:finish()

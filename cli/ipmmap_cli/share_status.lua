@@ -25,7 +25,8 @@ local function find(paths, args)
   return rows
 end
 
-local SERVED <const>, ENDED <const> = { home = true, replica = true }, { stopped = true, failed = true }
+local SERVED <const> = { home = true, replica = true }
+local ENDED <const> = { stopped = true, failed = true }
 
 local function is_fine(row)
   return row.role == "stopped" or row.alive ~= false and row.connected and SERVED[row.role]

@@ -82,7 +82,8 @@ end
 local function compare(member, share, version, meta)
   if not meta or member.is_forced then
     if share.place == "replica" and share.epoch == 0 and not member.is_forced then
-      refuse "the server has nothing, and this replica was not whole yet; --force publishes it as it is"
+      refuse("the server has nothing, and this replica was not whole yet; --force publishes it as "
+        .. "it is")
     end
     return nil
   end
