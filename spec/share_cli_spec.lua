@@ -116,11 +116,11 @@ describe("the command, on several machines,", function()
     start { "follow", server.url, "Game:left", "Game:right", "--dir", other, machine = "bob" }
     assert(ipmmap.manager(Game, { create = true, mmap_dir = other, tag = "left" })):close()
     share()
-    share_command.await(other, "Game_left", "stopped")
+    share_command.await(other, "Game_left", "failed")
     local rows = json.decode(cli.output { "share", "--status", "--json", ada })
     assert.equal("home", rows[1].role)
     local status, out = cli.run { "share", "--status", "--json", other .. "/Game_left.mmap" }
-    assert.equal(0, status)
+    assert.equal(1, status)
     assert.matches("is no replica", json.decode(out)[1].error)
     local said
     running[1]:kill(posix.SIGTERM)
@@ -216,9 +216,10 @@ describe("the command, on several machines,", function()
     fails(15, "shares it already", { "follow", server.url, "Game:left", "--dir", bob })
     local cleo = tmpdir()
     assert(ipmmap.manager(Game, { create = true, mmap_dir = cleo, tag = "left" })):close()
-    fails(15, "the server has a segment of that name already", { "share", server.url, cleo .. "/Game_left.mmap" })
+    fails(15, "^ipmmap: Game_left: the server has a segment of that name already",
+      { "share", server.url, cleo .. "/Game_left.mmap" })
     share_command.stop(running[2])
-    fails(15, "its home is ada", { "share", server.url, replica, "--machine", "bob" })
+    fails(15, "^ipmmap: Game_left: its home is ada", { "share", server.url, replica, "--machine", "bob" })
   end)
 
   it("takes another home's place by --force, and follows the new one", function()
@@ -233,6 +234,17 @@ describe("the command, on several machines,", function()
     local reader <close> = assert(ipmmap.reader(Game, { mmap_dir = bob, tag = "left" }))
     share_command.await_value(reader, "turn", 77)
     share_command.stop(follower)
+  end)
+
+  it("serves the others if one of several files is missing, and tells of it", function()
+    local missing = ada .. "/Game_right.mmap"
+    local child = start { "share", server.url, missing, file, machine = "ada" }
+    share_command.await(ada, "Game_left", "home", "ada")
+    share_command.await(ada, "Game_right", "failed")
+    local got, out = cli.run { "share", "--status", ada }
+    assert.equal(1, got)
+    assert.matches("Game_right: .-there is no such segment", out)
+    assert.equal(3, share_command.stop(child))
   end)
 
   it("makes a standby the home when the lease ends", function()

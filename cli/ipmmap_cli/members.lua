@@ -35,8 +35,7 @@ local function run(one)
     return failure.status.ok
   end
   one.say(message)
-  one.status:fail(message)
-  one.status:close()
+  one.status:close(message)
   return failure.status[code] or failure.status.system
 end
 

@@ -1,15 +1,20 @@
 --- ipmmap share: makes this machine the home of segments; or tells the state of what share and
 -- follow do here, or ends it.
 local failure = require "ipmmap_cli.failure"
+local files = require "ipmmap_cli.files"
 local members = require "ipmmap_cli.members"
 local segment = require "ipmmap_cli.segment"
 local status = require "ipmmap_share.status"
 
--- What a member needs to know of a data file.
+-- What a member needs to know of a data file. One of several may be missing: its member says so.
 local function describe(path, args)
   local S, options, code = segment.describe(path, args)
+  local dir, file = segment.split(path)
+  local name = file:match("^([%w._-]+)%.mmap$")
+  if code == "not_found" and name and #args.files > 1 and files.stat(dir) then
+    return { name = name, dir = dir, file = path, force = args.force }
+  end
   if not S then failure.raise(code, "%s", options) end
-  local _, file = segment.split(path)
   if status.name_of(file) then
     failure.raise("usage", "%s tells how another segment is shared, and is not shared itself", path)
   end

@@ -26,6 +26,7 @@ local function find(paths, args)
 end
 
 local SERVED <const> = { home = true, replica = true }
+local ENDED <const> = { stopped = true, failed = true }
 
 local function is_fine(row)
   return row.role == "stopped" or row.alive ~= false and row.connected and SERVED[row.role]
@@ -33,9 +34,8 @@ end
 
 local function show_role(row)
   if row.problem then return "?" end
-  if row.alive == false and row.role ~= "stopped" then return row.role .. ", gone" end
-  return row.connected and row.role or row.role == "stopped" and row.role
-    or row.role .. ", cut off"
+  if row.alive == false and not ENDED[row.role] then return row.role .. ", gone" end
+  return (row.connected or ENDED[row.role]) and row.role or row.role .. ", cut off"
 end
 
 local function print_rows(rows)

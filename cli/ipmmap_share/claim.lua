@@ -17,8 +17,8 @@ local function refuse(format, ...) trouble.raise("refused", format, ...) end
 
 -- A segment that was never shared does not replace what is stored.
 local function refuse_stranger(member, meta)
-  refuse("%s: the server has a segment of that name already, with %s; --force replaces it by %s",
-    member.name, position.show(meta), member.handle:info().path)
+  refuse("the server has a segment of that name already, with %s; --force replaces it by %s",
+    position.show(meta), member.handle:info().path)
 end
 
 -- The lease is another's.
@@ -33,7 +33,7 @@ local function wait_for(member, share, holder)
     member.claim_at = ipmmap.boottime() + math.min(holder.seconds, member.ttl / 10)
     return "follow"
   elseif holder.machine ~= member.machine then
-    refuse("%s: its home is %s", member.name, holder.machine)
+    refuse("its home is %s", holder.machine)
   end
   member.voice:tell { role = "waiting", home = holder.machine, connected = true }
   member.voice:once("the lease is that of %s; waiting", holder.machine)
@@ -82,8 +82,8 @@ end
 local function compare(member, share, version, meta)
   if not meta or member.is_forced then
     if share.place == "replica" and share.epoch == 0 and not member.is_forced then
-      refuse("%s: the server has nothing, and this replica was not whole yet; --force publishes it "
-        .. "as it is", member.name)
+      refuse("the server has nothing, and this replica was not whole yet; --force publishes it as "
+        .. "it is")
     end
     return nil
   end

@@ -29,6 +29,15 @@ local function take(member, entries)
   return true
 end
 
+-- Asks who the home is, once for each epoch.
+local function tell_home(member, epoch)
+  local holder = member.home_epoch ~= epoch and member.link:call("holder")
+  if holder then
+    member.home_epoch = epoch
+    member.voice:tell { home = holder.machine }
+  end
+end
+
 -- The log has no more, and the server has what the replica has, or less.
 local function look_around(member, at, meta)
   if not meta or position.compare(meta, at) < 0 then
@@ -39,11 +48,7 @@ local function look_around(member, at, meta)
     member:worked()
     tell(member, at, meta)
   end
-  local holder = member.home_epoch ~= at.epoch and member.link:call("holder")
-  if holder then
-    member.home_epoch = at.epoch
-    member.voice:tell { home = holder.machine }
-  end
+  tell_home(member, at.epoch)
 end
 
 -- How long to wait for commits. It is random, so that followers do not all ask at once.
@@ -58,6 +63,7 @@ return function(member)
   local seconds = 0 -- to wait for the next commit
   local looked, is_behind = -math.huge, false -- whether the server has more than the log told
   while not member.is_stopping do
+    handle:drain() -- raises `replaced` if the file is no longer there
     local share = handle:share()
     if share.epoch == 0 then return "join" end
     if member.lease then home.keep(member) end
@@ -68,6 +74,7 @@ return function(member)
       if not take(member, entries) then return "join" end
       member:worked()
       tell(member, entries[#entries])
+      tell_home(member, entries[#entries].epoch)
       looked, is_behind, member.has_followed = -math.huge, false, true
     elseif cqueues.monotime() - looked >= member.ttl then
       local meta = member.link:call("meta")

@@ -203,11 +203,20 @@ local function watch(self)
   end
 end
 
+-- Says what could not be done at the end.
+local function tell_what_is_left(self)
+  if self.publisher and not self.publisher:has(self.handle:version()) then
+    self.voice:say("the last commits are not published, and only in %s", self.path)
+  end
+  self.voice:say("the lease was not given back, and ends by itself in %.4g s at most", self.ttl)
+end
+
 -- Ends the member.
 local function leave(self)
   if self.lease and self.handle then
     local ok, problem = trouble.catch(home.leave, self)
     if not ok then self.voice:report(problem) end
+    if self.lease then tell_what_is_left(self) end
   end
   self.is_over = true
   self.link:close()

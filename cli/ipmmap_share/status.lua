@@ -9,7 +9,7 @@ local status = {}
 local MAX_TAG <const> = 128 -- of every segment, and so of this one too
 
 ipmmap.enum("ShareRole", "uint8",
-  { "starting", "home", "replica", "joining", "waiting", "stopped" })
+  { "starting", "home", "replica", "joining", "waiting", "stopped", "failed" })
 
 --- The struct. Versions and epochs are those of the segment that is shared; all counts begin at 0
 -- when the process starts.
@@ -149,9 +149,11 @@ end
 
 --- Tells that the process no longer shares the segment, and closes the handle. The files stay.
 -- Again is harmless.
-function Status:close()
+-- @param[opt] failure the message of what has ended it; nil: it was told to end
+function Status:close(failure)
   if not self.manager then return end
-  self:set { role = "stopped", connected = false }
+  if failure then self:fail(failure) end
+  self:set { role = failure and "failed" or "stopped", connected = false }
   self.manager:close()
   self.manager = nil
 end
@@ -163,6 +165,8 @@ function Status:remove()
   self.manager = nil
 end
 
-Status.__close, Status.__gc = Status.close, Status.close
+function Status:__close() self:close() end
+
+Status.__gc = Status.__close
 
 return status
