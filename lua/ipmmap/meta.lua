@@ -708,12 +708,13 @@ function ipmmap.redefine(name, what, more, options) end
 ---  process has changed the field meanwhile, they begin again.
 ---- `r:with(fn)` calls `fn(value)` with a copy of the struct, sends what it has changed if the
 ---  struct is still the same at the home, and returns that version.
----- `r:close()`; it can also be a `<close>` variable.
+---- `r:close()`, which lets an edit that is under way end; it can also be a `<close>` variable.
 ---
 ---A failure is `nil, message, code`. The codes are those of a handle, and `conflict`: other
 ---processes changed the same fields again and again; `refused`: the home does not take the edit;
----`timeout`: it was not made, and will not be; `unknown`: it may have been made. A value that the
----field does not take raises an error, as in a handle.
+---`timeout`: it was not made, and will not be; `unknown`: it may have been made. `ipmmap.remote`
+---itself fails with `invalid` if the URL or an option is not right, and with `refused` if the
+---segment is not shared. A value that the field does not take raises an error, as in a handle.
 ---
 ---It is in the rock `ipmmap-cli`, and needs the modules `cqueues` and `luaossl`.
 ---@param file string the data file of the replica, which `ipmmap follow` keeps
