@@ -9,7 +9,7 @@ local status = {}
 local MAX_TAG <const> = 128 -- of every segment, and so of this one too
 
 ipmmap.enum("ShareRole", "uint8",
-  { "starting", "home", "replica", "joining", "waiting", "stopped" })
+  { "starting", "home", "replica", "joining", "waiting", "stopped", "failed" })
 
 --- The struct. Versions and epochs are those of the segment that is shared; all counts begin at 0
 -- when the process starts.
@@ -147,13 +147,22 @@ function Status:fail(message)
   return self:set { error = message, error_time = ipmmap.now() }
 end
 
---- Tells that the process no longer shares the segment, and closes the handle. The files stay.
--- Again is harmless.
-function Status:close()
+local function finish(self, role)
   if not self.manager then return end
-  self:set { role = "stopped", connected = false }
+  self:set { role = role, connected = false }
   self.manager:close()
   self.manager = nil
+end
+
+--- Tells that the process no longer shares the segment, and closes the handle. The files stay.
+-- Again is harmless.
+function Status:close() finish(self, "stopped") end
+
+--- Tells a failure that ends what the process does for the segment, and closes the handle.
+-- @param message what is wrong, for people
+function Status:give_up(message)
+  self:fail(message)
+  finish(self, "failed")
 end
 
 --- Removes the status, and closes the handle.
