@@ -66,6 +66,13 @@ describe("the command, on several machines,", function()
     assert.matches("^ipmmap: [^\n]+\n$", err)
   end
 
+  -- Reads what a command prints until a line matches.
+  local function says(child, pattern)
+    repeat
+      local line = assert(child:line(), "it ended without a word like " .. pattern)
+    until line:match(pattern)
+  end
+
   -- The lines that a command prints until it ends, and its exit status.
   local function finish(child)
     local lines = {}
@@ -114,7 +121,7 @@ describe("the command, on several machines,", function()
     assert.equal("home", rows[1].role)
     local status, out = cli.run { "share", "--status", "--json", other .. "/Game_left.mmap" }
     assert.equal(1, status)
-    assert.matches("is no replica but a segment of this machine", json.decode(out)[1].error)
+    assert.matches("is no replica", json.decode(out)[1].error)
     assert.matches("Game_left  failed .*ago: .*is no replica", select(2, cli.run { "share", "--status", other }))
     local said
     running[1]:kill(posix.SIGTERM)
@@ -187,7 +194,11 @@ describe("the command, on several machines,", function()
     follower:wait()
     assert.matches("Game_left.mmap: it is a replica, and no ipmmap follow runs for it\n",
       cli.output { "doctor", replica })
-    share_command.stop(home)
+    home:kill()
+    while manager:try_lock(0) do
+      manager:rollback()
+      ipmmap.sleep(0.001)
+    end
     assert.matches(" home, lease over\n", cli.output { "ls", ada })
     assert.matches("its lease has ended: editors are refused until", cli.output { "doctor", file })
   end)
@@ -203,7 +214,7 @@ describe("the command, on several machines,", function()
     fails(2, "Game: no field 'none'", { "set", "--url", server.url, replica, "none=1" })
     fails(2, "%-%-ca goes with %-%-url", { "set", "--ca", "ca.pem", file, "turn=1" })
     share_command.stop(home)
-    fails(12, "its lease has ended", { "set", file, "turn=6" })
+    fails(12, "Game: ", { "set", file, "turn=6" })
     fails(7, "no home took the edit in time", { "set", "--timeout", "0.3", "--url", server.url, replica, "turn=6" })
     assert.equal(5, manager:read "turn")
   end)
@@ -314,6 +325,25 @@ describe("the command, on several machines,", function()
     late:kill()
   end)
 
+  it("says once that the server has no memory, and publishes the rest when it has", function()
+    local home = share()
+    follow()
+    local admin = server:connect()
+    says(home, "ada is the home")
+    admin:call("CONFIG", "SET", "maxmemory", "1")
+    manager:write("turn", 2)
+    home:match "ipmmap: Game_left: .*the server's memory is full"
+    manager:write("turn", 3) -- goes on
+    fails(10, "memory is full", { "set", "--url", server.url, replica, "turn=4" })
+    local status, out = cli.run { "share", "--status", ada }
+    assert.equal(1, status)
+    assert.matches("home, cut off  ada .*memory is full", out)
+    admin:call("CONFIG", "SET", "maxmemory", "0")
+    home:match "ipmmap: Game_left: the work goes on"
+    local reader <close> = assert(ipmmap.reader(Game, { mmap_dir = bob, tag = "left" }))
+    share_command.await_value(reader, "turn", 3)
+  end)
+
   it("ends with the reason if the server refuses the password", function()
     local closed = redis_server.start { password = "right" }
     fails(6, "password", { "share", closed.url, file })
@@ -341,9 +371,11 @@ describe("the command, on several machines,", function()
 
   it("says in follow that nobody shares a name yet, and waits", function()
     local follower = start { "follow", server.url, "Nobody", "--dir", bob, machine = "bob" }
-    follower:match("Nobody_: the server has nothing of that name yet")
+    says(follower, "Nobody_: the server has nothing of that name yet")
     share_command.await(bob, "Nobody_", "waiting")
-    assert.matches("Nobody_  waiting +%? ", cli.output { "share", "--status", bob })
+    local status, out = cli.run { "share", "--status", bob }
+    assert.equal(1, status)
+    assert.matches("Nobody_  waiting +%? ", out)
     share_command.stop(follower)
   end)
 end)

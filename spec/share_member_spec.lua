@@ -1,4 +1,5 @@
 -- What homes and replicas do, with a real server, and processes that stand for machines.
+local cutting_proxy = require "spec.helper.cutting_proxy"
 local ipmmap = require "ipmmap"
 local process = require "spec.helper.process"
 local segment = require "spec.helper.segment"
@@ -105,12 +106,60 @@ describe("a shared segment", function()
     local home, replica = share:home(Score), share:replica(Score)
     home:kill()
     home.editor:set { count = 6, twin = 6 }
+    local token = home.reader:share().token
     local again = share:share(Score, home.dir, "alpha")
     again:says("is the home")
+    assert.equal(token, home.reader:share().token) -- the lease of before goes on
     home.editor:set { count = 7, twin = 7 }
     sharing.assert_same(home.reader, replica.reader)
     again:finish()
     assert.same({}, replica:finish())
+  end)
+
+  for name, ring in pairs { ["has no ring"] = 0, ["has a ring that is too small"] = 4096 } do
+    it("publishes all of its state again if it " .. name .. " to tell what was changed", function()
+      local home = share:home(Score, "alpha", { feed = ring })
+      local replica = share:replica(Score)
+      home:kill()
+      process.spawn(WRITER, home.path, "1000"):expect("1001")
+      local again = share:share(Score, home.dir, "alpha")
+      replica:says("joined")
+      sharing.assert_same(home.reader, replica.reader)
+      again:finish()
+      replica:finish()
+    end)
+  end
+
+  it("does not publish its state again if the answer to a commit was lost", function()
+    local proxy = cutting_proxy.start(share.server.port)
+    local address = { host = "127.0.0.1", port = proxy.port, db = 0 }
+    local home = share:home(Score, "alpha", { feed = 0, address = address })
+    local replica = share:replica(Score)
+    proxy:freeze("down")
+    home.editor:set { count = 1, twin = 1 }
+    sharing.wait_for(replica.reader, "count", 1)
+    proxy:cut()
+    proxy:pass()
+    home.editor:set { count = 2, twin = 2 }
+    sharing.assert_same(home.reader, replica.reader)
+    home:says("the work goes on")
+    home:finish()
+    assert.same({}, replica:finish())
+  end)
+
+  it("is a replica after it ended in order, and follows another home without a join", function()
+    local home, replica = share:home(Score), share:replica(Score)
+    home.editor:set { count = 1, twin = 1 }
+    home:finish()
+    assert.same({ "replica", 1 }, { home.reader:share().place, home.reader:read("count") })
+    replica:finish()
+    local beta = share:share(Score, replica.dir, "beta")
+    beta:says("is the home")
+    local alpha = share:follow(Score, home.dir, "alpha")
+    share:open("editor", Score, replica.dir):set { count = 2, twin = 2 }
+    sharing.wait_for(home.reader, "count", 2)
+    assert.same({}, alpha:finish())
+    beta:finish()
   end)
 
   it("joins anew if the log does not go back to the replica's state", function()
@@ -195,6 +244,21 @@ describe("a shared segment", function()
     for _, reader in ipairs(readers) do reader:kill() end
     home:finish()
     replica:finish()
+  end)
+
+  it("names damage of the state in the server, which the next commit mends", function()
+    local home, replica = share:home(Score), share:replica(Score)
+    local connection = share.server:connect()
+    assert(connection:call("SETRANGE", ("ipm:{Score_%s}:state"):format(share.tag), Score.size, "x"))
+    assert(connection:call("HSET", ("ipm:{Score_%s}:meta"):format(share.tag), "size", Score.size + 2))
+    local dir = tmpdir()
+    local follower = share:follow(Score, dir, "beta")
+    follower:says("the server's state has not the " .. Score.size + 2 .. " bytes")
+    home.editor:set { count = 1, twin = 1 } -- finds the damage as well, and replaces the state
+    follower:says("joined")
+    sharing.assert_same(home.reader, share:open("reader", Score, dir))
+    sharing.assert_same(home.reader, replica.reader)
+    for _, one in ipairs { follower, replica, home } do one:finish() end
   end)
 
   it("waits for its home, if the follower comes first", function()

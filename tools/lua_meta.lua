@@ -116,6 +116,8 @@ local PREFACE <const> = [[
 ---@field cert? string
 ---@field key? string
 ---@field insecure? boolean
+---@field lock_dir? string
+---@field trust? integer|integer[]|string
 
 ---@class ipmmap.Remote
 ---@field set fun(self: ipmmap.Remote, fields: table): integer?, string?, string?
@@ -123,6 +125,7 @@ local PREFACE <const> = [[
 ---@field add fun(self: ipmmap.Remote, path: string, n: number): number?, integer|string, string?
 ---@field update fun(self: ipmmap.Remote, path: string, fn: function): any, integer|string, string?
 ---@field with fun(self: ipmmap.Remote, fn: function): integer?, string?, string?
+---@field edit fun(self: ipmmap.Remote, fn: function): integer?, string?, string?
 ---@field close fun(self: ipmmap.Remote)
 
 ---@class ipmmap.Feed

@@ -25,9 +25,11 @@ local function find(paths, args)
   return rows
 end
 
+local SERVED <const> = { home = true, replica = true }
+
 local function is_fine(row)
   return row.role == "stopped"
-    or row.alive ~= false and row.connected and not row.lease_over and not row.problem
+    or row.alive ~= false and row.connected and not row.lease_over and SERVED[row.role]
 end
 
 local function show_role(row)

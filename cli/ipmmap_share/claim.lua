@@ -114,7 +114,7 @@ function claim.settle(member)
   home.settle(member)
   member.is_forced = false
   member:worked()
-  member.voice:say("%s is the home", member.machine)
+  if not member.is_refused then member.voice:say("%s is the home", member.machine) end
   return "home"
 end
 

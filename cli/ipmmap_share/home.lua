@@ -113,12 +113,12 @@ local function work(member)
   while not member.is_stopping do
     home.keep(member)
     if member.descriptor then member.handle:drain() end
+    tell(member)
     if member.publisher:step(member.lease) then
       member.bell:signal() -- for the edits that wait for this
+      member.is_refused = false
       member:worked()
-      tell(member)
     else
-      tell(member)
       wait(member)
     end
   end
@@ -133,8 +133,23 @@ function home.serve(member)
   if not results[1] then error(results[2], 0) end
 end
 
---- Gives the lease back. A home ends editing before, and publishes the rest. What cannot be done
--- within a few seconds is left: the lease then ends by itself.
+-- Makes a home whose commits are all published a replica, which then follows others without a join.
+local function retire(member, meanwhile)
+  local handle, published = member.handle, member.publisher
+  return hold(handle, function()
+    local version = handle:version()
+    if published:covers(version) then
+      local stored = published.stored
+      handle:set_share {
+        place = "replica", epoch = stored.epoch, ahead = version - stored.version,
+      }
+    end
+    return true
+  end, meanwhile)
+end
+
+--- Gives the lease back. A home ends editing before, publishes the rest, and becomes a replica.
+-- What cannot be done within a few seconds is left: the lease then ends by itself.
 function home.leave(member)
   local lease, ending = member.lease, cqueues.monotime() + math.min(LAST_WORDS, member.ttl)
   local function is_late() return cqueues.monotime() > ending end
@@ -142,8 +157,11 @@ function home.leave(member)
   local share = member.handle:share()
   if share.place == "home" then
     if not home.freeze(member.handle, is_late) then return end
-    while share.epoch == lease.epoch and member.publisher:step(lease) do
-      if is_late() then return end
+    if share.epoch == lease.epoch then
+      while member.publisher:step(lease) do
+        if is_late() then return end
+      end
+      if not retire(member, is_late) then return end
     end
   end
   member.lease = nil

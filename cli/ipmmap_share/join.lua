@@ -30,8 +30,8 @@ end
 --- Fetches the state, once.
 -- @param link the connection to the server
 -- @param between called after each piece of the state
--- @return { schema, feed, bytes, epoch, version, time }; false if there is none; nil if the state
--- was replaced, or the log trimmed, while it was read
+-- @return { schema, feed, bytes, epoch, version, time }; false if there is none; nil and a message
+-- if the parts do not belong together, as the state was replaced, or the log trimmed, meanwhile
 function join.fetch(link, between)
   local schema, start = link:call("schema"), link:call("meta")
   if not start or not schema then return false end
@@ -41,9 +41,12 @@ function join.fetch(link, between)
     between()
   end)
   local ending = link:call("meta")
-  if not is_whole or not ending or ending.size ~= start.size then return nil end
+  if not is_whole or not ending or ending.size ~= start.size then
+    return nil, ("the server's state has not the %d bytes that it is to have"):format(start.size)
+  end
   local last = catch_up(link, pieces, start.size, start, ending)
-  if not last or link:call("schema") ~= schema then return nil end
+  if not last then return nil, "the server's log does not lead on from its state" end
+  if link:call("schema") ~= schema then return nil, "the server's schema changes" end
   return {
     schema = schema, feed = start.feed, bytes = table.concat(pieces),
     epoch = last.epoch, version = last.version, time = last.time,

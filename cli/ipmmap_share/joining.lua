@@ -17,8 +17,10 @@ local function fetch(member)
     if member.is_stopping then trouble.raise("stopping", "stopping") end
   end
   while not member.is_stopping do
-    local fetched = join.fetch(member.link, between)
+    local fetched, message = join.fetch(member.link, between)
     if fetched ~= nil then return fetched or nil end
+    -- Soon after a large commit that is no failure.
+    if pause == LONG then member.voice:report { message = message } end
     member:rest(pause)
     between()
     pause = math.min(2 * pause, LONG)

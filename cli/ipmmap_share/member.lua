@@ -20,6 +20,7 @@ local Member = {}
 Member.__index = Member
 
 local LEASE <const> = 10 -- seconds
+local AT_HOME <const> = { claim = true, settle = true, home = true } -- states
 local LAYOUT_PAUSE <const> = 5 -- seconds between two looks at a layout that does not fit
 local TICK <const> = 0.2 -- seconds between two questions whether to stop
 
@@ -61,8 +62,10 @@ function Member:drop_publisher()
   self.publisher = nil
 end
 
---- The server has done what it was asked to.
+--- The server has done what it was asked to. While it refuses a home's commits, nothing else is
+-- worth a word.
 function Member:worked()
+  if self.is_refused and AT_HOME[self.state] then return end
   self.link:worked()
   self.voice:fine()
 end
@@ -132,6 +135,8 @@ end
 -- What to do after a failure: the next state; nil if it ends the member.
 local function after_failure(self, problem)
   local code, state = problem.code, self.state
+  -- An open connection means that the server has answered.
+  self.is_refused = state == "home" and problem.is_remote and self.link.store ~= nil
   if code == "lost" then
     self.lease = nil
     self.voice:say("%s", problem.message)

@@ -74,6 +74,11 @@ function Publisher:has(version)
     or #self.queue == 0 and self.told >= version)
 end
 
+--- Whether what the server has is the state of a version here.
+function Publisher:covers(version)
+  return self.stored ~= nil and #self.queue == 0 and self.told == version
+end
+
 -- From the feed ----------------------------------------------------------------------------------
 
 local function nanoseconds(seconds)
@@ -159,11 +164,17 @@ local function send_queue(self, lease)
   self.in_doubt = {
     position = { epoch = lease.epoch, version = last.version }, count = #part,
   }
+  local answer, at
   if bytes > MOST_BYTES then
-    expect_done(self.link:call("commit_large", lease, self.stored, last, self.S.size, self.keep))
+    answer, at = self.link:call("commit_large", lease, self.stored, last, self.S.size, self.keep)
   else
-    expect_done(self.link:call("commit", lease, self.stored, part))
+    answer, at = self.link:call("commit", lease, self.stored, part)
   end
+  if answer == "behind" and not at then -- what the server has is damaged
+    self:begin_afresh()
+    return
+  end
+  expect_done(answer)
   settle(self)
   self.bytes = self.bytes + bytes
 end

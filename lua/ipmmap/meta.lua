@@ -107,6 +107,8 @@
 ---@field cert? string
 ---@field key? string
 ---@field insecure? boolean
+---@field lock_dir? string
+---@field trust? integer|integer[]|string
 
 ---@class ipmmap.Remote
 ---@field set fun(self: ipmmap.Remote, fields: table): integer?, string?, string?
@@ -114,6 +116,7 @@
 ---@field add fun(self: ipmmap.Remote, path: string, n: number): number?, integer|string, string?
 ---@field update fun(self: ipmmap.Remote, path: string, fn: function): any, integer|string, string?
 ---@field with fun(self: ipmmap.Remote, fn: function): integer?, string?, string?
+---@field edit fun(self: ipmmap.Remote, fn: function): integer?, string?, string?
 ---@field close fun(self: ipmmap.Remote)
 
 ---@class ipmmap.Feed
@@ -707,22 +710,26 @@ function ipmmap.redefine(name, what, more, options) end
 ---- `r:add(path, n)` and `r:update(path, fn)` return the new value and that version. If another
 ---  process has changed the field meanwhile, they begin again.
 ---- `r:with(fn)` calls `fn(value)` with a copy of the struct, sends what it has changed if the
----  struct is still the same at the home, and returns that version.
+---  struct is still the same at the home, and returns that version. If it is not, it begins again.
+---- `r:edit(fn)` makes several changes as one transaction: it calls `fn(draft)`, and the draft has
+---  the methods `read`, `write`, `set`, `add` and `update`. If what they have read is not the same
+---  at the home, it begins again. It returns that version.
 ---- `r:close()`, which lets an edit that is under way end; it can also be a `<close>` variable.
+---
+---The version is 0 if it is not known, because the replica has not followed the home yet.
 ---
 ---A failure is `nil, message, code`. The codes are those of a handle, and `conflict`: other
 ---processes changed the same fields again and again; `refused`: the home does not take the edit;
----`timeout`: it was not made, and will not be; `unknown`: it may have been made. `ipmmap.remote`
----itself fails with `invalid` if the URL or an option is not right, and with `refused` if the
----segment is not shared. A value that the field does not take raises an error, as in a handle.
+---`timeout`: it was not made, and will not be; `unknown`: it may have been made. A value that the
+---field does not take raises an error, as in a handle. A Remote makes one edit at a time.
 ---
 ---It is in the rock `ipmmap-cli`, and needs the modules `cqueues` and `luaossl`.
 ---@param file string the data file of the replica, which `ipmmap follow` keeps
 ---@param url string of the server, as for `ipmmap follow`: `rediss://user@host`
----@param options? ipmmap.RemoteOptions `timeout`: how many seconds an edit may take, by default 10; `password_file`, `ca`, `cert` and `key`: files; `insecure`: true to allow a server on another machine without TLS
+---@param options? ipmmap.RemoteOptions `timeout`: how many seconds an edit may take, by default 10; `password_file`, `ca`, `cert` and `key`: files; `insecure`: true to allow a server on another machine without TLS; `lock_dir` and `trust`, as for `reader`
 ---@return ipmmap.Remote|nil
 ---@return string? message
----@return ipmmap.Code? code as for `reader`, and `"system"` if the server cannot be reached
+---@return ipmmap.Code? code as for `reader`; `"not_found"` also if the server does not have the segment, and `"system"` if a module is missing or the server cannot be reached; `refused` if the file is not shared, and `invalid` for a bad URL, or an option that does not go with it
 function ipmmap.remote(file, url, options) end
 
 ---Repair a data file that is `"corrupt"`. Only damage that can be repaired without a guess is

@@ -70,13 +70,24 @@ function machine:share(...)
   self:command("share", "share", table.unpack(words))
 end
 
---- Starts `ipmmap follow`.
-function machine:follow(...)
-  local words = { options(self) }
+local function follow(self, ...)
+  local words = { "follow", options(self) }
   table.move({ ... }, 1, select("#", ...), #words + 1, words)
   local name = self.tag == "" and self.S.name or self.S.name .. ":" .. self.tag
   table.move({ "--dir", self.dir, self.url, name }, 1, 4, #words + 1, words)
-  self:command("share", "follow", table.unpack(words))
+  return words
+end
+
+--- Starts `ipmmap follow`.
+function machine:follow(...)
+  self:command("share", table.unpack(follow(self, ...)))
+end
+
+--- When the process `share` is started again, it is `ipmmap follow --standby`: as a home that has
+-- had its turn.
+function machine:will_stand_by()
+  self.processes.share.argv = command(self, "share",
+    { process.LUA, "bin/ipmmap", table.unpack(follow(self, "--standby")) })
 end
 
 local function worker(self, kind, number, ...)

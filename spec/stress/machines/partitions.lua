@@ -25,15 +25,43 @@ disturb.kill = {
   finish = function(one) one:restart "share" end,
 }
 
-local NAMES <const> = { "cut to", "cut from", "cut both", "stop", "kill" }
+-- An editor that is stopped, perhaps in its block; and its share process too, so that the deadline
+-- finds it there.
+disturb["stop editor"] = {
+  start = function(one)
+    one:stop "share"
+    one:stop "editor1"
+  end,
+  finish = function(one)
+    one:continue "editor1"
+    one:continue "share"
+  end,
+}
+
+local NAMES <const> = { "cut to", "cut from", "cut both", "stop", "kill", "stop editor" }
+
+-- The server hangs, or is killed, while a machine is cut off.
+local function trouble_server(it)
+  if math.random(2) == 1 then
+    it.server.child:stop()
+    ipmmap.sleep(it.lease * 1.5 * math.random())
+    it.server.child:continue()
+  else
+    it.server:kill()
+    it.server:restart()
+  end
+end
 
 -- Runs one disturbance of one machine for a while.
 local function trouble(it, name, one, seconds)
+  if not one.processes.editor1 and name == "stop editor" then name = "stop" end
   local kind = disturb[name]
   if not one:is_running "share" then one:restart "share" end
   kind.start(one)
   local from = ipmmap.boottime()
-  ipmmap.sleep(seconds)
+  ipmmap.sleep(seconds / 2)
+  if math.random(4) == 1 then trouble_server(it) end
+  ipmmap.sleep(seconds / 2)
   it:silenced(one, from, ipmmap.boottime())
   kind.finish(one)
 end
@@ -44,6 +72,7 @@ local function start(it)
   it.machines[2]:follow "--standby"
   it.machines[3]:follow()
   it:await_replicas(30)
+  it.machines[1]:will_stand_by()
   for number, one in ipairs(it.machines) do one:observer(number) end
   for number = 1, HOMES do
     for editor = 1, 2 do it.machines[number]:editor(editor, 0.01) end

@@ -9,7 +9,7 @@ local process = require "spec.helper.process"
 local world = require "spec.stress.machines.world"
 
 local SECONDS <const> = tonumber(arg[1]) or 5
-local PIECES <const>, SIZE <const> = 10, 64 -- 680 bytes with the header
+local PIECES <const>, SIZE <const> = 10, 64
 local PAUSE <const> = 0.02 -- seconds between two commits: so long that followers get each alone
 local IDLE <const> = 30 -- seconds
 local FOLLOWERS <const> = { 0, 1, 10, 50, 100 }
@@ -87,7 +87,7 @@ local function row(...)
 end
 
 local function server_cost(S)
-  print "\nThe server, for a commit of 64 bytes in a struct of 680 bytes:\n"
+  say("\nThe server, for a commit of %d bytes in a struct of %d bytes:\n", SIZE, S.size)
   row("followers", "commits/s", "commands", "bytes in", "bytes out", "server µs", "server busy",
     "memory of a connection")
   row("---", "---", "---", "---", "---", "---", "---", "---")

@@ -44,7 +44,7 @@ end
 
 -- Machine 1 is the home, machine 2 a standby, machine 3 follows; editors on 1 and 2.
 local function start(bad)
-  local it = world.new { machines = 3 }
+  local it = world.new { machines = 3, lease = 1 }
   it.machines[1]:create()
   it.machines[1]:share()
   it.machines[2]:follow "--standby"
