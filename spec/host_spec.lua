@@ -64,6 +64,12 @@ describe("make host", function()
            "the header has changed: run make docs/c-api.md")
   end)
 
+  it("has a reference whose lists are whole", function()
+    local reference = read("docs/c-api.md")
+    assert.is_nil(reference:match("[^\n]*[^*]returns  [^\n]*"))
+    assert.is_nil(reference:match("\n%- %*returns%*[^\n]*\n\n%l[^\n]*"))
+  end)
+
   it("has a header that says that 32-bit systems cannot have the library", function()
     local ok, output = try("cc -U__LP64__ -Isrc -fsyntax-only -x c src/ipmmap.h")
     assert.is_false(ok)

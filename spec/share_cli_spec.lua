@@ -122,6 +122,7 @@ describe("the command, on several machines,", function()
     local status, out = cli.run { "share", "--status", "--json", other .. "/Game_left.mmap" }
     assert.equal(1, status)
     assert.matches("is no replica", json.decode(out)[1].error)
+    assert.matches("Game_left  failed .*ago: .*is no replica", select(2, cli.run { "share", "--status", other }))
     local said
     running[1]:kill(posix.SIGTERM)
     said, status = finish(running[1])
@@ -146,6 +147,29 @@ describe("the command, on several machines,", function()
     assert.same({ 0, "" }, { status, out })
     fails(3, "is not shared", { "share", "--status", bob .. "/ShareStatus_Game_left.lock" })
     fails(3, "there is no /none", { "share", "--status", "/none" })
+  end)
+
+  it("tells with share --status that the lease of a home has ended, though its process runs", function()
+    local home = share()
+    local row = json.decode(cli.output { "share", "--status", "--json", ada })[1]
+    assert.is_false(row.lease_over)
+    home:stop()
+    while not select(3, manager:try_with(0, function() end)) do ipmmap.sleep(0.01) end
+    local status, out = cli.run { "share", "--status", ada }
+    assert.equal(1, status)
+    assert.matches("Game_left  home, lease over ", out)
+    row = json.decode((select(2, cli.run { "share", "--status", "--json", ada })))[1]
+    assert.same({ "home", true, true }, { row.role, row.alive, row.lease_over })
+    home:continue()
+  end)
+
+  it("names a segment once in what it says, and the URL if that is what is wrong", function()
+    local other = tmpdir()
+    share()
+    manager:write("turn", 3)
+    assert(ipmmap.manager(Game, { create = true, mmap_dir = other, tag = "left" })):close()
+    fails(15, "^ipmmap: Game_left: the server has", { "share", server.url, other .. "/Game_left.mmap" })
+    fails(2, "a server is written as", { "share", file, server.url })
   end)
 
   it("shows the status live, as any other segment", function()

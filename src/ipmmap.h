@@ -295,7 +295,8 @@ IPM_API int ipm_type_check(const ipm_type *type, const void *bytes, ipm_error *e
  * Find a part by its path, such as "pts[3].x": names after dots, indices from 1 in brackets. The
  * path goes through an optional value to its parts. An index of a list may be any up to its
  * capacity: whether the list has the element, and the optional a value, is for those who use the
- * values. returns  IPM_EINVALID: the text names the struct, the path and what is wrong with it
+ * values.
+ * returns  IPM_EINVALID: the text names the struct, the path and what is wrong with it
  */
 IPM_API int ipm_type_find(const ipm_type *type, const char *path, size_t length,
                           const ipm_type **found, uint64_t *offset, ipm_error *error);
@@ -972,11 +973,12 @@ IPM_API int ipm_segment_repair(const ipm_options *options, bool *repaired, ipm_e
  *
  * path      the file. It has at least as many bytes as the struct, and zeros after those
  * options   `tag` or `mmap_dir`: the segment goes where they say, no file may be there, and the
- * file at `path` stays as it is. Otherwise the file must be called <Struct>_<tag>.mmap. `lock_dir`,
- * `max_readers` and `trust` as for a manager; the others are not used returns   IPM_OK, also if the
- * file is a segment of this layout already; IPM_ELAYOUT: it is too short, or has something after
- * the struct; IPM_ECORRUPT: it does not start with the header code, or is a damaged segment;
- * IPM_ENOTFOUND, IPM_EPERMISSION, IPM_ENOSPACE, ...; IPM_EINVALID: the file's name does not fit
+ *           file at `path` stays as it is. Otherwise the file must be called <Struct>_<tag>.mmap.
+ *           `lock_dir`, `max_readers` and `trust` as for a manager; the others are not used
+ * returns   IPM_OK, also if the file is a segment of this layout already; IPM_ELAYOUT: it is too
+ *           short, or has something after the struct; IPM_ECORRUPT: it does not start with the
+ *           header code, or is a damaged segment; IPM_EINVALID: the file's name does not fit;
+ *           IPM_ENOTFOUND, IPM_EPERMISSION, IPM_ENOSPACE, ...
  */
 IPM_API int ipm_adopt(const ipm_layout *layout, const char *path, const ipm_options *options,
                       ipm_error *error);
@@ -1153,7 +1155,8 @@ typedef struct ipm_share {
                          0 if it is of another boot or time namespace. Otherwise 0 */
     uint64_t epoch;   /* of the home whose commits the segment has; 0: not known */
     uint64_t ahead;   /* the segment's own version minus the version of the same state at home */
-    uint64_t token;   /* IPM_HOME: of the lease; for the program that renews it */
+    uint64_t token;   /* IPM_HOME: of the lease; for the program that renews it. Otherwise
+                         ipm_segment_share says 0 */
 } ipm_share;
 
 /*
@@ -1205,8 +1208,8 @@ IPM_API size_t ipm_feed_patch(const ipm_feed *feed, void *into, size_t room);
  *          them are skipped, and feeds count them as missed. In a file in which transactions that
  *          skipped as many versions were rolled back, the limit is lower
  * time_ns  when the commit was made, in nanoseconds since 1970; 0: now
- * returns  as lock and unlock. IPM_ECORRUPT: the patch is none, or what it touches would be no
- * value of its type then: a bool is neither 0 nor 1, there are bytes after the NUL that ends a
+ * returns  as lock and unlock. IPM_ECORRUPT: the patch is none, or what it touches would not be a
+ *          value of its type: a bool is neither 0 nor 1, there are bytes after the NUL that ends a
  *          text, a list has more elements than fit, or the header code is another one; the text
  *          names it. IPM_EINVALID: the version, or the transaction has other changes already. With
  *          both, nothing is changed, and a lock that was held is still held

@@ -26,6 +26,12 @@ local function open_statuses(list, fields, args)
   end
 end
 
+-- What a member says, with the segment's name before it.
+local function named(name, message)
+  local prefix = name .. ": "
+  return message:sub(1, #prefix) == prefix and message or prefix .. message
+end
+
 -- Runs one member to its end. Returns the exit status.
 local function run(one)
   local member = require "ipmmap_share.member"
@@ -35,7 +41,7 @@ local function run(one)
     return failure.status.ok
   end
   one.say(message)
-  one.status:close(message)
+  one.status:give_up(message)
   return failure.status[code] or failure.status.system
 end
 
@@ -84,7 +90,7 @@ function members.run(args, list)
   for _, one in ipairs(list) do
     one.address, one.machine, one.lease = address, machine, args.lease
     one.lock_dir, one.trust = args.lock_dir, args.trust
-    one.say = function(message) output.say("%s: %s", one.name, message) end
+    one.say = function(message) output.say("%s", named(one.name, message)) end
     one.stopping = function() return is_stopping end
   end
   return loop(cqueues, list, function() is_stopping = true end)

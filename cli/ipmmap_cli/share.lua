@@ -5,6 +5,7 @@ local files = require "ipmmap_cli.files"
 local members = require "ipmmap_cli.members"
 local segment = require "ipmmap_cli.segment"
 local status = require "ipmmap_share.status"
+local url = require "ipmmap_share.url"
 
 -- What a member needs to know of a data file. One of several may be missing: its member says so.
 local function describe(path, args)
@@ -27,6 +28,8 @@ local function share(args)
     failure.raise("usage", "missing argument '%s'; see ipmmap share --help",
       args.url and "FILE" or "URL")
   end
+  local address, message = url.parse(args.url)
+  if not address then failure.raise("usage", "%s", message) end
   local list = {}
   for i, path in ipairs(args.files) do list[i] = describe(path, args) end
   return members.run(args, list)

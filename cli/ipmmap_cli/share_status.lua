@@ -26,16 +26,19 @@ local function find(paths, args)
 end
 
 local SERVED <const> = { home = true, replica = true }
-local ENDED <const> = { stopped = true, failed = true }
 
 local function is_fine(row)
-  return row.role == "stopped" or row.alive ~= false and row.connected and SERVED[row.role]
+  return row.role == "stopped"
+    or row.alive ~= false and row.connected and not row.lease_over and SERVED[row.role]
 end
 
 local function show_role(row)
+  local role = row.role
   if row.problem then return "?" end
-  if row.alive == false and not ENDED[row.role] then return row.role .. ", gone" end
-  return (row.connected or ENDED[row.role]) and row.role or row.role .. ", cut off"
+  if role == "stopped" or role == "failed" then return role end
+  if row.alive == false then return role .. ", gone" end
+  if not row.connected then return role .. ", cut off" end
+  return row.lease_over and role .. ", lease over" or role
 end
 
 local function print_rows(rows)
@@ -64,8 +67,8 @@ local function print_rows(rows)
 end
 
 local KEYS <const> = { "path", "name", "role", "alive", "connected", "pid", "machine", "home",
-  "url", "epoch", "version", "home_version", "lag", "lag_seconds", "bytes_in", "bytes_out", "edits",
-  "joins", "error", "error_time", "updated", "problem" }
+  "lease_over", "url", "epoch", "version", "home_version", "lag", "lag_seconds", "bytes_in",
+  "bytes_out", "edits", "joins", "error", "error_time", "updated", "problem" }
 
 local function print_json(rows)
   local list = {}

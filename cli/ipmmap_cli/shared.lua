@@ -17,8 +17,14 @@ local function is_alive(reader, pid)
   return false
 end
 
--- Reads a status: its fields, `name` and `path` of the segment, and `alive`; or `problem` if it
--- cannot be read.
+-- Whether a segment has the file of a home whose lease has ended.
+local function has_lapsed(path, args)
+  local reader <close> = segment.try_open("reader", path, args)
+  return reader ~= nil and shared.is_over(reader:share())
+end
+
+-- Reads a status: its fields, `name` and `path` of the segment, `alive` and `lease_over`; or
+-- `problem` if it cannot be read.
 local function read(dir, name, args)
   local row = { name = name, path = ("%s/%s.mmap"):format(dir, name) }
   local reader <close>, message = segment.try_open("reader", status.path(dir, name), args)
@@ -30,13 +36,15 @@ local function read(dir, name, args)
   value.header = nil
   for key, part in pairs(value) do row[key] = part end
   row.alive = is_alive(reader, row.pid)
+  row.lease_over = row.role == "home" and has_lapsed(row.path, args)
   return row
 end
 
 --- The state of a segment that is shared.
 -- @param path of its data file, or of its status
--- @return a table with the fields of ShareStatus, `name`, `path` and `alive`, or with `problem`
--- if the status cannot be read; nil if there is no status
+-- @return a table with the fields of ShareStatus, `name`, `path`, `alive` and `lease_over`: whether
+-- this is a home whose lease has ended; or with `problem` if the status cannot be read; nil if
+-- there is no status
 function shared.of(path, args)
   local dir, file = segment.split(path)
   local name = status.name_of(file) or file:match("^(.*)%.mmap$")
@@ -72,7 +80,7 @@ end
 -- @param path of the data file
 function shared.explain(share, path, args)
   local row = shared.of(path, args)
-  local is_served = row and row.alive and row.role ~= "stopped"
+  local is_served = row and row.alive and row.role ~= "stopped" and row.role ~= "failed"
   if share.place == "replica" then
     if not is_served then return "it is a replica, and no ipmmap follow runs for it", false end
     return row.home == "" and "it is a replica" or "it is a replica; its home is " .. row.home, true

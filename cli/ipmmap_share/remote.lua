@@ -86,11 +86,16 @@ local function version_here(self, at)
   return share and share.epoch == at.epoch and at.version + share.ahead or 0
 end
 
+local function conflict(self)
+  return nil, ("%s: other processes changed the same fields again and again"):format(self.name),
+    "conflict"
+end
+
 -- Makes an edit, again and again while the home has other values than it depends on.
 -- @param fn called with a draft
 -- @return the version, and what fn returned; or nil, message, code
 local function transact(self, fn)
-  local deadline = self.cqueues.monotime() + self.timeout
+  local deadline, is_contested = self.cqueues.monotime() + self.timeout, false
   while true do
     local value, version, share = caught(look, self)
     if not value then return nil, version, share end
@@ -105,6 +110,7 @@ local function transact(self, fn)
       base = { epoch = share.epoch, version = math.max(0, version - share.ahead) },
       expect = change:expected(), patch = changes,
     }, deadline)
+    if not reply and code == "timeout" and is_contested then return conflict(self) end
     if not reply then return nil, message, code end
     if reply.result == "applied" then
       return version_here(self, reply.position), table.unpack(results, 1, results.n)
@@ -117,23 +123,45 @@ local function transact(self, fn)
       return nil, ("%s: the home has other values than this replica, which did not get them in "
         .. "time: does `ipmmap follow` run here?"):format(self.name), "conflict"
     elseif self.cqueues.monotime() >= deadline then
-      return nil, ("%s: other processes changed the same fields again and again")
-        :format(self.name), "conflict"
+      return conflict(self)
     end
+    is_contested = true
   end
+end
+
+local function release(self)
+  if self.requests then self.requests:close() end
+  if self.reader then self.reader:close() end
+  self.requests, self.reader = nil, nil
+end
+
+-- The end of an edit, also of one that raises, and of one whose coroutine is closed.
+local Busy = {}
+
+function Busy:__close(problem)
+  local remote = self.remote
+  remote.is_busy = false
+  if not self.is_done and problem == nil then remote.requests:close() end -- it may be within a call
+  if remote.is_closed then release(remote) end
 end
 
 -- Makes an edit, and no other one meanwhile.
 local function edit(self, fn)
-  if not self.reader then error("this Remote is closed", 3) end
+  if self.is_closed then error("this Remote is closed", 3) end
   if self.is_busy then
     error("this Remote makes an edit already: each coroutine needs its own", 3)
   end
   self.is_busy = true
-  local results = table.pack(pcall(transact, self, fn))
-  self.is_busy = false
-  if not results[1] then error(results[2], 0) end
-  return table.unpack(results, 2, results.n)
+  local busy <close> = setmetatable({ remote = self }, Busy)
+  local results = table.pack(transact(self, fn))
+  busy.is_done = true
+  return table.unpack(results, 1, results.n)
+end
+
+local function check_function(name, fn)
+  if type(fn) ~= "function" then
+    error(("%s takes a function, not %s"):format(name, tostring(fn)), 3)
+  end
 end
 
 -- The results of an edit with the version behind them.
@@ -148,6 +176,7 @@ end
 -- @return the version that the replica gets with the edit; 0 if that is not known, because the
 -- replica has not followed the home yet. Or nil, message, code
 function Remote:edit(fn)
+  check_function("edit", fn)
   return edit(self, function(change) fn(change) end)
 end
 
@@ -171,6 +200,7 @@ end
 -- again if the field was changed at the home meanwhile.
 -- @return the new value, and the version as of `edit`; or nil, message, code
 function Remote:update(path, fn)
+  check_function("update", fn)
   return value_first(edit(self, function(change) return change:update(path, fn) end))
 end
 
@@ -180,6 +210,7 @@ end
 -- @return as of `edit`
 -- @raise an error if the struct has more than 512 KiB
 function Remote:with(fn)
+  check_function("with", fn)
   if self.S.size > LARGEST then
     error(("%s: with sends the whole struct, which has more than %d bytes"):format(self.S.name,
       LARGEST), 2)
@@ -187,21 +218,24 @@ function Remote:with(fn)
   return edit(self, function(change) change:with(fn) end)
 end
 
---- Closes the connection and the replica's handle. Again is harmless.
+--- Closes the connection and the replica's handle, or lets the edit that is under way do so at its
+-- end. Again is harmless.
 function Remote:close()
-  if self.requests then self.requests:close() end
-  if self.reader then self.reader:close() end
-  self.requests, self.reader = nil, nil
+  self.is_closed = true
+  if not self.is_busy then release(self) end
 end
 
-Remote.__close, Remote.__gc = Remote.close, Remote.close
+Remote.__close, Remote.__gc = Remote.close, release
 
 local OPTIONS <const> = {
   timeout = "number", password_file = "string", ca = "string", cert = "string", key = "string",
   insecure = "boolean", lock_dir = "string", trust = false,
 }
 
-local function check_options(options)
+local function check_arguments(file, server, options)
+  if type(file) ~= "string" then error("remote: the file is not a string", 3) end
+  if type(server) ~= "string" then error("remote: the URL is not a string", 3) end
+  if type(options) ~= "table" then error("remote: the options are not a table", 3) end
   for name, value in pairs(options) do
     local wanted = OPTIONS[name]
     if wanted == nil then
@@ -245,8 +279,8 @@ end
 -- and `trust`, as for every segment
 -- @return Remote; or nil, message, code
 return function(file, server, options)
-  options = options or {}
-  check_options(options)
+  if options == nil then options = {} end
+  check_arguments(file, server, options)
   local cqueues, message, code = needed "cqueues"
   if not cqueues then return nil, message, code end
   local address

@@ -136,8 +136,10 @@ end
 local function give_up(self, sent, message, code)
   if sent.is_taken then
     return unknown(self, "the home took it and did not answer")
-  elseif not sent.server then
+  elseif not sent.server and message then
     return nil, message, code
+  elseif not sent.server then
+    return nil, ("%s: the edit was not sent in time"):format(self.name), "timeout"
   elseif message then
     return unknown(self, message)
   elseif sent.is_late then

@@ -147,15 +147,22 @@ function Status:fail(message)
   return self:set { error = message, error_time = ipmmap.now() }
 end
 
---- Tells that the process no longer shares the segment, and closes the handle. The files stay.
--- Again is harmless.
--- @param[opt] failure the message of what has ended it; nil: it was told to end
-function Status:close(failure)
+local function finish(self, role)
   if not self.manager then return end
-  if failure then self:fail(failure) end
-  self:set { role = failure and "failed" or "stopped", connected = false }
+  self:set { role = role, connected = false }
   self.manager:close()
   self.manager = nil
+end
+
+--- Tells that the process no longer shares the segment, and closes the handle. The files stay.
+-- Again is harmless.
+function Status:close() finish(self, "stopped") end
+
+--- Tells a failure that ends what the process does for the segment, and closes the handle.
+-- @param message what is wrong, for people
+function Status:give_up(message)
+  self:fail(message)
+  finish(self, "failed")
 end
 
 --- Removes the status, and closes the handle.

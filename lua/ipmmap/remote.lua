@@ -17,7 +17,7 @@ local NEEDS = "ipmmap.remote needs the rock ipmmap-cli, which is for Lua 5.4 and
 -- - `r:edit(fn)` makes several changes as one transaction: it calls `fn(draft)`, and the draft has
 --   the methods `read`, `write`, `set`, `add` and `update`. If what they have read is not the same
 --   at the home, it begins again. It returns that version.
--- - `r:close()`; it can also be a `<close>` variable.
+-- - `r:close()`, which lets an edit that is under way end; it can also be a `<close>` variable.
 --
 -- The version is 0 if it is not known, because the replica has not followed the home yet.
 --

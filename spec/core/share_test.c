@@ -340,7 +340,7 @@ static void is_read_as_a_whole(void) {
     while (seen < 500000) {
         ipm_share share = share_of(editor);
         bool is_home = share.place == IPM_HOME;
-        torn += share.epoch != share.ahead || share.epoch != share.token;
+        torn += share.epoch != share.ahead || share.token != (is_home ? share.epoch : 0);
         /* While a home begins, nobody may write, and the numbers are those before or its own. */
         bool is_closed = share.deadline == 0 || share.deadline == IPM_LAPSED;
         torn += is_home && !is_closed && share.deadline - 1000 != (int64_t)share.epoch;

@@ -46,7 +46,7 @@ $(STRESS_DIR)/sweep: $(STRESS_DIR)/step.o $(STRESS_DIR)/phases.o $(STRESS_DIR)/w
 $(STRESS_DIR)/chaos: $(STRESS_DIR)/chaos_worker.o $(STRESS_DIR)/chaos_crew.o
 $(STRESS_DIR)/weak_memory: $(STRESS_DIR)/weak.o $(STRESS_DIR)/weak_core.o
 $(STRESS_DIR)/weak_memory: COMPILED_ANEW = %/core/feed.o %/core/listeners.o %/core/mutex.o \
-    %/core/notify.o %/core/queue.o %/core/ring.o %/core/rwlock.o %/core/transaction.o
+    %/core/notify.o %/core/queue.o %/core/ring.o %/core/rwlock.o %/core/share.o %/core/transaction.o
 # -z now binds all symbols at the start, so that sweep does not step through the dynamic linker.
 $(STRESS_PROGRAMS): $(STRESS_DIR)/%: $(STRESS_DIR)/%.o $(STRESS_DIR)/stress.o $(CORE:%.c=$(BUILD)/%.o)
 	$(LINK) -Wl,-z,now -o $@ $(filter-out $(COMPILED_ANEW),$^)

@@ -31,7 +31,9 @@ static share_state load_share(const ipm_share_block *block) {
                     .deadline = place == IPM_HOME ? deadline : 0,
                     .epoch = atomic_load_explicit(&copy->epoch, memory_order_relaxed),
                     .ahead = atomic_load_explicit(&copy->ahead, memory_order_relaxed),
-                    .token = atomic_load_explicit(&copy->token, memory_order_relaxed),
+                    .token = place == IPM_HOME
+                                 ? atomic_load_explicit(&copy->token, memory_order_relaxed)
+                                 : 0,
                 },
             .boot = atomic_load_explicit(&copy->boot, memory_order_relaxed),
             .clock = atomic_load_explicit(&copy->clock, memory_order_relaxed),
