@@ -173,18 +173,20 @@ describe("a shared segment", function()
     beta:finish()
   end)
 
-  it("joins anew if the log does not go back to the replica's state", function()
-    local home, replica = share:home(Score), share:replica(Score)
-    replica:finish()
-    process.spawn(WRITER, home.path, "15000"):expect("15001")
-    share.server:connect():call("XTRIM", ("ipm:{Score_%s}:log"):format(share.tag), "MAXLEN", 10)
-    home.editor:set { count = 8, twin = 8 }
-    local again = share:follow(Score, replica.dir, "beta")
-    again:says("joined")
-    sharing.assert_same(home.reader, replica.reader)
-    again:finish()
-    home:finish()
-  end)
+  for name, kept in pairs { ["does not go back to the replica's state"] = 10, ["is empty"] = 0 } do
+    it("joins anew if the log " .. name, function()
+      local home, replica = share:home(Score), share:replica(Score)
+      local other = share:replica(Score, "gamma")
+      replica:finish()
+      for i = 1, 20 do home.editor:set { count = i, twin = i } end
+      sharing.assert_same(home.reader, other.reader)
+      share.server:connect():call("XTRIM", ("ipm:{Score_%s}:log"):format(share.tag), "MAXLEN", kept)
+      local again = share:follow(Score, replica.dir, "beta")
+      again:says("joined")
+      sharing.assert_same(home.reader, replica.reader)
+      for _, one in ipairs { again, other, home } do one:finish() end
+    end)
+  end
 
   it("says at the end that commits are not published, and that the lease was not given back", function()
     local home = share:home(Score)

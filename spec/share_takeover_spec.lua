@@ -169,9 +169,11 @@ describe("a segment's home", function()
     home:stop()
     for i = 2, 4 do home.editor:set { count = i, twin = i } end
     home:kill()
+    local token = home.reader:share().token
     repeat ipmmap.sleep(0.01) until ipmmap.boottime() > home.reader:share().deadline
     local again = share:share(Score, home.dir, "alpha", { lease = 2 })
     again:says("is the home")
+    assert.not_equal(token, home.reader:share().token) -- a lease that has ended is not gone on with
     local follower = share:follow(Score, standby.dir, "beta")
     sharing.wait_for(standby.reader, "count", 4)
     assert_follows(standby, home, 5)
