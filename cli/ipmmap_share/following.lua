@@ -23,7 +23,7 @@ end
 -- Takes commits over. Returns false if one does not follow.
 local function take(member, entries)
   for _, entry in ipairs(entries) do
-    if not replica.take(member.handle, entry) then return false end
+    if not replica.take(member.handle, entry, member.go_on) then return false end
     member.bytes_in = member.bytes_in + #entry.patch
   end
   return true

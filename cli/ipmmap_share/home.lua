@@ -82,7 +82,7 @@ function home.settle(member)
       deadline = member.lease.deadline,
     }
     return true
-  end, function() home.keep(member) end)
+  end, member.go_on)
 end
 
 -- The work ---------------------------------------------------------------------------------------

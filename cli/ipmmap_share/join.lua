@@ -108,11 +108,12 @@ local function difference(old, new)
 end
 
 --- Makes the state that of the replica, in one commit.
-function join.install(handle, fetched)
+-- @param meanwhile as for `replica.move`
+function join.install(handle, fetched, meanwhile)
   local share = handle:share()
   local value, version = handle:versioned_snapshot()
   local change = difference(ipmmap.bytes(value), fetched.bytes)
-  replica.move(handle, share, version, change, fetched)
+  replica.move(handle, share, version, change, fetched, meanwhile)
 end
 
 return join

@@ -1,7 +1,6 @@
 --- A replica reads the whole state, because it has none yet, or because the log does not lead from
 -- its own state to that of its home.
 local file = require "ipmmap_share.file"
-local home = require "ipmmap_share.home"
 local join = require "ipmmap_share.join"
 local position = require "ipmmap_share.position"
 local trouble = require "ipmmap_share.trouble"
@@ -12,17 +11,13 @@ local SHORT <const>, LONG <const> = 0.05, 2 -- seconds between two attempts
 -- Fetches the state. Nil if there is none, or if the member is stopping.
 local function fetch(member)
   local pause = SHORT
-  local function between()
-    if member.lease then home.keep(member) end
-    if member.is_stopping then trouble.raise("stopping", "stopping") end
-  end
   while not member.is_stopping do
-    local fetched, message = join.fetch(member.link, between)
+    local fetched, message = join.fetch(member.link, member.go_on)
     if fetched ~= nil then return fetched or nil end
     -- Soon after a large commit that is no failure.
     if pause == LONG then member.voice:report { message = message } end
     member:rest(pause)
-    between()
+    member.go_on()
     pause = math.min(2 * pause, LONG)
   end
 end
@@ -52,7 +47,7 @@ local function install(member, fetched)
   else
     member:take_handle(trouble.check(join.create(S, fetched, options)), S)
   end
-  join.install(member.handle, fetched)
+  join.install(member.handle, fetched, member.go_on)
 end
 
 --- Reads the state and stores it.

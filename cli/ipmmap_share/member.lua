@@ -182,6 +182,10 @@ local function new(options)
   }, Member)
   self.link = self:new_link()
   function self.report(problem) self.voice:report(problem) end
+  function self.go_on() -- while the member waits, or fetches a state
+    if self.lease and not self.lease.is_over then home.keep(self) end
+    if self.is_stopping then trouble.raise("stopping", "stopping") end
+  end
   function self.applied()
     self.edits_made = self.edits_made + 1
     self.voice:tell { edits = self.edits_made }

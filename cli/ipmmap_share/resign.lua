@@ -33,12 +33,12 @@ return function(member)
   local handle = member.handle
   local share = handle:share()
   local published = find_published(member, share.epoch)
-  home.freeze(handle)
+  home.freeze(handle, member.go_on)
   local path, count = hold(handle, function()
     local saved, commits = unpublished.save(handle, member.S, share.epoch, published)
     handle:set_share { place = "replica" }
     return saved or false, commits
-  end)
+  end, member.go_on)
   if not member.lease then member.claims = false end
   member:drop_publisher()
   if path then
