@@ -54,6 +54,13 @@ describe("the lease of a segment", function()
     assert.is_true(opened:renew({ token = math.mininteger, epoch = epoch }, LONG))
   end)
 
+  it("is not given to another machine that has a copy of the token", function()
+    ask(opened, 5, { claim = "held" })
+    local word, holder = ask(opened, 5, { claim = "held", machine = "copy" })
+    assert.same({ "held", "machine 5" }, { word, holder.machine })
+    assert.equal("granted", (ask(opened, 5, { claim = "held" })))
+  end)
+
   it("ends by itself, and then another machine gets it", function()
     ask(opened, 1, { claim = "held", ttl = 0.05 })
     local word, holder = ask(opened, 2, { ttl = 0.01 })
@@ -104,7 +111,7 @@ describe("the lease of a segment", function()
     local later = opened:time() + 10 ^ 9 | 0
     assert(opened.connection:call("HSET", opened.keys.meta, "epoch", later))
     assert(opened.connection:call("DEL", opened.keys.epoch))
-    local _, epoch = ask(opened, lease.token, { claim = "held" })
+    local _, epoch = ask(opened, lease.token, { claim = "held", machine = "here" })
     assert.equal(later + 1, epoch)
   end)
 

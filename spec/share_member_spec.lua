@@ -211,6 +211,22 @@ describe("a shared segment", function()
     home:finish()
   end)
 
+  it("is not fought for by a copy of the home's files", function()
+    local home, copy = share:home(Score, "alpha", { lease = 2 }), tmpdir()
+    shell.run(("cp %s/Score_* %s"):format(home.dir, copy))
+    local other = share:share(Score, copy, "alpha", { lease = 2 })
+    other:says("is the home")
+    home:says("joined")
+    local editor = share:open("editor", Score, copy)
+    for i = 1, 3 do
+      editor:set { count = i, twin = i }
+      sharing.wait_for(home.reader, "count", i)
+    end
+    assert.equal("replica", home.reader:share().place)
+    assert.same({}, home:finish())
+    assert.same({}, other:finish())
+  end)
+
   it("has one home, and names it to others", function()
     local home, replica = share:home(Score), share:replica(Score)
     replica:finish()

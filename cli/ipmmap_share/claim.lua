@@ -64,9 +64,10 @@ function claim.ask(member)
     local meta = member.link:call("meta")
     if meta then refuse_stranger(member, meta) end
   end
-  -- The file's own lease may go on only while it is certainly this machine's.
+  -- The file's own lease may go on only while it is certainly this machine's. Once it was lost, its
+  -- token is that of another process, which has a copy of the file, or of none.
   local lives = share.place == "home" and (share.deadline or 0) > sent
-  local token = lives and share.token or new_token()
+  local token = lives and not member.has_lost and share.token or new_token()
   local word, detail = member.link:call("acquire", {
     token = token, machine = member.machine, ttl = member.ttl, min_epoch = share.epoch,
     claim = lives and "held" or share.place == "home" and "last" or nil,

@@ -29,7 +29,7 @@ end
 --- A lease that was granted.
 -- @param sent when it was asked for, by ipmmap.boottime()
 function home.lease(member, token, epoch, sent)
-  member.lease = { token = token, epoch = epoch }
+  member.lease, member.has_lost = { token = token, epoch = epoch }, false
   extend(member, sent)
 end
 

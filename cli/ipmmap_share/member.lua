@@ -138,7 +138,7 @@ local function after_failure(self, problem)
   -- An open connection means that the server has answered.
   self.is_refused = state == "home" and problem.is_remote and self.link.store ~= nil
   if code == "lost" then
-    self.lease = nil
+    self.lease, self.has_lost = nil, true
     self.voice:say("%s", problem.message)
     return self.handle:share().place == "home" and "claim" or state
   elseif code == "behind" then

@@ -137,8 +137,9 @@ local function acquire(keys, args)
   if server ~= known[2] or since ~= known[3] then
     call("HSET", epoch_key, "server", server, "since", since)
   end
-  if held and held:sub(1, 17) ~= token .. " " then
-    return { "held", held, held_ms }
+  if held then
+    local owner, home = held:match("^(%x+) %d+ (.*)$")
+    if owner ~= token or home ~= machine then return { "held", held, held_ms } end
   end
   local left = tonumber(since) + math.max(ttl, last_ttl) * (2 - claim) - now
   if left > 0 then return { "grace", left } end
