@@ -122,7 +122,7 @@ describe("the command, on several machines,", function()
     local status, out = cli.run { "share", "--status", "--json", other .. "/Game_left.mmap" }
     assert.equal(1, status)
     assert.matches("is no replica", json.decode(out)[1].error)
-    assert.matches("Game_left  failed .*ago: .*is no replica", select(2, cli.run { "share", "--status", other }))
+    assert.matches("Game_left +failed .*ago: .*is no replica", select(2, cli.run { "share", "--status", other }))
     local said
     running[1]:kill(posix.SIGTERM)
     said, status = finish(running[1])
