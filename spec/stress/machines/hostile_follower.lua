@@ -19,6 +19,7 @@ local function attacks()
   end
   for _, text in ipairs(frames.positions) do
     add("the log: before it " .. frames.show(text), function(home) home:add(good, { p = text }) end)
+    list[#list].is_quiet = text == "0-0" -- a position: the follower joins again
   end
   for _, text in ipairs(frames.numbers) do
     if not math.tointeger(tonumber(text)) or tonumber(text) < 0 or #text > 19 then
@@ -45,8 +46,8 @@ local function attacks()
   end)
   add("a state that is too long", function(home)
     home:call("SET", "state", home.bytes .. "x")
-    home:meta { size = #home.bytes + 1 }
-    home:add(nil)
+    home:meta { version = home.version + 1, size = #home.bytes + 1 }
+    home:add(nil, { is_silent = true })
   end)
   add("a state with a bool of 2", function(home)
     home:call("SETRANGE", "state", frames.S:offsetof "flag", "\2")

@@ -103,6 +103,7 @@ happen["a home that ends in order is followed by a standby"] = function(it, bad)
   end
   await_home(it, 2, bad)
   await_commits(it, 3, bad)
+  it.machines[1]:will_stand_by()
   it.machines[1]:restart "share"
   await_commits(it, 1, bad)
 end
