@@ -85,7 +85,7 @@ local function password_in(path)
   if not file then return nil, message, "system" end
   local text, why = file:read(LONGEST_PASSWORD + 2)
   file:close()
-  if not text and why then return nil, why, "system" end
+  if not text and why then return nil, path .. ": " .. why, "system" end
   text = (text or ""):gsub("\r?\n$", "")
   if text == "" or #text > LONGEST_PASSWORD or text:find("[\r\n%z]") then
     return nil, path .. " does not hold one password, on one line", "invalid"
