@@ -8,3 +8,6 @@ files["examples/love/*.lua"] = { globals = { "love" } }
 files["examples/neovim/plugin/*.lua"] = { globals = { "vim" } }
 files["lua/ipmmap/jit/*.lua"] = { std = "luajit" }
 files["spec/jit_spec.lua"] = { std = "luajit+busted", max_line_length = 120 }
+files["cli/ipmmap_share/server.lua"] = {
+  std = "lua51", read_globals = { "redis", "struct" }, max_line_length = 120,
+}

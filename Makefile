@@ -70,9 +70,9 @@ BUSTED  = busted --output=spec/helper/tap.lua
 # The specs of what LuaJIT does as Lua does: they run with both.
 JIT_SPECS = $(patsubst %,spec/%_spec.lua,helper versions struct value view assign bytes update jit \
               constructor error handle lock access coroutine wait_any changed listen feed \
-              feed_changes follow migrate compatible adopt appear trust resident processes \
+              feed_changes share apply follow migrate compatible adopt appear trust resident processes \
               supervision jit_hook meaning_definition meaning_value meaning_list meaning_handle \
-              meaning_jit)
+              meaning_jit share_url share_resp share_redis share_tls)
 SUMMARY = .ci/summary $(if $(VERBOSE),all)
 
 TO_BUILD = gcc libc6-dev liblua$(LUA_VERSION)-dev
@@ -201,7 +201,8 @@ endif
 INSTALLED_MODULE += $(foreach file,$(MODULES),644:$(file):LUA_DIR/$(notdir $(file)))
 INSTALLED = $(INSTALLED_MODULE) $(if $(FOR_LUAJIT),,$(INSTALLED_HOST) $(INSTALLED_CLI) $(GENERATED_CLI))
 PLACE = LUA_DIR=$(call quote,$(LUA_DIR)) LUA_LIBDIR=$(call quote,$(LUA_LIBDIR)) \
-        CLI_DIR=$(call quote,$(CLI_DIR)) PREFIX=$(call quote,$(DESTDIR)$(PREFIX)) src/place.sh
+        CLI_DIR=$(call quote,$(CLI_DIR)) SHARE_DIR=$(call quote,$(SHARE_DIR)) \
+        PREFIX=$(call quote,$(DESTDIR)$(PREFIX)) src/place.sh
 
 install: install-module $(if $(FOR_LUAJIT),,install-host install-cli)
 

@@ -1,17 +1,21 @@
 # The command ipmmap, which is written in Lua, and the files generated from its parser: the manual page
 # and the completions for shells.
 
-CLI_MODULES   := $(sort $(wildcard cli/ipmmap_cli/*.lua))
+# Those in ipmmap_share carry a segment's commits between machines. They are loaded for that alone, and
+# only they need cqueues and luaossl.
+CLI_MODULES   := $(sort $(wildcard cli/ipmmap_cli/*.lua cli/ipmmap_share/*.lua))
 CLI_GENERATED  = $(addprefix $(BUILD)/cli/,ipmmap.1 ipmmap.bash ipmmap.zsh ipmmap.fish)
 
 TO_CLI   = lua$(LUA_VERSION) lua-argparse lua-luv
 TO_DEMO += $(TO_CLI)
-TO_TEST += lua-dkjson python3 gnuplot-nox
+TO_TEST += lua-dkjson python3 gnuplot-nox lua-luaossl openssl redis-server
 
-CLI_DIR  = $(DESTDIR)$(PREFIX)/share/lua/$(LUA_VERSION)/ipmmap_cli
+CLI_DIR   = $(DESTDIR)$(PREFIX)/share/lua/$(LUA_VERSION)/ipmmap_cli
+SHARE_DIR = $(DESTDIR)$(PREFIX)/share/lua/$(LUA_VERSION)/ipmmap_share
 
 INSTALLED_CLI = 755:$(BUILD)/cli/ipmmap:PREFIX/bin/ipmmap \
-                $(foreach file,$(CLI_MODULES),644:$(file):CLI_DIR/$(notdir $(file)))
+                $(foreach file,$(filter cli/ipmmap_cli/%,$(CLI_MODULES)),644:$(file):CLI_DIR/$(notdir $(file))) \
+                $(foreach file,$(filter cli/ipmmap_share/%,$(CLI_MODULES)),644:$(file):SHARE_DIR/$(notdir $(file)))
 GENERATED_CLI = \
     644:$(BUILD)/cli/ipmmap.1:PREFIX/share/man/man1/ipmmap.1 \
     644:$(BUILD)/cli/ipmmap.bash:PREFIX/share/bash-completion/completions/ipmmap \

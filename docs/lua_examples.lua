@@ -324,6 +324,14 @@ editor:write("battery", 50)
 feed:next()
 print(ipmmap.now() - feed:time() < 60)                  --> true
 
+--- Feed:patch
+local copy <close> = assert(ipmmap.manager("Drone", { create = true, tag = "copy", shares = true }))
+local feed <close> = reader:feed()
+editor:set { name = "Ida", battery = 50 }
+local _, version = feed:next()
+assert(copy:apply(feed:patch(), version, feed:time()))
+print(copy:version(), copy:read "name", copy:read "battery") --> 1	Ida	50
+
 --- Feed:close
 local feed = reader:feed()
 editor:write("battery", 50)
@@ -333,6 +341,46 @@ feed:close()
 print(copy.battery)                                     --> 50
 print(pcall(ipmmap.totable, value))
 --> false	Drone: value used after its feed was closed or got a value of another layout
+
+--- remote
+local url = os.getenv "DRONES_URL" -- "rediss://drones@example.org", as for `ipmmap follow`
+if url then
+  local remote <close> = assert(ipmmap.remote(reader:info().path, url))
+  local version = assert(remote:write("battery", 100))
+  reader:wait(version - 1) -- until the edit has come back
+end
+
+--- Handle:share
+print(reader:share().place)                             --> unshared
+
+--- Handle:set_share
+local sharer <close> = assert(ipmmap.manager("Drone", { shares = true }))
+do
+  local _ <close> = sharer:lock()
+  sharer:set_share { place = "home", epoch = 1, token = 7, deadline = ipmmap.boottime() + 8 }
+end
+editor:write("battery", 90)
+sharer:set_share { place = "home", epoch = 1, token = 7, deadline = 1 } -- it is over
+print(select(2, pcall(editor.write, editor, "battery", 80)).code) --> not_home
+print(reader:share().place, reader:read "battery")      --> home	90
+
+--- Handle:apply
+local copy <close> = assert(ipmmap.manager("Drone", { create = true, tag = "copy", shares = true }))
+local battery = string.pack("<I8I4i4", 32, 4, 75) -- a patch: 4 bytes at 32
+assert(copy:apply(battery, 7))
+print(copy:share().place, copy:version(), copy:read "battery") --> replica	7	75
+
+--- Handle:edit
+local sharer <close> = assert(ipmmap.manager("Drone", { shares = true }))
+do
+  local _ <close> = sharer:lock()
+  sharer:set_share { place = "home", epoch = 1, token = 7, deadline = ipmmap.boottime() + 8 }
+end
+local function battery(value) return string.pack("<I8I4i4", 32, 4, value) end
+editor:write("battery", 90)
+print(sharer:edit(battery(90), battery(80)))            --> true
+print(sharer:edit(battery(90), battery(70)))            --> false
+print(reader:read "battery")                            --> 80
 
 --- Handle:info
 local info = editor:info()
@@ -401,6 +449,9 @@ print(ipmmap.len(reader:read "route"))                  --> 3
 
 --- now
 print(ipmmap.now() > 1.7e9)                             --> true
+
+--- boottime
+print(ipmmap.boottime() <= ipmmap.boottime())           --> true
 
 --- sleep
 ipmmap.sleep(0.01)

@@ -97,10 +97,12 @@ describe("a constructor", function()
     refused("options are a table, not 'x'", ipmmap.editor, S, "x")
     refused("options are a table, not false", ipmmap.editor, S, false)
     refused("ConstructorSpec: option 'create' is for a manager, not for this editor: a table that both share has no "
-      .. "create, force, migrate, mode, max_readers, feed and init; give the manager a copy with them",
+      .. "create, force, migrate, mode, max_readers, feed, init and shares; give the manager a copy with them",
       ipmmap.editor, S, { create = true })
     for _, role in ipairs { "editor", "reader" } do
-      for option, value in pairs { create = true, force = true, mode = "600", max_readers = 1, feed = 0, init = {} } do
+      for option, value in pairs {
+        create = true, force = true, mode = "600", max_readers = 1, feed = 0, init = {}, shares = true,
+      } do
         refused(("option '%s' is for a manager, not for this %s"):format(option, role),
           ipmmap[role], S, { [option] = value })
       end
@@ -108,6 +110,7 @@ describe("a constructor", function()
     refused("option 'force' starts afresh what 'create' makes: give both",
       ipmmap.manager, S, { force = true })
     refused("option 'create': 1 is not a boolean", ipmmap.manager, S, { create = 1 })
+    refused("option 'shares': 1 is not a boolean", ipmmap.manager, S, { shares = 1 })
     refused("option 'mmap_dir': 5 is not a string", ipmmap.editor, S, { mmap_dir = 5 })
     refused("option 'mmap_dir': '' is not a directory's name", ipmmap.editor, S, { mmap_dir = "" })
     for _, option in ipairs { "mmap_dir", "lock_dir" } do

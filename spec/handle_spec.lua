@@ -30,6 +30,7 @@ describe("a handle", function()
       recoveries = 0, writable = true, lockable = true, replaced = false, max_readers = 128, readers = 0,
       writer_pid = 0, pending = false,
       last_writer = { pid = posix.getpid(), start = attached[1].start, alive = true },
+      share = manager:share(),
     }, info)
     assert.is_false(reader:info().writable)
     manager:with(function() assert.equal(posix.getpid(), reader:info().writer_pid) end)

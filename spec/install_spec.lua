@@ -72,7 +72,8 @@ describe("a source tree whose path contains a space and a quote", function()
   it("is uninstalled file by file, and files of other programs stay", function()
     local near = {
       root .. prefix .. "/lib/libipmmap.so.mine", root .. prefix .. "/share/lua/5.4/ipmmap/mine.lua",
-      root .. prefix .. "/share/lua/5.4/ipmmap_cli/mine.lua", root .. "/opt/my/mine",
+      root .. prefix .. "/share/lua/5.4/ipmmap_cli/mine.lua",
+      root .. prefix .. "/share/lua/5.4/ipmmap_share/mine.lua", root .. "/opt/my/mine",
     }
     local elsewhere = { -- files at the paths that the words of these paths would be
       source .. "/dir/share/lua/5.4/ipmmap/mine", source .. "/dir/lib/lua/5.4/ipmmap/mine",

@@ -97,13 +97,15 @@ describe("the annotations of the library", function()
       read = { "n" }, write = { "n", 1 }, set = { { n = 1 } }, add = { "n", 1 }, max = { "n", 1 },
       min = { "n", 1 }, bor = { "n", 1 }, band = { "n", 1 }, swap = { "n", 0, 1 },
       update = { "n", function(n) return n end }, wait = { 0, 0 }, changed = { 0 },
-      with = { function() end }, try_with = { function() end },
+      with = { function() end }, try_with = { function() end }, set_share = { { place = "unshared" } },
+      apply = { "", 9 }, edit = { "", "" },
     }
     local function is_refused(role, name)
       local options = { mmap_dir = tmpdir() }
-      local manager <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = options.mmap_dir }))
-      local handle <close> = role == "manager" and manager or assert(ipmmap[role](S, options))
-      if name == "unlock" or name == "rollback" then handle:lock() end
+      local _ <close> = assert(ipmmap.manager(S, { create = true, mmap_dir = options.mmap_dir }))
+      options.shares = role == "manager" or nil
+      local handle <close> = assert(ipmmap[role](S, options))
+      if name == "unlock" or name == "rollback" or name == "set_share" then handle:lock() end
       return not pcall(handle[name], handle, table.unpack(arguments[name] or {}))
     end
     local refused = {}
@@ -133,6 +135,9 @@ describe("the annotations of the library", function()
       local _ <close> = manager:lock()
       assert.same(sorted_keys(manager:users()[1]), fields_of "ipmmap%.User")
     end
+    local sharer <close> = assert(ipmmap.manager(wider, { mmap_dir = dir, shares = true }))
+    sharer:with(function() sharer:set_share { place = "home", deadline = 1 } end)
+    assert.same(keys(sharer:share()), without_marks "ipmmap%.Share")
     ipmmap.enum("AnnotatedMode", "uint8", { "idle" })
     local part = ipmmap.struct("AnnotatedPart", { { "n", "int8", min = 0, max = 1 } }, { pack = 1 }):type()
     local child = S:extend("AnnotatedMore", {

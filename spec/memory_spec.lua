@@ -88,11 +88,24 @@ describe("an allocation that fails", function()
     end, is_free)
   end)
 
+  it("leaves no lock behind: commits of other machines", function()
+    local sharer <close> = assert(ipmmap.manager(S, { mmap_dir = dir, shares = true }))
+    survives(function()
+      assert(sharer:apply(("\0"):rep(8), sharer:version() + 2) == nil)
+      assert(sharer:apply("", sharer:version() + 2))
+      assert(sharer:edit("", "") == nil)
+      local _ <close> = sharer:lock()
+      sharer:set_share { place = "unshared" }
+      assert(sharer:share().place == "unshared")
+    end, is_free)
+  end)
+
   it("leaves no lock behind: feeds", function()
     survives(function()
       local feed <close> = reader:feed(0)
       assert(feed:next(0))
       for path, value in feed:changes() do assert(path and value ~= nil) end
+      feed:patch()
       for _ in feed:commits(0) do error "there is no other" end
     end, is_free)
   end)

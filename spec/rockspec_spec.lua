@@ -15,6 +15,12 @@ local function makefile_list(variable)
   return words(run(show:format(variable)))
 end
 
+-- The files of cli that are installed below a directory. The command reads one of them as a text.
+local function installed_cli(prefix)
+  local files = run(("cd '%s/share/lua/5.4' && find ipmmap_cli ipmmap_share -type f"):format(prefix))
+  return words(files:gsub("ipmmap_", "cli/%0"))
+end
+
 local function sources()
   local copy = tmpdir() .. "/with a space"
   run(("mkdir '%s' && tar -c --exclude=./.git --exclude=./build --exclude=./dist . | tar -x -C '%s'")
@@ -186,6 +192,7 @@ describe("the rockspec of the command", function()
       LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;;' \
       LUA_CPATH='%s/lib/lua/5.4/?.so;;' %s/bin/ipmmap --help]]):format(tree, tree, tree, tree))
     assert.matches("Usage: ipmmap", help)
+    assert.same(makefile_list("CLI_MODULES"), installed_cli(tree))
   end)
 end)
 
@@ -209,6 +216,7 @@ describe("make install", function()
         LUA_PATH='%sshare/lua/5.4/?.lua;%sshare/lua/5.4/?/init.lua;;' \
         LUA_CPATH='%slib/lua/5.4/?.so;;' %sbin/ipmmap --help]]):format(prefix, prefix, prefix, prefix))
       assert.matches("Usage: ipmmap", help)
+      assert.same(makefile_list("CLI_MODULES"), installed_cli(prefix))
       for _, file in ipairs { "man/man1/ipmmap.1", "bash-completion/completions/ipmmap",
                               "zsh/site-functions/_ipmmap", "fish/vendor_completions.d/ipmmap.fish" } do
         local handle <close> = assert(io.open(prefix .. "share/" .. file))

@@ -18,7 +18,8 @@ typedef enum ipm_code {
     IPM_EREPLACED,
     IPM_EFORKED,
     IPM_EINTERRUPTED,
-    IPM_EINVALID
+    IPM_EINVALID,
+    IPM_ENOTHOME
 } ipm_code;
 
 typedef struct ipm_error {
@@ -210,6 +211,7 @@ typedef struct ipm_options {
     int64_t wait_ns;
     bool follow;
     const void *init;
+    bool shares;
 } ipm_options;
 
 static const uint32_t IPM_ANYONE = 4294967295;
@@ -374,3 +376,29 @@ const void *ipm_feed_value(const ipm_feed *feed);
 double ipm_feed_time(const ipm_feed *feed);
 
 bool ipm_feed_changes(const ipm_feed *feed, ipm_range *range);
+
+typedef enum ipm_place { IPM_UNSHARED, IPM_HOME, IPM_REPLICA } ipm_place;
+
+typedef struct ipm_share {
+    ipm_place place;
+    int64_t deadline;
+    uint64_t epoch;
+    uint64_t ahead;
+    uint64_t token;
+} ipm_share;
+
+int ipm_segment_share(ipm_segment *segment, ipm_share *share, ipm_error *error);
+
+int ipm_segment_set_share(ipm_segment *segment, const ipm_share *share, ipm_error *error);
+
+int64_t ipm_boottime(void);
+
+enum { IPM_RUN_HEADER = 12 };
+
+size_t ipm_feed_patch(const ipm_feed *feed, void *into, size_t room);
+
+int ipm_segment_apply(ipm_segment *segment, const void *patch, size_t size,
+                      uint64_t version, int64_t time_ns, ipm_error *error);
+
+int ipm_segment_edit(ipm_segment *segment, const void *expected, size_t expected_size,
+                     const void *patch, size_t size, bool *applied, ipm_error *error);

@@ -69,7 +69,9 @@ typedef enum ipm_code {
     IPM_EREPLACED,     /* the segment was replaced, destroyed or removed since it was opened */
     IPM_EFORKED,       /* the handle was opened by the parent, before a fork */
     IPM_EINTERRUPTED,  /* a signal handler, or ipm_segment_interrupt, ended a wait */
-    IPM_EINVALID       /* a bug of the caller, which the text explains */
+    IPM_EINVALID,      /* a bug of the caller, which the text explains */
+    IPM_ENOTHOME /* the segment is a replica of another machine's, or the lease of this machine
+                    has ended: see ipm_share */
 } ipm_code;
 
 typedef struct ipm_error {
@@ -293,7 +295,8 @@ IPM_API int ipm_type_check(const ipm_type *type, const void *bytes, ipm_error *e
  * Find a part by its path, such as "pts[3].x": names after dots, indices from 1 in brackets. The
  * path goes through an optional value to its parts. An index of a list may be any up to its
  * capacity: whether the list has the element, and the optional a value, is for those who use the
- * values. returns  IPM_EINVALID: the text names the struct, the path and what is wrong with it
+ * values.
+ * returns  IPM_EINVALID: the text names the struct, the path and what is wrong with it
  */
 IPM_API int ipm_type_find(const ipm_type *type, const char *path, size_t length,
                           const ipm_type **found, uint64_t *offset, ipm_error *error);
@@ -538,6 +541,8 @@ typedef struct ipm_options {
     const void *init; /* manager, with create: the first values of a segment that is made or, with
                          `force`, reset: the layout's struct, whose header is ignored. NULL: the
                          defaults of the fields */
+    bool shares; /* manager: for the program that carries a segment's commits between machines. A
+                    segment that it makes is a replica from its first moment on: see ipm_share */
 } ipm_options;
 
 /*
@@ -588,7 +593,8 @@ typedef struct ipm_segment ipm_segment;
  * layout   the handle refers to it, so it must outlive the handle
  * options  NULL: the defaults
  * returns  any code from IPM_ENOTFOUND to IPM_EINCOMPATIBLE, or IPM_EINVALID; with `wait_ns`,
- *          IPM_ETIMEOUT instead of IPM_ENOTFOUND, and IPM_EINTERRUPTED if a signal handler ran
+ *          IPM_ETIMEOUT instead of IPM_ENOTFOUND, and IPM_EINTERRUPTED if a signal handler ran;
+ *          with `force` and `migrate`, IPM_ENOTHOME: the segment stays as it is
  * waits    if there is no segment, `wait_ns` until a manager has made it; any other failure comes
  *          at once. In each try, at most 10 s in all, for processes that are opening, creating or
  *          destroying the same segment. After that it fails with IPM_ETIMEOUT, and the text names
@@ -655,6 +661,7 @@ IPM_API int ipm_segment_close(ipm_segment *segment, ipm_error *error);
  *             kernel releases a limited number of robust mutexes when a thread dies; 40 are left
  *             for other libraries), or libc has no memory for a thread's first lock
  *             (pthread_key_create, pthread_setspecific);
+ *             IPM_ENOTHOME (editor, manager; it does not wait for the lock then);
  *             IPM_EINVALID if this handle is locked already
  * order       first come, first served among the waiters. A process that finds the lock free may
  *             overtake the waiters for half a millisecond after one of them came to the front of
@@ -672,9 +679,9 @@ IPM_API int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error
 /*
  * Release the lock. An editor's changes are committed as one transaction.
  * returns  IPM_EREPLACED: the lock is released, but the segment was replaced or destroyed in the
- *          meantime, so no other process will see the commit; IPM_EINVALID: the handle is not
- *          locked, or another thread locked it, or the thread that locked it has ended (the text
- *          tells which)
+ *          meantime, so no other process will see the commit; IPM_ENOTHOME: the lock is released,
+ *          and the changes are rolled back; IPM_EINVALID: the handle is not locked, or another
+ *          thread locked it, or the thread that locked it has ended (the text tells which)
  */
 IPM_API int ipm_segment_unlock(ipm_segment *segment, ipm_error *error);
 
@@ -752,7 +759,8 @@ IPM_API int ipm_segment_put(ipm_segment *segment, const char *path, const void *
 IPM_API int ipm_segment_snapshot(ipm_segment *segment, void *into, uint64_t *version,
                                  ipm_error *error);
 
-/* The number of commits since the segment was created. */
+/* The number of commits since the segment was created. That of a replica may also grow by more than
+ * 1: see ipm_segment_apply. */
 IPM_API int ipm_segment_version(ipm_segment *segment, uint64_t *version, ipm_error *error);
 
 /*
@@ -855,9 +863,9 @@ typedef struct ipm_range {
  * more commits in the meantime.
  *
  * The list is exact, in blocks that were prepared for changes, for all versions since the last
- * transaction that was rolled back (by ipm_segment_rollback, or because its writer died). For an
- * older version it may have more. It also has the blocks of a transaction that is open at the
- * moment.
+ * transaction that was rolled back (by ipm_segment_rollback, or because its writer died), and since
+ * the last commit that skipped versions (ipm_segment_apply). For an older version it may have more.
+ * It also has the blocks of a transaction that is open at the moment.
  *
  * returns  IPM_EREPLACED, IPM_EFORKED; IPM_EINVALID: there is no such version yet
  */
@@ -894,7 +902,8 @@ IPM_API int ipm_segment_flush(ipm_segment *segment, ipm_error *error);
  * Remove both files. Calls on this handle and on all others then return IPM_EREPLACED, and their
  * waits end. If this handle is locked, its changes are rolled back first.
  * waits    at most 10 s, for another manager that is creating or destroying the segment
- * returns  IPM_ETIMEOUT, IPM_EREPLACED, IPM_EPERMISSION, ...; IPM_EINVALID if not a manager
+ * returns  IPM_ETIMEOUT, IPM_EREPLACED, IPM_EPERMISSION, ...; IPM_ENOTHOME; IPM_EINVALID if not a
+ *          manager
  */
 IPM_API int ipm_segment_destroy(ipm_segment *segment, ipm_error *error);
 
@@ -964,11 +973,12 @@ IPM_API int ipm_segment_repair(const ipm_options *options, bool *repaired, ipm_e
  *
  * path      the file. It has at least as many bytes as the struct, and zeros after those
  * options   `tag` or `mmap_dir`: the segment goes where they say, no file may be there, and the
- * file at `path` stays as it is. Otherwise the file must be called <Struct>_<tag>.mmap. `lock_dir`,
- * `max_readers` and `trust` as for a manager; the others are not used returns   IPM_OK, also if the
- * file is a segment of this layout already; IPM_ELAYOUT: it is too short, or has something after
- * the struct; IPM_ECORRUPT: it does not start with the header code, or is a damaged segment;
- * IPM_ENOTFOUND, IPM_EPERMISSION, IPM_ENOSPACE, ...; IPM_EINVALID: the file's name does not fit
+ *           file at `path` stays as it is. Otherwise the file must be called <Struct>_<tag>.mmap.
+ *           `lock_dir`, `max_readers` and `trust` as for a manager; the others are not used
+ * returns   IPM_OK, also if the file is a segment of this layout already; IPM_ELAYOUT: it is too
+ *           short, or has something after the struct; IPM_ECORRUPT: it does not start with the
+ *           header code, or is a damaged segment; IPM_EINVALID: the file's name does not fit;
+ *           IPM_ENOTFOUND, IPM_EPERMISSION, IPM_ENOSPACE, ...
  */
 IPM_API int ipm_adopt(const ipm_layout *layout, const char *path, const ipm_options *options,
                       ipm_error *error);
@@ -1056,8 +1066,8 @@ IPM_API const uintptr_t *ipm_forks(void);
  * ring, also with `force` if the layout is the same.
  *
  * A feed that is slower than the editors misses the commits that have left the ring, and says how
- * many they were. A feed of a segment without a ring always gives the latest commit, and counts the
- * ones before it as missed.
+ * many they were. Versions that a replica skips count as missed, too. A feed of a segment without a
+ * ring always gives the latest commit, and counts the ones before it as missed.
  */
 typedef struct ipm_feed ipm_feed;
 
@@ -1120,6 +1130,108 @@ IPM_API double ipm_feed_time(const ipm_feed *feed);
  * returns  false: there are no more
  */
 IPM_API bool ipm_feed_changes(const ipm_feed *feed, ipm_range *range);
+
+/* ---- Segments on several machines -------------------------------------------------------- */
+
+/*
+ * A segment can be shared by several machines. One of them is its home: there, editors write. The
+ * others have replicas: files of the same layout, which readers open as ever. A program on each
+ * machine, with the option `shares`, carries the commits: at home it follows a feed and sends
+ * patches; elsewhere it applies them. The library knows nothing of how they travel.
+ *
+ * The home is home for a time. Its file has a deadline, which that program moves on as long as it
+ * knows that no other machine became the home. An editor or a manager looks at it when it takes the
+ * lock and again before it commits. On a replica, and when the deadline has passed, it gets
+ * IPM_ENOTHOME, and what it changed is rolled back. So do ipm_segment_write and all other calls
+ * that change a segment. After a reboot, and in a process of another time namespace, the deadline
+ * counts as passed. For a segment that is not shared, all this costs a load. A handle with `shares`
+ * does all this anywhere, except for ipm_segment_edit.
+ */
+typedef enum ipm_place { IPM_UNSHARED, IPM_HOME, IPM_REPLICA } ipm_place;
+
+typedef struct ipm_share {
+    ipm_place place;
+    int64_t deadline; /* IPM_HOME: in nanoseconds of CLOCK_BOOTTIME; above 1. ipm_segment_share says
+                         0 if it is of another boot or time namespace. Otherwise 0 */
+    uint64_t epoch;   /* of the home whose commits the segment has; 0: not known */
+    uint64_t ahead;   /* the segment's own version minus the version of the same state at home */
+    uint64_t token;   /* IPM_HOME: of the lease; for the program that renews it. Otherwise
+                         ipm_segment_share says 0 */
+} ipm_share;
+
+/*
+ * Say what a segment is. All zeros: it was never shared. Any role may ask; no lock is taken.
+ * returns  IPM_EREPLACED, IPM_EFORKED
+ */
+IPM_API int ipm_segment_share(ipm_segment *segment, ipm_share *share, ipm_error *error);
+
+/*
+ * Make a segment a home or a replica, or unshared again. This takes effect at once, and a rollback
+ * does not undo it. If the process dies meanwhile, the file says what it said before, but that
+ * nobody may write, or what it was to say.
+ *
+ * segment  has the option `shares`. It holds its lock; but that may be free where only the deadline
+ *          of a home moves: with the same epoch, ahead and token, in the same boot and time
+ *          namespace
+ * returns  IPM_EREPLACED, IPM_EFORKED; IPM_ESYSTEM: a home, where /proc does not say which boot
+ *          this is; IPM_EINVALID
+ */
+IPM_API int ipm_segment_set_share(ipm_segment *segment, const ipm_share *share, ipm_error *error);
+
+/* The present time of CLOCK_BOOTTIME in nanoseconds, which also grows while the machine sleeps. */
+IPM_API int64_t ipm_boottime(void);
+
+/*
+ * A patch is a sequence of runs, one after the other without padding: the offset as a uint64_t, the
+ * size, above 0, as a uint32_t, both with the least byte first, and so many bytes. The runs are in
+ * ascending order, lie inside the struct, and do not overlap.
+ */
+#define IPM_RUN_HEADER 12
+
+/*
+ * Store what the last call of ipm_feed_next changed in the feed's value, as a patch. Runs with a
+ * gap of at most 16 bytes are one run. The patch leads from the value that was told before to this
+ * one, also where commits were missed.
+ *
+ * into     room for `room` bytes; NULL if that is 0
+ * returns  the size of the patch. If it is above `room`, `into` has no patch: call again
+ */
+IPM_API size_t ipm_feed_patch(const ipm_feed *feed, void *into, size_t room);
+
+/*
+ * Commit what another machine has committed: store a patch, of the common header too. It is a
+ * transaction of its own; or, if the handle holds its lock, the lock's transaction, of which this
+ * is the first change. An empty patch is a commit, too.
+ *
+ * segment  has the option `shares`
+ * version  of the segment after the commit: above the present one, and below 2^62. Those between
+ *          them are skipped, and feeds count them as missed. In a file in which transactions that
+ *          skipped as many versions were rolled back, the limit is lower
+ * time_ns  when the commit was made, in nanoseconds since 1970; 0: now
+ * returns  as lock and unlock. IPM_ECORRUPT: the patch is none, or what it touches would not be a
+ *          value of its type: a bool is neither 0 nor 1, there are bytes after the NUL that ends a
+ *          text, a list has more elements than fit, or the header code is another one; the text
+ *          names it. IPM_EINVALID: the version, or the transaction has other changes already. With
+ *          both, nothing is changed, and a lock that was held is still held
+ */
+IPM_API int ipm_segment_apply(ipm_segment *segment, const void *patch, size_t size,
+                              uint64_t version, int64_t time_ns, ipm_error *error);
+
+/*
+ * Change a segment for a program on another machine: if the bytes are those of one patch, store
+ * those of another one. It is a transaction of its own; or, if the handle holds its lock, a part of
+ * the lock's transaction. Limits hold as in ipm_type_check, for what is changed.
+ *
+ * segment   has the option `shares`, and is the home; its deadline counts as for an editor
+ * expected  a patch, which may be empty
+ * patch     a patch that leaves the common header as it is
+ * applied   false: the bytes are other ones than `expected`, and nothing is changed
+ * returns   as lock and unlock; IPM_ENOTHOME; IPM_ECORRUPT: one of the patches is none, or what is
+ *           changed would be no value of its type or outside its limits. With all of them, nothing
+ *           is changed
+ */
+IPM_API int ipm_segment_edit(ipm_segment *segment, const void *expected, size_t expected_size,
+                             const void *patch, size_t size, bool *applied, ipm_error *error);
 
 /* ---- Lua --------------------------------------------------------------------------------- */
 

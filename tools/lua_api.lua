@@ -17,11 +17,13 @@ local SECTIONS <const> = {
   { "Wait for commits", "Handle:version", "Handle:wait", "Handle:changed", "wait_any", "Handle:fd",
     "Handle:drain" },
   { "Follow every commit", "Handle:feed", "Feed:next", "Feed:commits", "Feed:changes", "Feed:time",
-    "Feed:close" },
+    "Feed:patch", "Feed:close" },
+  { "Several machines", "remote", "Handle:share", "Handle:set_share", "Handle:apply",
+    "Handle:edit" },
   { "Inspect a segment", "Handle:info", "Handle:users", "Handle:last_update" },
   { "Views and values", "totable", "bytes", "setbytes", "pointer", "check", "pairs", "ipairs",
     "len" },
-  { "Time", "now", "sleep" },
+  { "Time", "now", "boottime", "sleep" },
 }
 
 -- The classes whose descriptions begin sections.

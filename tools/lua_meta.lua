@@ -89,6 +89,7 @@ local PREFACE <const> = [[
 ---@field last_commit? number
 ---@field last_writer? { pid: integer, start: integer, alive?: boolean }
 ---@field attached ipmmap.Attached[]
+---@field share? ipmmap.Share
 
 ---@class ipmmap.Attached
 ---@field pid integer
@@ -100,6 +101,32 @@ local PREFACE <const> = [[
 ---@field kept string[]
 ---@field added string[]
 ---@field dropped string[]
+
+---@class ipmmap.Share
+---@field place "unshared"|"home"|"replica"
+---@field epoch? integer
+---@field ahead? integer
+---@field token? integer
+---@field deadline? number
+
+---@class ipmmap.RemoteOptions
+---@field timeout? number
+---@field password_file? string
+---@field ca? string
+---@field cert? string
+---@field key? string
+---@field insecure? boolean
+---@field lock_dir? string
+---@field trust? integer|integer[]|string
+
+---@class ipmmap.Remote
+---@field set fun(self: ipmmap.Remote, fields: table): integer?, string?, string?
+---@field write fun(self: ipmmap.Remote, path: string, value: any): integer?, string?, string?
+---@field add fun(self: ipmmap.Remote, path: string, n: number): number?, integer|string, string?
+---@field update fun(self: ipmmap.Remote, path: string, fn: function): any, integer|string, string?
+---@field with fun(self: ipmmap.Remote, fn: function): integer?, string?, string?
+---@field edit fun(self: ipmmap.Remote, fn: function): integer?, string?, string?
+---@field close fun(self: ipmmap.Remote)
 
 ---@class ipmmap.Feed
 local Feed = {}
@@ -142,7 +169,7 @@ local ipmmap = {}
 
 local TYPES <const> = {
   Struct = "ipmmap.Struct", Enum = "ipmmap.Enum", Feed = "ipmmap.Feed", view = "ipmmap.View",
-  value = "ipmmap.Value",
+  value = "ipmmap.Value", Remote = "ipmmap.Remote",
 }
 
 -- Parameters and results for which the comments have no more than "table" or "Handle".
@@ -153,12 +180,14 @@ local PARAMETERS <const> = {
   ["flags names"] = "string[]|table<string, integer>",
   ["manager options"] = "ipmmap.ManagerOptions", ["editor options"] = "ipmmap.Options",
   ["reader options"] = "ipmmap.Options", ["repair options"] = "ipmmap.RepairOptions",
-  ["adopt options"] = "ipmmap.AdoptOptions",
+  ["adopt options"] = "ipmmap.AdoptOptions", ["remote options"] = "ipmmap.RemoteOptions",
+  ["Handle:set_share share"] = "ipmmap.Share",
 }
 local RESULTS <const> = {
   manager = "ipmmap.Manager", editor = "ipmmap.Editor", reader = "ipmmap.Reader",
   ["Struct:type"] = "ipmmap.Type", ["Handle:info"] = "ipmmap.Info",
-  ["Handle:users"] = "ipmmap.User[]", ["Feed:commits"] = "fun(): ipmmap.Value, integer, integer",
+  ["Handle:users"] = "ipmmap.User[]", ["Handle:share"] = "ipmmap.Share",
+  ["Feed:commits"] = "fun(): ipmmap.Value, integer, integer",
   ["Feed:changes"] = "fun(): string, any",
 }
 

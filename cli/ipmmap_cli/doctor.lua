@@ -7,6 +7,7 @@ local ipmmap = require "ipmmap"
 local output = require "ipmmap_cli.output"
 local processes = require "ipmmap_cli.processes"
 local segment = require "ipmmap_cli.segment"
+local shared = require "ipmmap_cli.shared"
 local text = require "ipmmap_cli.text"
 local uv = require "luv"
 
@@ -78,6 +79,14 @@ local function check_writers(reader, report)
     nil, true)
 end
 
+-- Notes that a segment that several machines have is not served.
+local function check_share(reader, path, args, report)
+  local share = reader:share()
+  if share.place == "unshared" then return end
+  local sentence, is_served = shared.explain(share, path, args)
+  if not is_served then report(sentence, nil, true) end
+end
+
 -- Reports the first value that is outside its limits, or the first list whose count is damaged.
 local function check_values(reader, report)
   local ok, message = ipmmap.check(reader:snapshot())
@@ -99,6 +108,7 @@ local function check_open(path, args, report)
   local users = reader:users()
   check_users(users, report)
   check_writers(reader, report)
+  check_share(reader, path, args, report)
   check_permissions(reader:info().lock_path, function(problem)
     report("its lock file: " .. problem)
   end)

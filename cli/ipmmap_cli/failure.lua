@@ -16,7 +16,13 @@ failure.status = {
   replaced = 9,
   no_space = 10,
   system = 11,
+  not_home = 12,    -- this machine may not write; its home may
+  unknown = 13,     -- an edit elsewhere that may have been made
+  conflict = 14,    -- others changed the same at the home
+  refused = 15,     -- by the home, or by who shares the segment already
+  invalid = 2,      -- an address of a server or an option that goes with it
   bug = 70,         -- an error in this program
+  interrupted = 130,
 }
 
 --- Raises an error that ends the command with this message and the exit status of the code.

@@ -20,6 +20,9 @@ end
 
 function files.status(path) return uv.fs_lstat(path) end
 
+--- The same of what a link leads to; nil if there is nothing.
+function files.stat(path) return (uv.fs_stat(path)) end
+
 --- The sorted paths of the files in a directory whose names match a pattern. Hidden files are left
 -- out, because a segment's name never begins with a dot.
 function files.in_directory(dir, pattern)

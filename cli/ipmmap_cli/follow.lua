@@ -1,41 +1,29 @@
---- Follows the commits of a segment, and looks up now and then.
+--- ipmmap follow: keeps replicas of segments whose home is another machine.
 local failure = require "ipmmap_cli.failure"
-local uv = require "luv"
+local files = require "ipmmap_cli.files"
+local members = require "ipmmap_cli.members"
+local segment = require "ipmmap_cli.segment"
 
-local follow = {}
+local DEFAULT <const> = "./.mmap" -- made if it is not there, as the library does
 
--- Seconds of a sleep, and the least between two looks. So a signal is noticed after at most two.
-local SLICE <const> = 0.02
-local SECOND <const> = 1000000000 -- nanoseconds
-
---- Opens a feed.
--- @return the feed, a value that shows the state at which it starts, and that state's version
-function follow.open(reader)
-  local at = reader:version()
-  local feed = reader:feed(at)
-  local value, version = reader:versioned_snapshot()
-  if version == at then return feed, value, version end
-  value, version = failure.assert(feed:next()) -- commits came meanwhile: begin with one of them
-  return feed, value, version
-end
-
---- The commits of a feed.
--- @param look called now and then, also while no commit comes; ends the loop by returning true
--- @return an iterator of value, version, missed
-function follow.commits(feed, look)
-  local looked = 0
-  return function()
-    while true do
-      local now = uv.hrtime()
-      if now - looked >= SLICE * SECOND then
-        if look() then return nil end
-        looked = now
-      end
-      local value, version, missed = feed:next(SLICE)
-      if value then return value, version, missed end
-      if missed ~= "timeout" then failure.raise(missed, "%s", version) end
-    end
+-- What a member needs to know of an argument NAME or NAME:TAG.
+local function describe(text, args)
+  local name, tag = text:match("^([%a_][%w_]*)$"), ""
+  if not name then name, tag = text:match("^([%a_][%w_]*):(.*)$") end
+  if not name or not segment.is_tag(tag) then
+    failure.raise("usage", "'%s' is not NAME or NAME:TAG, such as Game:left", text)
   end
+  return { name = name .. "_" .. tag, dir = args.dir, standby = args.standby }
 end
 
-return follow
+return function(args)
+  local list = {}
+  for i, text in ipairs(args.names) do list[i] = describe(text, args) end
+  local dir = files.stat(args.dir)
+  if dir and dir.type ~= "directory" then
+    failure.raise("not_found", "%s is not a directory", args.dir)
+  elseif not dir and args.dir ~= DEFAULT then
+    failure.raise("not_found", "there is no directory %s", args.dir)
+  end
+  return members.run(args, list)
+end

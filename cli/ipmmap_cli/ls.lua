@@ -4,19 +4,21 @@ local output = require "ipmmap_cli.output"
 local segment = require "ipmmap_cli.segment"
 local files = require "ipmmap_cli.files"
 local processes = require "ipmmap_cli.processes"
+local shared = require "ipmmap_cli.shared"
 local ipmmap = require "ipmmap"
 
--- The health of a segment that could be opened: "ok", or what is wrong with it.
+-- The health of a segment that could be opened: "ok", or what is wrong with it, or that several
+-- machines have it.
 local function health(info)
   if not info.lockable then return "no locks" end
   if info.pending then return "to be recovered" end
-  return "ok"
+  return shared.describe(info.share) or "ok"
 end
 
 local function fill(row, reader)
   local info = reader:info()
   row.tag, row.version, row.touched = info.tag, info.version, reader:last_update()
-  row.feed = info.feed
+  row.feed, row.share = info.feed, info.share.place
   row.writer = info.writer_pid ~= 0 and info.writer_pid or nil
   row.readers, row.recoveries, row.health = info.readers, info.recoveries, health(info)
   row.last_commit, row.last_writer = info.last_commit, info.last_writer
@@ -81,8 +83,8 @@ local function print_rows(rows)
     lines)
 end
 
-local KEYS <const> = { "path", "name", "tag", "size", "feed", "version", "touched", "last_commit",
-  "last_writer", "writer", "readers", "attached", "recoveries", "health", "problem" }
+local KEYS <const> = { "path", "name", "tag", "size", "feed", "share", "version", "touched",
+  "last_commit", "last_writer", "writer", "readers", "attached", "recoveries", "health", "problem" }
 
 local function writer_object(writer)
   return writer and output.object {

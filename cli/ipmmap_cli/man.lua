@@ -55,5 +55,6 @@ return function(_, parser)
     lines[#lines + 1] = (".TP\n.B %s\n%s"):format(status, escape((meaning:gsub("%s+", " "))))
   end
   lines[#lines + 1] = ".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nNo colours, if set to anything."
+    .. "\n.TP\n.B IPMMAP_REDIS_PASSWORD\nThe password of share, follow and set \\-\\-url."
   output.write(table.concat(lines, "\n"), "\n")
 end

@@ -8,12 +8,16 @@ local output = require "ipmmap_cli.output"
 local segment = require "ipmmap_cli.segment"
 
 local ANYONE <const> = 0xffffffff -- no user has this number
+local MIN_LEASE <const>, MAX_LEASE <const> = 0.5, 3600 -- seconds
+local MAX_MACHINE <const> = 64 -- bytes, as in ipmmap_share.status
 
 local EXIT_STATUS <const> = [[
 Exit status: 0 done; 1 there are differences or problems (diff, doctor); 2 a bad command line, path
 or value; 3 not found; 4 another layout; 5 not a segment, or damaged; 6 no permission; 7 not in
 time; 8 the lock is of another libc, architecture or pid namespace; 9 replaced or destroyed; 10 no
-space; 11 another refusal of the system; 70 a bug of this program.]]
+space; 11 another refusal of the system; 12 this machine is not the segment's home; 13 it is not
+known whether the home made the edit; 14 others changed the same at the home; 15 refused by the
+home, or shared already; 70 a bug of this program.]]
 
 -- A function that converts an option's argument to a number above 0. Its messages name the option.
 local function positive(option)
@@ -57,6 +61,19 @@ end
 local function struct(text)
   if definition.split(text) then return text end
   return nil, ("--struct: '%s' is not FILE.lua:Name"):format(text)
+end
+
+local function lease(text)
+  local number = tonumber(text)
+  if number and number >= MIN_LEASE and number <= MAX_LEASE then return number end
+  return nil, ("--lease: '%s' is not a number of seconds from %g to %d"):format(text, MIN_LEASE,
+    MAX_LEASE)
+end
+
+local function machine(text)
+  if text ~= "" and #text <= MAX_MACHINE and not text:find("[%c%s]") then return text end
+  return nil, ("--machine: '%s' is not a name without spaces of at most %d bytes")
+    :format(text, MAX_MACHINE)
 end
 
 -- Converts an argument of --trust to a user's number, or to "anyone". It asks `id`, which also
@@ -114,6 +131,27 @@ local function command(parser, name, summary, example)
   return parser:command(name, summary):epilog("Example:\n   " .. example)
 end
 
+-- Adds what a connection to a server needs.
+local function add_server(to)
+  to:option("--password-file", "A file whose one line is the server's password; otherwise the " ..
+    "environment variable IPMMAP_REDIS_PASSWORD has it."):argname("FILE")
+  to:option("--ca", "With rediss://, the certificates (PEM) of those who may have signed the " ..
+    "server's; otherwise the system's."):argname("FILE")
+  to:option("--cert", "With rediss://, the certificate (PEM) that this machine shows.")
+    :argname("FILE")
+  to:option("--key", "The key (PEM) of --cert, without a passphrase."):argname("FILE")
+  to:flag("--insecure", "Allow redis://, without TLS, to another machine.")
+end
+
+-- Adds what the processes of a machine that shares segments have in common.
+local function add_member(to)
+  to:option("--machine", "This machine's name for others; otherwise its host name.")
+    :argname("NAME"):convert(machine)
+  to:option("--lease", "For how long a home that is cut off keeps its segments: the same on " ..
+    "all machines."):argname("SECONDS"):default("10"):convert(lease)
+  add_server(to)
+end
+
 local commands = {
   function(parser)
     local ls = command(parser, "ls", "List the segments in a directory.", "ipmmap ls .mmap")
@@ -144,8 +182,11 @@ local commands = {
       :args("*")
     set:flag("--json", "Every VALUE is JSON, as get and show print it with --json. That of a " ..
       "PATH alone, or with no PATH the whole struct, comes from standard input.")
-    set:option("--timeout", "How many seconds to wait for the lock."):argname("SECONDS")
-      :default("10"):convert(positive("--timeout"))
+    set:option("--timeout", "How many seconds to wait for the lock, or for the home.")
+      :argname("SECONDS"):default("10"):convert(positive("--timeout"))
+    set:option("--url", "FILE is a replica: make the change at the home, by this server, as for " ..
+      "follow."):argname("URL")
+    add_server(set)
   end,
   function(parser)
     local watch = command(parser, "watch",
@@ -262,6 +303,31 @@ local commands = {
     add_paths(plot, "+", "Which numbers")
     plot:option("-o --output", "The picture; its name ends in .svg, .png or .pdf.")
       :argname("PICTURE"):count(1)
+  end,
+  function(parser)
+    local share = command(parser, "share", "Make this machine the home of segments, which " ..
+      "others follow by a Redis server; or tell how that goes.",
+      "ipmmap share rediss://home@redis.example .mmap/Demo_.mmap")
+    add_argument(share, "URL", "url", "The server: redis[s]://[USER@]HOST[:PORT][/DB].")
+      :args("?")
+    add_argument(share, "FILE", "files", "Data files. With --status also directories."):args("*")
+    share:mutex(
+      share:flag("--status", "Tell the state of what share and follow do here, without URL: of " ..
+        "each FILE, or all in a directory (./.mmap)."),
+      share:flag("--end", "End the sharing of each FILE, without URL: it is a segment of this " ..
+        "machine alone from now on."):target("ends"),
+      share:flag("--force", "Take FILE's values where the server has others from another home."))
+    add_json(share)
+    add_member(share)
+  end,
+  function(parser)
+    local follow = command(parser, "follow", "Keep replicas of segments whose home is another " ..
+      "machine.", "ipmmap follow rediss://reader@redis.example Demo Game:left")
+    add_argument(follow, "URL", "url", "The server: redis[s]://[USER@]HOST[:PORT][/DB].")
+    add_argument(follow, "NAME[:TAG]", "names", "The structs, with the segments' tags."):args("+")
+    follow:option("--dir", "The directory of the replicas."):argname("DIR"):default("./.mmap")
+    follow:flag("--standby", "Become the home when there is none any more.")
+    add_member(follow)
   end,
   function(parser)
     local rm = command(parser, "rm", "Destroy a segment, telling those who have it open.",

@@ -1,7 +1,7 @@
 --- ipmmap record: writes every commit with its time to a log.
 local failure = require "ipmmap_cli.failure"
 local files = require "ipmmap_cli.files"
-local follow = require "ipmmap_cli.follow"
+local commits = require "ipmmap_cli.commits"
 local ipmmap = require "ipmmap"
 local log = require "ipmmap_cli.log"
 local new_runs = require "ipmmap_cli.runs"
@@ -33,14 +33,14 @@ end
 -- ends the recording. The state at the start does not count as a commit.
 local function record(reader, S, file, args, done, sum)
   local started = ipmmap.now()
-  local feed <close>, first, at = follow.open(reader)
+  local feed <close>, first, at = commits.open(reader)
   local start, runs = new_runs(S, args.paths, feed, first)
   sum = write(file, log.frame(started, at, start, sum))
   local function look()
     check(file:flush())
     return stop.is_asked() or ipmmap.now() - started >= (args.seconds or math.huge)
   end
-  for whole, version, missed in follow.commits(feed, look) do
+  for whole, version, missed in commits.each(feed, look) do
     local changed, time = runs(whole), feed:time()
     if changed then
       sum = write(file, log.frame(time > 0 and time or ipmmap.now(), version, changed, sum))

@@ -1,6 +1,6 @@
 --- The commits of a log or of a segment as rows of scalars.
 local failure = require "ipmmap_cli.failure"
-local follow = require "ipmmap_cli.follow"
+local commits = require "ipmmap_cli.commits"
 local ipmmap = require "ipmmap"
 local new_tracker = require "ipmmap_cli.tracker"
 local output = require "ipmmap_cli.output"
@@ -42,14 +42,14 @@ function rows.of_log(opened, paths)
 end
 
 --- The rows of a segment: the state as of now, and then every commit.
--- @param look as for follow.commits
+-- @param look as for commits.each
 -- @param on_missed called with the number of commits that were missed before a row, if any
 -- @return the scalars, and an iterator as for a log
 function rows.of_segment(reader, S, paths, look, on_missed)
   local scalars = parts.scalars(S, paths)
   local tracker = new_tracker(S, paths, scalars)
-  local feed, first, at = follow.open(reader)
-  local next_commit = follow.commits(feed, look)
+  local feed, first, at = commits.open(reader)
+  local next_commit = commits.each(feed, look)
   return scalars, function()
     if first then
       local changed = tracker:changed(first)

@@ -33,9 +33,9 @@ local function add_assignments(list, S, argument, is_json, whole)
   end
 end
 
-local function read_assignments(editor, S, args)
+local function read_assignments(handle, S, args)
   if #args.assignments == 0 then return input.read_struct(S, io.read("a")) end
-  local list, whole = {}, types.is_dynamic(types.of(S)) and editor:snapshot() or nil
+  local list, whole = {}, types.is_dynamic(types.of(S)) and handle:snapshot() or nil
   for _, argument in ipairs(args.assignments) do
     add_assignments(list, S, argument, args.json, whole)
   end
@@ -72,10 +72,39 @@ local function assign(editor, assignment)
   end
 end
 
-return function(args)
-  check(args)
+-- Makes the change in the segment here.
+local function set_here(args)
   local editor <close>, S = segment.open("editor", args.file, args)
   local assignments = read_assignments(editor, S, args)
-  local _ <close> = failure.assert(editor:try_lock(args.timeout))
+  local view <close>, message, code = editor:try_lock(args.timeout)
+  if code == "not_home" and editor:share().place == "replica" then
+    failure.raise(code, "%s; --url sets the value there", message)
+  end
+  failure.assert(view, message, code)
   for _, assignment in ipairs(assignments) do assign(editor, assignment) end
+end
+
+local SERVER <const> = { "password_file", "ca", "cert", "key", "insecure" }
+
+-- Makes the change at the segment's home, by a server.
+local function set_at_home(args)
+  local reader <close>, S = segment.open("reader", args.file, args)
+  local assignments = read_assignments(reader, S, args)
+  local options = { timeout = args.timeout, lock_dir = args.lock_dir, trust = args.trust }
+  for _, name in ipairs(SERVER) do options[name] = args[name] end
+  local remote <close> = failure.assert(require "ipmmap_share.remote"(args.file, args.url, options))
+  failure.assert(remote:edit(function(draft)
+    for _, assignment in ipairs(assignments) do assign(draft, assignment) end
+  end))
+end
+
+return function(args)
+  check(args)
+  for _, name in ipairs(SERVER) do
+    if args[name] and not args.url then
+      failure.raise("usage", "--%s goes with --url", (name:gsub("_", "-")))
+    end
+  end
+  local run = args.url and set_at_home or set_here
+  run(args)
 end

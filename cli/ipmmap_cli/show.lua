@@ -2,6 +2,7 @@
 local output = require "ipmmap_cli.output"
 local parts = require "ipmmap_cli.parts"
 local segment = require "ipmmap_cli.segment"
+local shared = require "ipmmap_cli.shared"
 local types = require "ipmmap_cli.types"
 local value = require "ipmmap_cli.value"
 local visible = require("ipmmap_cli.text").visible
@@ -100,9 +101,10 @@ local function print_fields(struct, data)
   if first then error(first, 0) end
 end
 
-local function print_all(S, data, version, tag)
-  output.print("%s", output.paint("bold", ("%s%s, version %d"):format(S.name,
-    tag ~= "" and (" '%s'"):format(tag) or "", version)))
+local function print_all(S, data, version, info)
+  local place = shared.describe(info.share)
+  output.print("%s", output.paint("bold", ("%s%s, version %d%s"):format(S.name,
+    info.tag ~= "" and (" '%s'"):format(info.tag) or "", version, place and ", " .. place or "")))
   print_fields(types.of(S), data)
 end
 
@@ -114,7 +116,7 @@ return function(args)
   if #chosen == 0 and args.json then
     output.json(value.for_json(S:type(), data))
   elseif #chosen == 0 then
-    print_all(S, data, version, reader:info().tag)
+    print_all(S, data, version, reader:info())
   elseif not args.json then
     for _, part in ipairs(chosen) do
       print_part(part.path, part.type, read(part), "", part.unit)

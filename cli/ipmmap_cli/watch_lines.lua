@@ -1,6 +1,6 @@
 --- `ipmmap watch` into a pipe: prints a line with the values, and one with the changed values for
 -- each commit.
-local follow = require "ipmmap_cli.follow"
+local commits = require "ipmmap_cli.commits"
 local ipmmap = require "ipmmap"
 local new_leaves = require "ipmmap_cli.leaves"
 local new_tracker = require "ipmmap_cli.tracker"
@@ -50,13 +50,13 @@ end
 return function(reader, S, args)
   local show, takes_all = args.json and print_json or print_text, #args.paths == 0
   local tracker = new_tracker(S, args.paths)
-  local feed <close>, first, at = follow.open(reader)
+  local feed <close>, first, at = commits.open(reader)
   stop.notice()
   show({ version = at, time = ipmmap.now(), missed = 0 }, tracker:changed(first))
   local changes = takes_all and not types.is_dynamic(types.of(S)) and new_changes(S, feed)
     or function(whole) return tracker:changed(whole) end
   local lost = 0 -- commits that were missed since the last line
-  for whole, version, missed in follow.commits(feed, stop.is_asked) do
+  for whole, version, missed in commits.each(feed, stop.is_asked) do
     local list = changes(whole)
     lost = lost + missed
     if #list > 0 or takes_all then

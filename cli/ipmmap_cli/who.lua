@@ -8,6 +8,8 @@ local ipmmap = require "ipmmap"
 local output = require "ipmmap_cli.output"
 local processes = require "ipmmap_cli.processes"
 local segment = require "ipmmap_cli.segment"
+local shared = require "ipmmap_cli.shared"
+local text = require "ipmmap_cli.text"
 
 -- A process that is just opening the segment has finished within these looks. NAP is in seconds.
 local LOOKS <const>, NAP <const> = 5, 0.05
@@ -39,8 +41,8 @@ local function look(path)
   end
 end
 
--- What the two files tell: { users, attached, last_writer, last_commit, is_full }; or nil, message,
--- code if that cannot be told.
+-- What the two files tell: { users, attached, last_writer, last_commit, is_full, place }; or nil,
+-- message, code if that cannot be told.
 local function told_by(path, args)
   local reader <close>, message, code = segment.try_open("reader", path, args)
   if not reader then return nil, message, code end
@@ -56,7 +58,8 @@ local function told_by(path, args)
     if not active[one.pid] then attached[#attached + 1] = one end
   end
   return { users = users, attached = attached, last_writer = info.last_writer,
-    last_commit = info.last_commit, is_full = #info.attached >= MOST_ATTACHED }
+    last_commit = info.last_commit, is_full = #info.attached >= MOST_ATTACHED,
+    place = info.share.place ~= "unshared" and shared.explain(info.share, path, args) or nil }
 end
 
 local function command_of(pid) return pid and files.command_of(pid) or "?" end
@@ -133,6 +136,7 @@ local function print_rows(told, held)
   end
   if told.last_writer then rows[#rows + 1] = last_row(told) end
   if #rows > 0 then output.columns({ "PID>", "COMMAND", "DOES", "SINCE" }, rows) end
+  if told.place then output.print("%s", text.visible(told.place)) end
   if told.is_full then
     output.print("more may have it open: at most %d handles are listed", MOST_ATTACHED)
   end

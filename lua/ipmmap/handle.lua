@@ -93,6 +93,7 @@ local checks = {
     end
   end,
   follow = check_boolean,
+  shares = check_boolean,
   init = function(value)
     if type(value) ~= "table" and type(value) ~= "userdata" and type(value) ~= "cdata" then
       return "is neither a table nor a value"
@@ -107,7 +108,7 @@ local checks = {
 
 local of_managers = {
   create = true, force = true, migrate = true, mode = true, max_readers = true, feed = true,
-  init = true,
+  init = true, shares = true,
 }
 
 -- What IPM_MIGRATE_NO, YES and LOSSY are called.
@@ -117,7 +118,8 @@ local MIGRATE = { [false] = 0, [true] = 1, lossy = 2 }
 local function check_role(name, role)
   if of_managers[name] and role ~= "manager" then
     return ("option '%s' is for a manager, not for this %s: a table that both share has no create, "
-      .. "force, migrate, mode, max_readers, feed and init; give the manager a copy with them"
+      .. "force, migrate, mode, max_readers, feed, init and shares; give the manager a copy with "
+      .. "them"
       ):format(name, role)
   elseif name == "wait" and role == "manager" then
     return "option 'wait' is for editors and readers, not for this manager: a manager makes the "
@@ -195,9 +197,9 @@ end
 -- @function manager
 -- @tparam Struct|string shared the struct, or its registered name; it must descend from `base`
 -- @tparam[opt] table options the options below. `create`, `force`, `migrate`, `mode`,
--- `max_readers`, `feed` and `init` are for managers only, and the other roles refuse them. If
--- several roles share a table, leave these seven out of it, and give the manager a copy with them,
--- or a table that inherits from it by `__index`
+-- `max_readers`, `feed`, `init` and `shares` are for managers only, and the other roles refuse
+-- them. If several roles share a table, leave these eight out of it, and give the manager a copy
+-- with them, or a table that inherits from it by `__index`
 -- @tparam[opt=""] string options.tag tells several segments of the same struct apart: letters,
 -- digits, `.`, `_` and `-`, without `..`, at most 128 characters
 -- @tparam[opt="./.mmap"] string options.mmap_dir the directory of `<Struct>_<tag>.mmap`
@@ -229,6 +231,9 @@ end
 -- @tparam[opt] table|value options.init with `create`: the first values of a segment that is made
 -- or, with `force`, reset: a table, as for `Handle:set`, or a value of the struct. Fields that a
 -- table does not have get their defaults, or zeros. The values are checked before anything is made
+-- @tparam[opt=false] boolean options.shares for the program that carries the segment's commits
+-- between machines. The handle may call `set_share`, `apply` and `edit`, and may write where
+-- editors get the code `"not_home"`. A segment that it makes is a replica from the first moment
 -- @tparam[opt=false] boolean options.prefault touch each page at opening, so that later accesses
 -- cause no page faults
 -- @tparam[opt=false] boolean options.mlock keep all pages in memory; includes `prefault`.
@@ -260,7 +265,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] string message
 -- @treturn[2] string code: `"not_found"`, `"layout"`, `"corrupt"`, `"permission"`, `"no_space"`,
--- `"system"`, `"incompatible"`, `"timeout"`
+-- `"system"`, `"incompatible"`, `"timeout"`; with `force` or `migrate` also `"not_home"`
 -- @raise an error if the struct is not registered or has no common header, or if an option is
 -- unknown or has a bad value
 function handle.manager(shared, options)

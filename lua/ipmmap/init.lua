@@ -37,6 +37,8 @@
 -- - `replaced`: the segment was replaced, destroyed or removed since this handle was opened. With
 --   the option `follow`: and there is no other segment of that name yet.
 -- - `forked`: the parent process opened the handle before a fork.
+-- - `not_home`: the segment is a replica of another machine's, or this machine is no longer its
+--   home. What the block has changed is rolled back.
 --
 -- ## Types
 --
@@ -125,6 +127,8 @@ local compat = require "ipmmap.compat"
 local enum = require "ipmmap.enum"
 local handle = require "ipmmap.handle"
 local struct = require "ipmmap.struct"
+local remote = require "ipmmap.remote"
+require "ipmmap.share"
 require "ipmmap.wait"
 
 local core = compat.core
@@ -168,12 +172,14 @@ return {
   reader = handle.reader,
   repair = handle.repair,
   adopt = handle.adopt,
+  remote = remote,
   totable = core.totable,
   bytes = core.bytes,
   setbytes = core.setbytes,
   pointer = core.pointer,
   check = core.check,
   now = core.now,
+  boottime = core.boottime,
   sleep = core.sleep,
   wait_any = core.wait_any,
   pairs = core.pairs or pairs,

@@ -17,7 +17,7 @@
 ---@class BaseMmapStructure
 ---@field header MmapStructureHeader # MmapStructureHeader
 
----@alias ipmmap.Code "not_found"|"layout"|"corrupt"|"permission"|"no_space"|"system"|"timeout"|"deadlock"|"incompatible"|"replaced"|"forked"
+---@alias ipmmap.Code "not_found"|"layout"|"corrupt"|"permission"|"no_space"|"system"|"timeout"|"deadlock"|"incompatible"|"replaced"|"forked"|"not_home"
 
 ---@class ipmmap.Error
 ---@field code ipmmap.Code
@@ -80,6 +80,7 @@
 ---@field last_commit? number
 ---@field last_writer? { pid: integer, start: integer, alive?: boolean }
 ---@field attached ipmmap.Attached[]
+---@field share? ipmmap.Share
 
 ---@class ipmmap.Attached
 ---@field pid integer
@@ -91,6 +92,32 @@
 ---@field kept string[]
 ---@field added string[]
 ---@field dropped string[]
+
+---@class ipmmap.Share
+---@field place "unshared"|"home"|"replica"
+---@field epoch? integer
+---@field ahead? integer
+---@field token? integer
+---@field deadline? number
+
+---@class ipmmap.RemoteOptions
+---@field timeout? number
+---@field password_file? string
+---@field ca? string
+---@field cert? string
+---@field key? string
+---@field insecure? boolean
+---@field lock_dir? string
+---@field trust? integer|integer[]|string
+
+---@class ipmmap.Remote
+---@field set fun(self: ipmmap.Remote, fields: table): integer?, string?, string?
+---@field write fun(self: ipmmap.Remote, path: string, value: any): integer?, string?, string?
+---@field add fun(self: ipmmap.Remote, path: string, n: number): number?, integer|string, string?
+---@field update fun(self: ipmmap.Remote, path: string, fn: function): any, integer|string, string?
+---@field with fun(self: ipmmap.Remote, fn: function): integer?, string?, string?
+---@field edit fun(self: ipmmap.Remote, fn: function): integer?, string?, string?
+---@field close fun(self: ipmmap.Remote)
 
 ---@class ipmmap.Feed
 local Feed = {}
@@ -141,6 +168,7 @@ local ipmmap = {}
 ---@field max_readers? integer how many readers can hold the lock at the same time, 1 to 128
 ---@field feed? integer with `create`: the bytes of a ring in the data file, which keeps what the last commits changed, for feeds. In the ring each commit takes 40 bytes, 8 for each 8 bytes that it changed, and 8 for each 256 bytes of the struct that contain them. The ring must be large enough for a change of the whole struct. An existing segment keeps its ring, or has none
 ---@field init? table|ipmmap.Value with `create`: the first values of a segment that is made or, with `force`, reset: a table, as for `Handle:set`, or a value of the struct. Fields that a table does not have get their defaults, or zeros. The values are checked before anything is made
+---@field shares? boolean for the program that carries the segment's commits between machines. The handle may call `set_share`, `apply` and `edit`, and may write where editors get the code `"not_home"`. A segment that it makes is a replica from the first moment
 ---@field prefault? boolean touch each page at opening, so that later accesses cause no page faults
 ---@field mlock? boolean keep all pages in memory; includes `prefault`. `ulimit -l` limits how much memory a process can keep
 ---@field trust? integer|integer[]|string trusted user ids, or `"anyone"`. In a directory that everybody may write to (`/tmp`, `/dev/shm`), a file is used only if it belongs to this user, to the directory's owner or to a trusted user; a lock file also if it belongs to the owner of the data file. A manager that creates a segment also checks the directory, which must belong to this user, to root or to a trusted user, and must have the sticky bit if everybody may write to it. `"anyone"` is for directories that are shared on purpose
@@ -195,6 +223,11 @@ function Feed:commits(seconds) end
 ---@return integer|nil # missed: how many commits before it were lost because the ring had overwritten them; 0 for a feed that keeps up
 function Feed:next(seconds) end
 
+---What the commit that was told last has changed, as text for `Handle:apply` of another segment: the
+---bytes that make the value before it the value as of it, also if commits were missed between the two.
+---@return string # pieces of the struct in ascending order, each with its offset, in 8 bytes, and its size, in 4, little-endian; "" if no commit was told yet
+function Feed:patch() end
+
 ---The time when the commit that was told last was made.
 ---@return number # Unix seconds, exact to a tick of the kernel's clock (1 to 10 ms). 0 if the time is not known: the segment has no ring, the commit is no longer in it, or no commit was told yet
 function Feed:time() end
@@ -205,6 +238,16 @@ function Feed:time() end
 ---@param n number the number to add, which may be negative; integral if the field is an integer
 ---@return number # the new value
 function Editor:add(path, n) end
+
+---Commit what a patch says, as another machine has committed it. This is a transaction of its own, or
+---the first change under the handle's lock. If it fails, nothing is changed. Managers only.
+---@param patch string as `Feed:patch` returns it; it may be empty, and includes the common header
+---@param version integer the version that the segment gets with this commit. It is greater than the present one, and may skip some
+---@param time? number when the commit was made, in Unix seconds, as `Feed:time` returns it; by default now
+---@return boolean|nil # true
+---@return string? message
+---@return ipmmap.Code? code `"corrupt"`: it is no patch of this struct, or would store what is no value of a field; or a code that `lock` raises
+function Manager:apply(patch, version, time) end
 
 ---Keep only some bits of an integer, as one transaction. If the others are clear already, nothing is
 ---changed, and there is no commit. Editors and managers.
@@ -250,6 +293,16 @@ function Manager:destroy() end
 ---@return integer # the present version. Any commit after it makes the descriptor readable
 function Reader:drain() end
 
+---Change the segment at its home for another machine: store the bytes of a patch if other bytes still
+---are as expected. This is a transaction of its own, or a part of that of the handle's lock. It is
+---refused where an editor would be. Managers only.
+---@param expected string a patch of the bytes that the segment must have; it may be empty
+---@param patch string of the bytes to store; without the common header
+---@return boolean|nil # true: they are stored; false: the segment has other bytes than expected, and nothing was changed
+---@return string? message
+---@return ipmmap.Code? code `"not_home"`; `"corrupt"`: one is no patch of this struct, or would store what is no value of a field; or a code that `lock` raises
+function Manager:edit(expected, patch) end
+
 ---A file descriptor for an event loop. It becomes readable after each commit, and when the segment is
 ---replaced or destroyed. `drain` makes it unreadable again. It also becomes readable a second after
 ---the last `drain`, because an editor may die between its commit and the notification. It does not
@@ -272,7 +325,7 @@ function Reader:feed(version) end
 function Editor:flush() end
 
 ---Information about the segment, the handle and the lock.
----@return ipmmap.Info # with the fields `name`, of the struct; `role`, of the handle; `tag`; `path` and `lock_path`, of the two files; `size`, of the struct in bytes; `feed`: the bytes of the ring that feeds read, 0 if there is none; `version`; `recoveries`: how many transactions were rolled back because their writer died; `pending`: whether a writer died in a transaction, which the next writer will roll back; `max_readers`; `readers`: how many read locks are held now; `writer_pid`: the process that holds the write lock now, or 0; `writable`: whether this role may write; `lockable`: false if this reader can only read without the lock; `replaced`: whether the segment was replaced or destroyed, or its file was removed; the other fields then show what was last known; `migrated`: what the opening of this handle migrated, or nil: `kept`, `added` and `dropped`, lists of paths, see the option `migrate`; `last_commit`: when the last commit was made, in Unix seconds, to within 10 ms, or nil if there was none; `last_writer`: the process that made it: `pid`, in its own pid namespace; `start`, which tells it from a later process with the same pid: the clock ticks between the boot and its start; and `alive`, nil if that cannot be told, because it is of another pid namespace; `attached`: a table for each handle that a living process has open on the segment, this one included: `pid`, `role`, `since` in Unix seconds, and `start`. At most 160 handles are listed, and no reader without the lock file. The call makes four system calls for each of them
+---@return ipmmap.Info # with the fields `name`, of the struct; `role`, of the handle; `tag`; `path` and `lock_path`, of the two files; `size`, of the struct in bytes; `feed`: the bytes of the ring that feeds read, 0 if there is none; `version`; `recoveries`: how many transactions were rolled back because their writer died; `pending`: whether a writer died in a transaction, which the next writer will roll back; `max_readers`; `readers`: how many read locks are held now; `writer_pid`: the process that holds the write lock now, or 0; `writable`: whether this role may write; `lockable`: false if this reader can only read without the lock; `replaced`: whether the segment was replaced or destroyed, or its file was removed; the other fields then show what was last known; `migrated`: what the opening of this handle migrated, or nil: `kept`, `added` and `dropped`, lists of paths, see the option `migrate`; `last_commit`: when the last commit was made, in Unix seconds, to within 10 ms, or nil if there was none; `last_writer`: the process that made it: `pid`, in its own pid namespace; `start`, which tells it from a later process with the same pid: the clock ticks between the boot and its start; and `alive`, nil if that cannot be told, because it is of another pid namespace; `attached`: a table for each handle that a living process has open on the segment, this one included: `pid`, `role`, `since` in Unix seconds, and `start`. At most 160 handles are listed, and no reader without the lock file. The call makes four system calls for each of them; `share`: what `share` returns, nil if the segment was replaced
 function Reader:info() end
 
 ---The time when the segment was last touched, or else created: `header.time_stamp`.
@@ -326,6 +379,19 @@ function Editor:rollback() end
 ---transaction. Otherwise it is a transaction of its own. Editors and managers.
 ---@param fields table|ipmmap.View|ipmmap.Value a table of the fields to set, with nested tables for structs and arrays; or a view or value of the same struct. The header of a view, of a value, and of a table from `totable` is left out: the segment keeps its own
 function Editor:set(fields) end
+
+---Say where the segment may be written, for the program that carries its commits between machines.
+---All processes see it at once, and a rollback does not undo it. The handle holds its lock. Without
+---the lock only the deadline of a home can be moved: everything else stays as it is. Managers only.
+---@param share ipmmap.Share `place`, `epoch`, `ahead`, `token` and `deadline`, as `share` returns them. Numbers that it does not have are 0. A home has a deadline, which may be in the past, and only a home has a deadline and a token
+function Manager:set_share(share) end
+
+---Where the segment may be written, if several machines have it. One of them is its *home*: editors
+---may write there. The others have *replicas*, whose editors get the code `"not_home"`. A home may be
+---written until a deadline, which the program that shares the segment moves again and again. All
+---others are unshared.
+---@return ipmmap.Share # `place`: `"unshared"`, `"home"` or `"replica"`; `epoch`, of the home whose commits the segment has, 0 if that is not known; `ahead`: how much larger the segment's version is than that of the home; `token`, of the home's lease, 0 if it has none; `deadline`: until when editors may commit, in seconds of `boottime`, nil if there is none, or if it is of another boot or time namespace
+function Reader:share() end
 
 ---Copy the whole struct as last committed. The call does not wait for an editor that holds the lock,
 ---is stopped or has died. If the handle itself holds the lock, the copy does not include the changes
@@ -499,6 +565,11 @@ function Struct:type() end
 ---@return ipmmap.Code? code `"layout"`: the file is too short, or has something after the struct; `"corrupt"`: it does not start with the header code, or is a damaged segment; or as for `manager`
 function ipmmap.adopt(shared, path, options) end
 
+---The time since the machine was started, in which deadlines count. It includes the time for which the
+---machine was suspended, and nobody can set it.
+---@return number # seconds
+function ipmmap.boottime() end
+
 ---The raw bytes of a view or value as they lie in memory, in native byte order and with padding; or
 ---those of some elements of an array.
 ---@param v ipmmap.View|ipmmap.Value
@@ -573,10 +644,10 @@ function ipmmap.lookup(name) end
 ---Open a segment as its manager. A manager may create, reset and destroy the segment, and do
 ---everything that an editor may.
 ---@param shared ipmmap.Struct|string the struct, or its registered name; it must descend from `base`
----@param options? ipmmap.ManagerOptions the options below. `create`, `force`, `migrate`, `mode`, `max_readers`, `feed` and `init` are for managers only, and the other roles refuse them. If several roles share a table, leave these seven out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
+---@param options? ipmmap.ManagerOptions the options below. `create`, `force`, `migrate`, `mode`, `max_readers`, `feed`, `init` and `shares` are for managers only, and the other roles refuse them. If several roles share a table, leave these eight out of it, and give the manager a copy with them, or a table that inherits from it by `__index`
 ---@return ipmmap.Manager|nil
 ---@return string? message
----@return ipmmap.Code? code `"not_found"`, `"layout"`, `"corrupt"`, `"permission"`, `"no_space"`, `"system"`, `"incompatible"`, `"timeout"`
+---@return ipmmap.Code? code `"not_found"`, `"layout"`, `"corrupt"`, `"permission"`, `"no_space"`, `"system"`, `"incompatible"`, `"timeout"`; with `force` or `migrate` also `"not_home"`
 function ipmmap.manager(shared, options) end
 
 ---The present time, in the same form as `header.time_stamp`.
@@ -629,6 +700,37 @@ function ipmmap.reader(shared, options) end
 ---@param options? table those of the child
 ---@return ipmmap.Struct|ipmmap.Enum
 function ipmmap.redefine(name, what, more, options) end
+
+---Open a replica to edit the segment at its home, another machine. It reads here, and sends each
+---edit to the home, by the Redis server that carries the segment's commits. Each of its methods
+---waits for the answer, within a cqueues loop or without one:
+---
+---- `r:set(fields)` and `r:write(path, value)`, as of a handle, return the version that the replica
+---  gets with the edit.
+---- `r:add(path, n)` and `r:update(path, fn)` return the new value and that version. If another
+---  process has changed the field meanwhile, they begin again.
+---- `r:with(fn)` calls `fn(value)` with a copy of the struct, sends what it has changed if the
+---  struct is still the same at the home, and returns that version. If it is not, it begins again.
+---- `r:edit(fn)` makes several changes as one transaction: it calls `fn(draft)`, and the draft has
+---  the methods `read`, `write`, `set`, `add` and `update`. If what they have read is not the same
+---  at the home, it begins again. It returns that version.
+---- `r:close()`, which lets an edit that is under way end; it can also be a `<close>` variable.
+---
+---The version is 0 if it is not known, because the replica has not followed the home yet.
+---
+---A failure is `nil, message, code`. The codes are those of a handle, and `conflict`: other
+---processes changed the same fields again and again; `refused`: the home does not take the edit;
+---`timeout`: it was not made, and will not be; `unknown`: it may have been made. A value that the
+---field does not take raises an error, as in a handle. A Remote makes one edit at a time.
+---
+---It is in the rock `ipmmap-cli`, and needs the modules `cqueues` and `luaossl`.
+---@param file string the data file of the replica, which `ipmmap follow` keeps
+---@param url string of the server, as for `ipmmap follow`: `rediss://user@host`
+---@param options? ipmmap.RemoteOptions `timeout`: how many seconds an edit may take, by default 10; `password_file`, `ca`, `cert` and `key`: files; `insecure`: true to allow a server on another machine without TLS; `lock_dir` and `trust`, as for `reader`
+---@return ipmmap.Remote|nil
+---@return string? message
+---@return ipmmap.Code? code as for `reader`; `"not_found"` also if the server does not have the segment, and `"system"` if a module is missing or the server cannot be reached; `refused` if the file is not shared, and `invalid` for a bad URL, or an option that does not go with it
+function ipmmap.remote(file, url, options) end
 
 ---Repair a data file that is `"corrupt"`. Only damage that can be repaired without a guess is
 ---repaired: a header code that another program has overwritten is set again. This is a transaction,

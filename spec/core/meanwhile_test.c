@@ -164,7 +164,7 @@ static void all_managers_meet_at_one_lock_file(void) {
 /* What a manager has done that dies before it removes or replaces the file. */
 static void retire(void) {
     ipm_retirement old;
-    CHECK_INT(ipm_datafile_retire_old(data_path(""), &old, &error), IPM_OK);
+    CHECK_INT(ipm_datafile_retire_old(data_path(""), false, &old, &error), IPM_OK);
     CHECK(old.fd >= 0);
     ipm_datafile_retired(&old, true);
 }

@@ -4,7 +4,7 @@
 
 #include <sys/syscall.h>
 
-static ipm_place *place_of(uint32_t ticket) {
+static ipm_queue_place *place_of(uint32_t ticket) {
     return &lock.shared->places[ticket % IPM_PLACES].place;
 }
 

@@ -47,8 +47,8 @@ local function run(command, dir)
   return table.concat(lines)
 end
 
--- A directory with the command ipmmap, which the interpreter of the specs runs.
-local function command_directory()
+--- Makes a directory with the command ipmmap, which the interpreter of the specs runs.
+function cli_doc.command_directory()
   local dir = tmpdir()
   shell.run(([[printf '#!/bin/sh\nexec %s %s/bin/ipmmap "$@"\n' >%s/ipmmap && chmod +x %s/ipmmap]])
     :format(process.LUA, ROOT, dir, dir))
@@ -58,7 +58,7 @@ end
 --- Runs each command and calls visit(command, output in the document, output of this run).
 function cli_doc.each(text, visit)
   local dir = tmpdir()
-  posix.setenv("PATH", command_directory() .. ":" .. os.getenv("PATH"))
+  posix.setenv("PATH", cli_doc.command_directory() .. ":" .. os.getenv("PATH"))
   process.start { process.LUA, "-e", text:match("\n```lua\n(.-)\n```\n"), cwd = dir }:join()
   for directive, block in text:gmatch("\n([^\n]*)\n```console\n(.-)```\n") do
     local child = companion(directive:match("<!%-%- (%w+) %-%->"), dir)

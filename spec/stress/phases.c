@@ -4,6 +4,8 @@
 
 #include "../../src/core/lockfile.h"
 
+#include <string.h>
+
 ipm_layout *phase_layout, *phase_other_layout;
 
 static ipm_segment *handle;
@@ -84,6 +86,33 @@ static void replace(void) {
 
 static void migrate(void) {
     stress_open(IPM_MANAGER, phase_other_layout, true, STRESS_MIGRATE, &handle);
+}
+
+/* The patch of a whole struct, of the version after the skipped ones. */
+static struct {
+    uint64_t version;
+    unsigned char bytes[IPM_RUN_HEADER + PHASE_WORDS * 8];
+} patch;
+
+static void open_sharer(void) {
+    const ipm_options options = {
+        .own_size = sizeof options, .mmap_dir = stress_dir, .shares = true};
+    const uint64_t offset = IPM_HEADER_SIZE;
+    const uint32_t size = PHASE_WORDS * 8;
+    if (ipm_segment_open(IPM_MANAGER, phase_layout, &options, &handle, NULL) != IPM_OK ||
+        ipm_segment_version(handle, &patch.version, NULL) != IPM_OK)
+        stress_die("cannot open the segment to share it");
+    patch.version += 1 + PHASE_SKIPPED;
+    memcpy(patch.bytes, &offset, sizeof offset);
+    memcpy(patch.bytes + sizeof offset, &size, sizeof size);
+    for (unsigned i = 0; i < PHASE_WORDS; i++) {
+        const uint64_t word = stress_word(patch.version, i);
+        memcpy(patch.bytes + IPM_RUN_HEADER + i * 8, &word, sizeof word);
+    }
+}
+
+static void apply(void) {
+    ipm_segment_apply(handle, patch.bytes, sizeof patch.bytes, patch.version, 0, NULL);
 }
 
 static void open_lock_file(void) {
@@ -170,6 +199,17 @@ const phase_kind phases[] = {
      .before = open_editor,
      .run = lock,
      .has_ring = true},
+    {.name = "apply",
+     .outcome = COMMIT,
+     .before = open_sharer,
+     .run = apply,
+     .skipped = PHASE_SKIPPED},
+    {.name = "apply with a ring",
+     .outcome = COMMIT,
+     .before = open_sharer,
+     .run = apply,
+     .has_ring = true,
+     .skipped = PHASE_SKIPPED},
     {.name = "unlock without a change", .holder = VICTIM, .before = open_and_lock, .run = unlock},
     {.name = "rollback", .holder = VICTIM, .before = open_and_write, .run = rollback},
     {.name = "close while writing",

@@ -10,7 +10,8 @@
 
 #include <stdbool.h>
 
-#define PHASE_WORDS 66 /* of the struct: 544 bytes, two blocks and a part of one */
+#define PHASE_SKIPPED 2 /* by a commit that skips versions */
+#define PHASE_WORDS 66  /* of the struct: 544 bytes, two blocks and a part of one */
 
 typedef enum phase_holder { NOBODY, VICTIM, A_WRITER, A_READER } phase_holder;
 
@@ -25,7 +26,8 @@ typedef enum phase_scene {
 /* What may exist after the victim's death. */
 typedef enum phase_outcome {
     SAME,    /* the segment as it was */
-    COMMIT,  /* the segment as it was, or version 2 once the sequence is even again */
+    COMMIT,  /* the segment as it was, or version 2 once the sequence is even again; or, if versions
+              * are skipped, the one after those */
     ZEROED,  /* the same, but version 2 is all zero */
     ANOTHER, /* the segment as it was, none, or a new one; old handles may report that */
     MIGRATED /* the segment as it was, or a new one with its values; or none, and a manager finds
@@ -39,11 +41,12 @@ typedef struct phase_kind {
     phase_outcome outcome;
     void (*before)(void); /* run by the victim before the phase */
     void (*run)(void);
-    stress_way way; /* by which there may be a segment of another layout afterwards */
-    bool newcomers; /* the waiters have not opened the segment yet */
-    bool sleepers;  /* the waiters wait for a commit, not for the lock */
-    bool opens;     /* the phase opens a segment, so it is long */
-    bool has_ring;  /* the segment has a ring, and a survivor follows it */
+    stress_way way;   /* by which there may be a segment of another layout afterwards */
+    bool newcomers;   /* the waiters have not opened the segment yet */
+    bool sleepers;    /* the waiters wait for a commit, not for the lock */
+    bool opens;       /* the phase opens a segment, so it is long */
+    bool has_ring;    /* the segment has a ring, and a survivor follows it */
+    unsigned skipped; /* how many versions the commit skips */
 } phase_kind;
 
 extern const phase_kind phases[];

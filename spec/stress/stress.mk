@@ -9,6 +9,10 @@
 # make layouts  lets processes follow a segment whose layout changes, while its managers are killed
 # make news     lets processes wait for each other's commits
 # make followers  kills editors at random while other processes follow every commit, for KILLS=100000
+# make machines  lets several machines share a segment over real redis-servers, for MINUTES=1, while
+#               processes are killed and stopped, cables are cut and hostile frames are sent; with
+#               PART=kills that part only (the parts are listed in spec/stress/machines.lua)
+# make machines-scale  measures what commits cost the server, the home and followers
 # make mutants  changes the core one line at a time, and checks that a test fails: the changes listed
 #               in spec/mutation/mutants; with GENERATED=1 all that rules generate, with GENERATED=12
 #               a dozen of them
@@ -42,7 +46,7 @@ $(STRESS_DIR)/sweep: $(STRESS_DIR)/step.o $(STRESS_DIR)/phases.o $(STRESS_DIR)/w
 $(STRESS_DIR)/chaos: $(STRESS_DIR)/chaos_worker.o $(STRESS_DIR)/chaos_crew.o
 $(STRESS_DIR)/weak_memory: $(STRESS_DIR)/weak.o $(STRESS_DIR)/weak_core.o
 $(STRESS_DIR)/weak_memory: COMPILED_ANEW = %/core/feed.o %/core/listeners.o %/core/mutex.o \
-    %/core/notify.o %/core/queue.o %/core/ring.o %/core/rwlock.o %/core/transaction.o
+    %/core/notify.o %/core/queue.o %/core/ring.o %/core/rwlock.o %/core/share.o %/core/transaction.o
 # -z now binds all symbols at the start, so that sweep does not step through the dynamic linker.
 $(STRESS_PROGRAMS): $(STRESS_DIR)/%: $(STRESS_DIR)/%.o $(STRESS_DIR)/stress.o $(CORE:%.c=$(BUILD)/%.o)
 	$(LINK) -Wl,-z,now -o $@ $(filter-out $(COMPILED_ANEW),$^)
@@ -74,4 +78,10 @@ LAYOUTS = 30
 layouts: all $(BUILD)/spec/helper/posix.so
 	$(LUA_PATHS) $(LUA) spec/stress/layouts.lua $(LAYOUTS)
 
-.PHONY: $(STRESS) stress layouts mutants
+TO_SHARE = redis-server lua-cqueues lua-luaossl lua-argparse lua-luv iproute2
+SHARE_PATHS = LUA_PATH='lua/?.lua;lua/?/init.lua;cli/?.lua;./?.lua;;' LUA_CPATH='$(BUILD)/?.so;;'
+machines machines-scale: all $(BUILD)/spec/helper/posix.so
+	@.ci/packages 'make $@' $(TO_SHARE)
+	$(SHARE_PATHS) $(LUA) spec/stress/$(if $(filter machines,$@),machines.lua $(MINUTES) $(PART),machines/scale.lua)
+
+.PHONY: $(STRESS) machines machines-scale stress layouts mutants

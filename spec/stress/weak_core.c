@@ -78,6 +78,7 @@ static int weak_touch(const char *path) {
 #include "../../src/core/queue.c"
 #include "../../src/core/ring.c"
 #include "../../src/core/rwlock.c"
+#include "../../src/core/share.c"
 #include "../../src/core/transaction.c"
 
 #include "weak_core.h"
@@ -111,6 +112,19 @@ void weak_segment(ipm_segment *segment, const ipm_memory *memory) {
     segment->data.memory = *memory;
     segment->data.geometry.struct_size = memory->size;
     segment->name = "Weak";
+}
+
+void weak_begin(ipm_transaction *transaction, uint64_t version) {
+    ipm_transaction_begin(transaction, version, 0);
+}
+
+ipm_share weak_share(const ipm_share_block *block) {
+    return load_share(block).share;
+}
+
+void weak_set_share(ipm_share_block *block, const ipm_share *share) {
+    const share_state state = {*share, 1, 1};
+    store_share(block, &state);
 }
 
 void weak_change(ipm_transaction *transaction, uint64_t offset, uint64_t size) {

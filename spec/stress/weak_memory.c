@@ -80,10 +80,13 @@ static void transact(void) {
     expect(ipm_snapshot_version(&mem) == version, "a writer finds another version");
     ipm_transaction_open(&transaction, &mem);
     bool commits = weak_random(4) != 0;
+    uint64_t next = version + 1;
+    if (weak_random(3) == 0)
+        weak_begin(&transaction, next += weak_random(3));
     if (weak_random(2) == 0)
-        write_word(&transaction, FIRST, version + 1);
-    write_word(&transaction, SECOND, version + 1);
-    write_word(&transaction, FIRST, version + 1);
+        write_word(&transaction, FIRST, next);
+    write_word(&transaction, SECOND, next);
+    write_word(&transaction, FIRST, next);
     if (commits)
         ipm_transaction_commit(&transaction);
     else
@@ -94,6 +97,12 @@ static void transact(void) {
 static void transact_twice(void) {
     transact();
     transact();
+}
+
+/* Whether the list of what was changed since a version has the block of that word. */
+static bool is_listed(const ipm_memory *mem, uint64_t version, uint64_t offset) {
+    uint64_t since = ipm_sequence_after(mem, version), block = offset >> IPM_BLOCK_SHIFT;
+    return since != 0 && ipm_next_saved(mem, since, block, block + 1) == block;
 }
 
 /* In half of the runs the reader starts after all writers: it may still see older values. */
@@ -109,6 +118,8 @@ static void take_snapshots(void) {
         expect(copy[FIRST / 8] == copy[SECOND / 8], "a snapshot is torn");
         expect(copy[FIRST / 8] == version, "a snapshot says another version");
         expect(version >= seen, "a snapshot is older than the one before");
+        expect(version == seen || is_listed(&mem, seen, FIRST), "a change is not listed");
+        expect(version == seen || is_listed(&mem, seen, SECOND), "a change is not listed");
         seen = version;
     }
 }
@@ -163,7 +174,7 @@ static void write_fed(ipm_transaction *transaction, uint64_t offset, uint64_t va
     weak_store(fed.data + offset, 8, value, memory_order_relaxed);
 }
 
-/* The first word holds the version, the last one the last version that is a multiple of three. */
+/* The first word holds the version, the last one the last multiple of three up to it. */
 static void transact_fed(void) {
     ipm_transaction transaction;
     ipm_memory mem = fed_memory();
@@ -172,9 +183,12 @@ static void transact_fed(void) {
         ipm_transaction_recover(&mem);
         weak_consistent(&lock);
         uint64_t version = weak_load(fed.data, 8, memory_order_relaxed) + 1;
+        uint64_t third = weak_load(fed.data + 16, 8, memory_order_relaxed);
         ipm_transaction_open(&transaction, &mem);
-        if (version % 3 == 0)
-            write_fed(&transaction, 16, version);
+        if (weak_random(3) == 0)
+            weak_begin(&transaction, version += weak_random(3));
+        if (version / 3 * 3 != third)
+            write_fed(&transaction, 16, version / 3 * 3);
         write_fed(&transaction, 0, version);
         weak_settle(fed.data, FED_SIZE);
         weak_settle(fed.shadow, FED_SIZE);
@@ -228,6 +242,50 @@ static void prepare_feeds(void) {
 
 static void feeds_tell_each_commit(void) {
     run_all(prepare_feeds);
+}
+
+/* ---- What several machines share --------------------------------------------------------- */
+
+static ipm_share_block block;
+
+/* The numbers of a share are equal, and so is its deadline, if it has one. Only a home's token is
+ * told. */
+static void set_shares(void) {
+    for (unsigned i = 0; i < 3; i++) {
+        weak_waitlock(&lock);
+        weak_consistent(&lock);
+        uint64_t next = weak_share(&block).epoch + 1 + IPM_LAPSED;
+        ipm_share share = {.place = IPM_REPLICA, .epoch = next, .ahead = next, .token = next};
+        if (weak_random(3) != 0)
+            share.place = IPM_HOME, share.deadline = (int64_t)next;
+        weak_set_share(&block, &share);
+        weak_unlock(&lock);
+    }
+}
+
+static void look_at_shares(void) {
+    uint64_t seen = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        ipm_share share = weak_share(&block);
+        bool has_lapsed = share.place == IPM_HOME && share.deadline == IPM_LAPSED;
+        uint64_t token = share.place == IPM_HOME ? share.epoch : 0;
+        expect(share.epoch == share.ahead && share.token == token, "a share is torn");
+        expect(share.place != IPM_HOME || has_lapsed || (uint64_t)share.deadline == share.epoch,
+               "a home has the deadline of another one");
+        expect(share.epoch >= seen, "a share is older than the one before");
+        seen = share.epoch;
+    }
+}
+
+static void prepare_shares(void) {
+    memset(&block, 0, sizeof block);
+    weak_thread(set_shares, maybe_dies(40));
+    weak_thread(set_shares, maybe_dies(40));
+    weak_thread(look_at_shares, WEAK_DIE_NEVER);
+}
+
+static void shares_are_whole(void) {
+    run_all(prepare_shares);
 }
 
 /* ---- Notification ------------------------------------------------------------------------ */
@@ -385,6 +443,7 @@ int main(int argc, char **argv) {
     int64_t start = stress_now();
     run("snapshots show one whole commit and its version", snapshots_are_whole);
     run("feeds tell each commit, in order, or count it", feeds_tell_each_commit);
+    run("a segment says what it is, home or replica, as a whole", shares_are_whole);
     run("a commit wakes all processes that wait for it", news_wake_all);
     run("a commit notifies all event loops that listen", news_reach_event_loops);
     run("the lock keeps readers and writers apart", the_lock_excludes);

@@ -113,6 +113,7 @@ static int make_segment(adoption *a, const ipm_options *options, ipm_error *erro
     ipm_options kept = *options;
     kept.mode = status->st_mode & 0777;
     kept.init = NULL;
+    kept.shares = false;
     int code = ipm_datafile_make(path, a->layout, &kept, &a->temporary, error);
     if (code == IPM_OK && a->in_place)
         code = ipm_file_keep_owner(a->temporary, path, status, error);

@@ -163,6 +163,7 @@ static int append(ipm_builder *builder, const ipm_field *field) {
     builder->current.is_limited |= part->is_limited;
     builder->current.is_dynamic |= part->is_dynamic;
     builder->current.has_bool |= part->has_bool;
+    builder->current.has_text |= part->has_text;
     return IPM_OK;
 }
 

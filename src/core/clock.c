@@ -26,6 +26,10 @@ bool ipm_clock_nap(int64_t ns) {
     return nanosleep(&t, NULL) == 0;
 }
 
+int64_t ipm_boottime(void) {
+    return read_clock(CLOCK_BOOTTIME);
+}
+
 double ipm_time(void) {
     return (double)read_clock(CLOCK_REALTIME) / 1e9;
 }

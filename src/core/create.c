@@ -24,7 +24,7 @@ static int replace(const ipm_segment *segment, const ipm_layout *layout, const i
     int code = ipm_datafile_make(path, layout, options, &temporary, error);
     if (code != IPM_OK)
         return code;
-    code = is_trusted ? ipm_datafile_retire_old(path, &old, error) : IPM_OK;
+    code = is_trusted ? ipm_datafile_retire_old(path, options->shares, &old, error) : IPM_OK;
     if (code == IPM_OK)
         code = ipm_datafile_place(temporary, path, true, error);
     ipm_datafile_retired(&old, code == IPM_OK);

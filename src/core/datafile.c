@@ -5,6 +5,7 @@
 #include "difference.h"
 #include "initial.h"
 #include "room.h"
+#include "share.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -317,6 +318,7 @@ static int fill_in(ipm_file *file, const char *path, const ipm_layout *layout,
     ipm_trailer_head head = {0};
     ipm_footer footer;
     ipm_trailer_describe(&head, &footer, &geometry, options->max_readers);
+    const ipm_share_block replica = {.deadline = IPM_AT_REPLICA};
     const uint16_t code = IPM_HEADER_CODE;
     const double now = ipm_time();
     const int fd = file->fd;
@@ -331,6 +333,8 @@ static int fill_in(ipm_file *file, const char *path, const ipm_layout *layout,
         rc = ipm_datafile_write(fd, &now, sizeof now, 8);
     if (rc == 0)
         rc = ipm_datafile_write(fd, &head, sizeof head, geometry.head);
+    if (rc == 0 && options->shares)
+        rc = ipm_datafile_write(fd, &replica, sizeof replica, geometry.head + sizeof head);
     if (rc == 0)
         rc = ipm_datafile_write(fd, text, length, geometry.schema);
     if (rc == 0)

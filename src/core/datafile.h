@@ -67,7 +67,7 @@ void ipm_datafile_close(ipm_datafile *file);
  * Make a file of the layout under a temporary name beside the path, with the first values of the
  * fields and the time stamp of now.
  *
- * options    mode, max_readers, feed and init
+ * options    mode, max_readers, feed, init and shares
  * temporary  the name. owner: the caller, who frees it, and removes the file if it gets no place
  * returns    IPM_ENOSPACE, IPM_EPERMISSION, ...
  */
@@ -102,9 +102,10 @@ typedef struct ipm_retirement {
 /*
  * Retire the file at the path, even if it is damaged. Processes that opened it before the damage
  * know the place of its trailer, and see the flag. A file without a trailer stays unchanged.
- * returns  IPM_EPERMISSION, IPM_ESYSTEM, ...: the flag could not be set
+ * shares   whether a file is retired that belongs to another machine's home
+ * returns  IPM_ENOTHOME; IPM_EPERMISSION, IPM_ESYSTEM, ...: the flag could not be set
  */
-int ipm_datafile_retire_old(const char *path, ipm_retirement *old, ipm_error *error);
+int ipm_datafile_retire_old(const char *path, bool shares, ipm_retirement *old, ipm_error *error);
 
 /* End a retirement. done: a new file has the name now; otherwise the flag is set back. */
 void ipm_datafile_retired(ipm_retirement *old, bool done);

@@ -101,6 +101,7 @@ static int set_element(ipm_builder *builder, ipm_node *made, const ipm_type *ele
     made->is_limited = inner->is_limited;
     made->is_dynamic = inner->is_dynamic || made->type.kind != IPM_ARRAY;
     made->has_bool = inner->has_bool || made->type.kind == IPM_OPTIONAL;
+    made->has_text = inner->has_text;
     return IPM_OK;
 }
 
@@ -111,7 +112,8 @@ int ipm_builder_text(ipm_builder *builder, const ipm_type *character, uint64_t c
         return code;
     ipm_node made = {.type = {.kind = character->kind,
                               .align = character->align,
-                              .size = character->size * count}};
+                              .size = character->size * count},
+                     .has_text = true};
     *type = count == 1 ? character : made_before(builder, &made);
     if (*type != NULL)
         return IPM_OK;

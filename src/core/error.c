@@ -20,6 +20,7 @@ static const char *const names[] = {
     [IPM_EFORKED] = "forked",
     [IPM_EINTERRUPTED] = "interrupted",
     [IPM_EINVALID] = "invalid",
+    [IPM_ENOTHOME] = "not_home",
 };
 
 const char *ipm_code_name(ipm_code code) {

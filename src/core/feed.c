@@ -132,10 +132,10 @@ static bool take_record(ipm_feed *feed) {
         ipm_snapshot_head(memory_of(feed), &feed->head);
     }
     if (feed->position >= feed->head || find_record(feed, feed->position) != READ ||
-        feed->record->version != feed->version + 1 ||
+        !ipm_record_follows(feed->record, feed->version) ||
         !ipm_record_apply(feed->record, feed->size, feed->value, feed->flags, true))
         return false;
-    feed->version++;
+    feed->version = ipm_record_version(feed->record);
     feed->position += feed->record->size;
     feed->time = (double)feed->record->time / 1e9;
     return true;
@@ -165,22 +165,23 @@ static bool go_back(ipm_feed *feed, uint64_t wanted, uint64_t from) {
     uint64_t at = ipm_ring_tail(memory_of(feed)), applied = 0; /* the last record's version */
     while (at < head) {
         reading found = find_record(feed, at);
-        if (found == GONE) { /* if a record was applied, the next version does not follow it */
+        if (found == GONE) { /* and so is any record that was applied: then seek starts again */
             at = feed->batch.from;
             continue;
         }
         if (found != READ)
             return false;
         const ipm_record *record = feed->record;
-        if (at >= from && record->version > wanted) {
+        if (at >= from && ipm_record_version(record) > wanted) {
             if (applied == 0) {
-                feed->version = record->version - 1;
+                /* Which version it leads from is not known if it skips: so that one is not told. */
+                feed->version = ipm_record_skips(record) ? wanted : record->version - 1;
                 feed->position = at;
             }
-            if ((applied != 0 && record->version != applied + 1) ||
+            if ((applied != 0 && !ipm_record_follows(record, applied)) ||
                 !ipm_record_apply(record, feed->size, feed->value, NULL, false))
                 return false;
-            applied = record->version;
+            applied = ipm_record_version(record);
         }
         at += record->size;
     }
@@ -305,7 +306,7 @@ static void move_on(ipm_feed *feed) {
  * the editors down. */
 static bool has_next(ipm_feed *feed) {
     return feed->version == feed->told && look_in_batch(feed, feed->position) == READ &&
-           feed->record->version == feed->told + 1;
+           ipm_record_follows(feed->record, feed->told);
 }
 
 /* The version after which the feed goes on in the segment that its handle has followed to. After a

@@ -27,15 +27,16 @@ struct ipm_segment {
     ipm_error refusal; /* why a reader has no lock file, if its code is not IPM_OK */
     ipm_rwlock lock;
     ipm_transaction transaction;
-    unsigned char *copy;          /* a reader's: where it works when a writer died */
-    const unsigned char *view;    /* the struct, while the lock is held; otherwise NULL */
-    unsigned char **shown;        /* where the user keeps `view`, or NULL: see abandon.h */
-    uint64_t abandoned;           /* the number of the last thread that ended with the lock, or 0 */
-    uint64_t openings;            /* how many segments it has opened: see follow.h */
-    uint64_t first_opening;       /* the first of them from which on the versions have gone on */
-    bool is_new;                  /* it has followed, and has not returned a version since */
-    bool gave_up;                 /* it found only a retired file, so its next tries look once */
-    _Atomic uint32_t interrupted; /* 1: the next wait, or the one that is under way, ends */
+    unsigned char *copy;       /* a reader's: where it works when a writer died */
+    const unsigned char *view; /* the struct, while the lock is held; otherwise NULL */
+    unsigned char **shown;     /* where the user keeps `view`, or NULL: see abandon.h */
+    bool edited;               /* the lock's transaction has changes of another machine's program */
+    uint64_t abandoned;        /* the number of the last thread that ended with the lock, or 0 */
+    uint64_t openings;         /* how many segments it has opened: see follow.h */
+    uint64_t first_opening;    /* the first of them from which on the versions have gone on */
+    bool is_new;               /* it has followed, and has not returned a version since */
+    bool gave_up;              /* it found only a retired file, so its next tries look once */
+    _Atomic uint32_t interrupted;      /* 1: the next wait, or the one that is under way, ends */
     _Atomic(_Atomic uint32_t *) wakes; /* the word that waits for a commit sleep on, or NULL */
     _Atomic uint32_t waking[2];        /* by side: how many interrupts are using that word */
     _Atomic uint32_t side;             /* on which interrupts count themselves: see follow.c */

@@ -71,7 +71,7 @@ const char *ipm_layout_text(const ipm_layout *layout, size_t *length) {
 #define SCALAR(scalar_kind, bytes, spelling)                                                       \
     {                                                                                              \
         .type = {.kind = (scalar_kind), .align = (bytes), .size = (bytes), .name = (spelling)},    \
-        .has_bool = (scalar_kind) == IPM_BOOL                                                      \
+        .has_bool = (scalar_kind) == IPM_BOOL, .has_text = (scalar_kind) >= IPM_CHAR               \
     }
 
 static const ipm_node scalars[] = {

@@ -22,6 +22,7 @@
  * is_limited   numbers with limits
  * is_dynamic   lists or optional values
  * has_bool     bools, also those of optional values
+ * has_text     texts
  *
  * by_name, by_number  copies of an enumeration's or flags' constants, in the order of the names (as
  * strcmp) and of the numbers (as unsigned 64-bit numbers)
@@ -30,7 +31,7 @@ typedef struct ipm_node {
     ipm_type type;
     uint32_t depth;
     uint32_t index;
-    bool has_initial, is_limited, is_dynamic, has_bool;
+    bool has_initial, is_limited, is_dynamic, has_bool, has_text;
     const ipm_constant *by_name, *by_number;
 } ipm_node;
 

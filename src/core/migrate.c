@@ -5,6 +5,7 @@
 #include "error.h"
 #include "file.h"
 #include "open.h"
+#include "segment.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -46,7 +47,10 @@ static int open_old(migrating *m, const ipm_names *names, const ipm_options *opt
         .trust = options->trust,
         .trust_count = options->trust_count,
     };
-    return ipm_segment_open_for(IPM_EDITOR, IPM_WRITE, m->old_layout, &editor, &m->old, error);
+    int code = ipm_segment_open_for(IPM_EDITOR, IPM_WRITE, m->old_layout, &editor, &m->old, error);
+    if (code == IPM_OK)
+        m->old->options.shares = options->shares;
+    return code;
 }
 
 /* The bytes of the new file's ring: those asked for, or as many as the old file has, or more if the
@@ -117,9 +121,12 @@ static int switch_over(migrating *m, ipm_segment *segment, ipm_error *error) {
     if (code != IPM_OK)
         return ipm_fail(error, code, 0, "%s (%s)", detail.text, path);
     carry_on(&new->memory, &old->memory);
+    ipm_share_carry(ipm_share_of(&new->memory), ipm_share_of(&old->memory));
     if (msync(new->map, new->geometry.file_size, MS_SYNC) != 0)
         return ipm_fail_errno(error, errno, "cannot write %s to disk", path);
     code = ipm_segment_check_name(m->old, error);
+    if (code == IPM_OK)
+        code = ipm_segment_check_home(m->old, error);
     if (code != IPM_OK)
         return code;
     ipm_datafile_retire(old, IPM_MIGRATING);

@@ -392,6 +392,8 @@ static int destroy(ipm_segment *segment, ipm_error *error) {
         code = ipm_segment_rollback(segment, error);
     if (code == IPM_OK)
         code = ipm_segment_check(segment, error);
+    if (code == IPM_OK)
+        code = ipm_segment_check_home(segment, error);
     const ipm_lockfile_terms terms = {
         .directory = &segment->lock_dir,
         .owner = segment->data.owner,

@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "error.h"
+#include "patch.h"
 #include "trailer.h"
 
 #include <string.h>
@@ -55,10 +56,11 @@ static int check_options(ipm_role role, const ipm_type *type, const ipm_options 
         return ipm_fail(error, IPM_EINVALID, 0, "%s: %d is not a role", type->name, (int)role);
     if (role != IPM_MANAGER &&
         (options->create || options->force || options->mode != 0 || options->max_readers != 0 ||
-         options->feed != 0 || options->migrate != IPM_MIGRATE_NO || options->init != NULL))
+         options->feed != 0 || options->migrate != IPM_MIGRATE_NO || options->init != NULL ||
+         options->shares))
         return ipm_fail(error, IPM_EINVALID, 0,
-                        "%s: create, force, migrate, mode, max_readers, init and feed are a "
-                        "manager's options",
+                        "%s: create, force, migrate, mode, max_readers, shares, init and feed are "
+                        "a manager's options",
                         type->name);
     if (role == IPM_MANAGER && options->wait_ns != 0)
         return ipm_fail(error, IPM_EINVALID, 0,
@@ -93,8 +95,10 @@ static int check_options(ipm_role role, const ipm_type *type, const ipm_options 
         return ipm_fail(error, IPM_EINVALID, 0, "%s: path stands for tag and mmap_dir: give one",
                         type->name);
     int code = check_feed(type, options->feed, error);
-    return code == IPM_OK && options->init != NULL ? ipm_type_check(type, options->init, error)
-                                                   : code;
+    if (code != IPM_OK || options->init == NULL)
+        return code;
+    return options->shares ? ipm_received_check(type, options->init, error)
+                           : ipm_type_check(type, options->init, error);
 }
 
 int ipm_options_read(ipm_role role, const ipm_type *type, const ipm_options *given,

@@ -90,6 +90,8 @@ static ipm_identity look_up_self(void) {
     char text[16];
     if (stat("/proc/self/ns/pid", &status) == 0)
         self.space = (uint32_t)status.st_ino;
+    if (stat("/proc/self/ns/time", &status) == 0)
+        self.clock = (uint32_t)status.st_ino;
     if (read_stat(self.pid, &stat_line))
         self.start = stat_line.start;
     if (read_small_file("/proc/sys/kernel/random/boot_id", text, 9))
@@ -100,7 +102,7 @@ static ipm_identity look_up_self(void) {
 /* A process's identity never changes, and all threads find the same. */
 ipm_identity ipm_process_self(void) {
     static _Atomic int32_t pid;
-    static _Atomic uint32_t space, boot;
+    static _Atomic uint32_t space, boot, clock;
     static _Atomic uint64_t start;
     static _Atomic uint32_t found_in; /* the fork generation */
     if (atomic_load_explicit(&found_in, memory_order_acquire) == ipm_fork_generation)
@@ -109,12 +111,14 @@ ipm_identity ipm_process_self(void) {
             .space = atomic_load_explicit(&space, memory_order_relaxed),
             .start = atomic_load_explicit(&start, memory_order_relaxed),
             .boot = atomic_load_explicit(&boot, memory_order_relaxed),
+            .clock = atomic_load_explicit(&clock, memory_order_relaxed),
         };
     const ipm_identity self = look_up_self();
     atomic_store_explicit(&pid, self.pid, memory_order_relaxed);
     atomic_store_explicit(&space, self.space, memory_order_relaxed);
     atomic_store_explicit(&start, self.start, memory_order_relaxed);
     atomic_store_explicit(&boot, self.boot, memory_order_relaxed);
+    atomic_store_explicit(&clock, self.clock, memory_order_relaxed);
     /* If something failed, perhaps for lack of descriptors, look again next time. */
     if (self.space != 0 && self.start != 0 && self.boot != 0)
         atomic_store_explicit(&found_in, ipm_fork_generation, memory_order_release);

@@ -20,9 +20,10 @@ typedef struct ipm_identity {
     uint32_t space; /* the inode of the pid namespace; 0: not known */
     uint64_t start; /* in clock ticks after the boot, as in /proc/PID/stat; 0: not known */
     uint32_t boot;  /* the first digits of the kernel's boot_id; 0: not known */
+    uint32_t clock; /* the inode of the time namespace; 0: not known, or the kernel has none */
 } ipm_identity;
 
-/* This process. It is looked up once, and again in a fork's child. cost  at first seven system
+/* This process. It is looked up once, and again in a fork's child. cost  at first eight system
  * calls */
 ipm_identity ipm_process_self(void);
 

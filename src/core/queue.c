@@ -15,8 +15,9 @@
 
 enum { GO_ON = -1 }; /* the gate is not locked: on to the next step */
 
-static ipm_place *place_of(const ipm_turn *turn, uint32_t ticket) {
-    return (ipm_place *)((char *)turn->places + (size_t)(ticket % IPM_PLACES) * IPM_CACHE_LINE);
+static ipm_queue_place *place_of(const ipm_turn *turn, uint32_t ticket) {
+    return (ipm_queue_place *)((char *)turn->places +
+                               (size_t)(ticket % IPM_PLACES) * IPM_CACHE_LINE);
 }
 
 static void set_urgent(const ipm_turn *turn, uint32_t urgent) {
@@ -24,13 +25,13 @@ static void set_urgent(const ipm_turn *turn, uint32_t urgent) {
 }
 
 /* Whether a later ticket than this one has the place, or had it last. */
-static bool is_taken_anew(ipm_place *place, uint32_t ticket) {
+static bool is_taken_anew(ipm_queue_place *place, uint32_t ticket) {
     uint32_t last = atomic_load_explicit(&place->ticket, memory_order_relaxed);
     return (int32_t)(last - ticket) > 0;
 }
 
 /* With the place locked: whether all processes up to that ticket have left the queue. */
-static bool is_over(ipm_place *place, uint32_t ticket) {
+static bool is_over(ipm_queue_place *place, uint32_t ticket) {
     return is_taken_anew(place, ticket) ||
            (atomic_load_explicit(&place->ticket, memory_order_relaxed) == ticket &&
             atomic_load_explicit(&place->served, memory_order_relaxed) != 0);
@@ -41,7 +42,7 @@ static bool is_over(ipm_place *place, uint32_t ticket) {
  * stopped, or wait for a holder that never rests.
  * returns  GO_ON: the place is locked; EAGAIN: neither is; otherwise as ipm_queue_wait
  */
-static int lock_place(const ipm_turn *turn, ipm_place *place, ipm_patience *patience) {
+static int lock_place(const ipm_turn *turn, ipm_queue_place *place, ipm_patience *patience) {
     int rc = ipm_mutex_wait(&place->mutex, patience);
     if (rc == EOWNERDEAD)
         rc = pthread_mutex_consistent(&place->mutex);
@@ -66,7 +67,7 @@ static int join_queue(const ipm_turn *turn, ipm_patience *patience, uint32_t *ti
     patience->slice_ns = COLLISION_NS;
     for (;;) {
         *ticket = atomic_load_explicit(tickets, memory_order_relaxed);
-        ipm_place *place = place_of(turn, *ticket);
+        ipm_queue_place *place = place_of(turn, *ticket);
         int rc = lock_place(turn, place, patience);
         if (rc == EAGAIN)
             continue;
@@ -90,7 +91,7 @@ static int join_queue(const ipm_turn *turn, ipm_patience *patience, uint32_t *ti
 static int move_up(const ipm_turn *turn, ipm_patience *patience, uint32_t ticket) {
     patience->slice_ns = QUEUE_SLICE_NS;
     for (uint32_t before = ticket - 1; before != ticket - IPM_PLACES; before--) {
-        ipm_place *place = place_of(turn, before);
+        ipm_queue_place *place = place_of(turn, before);
         int rc = EAGAIN;
         while (rc == EAGAIN && !is_taken_anew(place, before))
             rc = lock_place(turn, place, patience);
@@ -120,7 +121,7 @@ static int wait_for_gate(const ipm_turn *turn, ipm_patience *patience) {
 /* A reader with others behind it leaves the urgent word set: then many readers get in one after the
  * other, before a writer that never rests comes back. */
 static void leave_queue(const ipm_turn *turn, uint32_t ticket, bool is_served) {
-    ipm_place *place = place_of(turn, ticket);
+    ipm_queue_place *place = place_of(turn, ticket);
     uint32_t next = atomic_load_explicit(&turn->queue->tickets, memory_order_relaxed);
     if (is_served && !(turn->reads && next != ticket + 1))
         set_urgent(turn, 0);

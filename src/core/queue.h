@@ -36,14 +36,14 @@
 #define IPM_PLACES 128
 
 /* In shared memory: part of the lock file's format. */
-typedef struct ipm_place {
+typedef struct ipm_queue_place {
     pthread_mutex_t mutex;               /* locked by the process in this place */
     _Alignas(8) _Atomic uint32_t ticket; /* of that process, or of the last one */
     _Atomic uint32_t served;             /* whether that process got the gate */
-} ipm_place;
+} ipm_queue_place;
 
 typedef struct ipm_place_line {
-    _Alignas(IPM_CACHE_LINE) ipm_place place;
+    _Alignas(IPM_CACHE_LINE) ipm_queue_place place;
 } ipm_place_line;
 
 typedef struct ipm_queue {
@@ -54,7 +54,7 @@ typedef struct ipm_queue {
 /* One wait for the gate. */
 typedef struct ipm_turn {
     ipm_queue *queue;
-    ipm_place *places; /* IPM_PLACES of them, IPM_CACHE_LINE bytes apart */
+    ipm_queue_place *places; /* IPM_PLACES of them, IPM_CACHE_LINE bytes apart */
     pthread_mutex_t *gate;
     ipm_patience patience; /* after its deadline nothing is waited for */
     bool reads;            /* the gate will be unlocked at once */

@@ -6,6 +6,7 @@
 #include "error.h"
 #include "file.h"
 #include "page.h"
+#include "share.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,8 +57,20 @@ static int write_flag(int fd, uint64_t at, uint32_t retired) {
     return ipm_datafile_write(fd, &retired, sizeof retired, at);
 }
 
+/* Whether a manager of this machine may retire the file, which was not retired before. */
+static int check_home_of_file(int fd, const char *path, const ipm_retirement *old,
+                              ipm_error *error) {
+    ipm_share_block block;
+    const uint64_t head =
+        old->at - offsetof(ipm_trailer_head, state) - offsetof(ipm_state, retired);
+    ssize_t got = pread(fd, &block, sizeof block, (off_t)(head + sizeof(ipm_trailer_head)));
+    if (got < 0)
+        return ipm_fail_errno(error, errno, "cannot read %s", path);
+    return got == sizeof block ? ipm_share_check(&block, path, error) : IPM_OK;
+}
+
 /* Use only file operations: the file may be replaced because it can no longer be mapped. */
-int ipm_datafile_retire_old(const char *path, ipm_retirement *old, ipm_error *error) {
+int ipm_datafile_retire_old(const char *path, bool shares, ipm_retirement *old, ipm_error *error) {
     ipm_file file;
     old->fd = -1;
     int code = ipm_file_open(path, O_RDWR, &file, error);
@@ -66,14 +79,16 @@ int ipm_datafile_retire_old(const char *path, ipm_retirement *old, ipm_error *er
     if (code != IPM_OK)
         return code;
     int rc = find_flag(file.fd, (uint64_t)file.status.st_size, old);
-    if (rc == 0 && old->at != 0) {
+    if (rc == 0 && old->at != 0 && old->before == IPM_LIVE && !shares)
+        code = check_home_of_file(file.fd, path, old, error);
+    if (rc == 0 && old->at != 0 && code == IPM_OK) {
         rc = write_flag(file.fd, old->at, IPM_RETIRED);
         if (rc == 0)
             old->fd = file.fd;
     }
     if (old->fd < 0)
         close(file.fd);
-    return rc == 0 ? IPM_OK : ipm_fail_errno(error, rc, "cannot retire %s", path);
+    return rc == 0 ? code : ipm_fail_errno(error, rc, "cannot retire %s", path);
 }
 
 void ipm_datafile_retired(ipm_retirement *old, bool done) {
@@ -103,7 +118,7 @@ int ipm_datafile_revive(const char *path, bool *revived, ipm_error *error) {
 void ipm_datafile_unmake(const char *path) {
     ipm_retirement old;
     ipm_error unwanted;
-    if (ipm_datafile_retire_old(path, &old, &unwanted) == IPM_OK && old.fd >= 0)
+    if (ipm_datafile_retire_old(path, true, &old, &unwanted) == IPM_OK && old.fd >= 0)
         unlink(path);
     ipm_datafile_retired(&old, true);
 }

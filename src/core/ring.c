@@ -164,14 +164,19 @@ static IPM_COLD void write_around(const ipm_memory *memory, cursor c, const ipm_
     write_record(memory, c, header, true);
 }
 
+static uint64_t version_of_record(const ipm_state *state) {
+    uint64_t before = atomic_load_explicit(&state->version_before, memory_order_relaxed);
+    uint64_t version = atomic_load_explicit(&state->version, memory_order_relaxed) + 1;
+    return version == before + 1 ? version : version | IPM_RECORD_SKIPS;
+}
+
 void ipm_ring_write(const ipm_memory *memory, int64_t time) {
     ipm_state *state = memory->state;
-    uint64_t before = atomic_load_explicit(&state->version_before, memory_order_relaxed);
     ipm_ring *ring = memory->ring;
     /* Another process may have damaged it: a word must not wrap around. */
     uint64_t head = atomic_load_explicit(&state->feed_head, memory_order_relaxed) & ~UINT64_C(7);
     uint64_t size = find_changes(memory);
-    const ipm_record header = {head, before + 1, time, size};
+    const ipm_record header = {head, version_of_record(state), time, size};
     make_room(memory, head, size);
     uint64_t index = index_of(ring, head, &ring->head);
     cursor c = {ring->words + index, ring->words, ring->words + ring->size / 8};

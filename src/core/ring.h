@@ -38,14 +38,31 @@ struct ipm_ring {
 /* The start of a record, as it is in the ring. */
 typedef struct ipm_record {
     uint64_t position; /* its own */
-    uint64_t version;
-    int64_t time;  /* when it was made: Unix time in nanoseconds */
-    uint64_t size; /* in bytes, with this header */
+    uint64_t version;  /* perhaps with IPM_RECORD_SKIPS */
+    int64_t time;      /* when it was made: Unix time in nanoseconds */
+    uint64_t size;     /* in bytes, with this header */
     uint64_t changes[];
 } ipm_record;
 
 _Static_assert(offsetof(ipm_record, time) == 16, "file format");
 _Static_assert(sizeof(ipm_record) == 32, "file format");
+
+/* Set in the version: the commit skipped the versions between the one before and its own. */
+#define IPM_RECORD_SKIPS (UINT64_C(1) << 63)
+
+static inline uint64_t ipm_record_version(const ipm_record *record) {
+    return record->version & ~IPM_RECORD_SKIPS;
+}
+
+static inline bool ipm_record_skips(const ipm_record *record) {
+    return (record->version & IPM_RECORD_SKIPS) != 0;
+}
+
+/* Whether the record can lead from that version to its own. */
+static inline bool ipm_record_follows(const ipm_record *record, uint64_t version) {
+    return ipm_record_skips(record) ? ipm_record_version(record) > version
+                                    : record->version == version + 1;
+}
 
 #define IPM_BLOCK_WORDS (IPM_BLOCK_SIZE / 8)
 

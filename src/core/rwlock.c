@@ -124,6 +124,8 @@ static IPM_COLD int code_of_lock(ipm_rwlock *lock, int rc) {
         return IPM_EREPLACED;
     case EINTR:
         return IPM_EINTERRUPTED;
+    case EACCES:
+        return IPM_ENOTHOME;
     case EDEADLK:
         return IPM_EDEADLOCK;
     case EUCLEAN:

@@ -62,7 +62,7 @@ _Static_assert(sizeof(ipm_slot) <= IPM_CACHE_LINE, "a cache line");
 _Static_assert(offsetof(ipm_rwlock_shared, writing) == 64, "file format");
 _Static_assert(offsetof(ipm_rwlock_shared, queue) == 72, "file format");
 _Static_assert(offsetof(ipm_rwlock_shared, places) == 128, "file format");
-_Static_assert(offsetof(ipm_place, ticket) == offsetof(ipm_slot, holder), "file format");
+_Static_assert(offsetof(ipm_queue_place, ticket) == offsetof(ipm_slot, holder), "file format");
 _Static_assert(offsetof(ipm_rwlock_shared, slots) == 128 + IPM_PLACES * IPM_CACHE_LINE,
                "file format");
 
@@ -114,6 +114,7 @@ bool ipm_rwlock_is_sound(const ipm_rwlock_shared *shared, uint32_t slots);
  *             IPM_EDEADLOCK      not held: this thread holds it already through another handle
  *             IPM_EREPLACED      not held: the segment was retired, or go_on returned ECANCELED
  *             IPM_EINTERRUPTED   not held: go_on returned EINTR
+ *             IPM_ENOTHOME       not held: go_on returned EACCES
  *             IPM_EINCOMPATIBLE  not held: the memory is not, or no longer, a lock
  *             IPM_ESYSTEM        not held: see `system`
  * owner       the calling thread, which alone may unlock; never in a fork's child

@@ -39,6 +39,10 @@ static inline int check_locked(const ipm_segment *segment, ipm_error *error) {
                : ipm_segment_not_locked(segment, error);
 }
 
+int ipm_segment_check_locked(const ipm_segment *segment, ipm_error *error) {
+    return check_locked(segment, error);
+}
+
 static inline bool is_inside(const ipm_segment *segment, uint64_t offset, uint64_t size) {
     uint64_t whole = segment->data.memory.size;
     return size <= whole && offset <= whole - size;
@@ -67,7 +71,13 @@ static IPM_COLD int lock_new_one(ipm_segment *segment, int64_t timeout_ns, ipm_e
 }
 
 static IPM_COLD int explain(ipm_segment *segment, int code, int64_t timeout_ns, ipm_error *error) {
+    int refused = ipm_segment_check_home(segment, error);
+    if (refused != IPM_OK)
+        return refused;
     switch (code) {
+    case IPM_ENOTHOME:
+        return ipm_fail(error, code, 0, "%s: this machine was not its home during the wait",
+                        segment->name);
     case IPM_ETIMEOUT:
         return ipm_fail(error, code, 0, "%s: the lock was not free in time", segment->name);
     case IPM_EDEADLOCK:
@@ -134,6 +144,15 @@ static IPM_COLD int retired_meanwhile(ipm_segment *segment, int64_t timeout_ns, 
     return lock_new_one(segment, timeout_ns, error);
 }
 
+/* The lock was taken, and the segment is shared: perhaps the handle may not write. */
+static IPM_COLD int check_place(ipm_segment *segment, ipm_error *error) {
+    int code = ipm_segment_check_home(segment, error);
+    segment->edited = false;
+    if (code != IPM_OK)
+        release_lock(segment);
+    return code;
+}
+
 int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error) {
     int code = ipm_segment_check(segment, error);
     if (code != IPM_OK)
@@ -148,7 +167,7 @@ int ipm_segment_lock(ipm_segment *segment, int64_t timeout_ns, ipm_error *error)
     segment->view = reads ? readable(segment) : writable(segment);
     if (ipm_datafile_is_retired(&segment->data))
         return retired_meanwhile(segment, timeout_ns, error);
-    return IPM_OK;
+    return ipm_is_shared(&segment->data.memory) ? check_place(segment, error) : IPM_OK;
 }
 
 static int unlock_reader(ipm_segment *segment, ipm_error *error) {
@@ -158,10 +177,27 @@ static int unlock_reader(ipm_segment *segment, ipm_error *error) {
     return IPM_OK;
 }
 
+/* The segment is shared. If the changes may not be committed, roll them back, and release the lock.
+ */
+static IPM_COLD int check_commit(ipm_segment *segment, ipm_error *error) {
+    int code = IPM_OK;
+    if (segment->transaction.sequence != IPM_NOT_BEGUN)
+        code = segment->edited
+                   ? ipm_share_check(ipm_share_of(&segment->data.memory), segment->name, error)
+                   : ipm_segment_check_home(segment, error);
+    if (code != IPM_OK) {
+        ipm_transaction_rollback(&segment->transaction);
+        release_lock(segment);
+    }
+    return code;
+}
+
 int ipm_segment_unlock(ipm_segment *segment, ipm_error *error) {
     if (segment->role == IPM_READER)
         return unlock_reader(segment, error);
     int code = check_locked(segment, error);
+    if (code == IPM_OK && ipm_is_shared(&segment->data.memory))
+        code = check_commit(segment, error);
     if (code != IPM_OK)
         return code;
     /* Checked before the commit: a process may destroy the segment in response to the commit, and
@@ -227,8 +263,7 @@ void ipm_segment_reset(ipm_segment *segment, const void *init) {
     }
 }
 
-/* Lock for one change, unless the handle is locked. *own: it must be unlocked. */
-static int lock_if_needed(ipm_segment *segment, bool *own, ipm_error *error) {
+int ipm_segment_enter(ipm_segment *segment, bool *own, ipm_error *error) {
     *own = segment->view == NULL;
     int code = check_writer(segment, error);
     if (code == IPM_OK)
@@ -267,7 +302,7 @@ int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t size, cons
     int code =
         is_inside(segment, offset, size) ? IPM_OK : check_new_range(segment, offset, size, error);
     if (code == IPM_OK)
-        code = lock_if_needed(segment, &own, error);
+        code = ipm_segment_enter(segment, &own, error);
     if (code != IPM_OK)
         return code;
     uint64_t skipped = offset >= IPM_HEADER_SIZE ? 0 : IPM_HEADER_SIZE - offset;
@@ -284,7 +319,7 @@ int ipm_segment_write(ipm_segment *segment, uint64_t offset, uint64_t size, cons
 
 int ipm_segment_touch(ipm_segment *segment, ipm_error *error) {
     bool own;
-    int code = lock_if_needed(segment, &own, error);
+    int code = ipm_segment_enter(segment, &own, error);
     if (code != IPM_OK)
         return code;
     ipm_segment_stamp(segment, ipm_time());
@@ -294,7 +329,7 @@ int ipm_segment_touch(ipm_segment *segment, ipm_error *error) {
 
 int ipm_segment_clear(ipm_segment *segment, ipm_error *error) {
     bool own;
-    int code = lock_if_needed(segment, &own, error);
+    int code = ipm_segment_enter(segment, &own, error);
     if (code != IPM_OK)
         return code;
     ipm_segment_reset(segment, NULL);

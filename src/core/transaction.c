@@ -75,14 +75,18 @@ static uint64_t block_length(const ipm_memory *memory, uint64_t block) {
     return left < IPM_BLOCK_SIZE ? left : IPM_BLOCK_SIZE;
 }
 
-static void begin(ipm_transaction *transaction) {
+/* The sequence and the version skip as many steps, so that each version has its own sequence. */
+static IPM_OFTEN void begin(ipm_transaction *transaction, uint64_t skipped) {
     ipm_state *state = transaction->memory->state;
-    uint64_t sequence = atomic_load_explicit(&state->sequence, memory_order_relaxed) + 1;
+    uint64_t sequence =
+        atomic_load_explicit(&state->sequence, memory_order_relaxed) + 1 + 2 * skipped;
     uint64_t version = atomic_load_explicit(&state->version, memory_order_relaxed);
     /* Pairs with the fence in has_gone_on: a reader that sees this version_before sees that the
      * previous transaction is over. */
     atomic_thread_fence(memory_order_release);
     atomic_store_explicit(&state->version_before, version, memory_order_relaxed);
+    if (skipped != 0)
+        atomic_store_explicit(&state->version_undone, version + 1, memory_order_relaxed);
     if (transaction->memory->ring != NULL)
         ipm_ring_begin(transaction->memory);
     /* Pairs with ipm_snapshot_turn's acquire: a reader that sees it odd sees version_before. */
@@ -92,10 +96,24 @@ static void begin(ipm_transaction *transaction) {
     transaction->sequence = sequence;
 }
 
+bool ipm_transaction_may_make(const ipm_memory *memory, uint64_t version) {
+    uint64_t now = atomic_load_explicit(&memory->state->version, memory_order_relaxed);
+    uint64_t sequence = atomic_load_explicit(&memory->state->sequence, memory_order_relaxed);
+    uint64_t most = UINT64_C(1) << 62; /* of the sequence there is twice as much */
+    return version > now && version < most && version - now < most - sequence / 2 - 1;
+}
+
+void ipm_transaction_begin(ipm_transaction *transaction, uint64_t version, int64_t time) {
+    ipm_state *state = transaction->memory->state;
+    begin(transaction, version - 1 - atomic_load_explicit(&state->version, memory_order_relaxed));
+    atomic_store_explicit(&state->version, version - 1, memory_order_relaxed);
+    transaction->time = time;
+}
+
 void ipm_transaction_save(ipm_transaction *transaction, uint64_t first, uint64_t last) {
     const ipm_memory *memory = transaction->memory;
     if (transaction->sequence == IPM_NOT_BEGUN)
-        begin(transaction);
+        begin(transaction, 0);
     for (uint64_t block = first; block <= last; block++) {
         if (ipm_block_is_saved(memory, block, transaction->sequence))
             continue;
@@ -135,9 +153,9 @@ void ipm_transaction_sign(ipm_state *state, const ipm_last *last) {
 
 static inline bool publish(ipm_transaction *transaction, int64_t time) {
     ipm_state *state = transaction->memory->state;
-    uint64_t before = atomic_load_explicit(&state->version_before, memory_order_relaxed);
-    sign(state, before + 1, time, &transaction->memory->writer);
-    atomic_store_explicit(&state->version, before + 1, memory_order_relaxed);
+    uint64_t version = atomic_load_explicit(&state->version, memory_order_relaxed) + 1;
+    sign(state, version, time, &transaction->memory->writer);
+    atomic_store_explicit(&state->version, version, memory_order_relaxed);
     /* Pairs with ipm_snapshot_turn's acquire: a reader that sees it even sees every change, the
      * record and the signature. */
     atomic_store_explicit(&state->sequence, transaction->sequence + 1, memory_order_release);
@@ -145,9 +163,13 @@ static inline bool publish(ipm_transaction *transaction, int64_t time) {
     return true;
 }
 
+static inline int64_t time_of(const ipm_transaction *transaction) {
+    return transaction->time != 0 ? transaction->time : ipm_clock_coarse();
+}
+
 /* A function of its own, so that a commit without a ring saves no registers for it. */
 static IPM_APART bool publish_with_record(ipm_transaction *transaction) {
-    int64_t time = ipm_clock_coarse();
+    int64_t time = time_of(transaction);
     ipm_ring_write(transaction->memory, time);
     return publish(transaction, time);
 }
@@ -155,7 +177,7 @@ static IPM_APART bool publish_with_record(ipm_transaction *transaction) {
 bool ipm_transaction_commit(ipm_transaction *transaction) {
     if (transaction->sequence == IPM_NOT_BEGUN)
         return false;
-    return transaction->memory->ring == NULL ? publish(transaction, ipm_clock_coarse())
+    return transaction->memory->ring == NULL ? publish(transaction, time_of(transaction))
                                              : publish_with_record(transaction);
 }
 
@@ -198,7 +220,7 @@ void ipm_transaction_rollback(ipm_transaction *transaction) {
     if (transaction->sequence == IPM_NOT_BEGUN)
         return;
     undo(transaction->memory, transaction->sequence);
-    transaction->sequence = IPM_NOT_BEGUN;
+    ipm_transaction_open(transaction, transaction->memory);
 }
 
 /* ---- Snapshots --------------------------------------------------------------------------- */
@@ -344,7 +366,8 @@ uint64_t ipm_snapshot_version(const ipm_memory *memory) {
 /*
  * Each commit and each rollback adds two to the sequence, and only a commit counts as a version. So
  * since the last rollback the two grow together. Before it, the sequence was at least twice the
- * version.
+ * version. A transaction that skips versions skips their sequences, too, but the odd sequence does
+ * so before the version: therefore the versions before it count as those before a rollback.
  */
 uint64_t ipm_sequence_after(const ipm_memory *memory, uint64_t version) {
     const ipm_state *state = memory->state;

@@ -41,7 +41,8 @@ typedef struct ipm_signature {
 /* The state of a struct's transactions, shared by all processes: part of the file format. */
 typedef struct ipm_state {
     _Atomic uint64_t sequence;
-    _Atomic uint64_t version;        /* commits; counts while the sequence is even */
+    _Atomic uint64_t version;        /* commits; counts while the sequence is even. While it is odd,
+                                      * one less than the version that the commit will make */
     _Atomic uint64_t version_before; /* the same; counts while the sequence is odd */
     _Atomic uint64_t recoveries;     /* transactions undone because their writer died */
     _Atomic uint32_t retired;        /* an ipm_retired, see datafile.h; 0: in use */
@@ -51,7 +52,9 @@ typedef struct ipm_state {
     _Atomic uint64_t feed_head_before;
     _Atomic uint64_t feed_tail;
     /* The next cache line: only commits and rollbacks store to it. */
-    _Atomic uint64_t version_undone; /* the version when a transaction was last rolled back */
+    /* The version when a transaction was last rolled back, or one more than that from which
+     * versions were last skipped: to the versions before it, see ipm_sequence_after. */
+    _Atomic uint64_t version_undone;
     /* Who committed the last two versions: the even one first. All zeros: not known. */
     ipm_signature signatures[2];
     _Atomic uint32_t boots[2]; /* of their processes */
@@ -87,6 +90,7 @@ typedef struct ipm_memory {
 typedef struct ipm_transaction {
     const ipm_memory *memory;
     uint64_t sequence; /* the odd sequence, or IPM_NOT_BEGUN */
+    int64_t time;      /* of its commit, as in ipm_signature; 0: when it is made */
 } ipm_transaction;
 
 #define IPM_NOT_BEGUN UINT64_MAX
@@ -134,7 +138,18 @@ bool ipm_transaction_recover(const ipm_memory *memory);
 static inline void ipm_transaction_open(ipm_transaction *transaction, const ipm_memory *memory) {
     transaction->memory = memory;
     transaction->sequence = IPM_NOT_BEGUN;
+    transaction->time = 0;
 }
+
+/* Whether a transaction may make that version. It is above the present one, and neither the version
+ * nor the sequence comes near its end. */
+bool ipm_transaction_may_make(const ipm_memory *memory, uint64_t version);
+
+/*
+ * Begin a transaction that is open, and has no change yet. Its commit makes that version, which it
+ * may make, and has that time, even if it changes nothing.
+ */
+void ipm_transaction_begin(ipm_transaction *transaction, uint64_t version, int64_t time);
 
 /* Save those of the blocks from first to last that the transaction has not saved yet. */
 void ipm_transaction_save(ipm_transaction *transaction, uint64_t first, uint64_t last);
@@ -214,8 +229,9 @@ static inline uint64_t ipm_sequence_now(const ipm_memory *memory) {
 
 /*
  * The sequence of the first transaction after the commit of a version; all blocks that were changed
- * since then have this tag or a later one. It is exact for versions since the last rollback. For an
- * older version it is too small, so more blocks have such a tag.
+ * since then have this tag or a later one. It is exact for versions since the last rollback, and
+ * since the last commit that skipped versions. For an older version it is too small, so more blocks
+ * have such a tag.
  * returns  0: there is no such version yet
  */
 uint64_t ipm_sequence_after(const ipm_memory *memory, uint64_t version);

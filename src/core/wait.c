@@ -66,6 +66,8 @@ int ipm_segment_go_on(ipm_rwlock *lock, bool has_waited) {
     }
     if (has_waited && segment->asks != NULL && segment->asks(segment->asks_with) != NULL)
         return EINTR;
+    if (ipm_segment_check_home(segment, NULL) != IPM_OK)
+        return EACCES;
     return has_waited && !ipm_segment_has_name(segment) ? ECANCELED : 0;
 }
 

@@ -15,19 +15,6 @@ Feeds: the commits of a segment, one after the other.
 
 /* ---- Opening and closing ------------------------------------------------------------------ */
 
-/* The version at index 2. If there is none, the present one. */
-static uint64_t check_version(lua_State *L, const lipm_handle *handle) {
-    int is_whole;
-    if (lua_isnoneornil(L, 2))
-        return IPM_LATEST;
-    lua_Integer version = lua_tointegerx(L, 2, &is_whole);
-    if (lua_type(L, 2) != LUA_TNUMBER || !is_whole || version < 0) {
-        lipm_pushshown(L, 2);
-        luaL_error(L, "%s: %s is not a version", lipm_handlename(handle), lua_tostring(L, -1));
-    }
-    return (uint64_t)version;
-}
-
 /* Push a feed of the handle at index 1. The feed is not open yet. */
 static lipm_feed *push_feed(lua_State *L, lipm_handle *handle) {
     lipm_feed *feed = lua_newuserdatauv(L, sizeof *feed, LIPM_FEED_VALUES);
@@ -115,7 +102,7 @@ handle open; closing the handle closes its feeds
 */
 int lipm_handle_feed(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);
-    uint64_t version = check_version(L, handle);
+    uint64_t version = lua_isnoneornil(L, 2) ? IPM_LATEST : lipm_checkversion(L, 2, handle);
     ipm_feed *opened;
     ipm_error error;
     lua_settop(L, 2);
@@ -290,5 +277,30 @@ not known: the segment has no ring, the commit is no longer in it, or no commit 
 */
 int lipm_feed_time(lua_State *L) {
     lua_pushnumber(L, ipm_feed_time(lipm_checkfeed(L)->feed));
+    return 1;
+}
+
+/* Most commits change little. */
+#define SMALL_PATCH 4096
+
+/***
+What the commit that was told last has changed, as text for `Handle:apply` of another segment: the
+bytes that make the value before it the value as of it, also if commits were missed between the two.
+@function Feed:patch
+@treturn string pieces of the struct in ascending order, each with its offset, in 8 bytes, and its
+size, in 4, little-endian; "" if no commit was told yet
+@raise an error if the feed is closed
+*/
+int lipm_feed_patch(lua_State *L) {
+    const lipm_feed *feed = lipm_checkfeed(L);
+    unsigned char small[SMALL_PATCH];
+    void *patch = small;
+    size_t room = sizeof small, size;
+    while ((size = ipm_feed_patch(feed->feed, patch, room)) > room) {
+        room = size;
+        patch = lua_newuserdatauv(L, room, 0);
+        lipm_checkopenfeed(L, feed); /* a finalizer may have closed it, or gone on with it */
+    }
+    lua_pushlstring(L, patch, size);
     return 1;
 }

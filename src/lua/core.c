@@ -4,8 +4,8 @@
  * Each file of the binding uses only those before it in this order: memory, view, error, utf,
  * scalar, list, names, plain, fill, draft, flat, source, assign, path, layout, literal, type,
  * field, elements, index, value, span, totable, bytes, check, feed, follow, handle, slice, lock,
- * own, access, update, fold, changed, wait, wait_any, commits, leaves, listen, convert, info,
- * member, open, core.
+ * own, access, update, fold, changed, wait, wait_any, commits, leaves, listen, convert, share,
+ * info, member, open, core.
  */
 #include "error.h"
 #include "functions.h"
@@ -23,6 +23,7 @@ static const luaL_Reg module_functions[] = {
     {"setbytes", lipm_setbytes},
     {"describe", lipm_describe},
     {"now", lipm_now},
+    {"boottime", lipm_boottime},
     {"sleep", lipm_sleep},
     {"repair", lipm_repair},
     {"adopt", lipm_adopt},
@@ -31,6 +32,7 @@ static const luaL_Reg module_functions[] = {
     {"ticks", lipm_ticks},
     {"number_text", lipm_numbertext},
     {"check", lipm_check},
+    {"set_share", lipm_setshare},
     {NULL, NULL},
 };
 

@@ -16,10 +16,12 @@ int lipm_bytes(lua_State *L);
 int lipm_setbytes(lua_State *L);
 int lipm_pointer(lua_State *L);
 int lipm_now(lua_State *L);
+int lipm_boottime(lua_State *L);
 int lipm_ticks(lua_State *L);
 int lipm_sleep(lua_State *L);
 int lipm_wait_any(lua_State *L);
 int lipm_check(lua_State *L);
+int lipm_setshare(lua_State *L);
 int lipm_numbertext(lua_State *L);
 
 /* Methods of Structs, except those in layout.c. */
@@ -60,6 +62,9 @@ int lipm_handle_last_update(lua_State *L);
 int lipm_handle_info(lua_State *L);
 int lipm_handle_flush(lua_State *L);
 int lipm_handle_destroy(lua_State *L);
+int lipm_handle_share(lua_State *L);
+int lipm_handle_apply(lua_State *L);
+int lipm_handle_edit(lua_State *L);
 int lipm_handle_close(lua_State *L);
 
 /* Methods of feeds. */
@@ -67,6 +72,7 @@ int lipm_feed_next(lua_State *L);
 int lipm_feed_changes(lua_State *L);
 int lipm_feed_commits(lua_State *L);
 int lipm_feed_time(lua_State *L);
+int lipm_feed_patch(lua_State *L);
 int lipm_feed_close(lua_State *L);
 
 /* Metamethods of handles. lipm_handle_unknown is the __index of the table of methods. */

@@ -62,6 +62,16 @@ void lipm_refuseholder(lua_State *L, const lipm_handle *handle) {
     luaL_error(L, LIPM_HELD_ELSEWHERE, lipm_handlename(handle));
 }
 
+uint64_t lipm_checkversion(lua_State *L, int index, const lipm_handle *handle) {
+    int is_whole;
+    lua_Integer version = lua_tointegerx(L, index, &is_whole);
+    if (lua_type(L, index) != LUA_TNUMBER || !is_whole || version < 0) {
+        lipm_pushshown(L, index);
+        luaL_error(L, "%s: %s is not a version", lipm_handlename(handle), lua_tostring(L, -1));
+    }
+    return (uint64_t)version;
+}
+
 lipm_handle *lipm_pinhandle(lua_State *L) {
     lipm_handle *handle = lipm_checkhandle(L);
     handle->is_pinned = true;

@@ -99,6 +99,9 @@ const char *lipm_handlename(const lipm_handle *handle);
     "%s: another coroutine holds the lock of this handle: wait until it has released it, or use "  \
     "a handle of this coroutine's own"
 
+/* The version at `index`. Raises if the value is none. */
+uint64_t lipm_checkversion(lua_State *L, int index, const lipm_handle *handle);
+
 /* Raise if another coroutine holds the handle's lock. */
 IPM_COLD void lipm_refuseholder(lua_State *L, const lipm_handle *handle);
 

@@ -7,6 +7,7 @@ Information about a segment; flushing and destroying it.
 #include "follow.h"
 #include "functions.h"
 #include "handle.h"
+#include "share.h"
 
 #include <lauxlib.h>
 
@@ -80,6 +81,20 @@ static void set_attached(lua_State *L, const ipm_attached *attached, size_t coun
     lua_setfield(L, -2, "attached");
 }
 
+/* Set `share`, unless the segment was replaced. */
+static void set_info_share(lua_State *L, lipm_handle *handle) {
+    ipm_share share;
+    ipm_error error;
+    lipm_checkopen(L, handle);
+    int code = ipm_segment_share(handle->segment, &share, &error);
+    if (code == IPM_EREPLACED)
+        return;
+    if (code != IPM_OK)
+        lipm_raise(L, &error);
+    lipm_pushshare(L, &share);
+    lua_setfield(L, -2, "share");
+}
+
 /***
 Information about the segment, the handle and the lock.
 @function Handle:info
@@ -99,7 +114,7 @@ clock ticks between the boot and its start; and `alive`, nil if that cannot be t
 of another pid namespace; `attached`: a table for each handle that a living process has open on the
 segment, this one included: `pid`, `role`, `since` in Unix seconds, and `start`. At most 160
 handles are listed, and no reader without the lock file. The call makes four system calls for each
-of them
+of them; `share`: what `share` returns, nil if the segment was replaced
 @raise an error object: `"forked"`
 */
 int lipm_handle_info(lua_State *L) {
@@ -108,7 +123,7 @@ int lipm_handle_info(lua_State *L) {
     ipm_attached attached[IPM_MAX_ATTACHED];
     size_t count;
     ipm_error error;
-    lua_createtable(L, 0, 20);
+    lua_createtable(L, 0, 21);
     lipm_checkopen(L, handle);
     if (ipm_segment_info(handle->segment, &info, &error) != IPM_OK ||
         ipm_segment_attached(handle->segment, attached, IPM_MAX_ATTACHED, &count, &error) != IPM_OK)
@@ -153,6 +168,7 @@ int lipm_handle_info(lua_State *L) {
     lua_setfield(L, -2, "replaced");
     set_last_commit(L, &info);
     set_attached(L, attached, count);
+    set_info_share(L, handle);
     lipm_checkopen(L, handle);
     const ipm_migration *migration = ipm_segment_migration(handle->segment);
     if (migration != NULL) {
@@ -179,7 +195,7 @@ int lipm_handle_flush(lua_State *L) {
 Remove both files. After that all handles of the segment, this one too, fail with `"replaced"`. If
 this handle holds its lock, its changes are rolled back and the lock is released. Managers only.
 @function Handle:destroy
-@raise an error object: `"permission"`, `"system"`, `"replaced"`, `"forked"`
+@raise an error object: `"permission"`, `"system"`, `"not_home"`, `"replaced"`, `"forked"`
 */
 int lipm_handle_destroy(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);

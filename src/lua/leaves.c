@@ -176,22 +176,16 @@ count may have changed, and otherwise by its elements in use; an optional field 
 int lipm_handle_changed(lua_State *L) {
     lipm_handle *handle = lipm_pinhandle(L);
     lipm_memory *memory = handle->memory;
-    int is_whole;
-    lua_Integer version = lua_tointegerx(L, 2, &is_whole);
+    uint64_t version = lipm_checkversion(L, 2, handle);
     ipm_error error;
     lua_settop(L, 2);
-    if (lua_type(L, 2) != LUA_TNUMBER || !is_whole || version < 0) {
-        lipm_pushshown(L, 2);
-        return luaL_error(L, "%s: %s is not a version", lipm_handlename(handle),
-                          lua_tostring(L, -1));
-    }
     lua_newtable(L);
     const uint64_t size = memory->type->size;
     unsigned char *marks = lua_newuserdatauv(L, size, 0);
     unsigned char *bytes = lua_newuserdatauv(L, size, 0);
     lipm_checkopen(L, handle);
     if (lipm_hasmoved(handle, memory, &error) ||
-        ipm_segment_mark_changed(handle->segment, (uint64_t)version, marks, &error) != IPM_OK ||
+        ipm_segment_mark_changed(handle->segment, version, marks, &error) != IPM_OK ||
         ipm_segment_read(handle->segment, 0, size, bytes, &error) != IPM_OK)
         return lipm_retry(L, handle, &error, lipm_handle_changed);
     lua_pushvalue(L, -3);

@@ -130,7 +130,7 @@ static inline int take_lock(lua_State *L, lipm_root *root, int64_t timeout_ns, i
 static int drop_lock(lipm_handle *handle, bool is_commit, ipm_error *error) {
     int code = is_commit ? ipm_segment_unlock(handle->segment, error)
                          : ipm_segment_rollback(handle->segment, error);
-    if (code == IPM_OK || code == IPM_EREPLACED)
+    if (code == IPM_OK || code == IPM_EREPLACED || code == IPM_ENOTHOME)
         handle->memory->base = NULL;
     return code;
 }
@@ -168,8 +168,7 @@ which has no such moment.
 @treturn view the struct in live memory
 @raise an error if the handle holds its lock already, or is closed; an error object: `"timeout"`,
 `"deadlock"`, `"incompatible"`, `"permission"` and `"no_space"` (for a reader that cannot use the
-lock file),
-`"replaced"`, `"forked"`, `"system"`
+lock file), `"not_home"`, `"replaced"`, `"forked"`, `"system"`
 */
 int lipm_handle_lock(lua_State *L) {
     ipm_error error;
@@ -219,7 +218,8 @@ static int end_by_hand(lua_State *L, lipm_handle *handle, bool is_commit) {
 Release the lock. An editor's changes are committed.
 @function Handle:unlock
 @raise an error if the handle does not hold its lock; an error object: `"replaced"` if the segment
-was replaced or destroyed in the meantime, so that no process will see the changes, `"forked"`
+was replaced or destroyed in the meantime, so that no process will see the changes; `"not_home"` if
+this machine is no longer the segment's home, and then the changes are rolled back; `"forked"`
 */
 int lipm_handle_unlock(lua_State *L) {
     return end_by_hand(L, lipm_pinhandle(L), true);

@@ -52,6 +52,9 @@ static const luaL_Reg handle_methods[] = {
     {"info", lipm_handle_info},
     {"flush", lipm_handle_flush},
     {"destroy", lipm_handle_destroy},
+    {"share", lipm_handle_share},
+    {"apply", lipm_handle_apply},
+    {"edit", lipm_handle_edit},
     {"close", lipm_handle_close},
     {NULL, NULL},
 };
@@ -130,8 +133,13 @@ static int feed_tostring(lua_State *L) {
 }
 
 static const luaL_Reg feed_methods[] = {
-    {"next", lipm_feed_next}, {"changes", lipm_feed_changes}, {"commits", lipm_feed_commits},
-    {"time", lipm_feed_time}, {"close", lipm_feed_close},     {NULL, NULL},
+    {"next", lipm_feed_next},
+    {"changes", lipm_feed_changes},
+    {"commits", lipm_feed_commits},
+    {"time", lipm_feed_time},
+    {"patch", lipm_feed_patch},
+    {"close", lipm_feed_close},
+    {NULL, NULL},
 };
 
 static const luaL_Reg feed_metamethods[] = {
@@ -220,8 +228,9 @@ int lipm_open(lua_State *L) {
     lua_getfield(L, 3, "wait");
     lua_getfield(L, 3, "layout");
     lua_getfield(L, 3, "follow");
+    lua_getfield(L, 3, "shares");
     lua_getfield(L, 3, "init");
-    const lipm_view *init = lua_isnil(L, 19) ? NULL : lipm_checkview(L, 19);
+    const lipm_view *init = lua_isnil(L, 20) ? NULL : lipm_checkview(L, 20);
     ipm_options options = {
         .own_size = sizeof options,
         .tag = lua_tostring(L, 4),
@@ -239,6 +248,7 @@ int lipm_open(lua_State *L) {
         .feed = (uint64_t)luaL_optinteger(L, 15, 0),
         .match = strcmp(luaL_optstring(L, 17, "exact"), "exact") == 0 ? IPM_EXACT : IPM_BY_PATH,
         .follow = lua_toboolean(L, 18),
+        .shares = lua_toboolean(L, 19),
         .init = init == NULL ? NULL : lipm_base(init->place.memory),
     };
     lipm_handle *handle = lipm_pushhandle(L, role, layout);

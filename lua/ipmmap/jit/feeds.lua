@@ -66,23 +66,13 @@ local function value_of(self)
   return value
 end
 
-local function check_version(state, from)
-  from = seconds.number(from)
-  if from == nil then
-    return LATEST
-  elseif type(from) ~= "number" or from < 0 or from ~= math.floor(from) or from >= 0x1p63 then
-    errors.refuse("%s: %s is not a version", state.name, errors.shown(from))
-  end
-  return from
-end
-
 local Feed = {}
 Feed.__index = Feed
 
 function handle.methods:feed(from)
   local of = handle.check(self)
   local here = of.memory
-  local since = check_version(of, from)
+  local since = from == nil and LATEST or handle.check_version(of, from)
   local state = new_state(self, of)
   if of.memory ~= here
     or C.ipm_feed_open(live(of), since, state.opened_at, buffer) ~= C.IPM_OK then
@@ -169,6 +159,17 @@ function Feed:time()
   return C.ipm_feed_time(open(check(self)))
 end
 
+function Feed:patch()
+  local state = check(self)
+  local patch, room = nil, 0
+  local size = tonumber(C.ipm_feed_patch(open(state), patch, room))
+  while size > room do -- as long as a finalizer goes on with the feed
+    patch, room = ffi.new("uint8_t[?]", size), size
+    size = tonumber(C.ipm_feed_patch(open(state), patch, room))
+  end
+  return size > 0 and ffi.string(patch, size) or ""
+end
+
 -- What a commit changed ------------------------------------------------------------------------
 
 -- Whether the byte at an offset of a list or optional value is in an element in use, or in a value
@@ -247,8 +248,7 @@ end
 function handle.methods:changed(from)
   local of = handle.check(self)
   local here = of.memory
-  local since = from ~= nil and check_version(of, from)
-    or errors.refuse("%s: nil is not a version", of.name)
+  local since = handle.check_version(of, from)
   local size = here.type.size
   local marks, bytes = ffi.new("uint8_t[?]", size), ffi.new("uint8_t[?]", size)
   if of.memory ~= here

@@ -15,6 +15,7 @@ local ffi = require "ffi"
 local C = require "ipmmap.jit.library"
 local errors = require "ipmmap.jit.errors"
 local memory = require "ipmmap.jit.memory"
+local seconds = require "ipmmap.jit.seconds"
 local structs = require "ipmmap.jit.struct"
 local pairs = require("ipmmap.loops").pairs
 
@@ -140,6 +141,17 @@ function handle.check_writer(self)
     errors.refuse("%s: a reader cannot write", state.name)
   end
   return state
+end
+
+--- Raises unless a value is a version. Returns it as a number.
+-- @local
+function handle.check_version(state, version)
+  version = seconds.number(version)
+  if type(version) ~= "number" or version < 0 or version ~= math.floor(version)
+    or version >= 0x1p63 then
+    errors.refuse("%s: %s is not a version", state.name, errors.shown(version))
+  end
+  return version
 end
 
 --- The state of a handle that was checked, and its root view.

@@ -2,6 +2,7 @@
 local open = require "ipmmap.jit.open"
 local feeds = require "ipmmap.jit.feeds"
 local handle = require "ipmmap.jit.handle"
+local share = require "ipmmap.jit.share"
 local wait_any = require "ipmmap.jit.wait_any"
 
 require "ipmmap.jit.access"
@@ -10,5 +11,5 @@ require "ipmmap.jit.info"
 
 return {
   open = open.open, repair = open.repair, adopt = open.adopt, methods = handle.methods,
-  feed = feeds, wait_any = wait_any,
+  feed = feeds, wait_any = wait_any, set_share = share.set, boottime = share.boottime,
 }

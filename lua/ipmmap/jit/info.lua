@@ -87,6 +87,10 @@ function methods:info()
   end
   info.name, info.role, info.migrated = state.name, state.role, state.migrated
   info.attached = list_attached(state) or errors.raise()
+  info.share = handle.share(state)
+  if not info.share and not errors.is(C.IPM_EREPLACED) then
+    errors.raise()
+  end
   return info
 end
 

@@ -63,7 +63,7 @@ void *ipmmap_memccpy(void *, const void *, int, size_t) __asm__("memccpy");
 
 local library = ffi.load(find())
 
-local has_all, missing = pcall(function() return library.ipm_forks end)
+local has_all, missing = pcall(function() return library.ipm_boottime end)
 if not has_all then
   error("ipmmap: libipmmap.so is of another version than the Lua files: " .. missing, 0)
 end

@@ -30,7 +30,7 @@ local function make_options(given)
     prefault = given.prefault or false, mlock = given.mlock or false, trust = users,
     trust_count = #trust, migrate = given.migrate or 0, feed = given.feed or 0,
     match = given.layout == "compatible" and C.IPM_BY_PATH or C.IPM_EXACT,
-    follow = given.follow or false,
+    follow = given.follow or false, shares = given.shares or false,
     init = given.init and value.pointer(given.init) or nil, -- a value that struct.initial has made
   }), users
 end
