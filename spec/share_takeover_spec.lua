@@ -5,6 +5,7 @@ local ipmmap = require "ipmmap"
 local process = require "spec.helper.process"
 local segment = require "spec.helper.segment"
 local sharing = require "spec.helper.sharing"
+local store = require "ipmmap_share.store"
 local tmpdir = require "spec.helper.tmpdir"
 
 local Score <const> = sharing.Score
@@ -143,6 +144,29 @@ describe("a segment's home", function()
     again:says("joined")
     sharing.assert_same(standby.reader, home.reader)
     again:finish()
+    standby:finish()
+  end)
+
+  it("saves also what it had published, if the server has lost it, and another has published since", function()
+    begin(1)
+    standby:stop()
+    home.editor:set { count = 2, twin = 2, text = "lost" }
+    local remote = assert(store.open(share.server.address, "Score_" .. share.tag, 30))
+    local before = { epoch = home.reader:share().epoch, version = home.reader:version() - 1 }
+    assert.equal(1, #assert(remote:entries(before, 30)))
+    remote:close()
+    home:stop()
+    assert(share.server:connect():call("FLUSHALL"))
+    standby:continue()
+    standby:says("beta is the home")
+    standby.editor:set { count = 10, twin = 10 }
+    home:continue()
+    home:says("saved in ")
+    home:says("joined")
+    local logs = sharing.saved(home.path)
+    assert.equal(1, #logs)
+    assert.truthy(cli.output({ "export", logs[1], "count", "text" }):find("2,lost\n"))
+    home:finish()
     standby:finish()
   end)
 

@@ -101,6 +101,14 @@ function Edits:start(link)
   cqueues.running():wrap(work, session)
 end
 
+--- The commits of this home that were not published are not part of the segment's history any more:
+-- it is not known which edits are. What was refused, or did not fit, stays so.
+function Edits:forget_applied()
+  for i = #self.answers, 1, -1 do
+    if self.answers[i].result == "applied" then table.remove(self.answers, i) end
+  end
+end
+
 --- Ends that. Nothing of the home is touched from then on. Answers that are owed are given after
 -- the next `start`.
 function Edits:stop()

@@ -54,8 +54,9 @@ function Member:drop_handle()
   self.descriptor, self.handle = nil, nil
 end
 
---- Forgets what was published.
+--- Forgets what was published, and what was to be.
 function Member:drop_publisher()
+  self.edits:forget_applied()
   if not self.publisher then return end
   self.bytes_out = self.bytes_out + self.publisher.bytes
   self.publisher:close()

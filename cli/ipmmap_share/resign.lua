@@ -3,28 +3,21 @@ local home = require "ipmmap_share.home"
 local hold = require "ipmmap_share.hold"
 local unpublished = require "ipmmap_share.unpublished"
 
--- The last version of the epoch that was published: the one before that of the next home. Nil if
--- the log does not tell it any more.
-local function find_in_log(link, epoch)
+-- The last version of the epoch that is part of what is stored: the one before that of the next
+-- home. 0 if the log does not tell it. What this process has published is not always part of it:
+-- the server may have lost it.
+local function find_published(link, epoch)
   local at = { epoch = epoch, version = 0 }
   while true do
     local entries = link:call("entries", at, 0)
     for _, entry in ipairs(entries) do
       if entry.epoch ~= epoch then
-        return entry.before and entry.before.epoch == epoch and entry.before.version or nil
+        return entry.before and entry.before.epoch == epoch and entry.before.version or 0
       end
     end
-    if #entries == 0 then return nil end
+    if #entries == 0 then return 0 end
     at = entries[#entries]
   end
-end
-
--- The same; 0 if nobody knows it.
-local function find_published(member, epoch)
-  local published = find_in_log(member.link, epoch)
-  if published then return published end
-  local stored = member.publisher and member.publisher.stored
-  return stored and stored.epoch == epoch and stored.version or 0
 end
 
 --- Ends editing, saves what was not published, and makes the segment a replica whose state is to be
@@ -32,7 +25,7 @@ end
 return function(member)
   local handle = member.handle
   local share = handle:share()
-  local published = find_published(member, share.epoch)
+  local published = find_published(member.link, share.epoch)
   home.freeze(handle, member.go_on)
   local path, count = hold(handle, function()
     local saved, commits = unpublished.save(handle, member.S, share.epoch, published)
