@@ -215,6 +215,14 @@ end:
 
 #define GIVE_UP(as) verdict = as; goto over
 
+/* Whether the server cannot have forgotten what became of the edit. */
+#ifdef START_NOT_COMPARED
+#define SAME_SERVER true
+#else
+#define SAME_SERVER (sent_start == my_start)
+#endif
+#define MAY_SEND (sent_start == 0 || SAME_SERVER)
+
 inline look() {
   if
   :: server.reply == APPLIED -> assert(was_stored); GIVE_UP(APPLIED)
@@ -234,16 +242,10 @@ connect:
   fi;
   /* It sends the edit, at first or again. */
   if
-#ifdef START_NOT_COMPARED
-  :: atomic { sends < SENDS && !is_taken && my_start == starts ->
-#else
-  :: atomic { sends < SENDS && !is_taken && my_start == starts && (sent_start == 0 || sent_start == my_start) ->
-#endif
-       sent_start = (sent_start == 0 -> my_start : sent_start);
-#ifdef START_NOT_COMPARED
+  :: atomic {
+       sends < SENDS && !is_taken && my_start == starts && MAY_SEND ->
        sent_start = my_start;
-#endif
-       server.start[sends] = sent_start;
+       server.start[sends] = my_start;
        if
        :: server.sent[sends] = 1; sends++
        :: late_send[sends] = 1; sends++; goto connect
@@ -269,9 +271,7 @@ connect:
   atomic {
     if
     :: is_taken -> GIVE_UP(UNKNOWN)
-#ifndef START_NOT_COMPARED
-    :: !is_taken && sent_start != my_start -> GIVE_UP(UNKNOWN)
-#endif
+    :: !is_taken && sent_start != 0 && !SAME_SERVER -> GIVE_UP(UNKNOWN)
     :: else ->
        /* It was not applied, and will not be. */
        assert(server.stored == 0 && machine[0].file == 0 && machine[1].file == 0);

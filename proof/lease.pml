@@ -348,20 +348,26 @@ inline take_state(new) {
 #define LOCK !locked[me] -> locked[me] = 1; mine = 1
 #define UNLOCK locked[me] = 0; mine = 0
 
+#ifdef PUBLISHED_NOT_SAVED
+#define TO_SAVE (past[file[me].state] & ~accepted)
+#else
+#define TO_SAVE past[file[me].state]
+#endif
+
 /* A home becomes a replica. */
 inline give_up() {
 #ifdef SAVED_BEFORE_LOCK
-  saved[me] = saved[me] | past[file[me].state];
+  saved[me] = saved[me] | TO_SAVE;
 #endif
   atomic {
     LOCK;
 #if !defined(SAVED_BEFORE_LOCK) && !defined(SAVED_AFTERWARDS)
-    saved[me] = saved[me] | past[file[me].state]
+    saved[me] = saved[me] | TO_SAVE
 #endif
   };
   d_step { file[me].home = 0; file[me].left = 0; file[me].epoch = 0; UNLOCK };
 #ifdef SAVED_AFTERWARDS
-  saved[me] = saved[me] | past[file[me].state];
+  saved[me] = saved[me] | TO_SAVE;
 #endif
 }
 

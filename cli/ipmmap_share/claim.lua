@@ -59,6 +59,9 @@ function claim.ask(member)
     home.renew(member)
     return "settle"
   end
+  -- A server that restarts ends its connections. So one that gets this request has not restarted
+  -- since the deadline was looked at.
+  member.link:connect()
   local share, sent = member.handle:share(), ipmmap.boottime()
   if share.place == "unshared" and not member.is_forced then
     local meta = member.link:call("meta")

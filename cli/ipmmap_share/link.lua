@@ -20,16 +20,20 @@ local function fail(self, message, code)
   trouble.raise_remote(code, "%s", message)
 end
 
+--- Connects, if there is no connection. A failure is raised, with `is_remote` set.
+function Link:connect()
+  if self.store or self.is_closed then return end
+  local store, message, code = self.open()
+  if not store then fail(self, message, code) end
+  self.store = store
+  if self.is_closed then self:close() end
+end
+
 --- Calls a method of the store, and connects first if there is no connection.
 -- @param method its name
 -- @return what it returned. A failure is raised, with `is_remote` set
 function Link:call(method, ...)
-  if not self.store and not self.is_closed then
-    local store, message, code = self.open()
-    if not store then fail(self, message, code) end
-    self.store = store
-    if self.is_closed then self:close() end
-  end
+  self:connect()
   local store = self.store
   if not store then trouble.raise("closed", "the connection was closed") end
   local results = table.pack(store[method](store, ...))
