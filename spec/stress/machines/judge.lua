@@ -240,7 +240,9 @@ function judge.silenced(events, commits, within)
 end
 
 -- How many times an edit with that result is there; after others it may be.
-local CERTAIN <const> = { applied = 1, timeout = 0, refused = 0, conflict = 0, system = 0 }
+local CERTAIN <const> = {
+  applied = 1, timeout = 0, refused = 0, conflict = 0, system = 0, not_found = 0,
+}
 
 --- Each letter arrived once or never, as its sender was told.
 -- @param received received[remote][letter]: how many times it arrived

@@ -23,13 +23,17 @@ repeat
   reader = ipmmap.reader(struct.S, { mmap_dir = dir, wait = 60 })
 until reader
 
+-- Failures that come with the troubles here. A server that came back empty does not have the segment
+-- until its home has sent it again: `not_found`.
+local AWAY <const> = { system = true, timeout = true, not_found = true }
+
 local connection
 local function connect()
   while not connection do
     local message, code
     connection, message, code = ipmmap.remote(file, url, { timeout = TIMEOUT, insecure = true })
     if not connection then
-      if code ~= "system" and code ~= "timeout" then
+      if not AWAY[code] then
         out:write("problem", { machine = machine, who = "remote", code = code, message = message })
       end
       ipmmap.sleep(0.2)
@@ -39,7 +43,9 @@ local function connect()
 end
 
 -- What an edit's result is called in the diary.
-local KNOWN <const> = { timeout = 1, refused = 1, conflict = 1, unknown = 1, system = 1 }
+local KNOWN <const> = {
+  timeout = 1, refused = 1, conflict = 1, unknown = 1, system = 1, not_found = 1,
+}
 local function result_of(done, message, code)
   if done then return "applied" end
   if not KNOWN[code] then
