@@ -110,7 +110,7 @@ function claim.settle(member)
   elseif not member.publisher:resume(meta) then
     local follows = order == 0 or share.place == "home" and share.epoch == meta.epoch
     if follows and member.link:call("schema") == tostring(member.S) then
-      member.publisher:begin(meta, order == 0 and version or meta.version)
+      member.publisher:begin(meta, order == 0 and version or meta.version + share.ahead)
     else
       member.publisher:begin_afresh()
     end

@@ -23,8 +23,8 @@ repeat
   reader = ipmmap.reader(struct.S, { mmap_dir = dir, wait = 60 })
 until reader
 
--- Failures that come with the troubles here. A server that came back empty does not have the segment
--- until its home has sent it again: `not_found`.
+-- Failures that come with the troubles here. A server that came back empty does not have the
+-- segment until its home has sent it again: `not_found`.
 local AWAY <const> = { system = true, timeout = true, not_found = true }
 
 local connection
