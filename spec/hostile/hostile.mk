@@ -63,10 +63,11 @@ MEMCHECK_TESTS = $(filter-out $(addprefix spec/core/,hostile_test rwlock_test th
 # resident_test is left out, because mlock does nothing under ASan.
 SANITIZED_TESTS = $(filter-out $(addprefix spec/core/,resident_test limits_test),$(CORE_TESTS))
 # The specs of the module. The other specs build packages and programs without sanitizers, count
-# instructions, or are for LuaJIT.
+# instructions, are for LuaJIT, or are of segments on several machines, where little is in C.
 SANITIZED_SPECS = $(filter-out $(addprefix spec/,budget_spec.lua cdef_spec.lua ci_spec.lua helper_spec.lua \
                   host_spec.lua install_spec.lua jit_spec.lua reference_spec.lua resident_spec.lua \
-                  rockspec_spec.lua running_spec.lua),$(wildcard spec/*_spec.lua))
+                  rockspec_spec.lua running_spec.lua) \
+                  $(wildcard spec/share_*_spec.lua spec/machines_*_spec.lua),$(wildcard spec/*_spec.lua))
 
 sanitize:
 	@.ci/packages 'make sanitize' $(TO_SANITIZE)
