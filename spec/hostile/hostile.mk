@@ -106,7 +106,8 @@ EMULATOR = qemu-aarch64 -L /usr/aarch64-linux-gnu
 # death; no MADV_DONTFORK, no ptrace, and no limit on the address space; it hides what some file
 # systems say about their free room; and it makes up the process's own /proc/self/stat, so that others
 # see another start time (supervision_test). fault_test works, but takes minutes.
-NEED_ROBUST_LISTS = damage_test death_test feed_test fork_test migrate_test queue_test rwlock_test users_test
+NEED_ROBUST_LISTS = damage_test death_test feed_test fork_test migrate_test patch_test queue_test rwlock_test \
+                    users_test
 NOT_EMULATED  = $(NEED_ROBUST_LISTS) lockfile_test catch_up_test limits_test nospace_test room_test fault_test \
                 supervision_test
 AARCH64_TESTS = $(filter-out $(NOT_EMULATED:%=spec/core/%),$(CORE_TESTS))
