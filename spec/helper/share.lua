@@ -47,13 +47,24 @@ function share.found(opened, state, version)
   return lease
 end
 
+-- What a key has, as one text. The order of a hash's fields, also in its dump, means nothing.
+local function contents(connection, key)
+  if assert(connection:call("TYPE", key)) ~= "hash" then
+    return ("%q"):format(assert(connection:call("DUMP", key)))
+  end
+  local list, fields = assert(connection:call("HGETALL", key)), {}
+  for i = 1, #list, 2 do fields[#fields + 1] = ("%q = %q"):format(list[i], list[i + 1]) end
+  table.sort(fields)
+  return table.concat(fields, ", ")
+end
+
 --- All that a server has of a segment, as one text.
 function share.dump(opened)
   local keys = assert(opened.connection:call("KEYS", opened.prefix .. "*"))
   table.sort(keys)
   local parts = {}
   for i, key in ipairs(keys) do
-    parts[i] = ("%q: %q"):format(key, assert(opened.connection:call("DUMP", key)))
+    parts[i] = ("%q: %s"):format(key, contents(opened.connection, key))
   end
   return table.concat(parts, "\n")
 end
