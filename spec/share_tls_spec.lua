@@ -1,3 +1,4 @@
+local exists = require "spec.helper.exists"
 local fails = require "spec.helper.fails"
 local fake_redis = require "spec.helper.fake_redis"
 local posix = require "spec.helper.posix"
@@ -38,14 +39,14 @@ describe("TLS", function()
     assert.is_false(c:block(30, "XREAD", "BLOCK", 20, "STREAMS", "stream", "$"))
   end)
 
-  it("verifies the name or the IP address of the server", function()
-    works { host = "localhost" }
-    works { host = "127.0.0.1" }
-    local elsewhere = redis_server.start { tls = "elsewhere" }
-    for _, host in ipairs { "localhost", "127.0.0.1" } do
+  for what, host in pairs { name = "localhost", ["IP address"] = "127.0.0.1" } do
+    it("verifies the " .. what .. " of the server", function()
+      if what == "name" and not exists "/etc/hosts" then return pending("needs /etc/hosts") end
+      works { host = host }
+      local elsewhere = redis_server.start { tls = "elsewhere" }
       assert.equal("TLS: its certificate is for another host", refusal { host = host, port = elsewhere.port })
-    end
-  end)
+    end)
+  end
 
   it("refuses a certificate that has expired", function()
     local expired = redis_server.start { tls = "expired" }
