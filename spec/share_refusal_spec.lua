@@ -11,6 +11,7 @@ local REPLIES <const> = {
     "ERR The user executing the script can't run this command or subcommand script: ipmmap1_commit, on "
       .. "@user_function:44.",
     "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments",
+    "ERR ACL failure in script: User home has no permissions to run the 'get' command",
   },
   corrupt = {
     "WRONGTYPE Operation against a key holding the wrong kind of value",

@@ -24,7 +24,8 @@ local KNOWN = {
 
 -- Errors of Redis without a word of their own.
 local PHRASES = {
-  ["The user executing the script can't"] = KNOWN.NOPERM,
+  ["The user executing the script can't"] = KNOWN.NOPERM, -- Redis 7
+  ["ACL failure in script"] = KNOWN.NOPERM,               -- Redis 8
   ["unknown command"] = { "system", "the server is older than Redis 7.0" },
 }
 

@@ -18,7 +18,7 @@ local CLIENT = "extendedKeyUsage=clientAuth"
 -- Name, extensions, days, CA.
 local CERTIFICATES = {
   { "server", HERE, 2, "ca" },
-  { "expired", HERE, -1, "ca" },
+  { "expired", HERE, 0, "ca" },
   { "elsewhere", "subjectAltName=DNS:elsewhere.example,IP:192.0.2.1", 2, "ca" },
   { "client", CLIENT, 2, "ca" },
   { "stranger", CLIENT, 2, "other-ca" },
