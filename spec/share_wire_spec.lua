@@ -95,7 +95,7 @@ local METHODS <const> = {
            or entry.patch and not is_position(entry.before) then
           return false
         end
-        if entry.patch then patch.check(entry.patch, 16) end
+        if entry.patch then patch.unpack(entry.patch, 16) end
         last = entry
       end
       return true

@@ -8,7 +8,6 @@ local trouble = require "ipmmap_share.trouble"
 
 local join = {}
 
-local BLOCK <const> = 4096 -- bytes that are compared at once
 local LARGEST_RING <const> = 1 << 30 -- bytes; a larger one is not made here
 
 -- Applies the entries of the log after a position to the pieces, up to another position at least.
@@ -90,29 +89,12 @@ function join.create(S, fetched, options)
   return ipmmap.manager(S, options)
 end
 
--- A patch that leads from one state to another, of whole blocks: that is quick, and the segment's
--- own feeds tell what has changed exactly.
-local function difference(old, new)
-  local runs, start = {}, nil
-  for at = 0, #new, BLOCK do
-    local is_equal = at == #new or old:sub(at + 1, at + BLOCK) == new:sub(at + 1, at + BLOCK)
-    if not is_equal then
-      start = start or at
-    elseif start then
-      runs[#runs + 1] = { start, new:sub(start + 1, at) }
-      start = nil
-    end
-  end
-  if start then runs[#runs + 1] = { start, new:sub(start + 1) } end
-  return patch.pack(runs)
-end
-
 --- Makes the state that of the replica, in one commit.
 -- @param meanwhile as for `replica.move`
 function join.install(handle, fetched, meanwhile)
   local share = handle:share()
   local value, version = handle:versioned_snapshot()
-  local change = difference(ipmmap.bytes(value), fetched.bytes)
+  local change = patch.diff(ipmmap.bytes(value), fetched.bytes)
   replica.move(handle, share, version, change, fetched, meanwhile)
 end
 

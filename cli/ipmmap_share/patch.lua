@@ -28,40 +28,21 @@ local function run_at(text, at, free, size)
   return offset, count, at + HEAD_BYTES
 end
 
--- Calls fn(offset, size, place of the bytes) for each run.
-local function each_run(text, size, fn)
-  local at, free = 1, 0
-  while at <= #text do
-    local offset, count, from = run_at(text, at, free, size)
-    if not offset then return nil, count, from end
-    fn(offset, count, from)
-    free, at = offset + count, from + count
-  end
-  return true
-end
-
---- Whether a patch is well-formed.
--- @tparam string text from anywhere
--- @tparam integer size the struct's
--- @treturn[1] boolean true
--- @return[2] nil
--- @treturn[2] string message
--- @treturn[2] string code, `"corrupt"`
-function patch.check(text, size)
-  return each_run(text, size, function() end)
-end
-
 --- The runs of a patch.
 -- @tparam string text from anywhere
 -- @tparam integer size the struct's
 -- @treturn[1] table a list of { offset, bytes }
--- @return[2] nil, message, code: as `check`
+-- @return[2] nil
+-- @treturn[2] string message: the patch is malformed
+-- @treturn[2] string code, `"corrupt"`
 function patch.unpack(text, size)
-  local runs = {}
-  local fine, message, code = each_run(text, size, function(offset, count, from)
+  local runs, at, free = {}, 1, 0
+  while at <= #text do
+    local offset, count, from = run_at(text, at, free, size)
+    if not offset then return nil, count, from end
     runs[#runs + 1] = { offset, text:sub(from, from + count - 1) }
-  end)
-  if not fine then return nil, message, code end
+    free, at = offset + count, from + count
+  end
   return runs
 end
 
@@ -81,42 +62,6 @@ function patch.pack(runs)
     free = offset + #bytes
   end
   return table.concat(parts)
-end
-
--- Adds what of a run is not covered by later runs, from number `i` on, and those that come before
--- its end. Returns the number of the first one that does not.
-local function overlay(runs, offset, bytes, later, i)
-  local last = offset + #bytes
-  while later[i] and later[i][1] < last do
-    local from, to = later[i][1], later[i][1] + #later[i][2]
-    if from > offset then runs[#runs + 1] = { offset, bytes:sub(1, from - offset) } end
-    if to > last then break end
-    runs[#runs + 1] = later[i]
-    i = i + 1
-    if to > offset then offset, bytes = to, bytes:sub(to - offset + 1) end
-  end
-  local cut = later[i] and later[i][1] < last
-  if not cut and #bytes > 0 then runs[#runs + 1] = { offset, bytes } end
-  return i
-end
-
---- One patch that does what two do, one after the other.
--- @tparam string first from anywhere
--- @tparam string second from anywhere
--- @tparam integer size the struct's
--- @treturn[1] string
--- @return[2] nil, message, code: as `check`
-function patch.merge(first, second, size)
-  local earlier, message, code = patch.unpack(first, size)
-  if not earlier then return nil, message, code end
-  local later
-  later, message, code = patch.unpack(second, size)
-  if not later then return nil, message, code end
-  local runs, i = {}, 1
-  for _, run in ipairs(earlier) do
-    i = overlay(runs, run[1], run[2], later, i)
-  end
-  return patch.pack(table.move(later, i, #later, #runs + 1, runs))
 end
 
 -- The first and the last byte that differ among the bytes `from` to `to`, which are not all equal.
@@ -172,7 +117,7 @@ end
 -- @tparam integer size of all pieces
 -- @tparam string text a patch, from anywhere
 -- @treturn[1] boolean true
--- @return[2] nil, message, code: as `check`
+-- @return[2] nil, message, code: as `unpack`
 function patch.apply(pieces, size, text)
   local runs, message, code = patch.unpack(text, size)
   if not runs then return nil, message, code end
